@@ -1,3 +1,29 @@
-//! Placeholder while the workspace is laid out.
+//! Tasks of this repository, run as `cargo xtask TASK`; they need cargo and nothing else.
+//!
+//! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold, `interop`
+//! the clients we did not write, and `bench` with `load` the measurements.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
-fn main() {}
+mod background;
+mod bench;
+mod cli;
+mod clock;
+mod interop;
+mod load;
+mod repository;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Arguments::parse().task.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,64 @@
-//! Placeholder while the workspace is laid out.
+//! The broker as a program: read the command line, start, run until a signal, drain.
 
-fn main() {}
+mod cli;
+mod limits;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use flux_auth::{AllowAll, SimpleAuthenticator};
+use flux_eventbus::EventBus;
+use flux_mqtt::{BrokerHandle, start_broker_with};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(cli.log.clone())
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    limits::raise_open_files();
+    // Before the broker listens: a signal that comes early must not be lost.
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let events = Arc::new(EventBus::new());
+    let authenticator = Arc::new(SimpleAuthenticator::new());
+    let broker = start_broker_with(cli.settings(), events, authenticator, Arc::new(AllowAll))?;
+    announce(&broker);
+    if let Some(signal) = signals.forever().next() {
+        tracing::info!(signal, "stopping");
+    }
+    broker.stop();
+    broker.wait();
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
+fn announce(broker: &BrokerHandle) {
+    let addresses: Vec<String> = broker.local_addrs().iter().map(ToString::to_string).collect();
+    eprintln!(
+        "flux-broker {} listening on {}: anonymous, in memory; flux-broker --help shows how to configure it",
+        env!("CARGO_PKG_VERSION"),
+        addresses.join(" and "),
+    );
+}
+
+#[expect(clippy::print_stderr, reason = "the reason why the program ends")]
+fn complain(error: &dyn std::error::Error) {
+    for line in error.to_string().lines() {
+        eprintln!("flux-broker: {line}");
+    }
+}

@@ -1,1 +1,89 @@
-//! Placeholder while the workspace is laid out.
+//! Who may connect to an MQTT broker, and what they may do there.
+//!
+//! A broker asks two questions, and this crate is their vocabulary:
+//!
+//! - *Who are you?* An [`Authenticator`] is shown the [`Credentials`] of a CONNECT packet and
+//!   answers with an [`Identity`] or a [`Refusal`]. It is asked once per connection and may take
+//!   its time: reading from the client is paused meanwhile.
+//! - *May you do this?* An [`Authorizer`] is shown a [`Client`] and an [`Access`]. It is asked on
+//!   the path of every message, so it answers at once; when it cannot, it says [`Decision::Ask`]
+//!   and is asked again where waiting is allowed.
+//!
+//! The crate deliberately knows no packets, sockets, files or clocks. Which code a refusal becomes
+//! in which protocol version, how long an answer may take and what is logged are the broker's
+//! decisions. The exchange of AUTH packets (MQTT 5.0 section 4.12) is not covered.
+//!
+//! # Example
+//!
+//! ```
+//! use flux_auth::{Access, Authentication, Authenticator, Authorizer, Client};
+//! use flux_auth::{Credentials, Decision, Identity, Refusal};
+//!
+//! /// Admits the devices it can find in the register.
+//! struct Fleet;
+//!
+//! impl Authenticator for Fleet {
+//!     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
+//!         let (Some(name), Some(password)) = (&credentials.username, &credentials.password) else {
+//!             return Authentication::Refused(Refusal::NotAuthorized);
+//!         };
+//!         if register_knows(name, password).await {
+//!             Authentication::Accepted(Identity::user(name.clone()))
+//!         } else {
+//!             Authentication::Refused(Refusal::BadUserNameOrPassword)
+//!         }
+//!     }
+//! }
+//!
+//! /// Lets a device publish below its own name, and nothing else.
+//! struct OwnTopics;
+//!
+//! impl Authorizer for OwnTopics {
+//!     fn decide(&self, client: &Client, access: Access<'_>) -> Decision {
+//!         match access {
+//!             Access::Connect => Decision::Allow,
+//!             Access::Publish { topic, .. } | Access::Will { topic, .. } => {
+//!                 let own = topic.split('/').next() == client.identity.username.as_deref();
+//!                 if own { Decision::Allow } else { Decision::Deny }
+//!             }
+//!             Access::Subscribe { .. } | Access::Resume { .. } => Decision::Deny,
+//!         }
+//!     }
+//! }
+//!
+//! # async fn register_knows(name: &str, _password: &[u8]) -> bool { name == "truck-7" }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let mut credentials = Credentials::new("cab");
+//! credentials.username = Some("truck-7".into());
+//! credentials.password = Some("a secret".into());
+//!
+//! let Authentication::Accepted(identity) = Fleet.authenticate(&credentials).await else {
+//!     panic!("the register knows this device");
+//! };
+//! let client = Client { client_id: credentials.client_id, identity, peer: credentials.peer };
+//!
+//! let own = Access::Publish { topic: "truck-7/speed", qos: 0, retain: false };
+//! let other = Access::Publish { topic: "truck-8/speed", qos: 0, retain: false };
+//! assert_eq!(OwnTopics.decide(&client, own), Decision::Allow);
+//! assert_eq!(OwnTopics.decide(&client, other), Decision::Deny);
+//! # }
+//! ```
+
+mod access;
+mod allow_all;
+mod authentication;
+mod authenticator;
+mod authorizer;
+mod credentials;
+mod future;
+mod simple;
+
+pub use access::{Access, AccessRequest};
+pub use allow_all::AllowAll;
+pub use authentication::{Authentication, Identity, Refusal};
+pub use authenticator::{Authenticator, DynAuthenticator};
+pub use authorizer::{Authorizer, Client, Decision, Verdict};
+pub use credentials::Credentials;
+pub use future::BoxFuture;
+pub use simple::SimpleAuthenticator;

@@ -1,1 +1,103 @@
-//! Placeholder while the workspace is laid out.
+//! One MQTT client's session as a state machine: QoS 0, 1 and 2 in both directions.
+//!
+//! A [`Session`] knows what a client subscribed to, what waits for it, what is in flight and what
+//! must be sent again after a reconnect. It enforces the window (Receive Maximum), the limits of
+//! the queue, message expiry and the order of delivery, for MQTT 3.1.1 and 5.0 alike.
+//!
+//! It deliberately does not know sockets, packets on the wire, threads, clocks or what a message
+//! contains: time is an argument ([`Timestamp`]), a message is a type of yours ([`Message`]), and
+//! which topics match is decided before a delivery is offered.
+//!
+//! # How it is driven
+//!
+//! - A connection begins and ends: [`Session::attach`], [`Session::detach`].
+//! - A message for the client arrives: [`Session::offer`].
+//! - The connection can write: [`Session::next`] until it returns `None`.
+//! - The client acknowledges: [`Session::puback`], [`Session::pubrec`], [`Session::pubcomp`].
+//! - The client publishes at QoS 2: [`Session::receive_qos2`], [`Session::release`].
+//!
+//! ```
+//! use flux_session::{
+//!     Delivery, Message, Offer, Outgoing, QoS, Session, SessionLimits, SubscriptionIds,
+//!     SubscriptionOptions, Timestamp,
+//! };
+//! use flux_topic::TopicFilter;
+//!
+//! #[derive(Clone)]
+//! struct Text(&'static str);
+//!
+//! impl Message for Text {
+//!     fn size(&self) -> usize {
+//!         self.0.len()
+//!     }
+//!     fn expires_at(&self) -> Option<Timestamp> {
+//!         None
+//!     }
+//! }
+//!
+//! let mut session = Session::new(SessionLimits::default());
+//! let filter = TopicFilter::parse("rooms/+/temperature")?;
+//! session.subscribe(filter, SubscriptionOptions::new(QoS::AtLeastOnce));
+//!
+//! // The client connects, and something it subscribed to is published.
+//! let now = Timestamp::from_millis(0);
+//! session.attach(now, 10);
+//! let delivery = Delivery {
+//!     message: Text("21.5"),
+//!     qos: QoS::AtLeastOnce,
+//!     retain: false,
+//!     subscription_ids: SubscriptionIds::NONE,
+//! };
+//! assert_eq!(session.offer(now, delivery), Offer::Queued);
+//!
+//! // The connection can write: send PUBLISH.
+//! let Some(Outgoing::Publish { packet_id: Some(packet_id), dup: false, .. }) = session.next(now)
+//! else {
+//!     panic!("a QoS 1 message has a packet identifier");
+//! };
+//!
+//! // The connection breaks before PUBACK: on the next one the message goes again, marked so.
+//! let lost = session.detach(now);
+//! assert_eq!(lost.messages, 0);
+//! session.attach(now, 10);
+//! assert!(matches!(session.next(now), Some(Outgoing::Publish { dup: true, .. })));
+//!
+//! // PUBACK ends it.
+//! session.puback(packet_id)?;
+//! assert_eq!(session.in_flight(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod session;
+
+mod delivery;
+mod limits;
+mod subscription;
+
+mod ack;
+mod in_flight;
+mod inbound;
+mod outgoing;
+mod queue;
+
+mod packet_id;
+mod qos;
+mod timestamp;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use self::ack::{AckError, Received};
+pub use self::delivery::{Delivery, Message, SubscriptionIds};
+pub use self::inbound::{Inbound, ReceiveMaximumExceeded};
+pub use self::limits::{QUEUED_OVERHEAD, SessionLimits};
+pub use self::outgoing::{Discarded, DropReason, Offer, Outgoing};
+pub use self::packet_id::PacketId;
+pub use self::qos::{InvalidQoS, QoS};
+pub use self::session::Session;
+pub use self::subscription::{RetainHandling, SubscriptionOptions};
+pub use self::timestamp::Timestamp;

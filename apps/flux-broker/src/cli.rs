@@ -1,0 +1,58 @@
+//! The command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use clap::Parser;
+use flux_mqtt::{Listen, QoS, Settings};
+
+/// A fast, strict and safe MQTT broker: 3.1.1 and 5.0 over TCP, every quality of service.
+///
+/// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
+/// everything in memory.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    /// IP address to listen on; may be repeated. Default: 127.0.0.1 and, where IPv6 exists, ::1
+    #[arg(long, env = "FLUX_BIND", value_delimiter = ',', value_name = "IP")]
+    bind: Vec<IpAddr>,
+
+    /// Port to listen on; 0 lets the system choose
+    #[arg(long, env = "FLUX_PORT", default_value_t = 1883)]
+    port: u16,
+
+    /// Threads that serve connections. Default: one for each core
+    #[arg(long, env = "FLUX_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// Highest quality of service granted; 1 grants 2 as 1, as version 0.2 did
+    #[arg(long, env = "FLUX_MAX_QOS", value_name = "QOS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+    max_qos: u8,
+
+    /// Let anyone connect on addresses that are not loopback
+    #[arg(long, env = "FLUX_ALLOW_ANONYMOUS")]
+    allow_anonymous: bool,
+
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug
+    #[arg(long, env = "FLUX_LOG", value_name = "FILTER", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+impl Cli {
+    /// Returns the settings that the command line asks for.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.listen = if self.bind.is_empty() {
+            Listen::Loopback(self.port)
+        } else {
+            let addresses = self.bind.iter().map(|ip| SocketAddr::new(*ip, self.port));
+            Listen::Addresses(addresses.collect())
+        };
+        if let Some(workers) = self.workers {
+            settings.workers = workers;
+        }
+        settings.max_qos = QoS::try_from(self.max_qos).unwrap_or(QoS::ExactlyOnce);
+        settings.allow_anonymous = self.allow_anonymous;
+        settings
+    }
+}

@@ -1,0 +1,207 @@
+//! The things that happen in a broker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{DisconnectReason, DropReason, EventKind, SessionEnd};
+
+/// Something that has happened.
+///
+/// Cloning an event copies references, never a topic or a payload. Section numbers are those of MQTT
+/// 5.0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A listener accepts connections.
+    Listening {
+        /// The address it is bound to, with the real port where port 0 was asked for.
+        address: SocketAddr,
+    },
+    /// A client was admitted: CONNACK with success (section 3.2).
+    Connected {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+        /// The protocol version (section 3.1.2.2): 4 is MQTT 3.1.1, 5 is MQTT 5.0.
+        protocol_level: u8,
+        /// Where the connection comes from, or `None` where that has no meaning.
+        peer: Option<SocketAddr>,
+        /// Whether the session was there before (section 3.2.2.1.1).
+        session_present: bool,
+    },
+    /// The connection of a client that had been admitted is over.
+    Disconnected {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+        /// Why it is over.
+        reason: DisconnectReason,
+    },
+    /// A connection ended without its client having been admitted.
+    ConnectRefused {
+        /// The client identifier, or `None` where none was understood.
+        client_id: Option<Arc<str>>,
+        /// Where the connection came from, or `None` where that has no meaning.
+        peer: Option<SocketAddr>,
+        /// Why, as a reason code of MQTT 5.0 (section 3.2.2.2), whichever version the client speaks
+        /// and whether or not it was told.
+        code: u8,
+    },
+    /// A client subscribed to a filter, or changed such a subscription (section 3.8.4).
+    Subscribed {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+        /// The topic filter as sent.
+        filter: Arc<str>,
+        /// The QoS that was granted.
+        qos: u8,
+    },
+    /// A subscription was removed on request of its client (section 3.10.4).
+    Unsubscribed {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+        /// The topic filter as sent.
+        filter: Arc<str>,
+    },
+    /// A message was accepted for all who subscribe to its topic, be it nobody (section 3.3).
+    Published {
+        /// The client identifier of the publisher, or `None` for the broker itself.
+        client_id: Option<Arc<str>>,
+        /// The topic name.
+        topic: Arc<str>,
+        /// The application message.
+        payload: Bytes,
+        /// The QoS it was published at.
+        qos: u8,
+        /// Whether it became the retained message of the topic, or cleared it when empty.
+        retain: bool,
+    },
+    /// A message was not delivered to one client, or not accepted from it.
+    Dropped {
+        /// The client identifier of the receiver; with [`DropReason::NotAuthorized`], of the
+        /// publisher.
+        client_id: Arc<str>,
+        /// The topic name.
+        topic: Arc<str>,
+        /// Why it was dropped.
+        reason: DropReason,
+    },
+    /// A session began (section 4.1).
+    SessionCreated {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+    },
+    /// A session went on over a new connection (section 4.1).
+    SessionResumed {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+    },
+    /// A session is over, and its subscriptions and queued messages with it (section 4.1).
+    SessionEnded {
+        /// The client identifier of the session.
+        client_id: Arc<str>,
+        /// Why it is over.
+        reason: SessionEnd,
+    },
+    /// A will message was published (section 3.1.2.5). It is a [`Published`](Self::Published) too.
+    WillSent {
+        /// The client identifier of the session that left it.
+        client_id: Arc<str>,
+        /// The will topic.
+        topic: Arc<str>,
+    },
+    /// The broker has stopped; nothing happens after this.
+    Stopped,
+}
+
+impl Event {
+    /// Returns which kind of event this is.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::Listening { .. } => EventKind::Listening,
+            Self::Connected { .. } => EventKind::Connected,
+            Self::Disconnected { .. } => EventKind::Disconnected,
+            Self::ConnectRefused { .. } => EventKind::ConnectRefused,
+            Self::Subscribed { .. } => EventKind::Subscribed,
+            Self::Unsubscribed { .. } => EventKind::Unsubscribed,
+            Self::Published { .. } => EventKind::Published,
+            Self::Dropped { .. } => EventKind::Dropped,
+            Self::SessionCreated { .. } => EventKind::SessionCreated,
+            Self::SessionResumed { .. } => EventKind::SessionResumed,
+            Self::SessionEnded { .. } => EventKind::SessionEnded,
+            Self::WillSent { .. } => EventKind::WillSent,
+            Self::Stopped => EventKind::Stopped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_the_kind_of_its_name() {
+        let (id, topic): (Arc<str>, Arc<str>) = ("meter".into(), "a/b".into());
+        let (client_id, filter) = (id.clone(), topic.clone());
+        let events = [
+            Event::Listening { address: ([127, 0, 0, 1], 1883).into() },
+            Event::Connected {
+                client_id: id.clone(),
+                protocol_level: 5,
+                peer: None,
+                session_present: false,
+            },
+            Event::Disconnected {
+                client_id: id.clone(),
+                reason: DisconnectReason::ProtocolError { code: 0x82 },
+            },
+            Event::ConnectRefused { client_id: None, peer: None, code: 0x87 },
+            Event::Subscribed { client_id: id.clone(), filter: filter.clone(), qos: 1 },
+            Event::Unsubscribed { client_id: id.clone(), filter },
+            Event::Published {
+                client_id: None,
+                topic: topic.clone(),
+                payload: Bytes::from_static(b"x"),
+                qos: 0,
+                retain: true,
+            },
+            Event::Dropped {
+                client_id: id.clone(),
+                topic: topic.clone(),
+                reason: DropReason::QueueFull,
+            },
+            Event::SessionCreated { client_id: id.clone() },
+            Event::SessionResumed { client_id: id.clone() },
+            Event::SessionEnded { client_id: id, reason: SessionEnd::Expired },
+            Event::WillSent { client_id, topic },
+            Event::Stopped,
+        ];
+        assert_eq!(events.len(), EventKind::ALL.len(), "an event of each kind");
+        for (event, kind) in events.iter().zip(EventKind::ALL) {
+            assert_eq!(event.kind(), kind);
+            let name = format!("{event:?}");
+            assert_eq!(name.split(' ').next(), Some(format!("{kind:?}").as_str()));
+        }
+    }
+
+    #[test]
+    fn a_clone_shares_topic_and_payload() {
+        let event = Event::Published {
+            client_id: None,
+            topic: "a/b".into(),
+            payload: Bytes::from(vec![7; 100]),
+            qos: 0,
+            retain: false,
+        };
+        let (
+            Event::Published { topic, payload, .. },
+            Event::Published { topic: other_topic, payload: other_payload, .. },
+        ) = (event.clone(), event)
+        else {
+            unreachable!("both are the event above");
+        };
+        assert!(Arc::ptr_eq(&topic, &other_topic));
+        assert_eq!(payload.as_ptr(), other_payload.as_ptr());
+    }
+}

@@ -1,0 +1,77 @@
+//! Why connections and sessions end, and messages are dropped.
+
+/// Why the connection of a client that had been admitted is over.
+///
+/// Each reason names the reason code of DISCONNECT (MQTT 5.0 section 3.14.2.1) that goes with it; a
+/// client of MQTT 3.1.1 that is disconnected is never told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The client said goodbye (0x00). Its will message is discarded.
+    ByClient,
+    /// The client said goodbye and wants its will message published (0x04).
+    ByClientWithWill,
+    /// The client left because of an error it reported. Its will message is published.
+    ByClientWithError {
+        /// The reason code it sent, 0x80 or above.
+        code: u8,
+    },
+    /// The connection broke, or was closed without DISCONNECT.
+    ConnectionLost,
+    /// Nothing came for one and a half times the keep alive (0x8D, MQTT 5.0 section 3.1.2.10).
+    KeepAliveTimeout,
+    /// The client connected again, over another connection (0x8E, MQTT 5.0 section 3.1.4).
+    TakenOver,
+    /// The client broke the rules of the protocol (MQTT 5.0 section 4.13).
+    ProtocolError {
+        /// The reason code of MQTT 5.0 for how, 0x80 or above, whichever version the client speaks.
+        code: u8,
+    },
+    /// The client sent a packet larger than this broker accepts (0x95).
+    PacketTooLarge,
+    /// The client may not do what it did, or may no longer be connected (0x87).
+    NotAuthorized,
+    /// The client used more than it is granted (0x97).
+    QuotaExceeded,
+    /// An administrator disconnected the client (0x98).
+    Kicked,
+    /// The broker is shutting down (0x8B).
+    ServerShutdown,
+    /// The broker could not go on serving this client, as when a disk fails (0x80).
+    ServerError,
+}
+
+/// Why a message was dropped.
+///
+/// A message whose session ends while it is queued goes with its session, without an event of its
+/// own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue of the session is full.
+    QueueFull,
+    /// The message waited longer than its expiry interval (MQTT 5.0 section 3.3.2.3.3).
+    Expired,
+    /// The client is not connected, and a message of QoS 0 is not kept for it.
+    Offline,
+    /// The message does not fit into a packet the client accepts (MQTT 5.0 section 3.1.2.11.4).
+    PacketTooLarge,
+    /// The client may not publish to this topic; nobody received the message.
+    NotAuthorized,
+    /// The broker holds as many bytes as it may.
+    QuotaExceeded,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// Its client connected with Clean Start, or with Clean Session in MQTT 3.1.1 (MQTT 5.0 section
+    /// 3.1.2.4): a new one takes its place.
+    CleanStart,
+    /// Its client stayed away for longer than the session expiry interval (MQTT 5.0 section
+    /// 3.1.2.11.2).
+    Expired,
+    /// Its connection ended, and it was not to outlive that.
+    Disconnected,
+}

@@ -1,0 +1,200 @@
+//! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use flux_session::{Session, SessionLimits, Timestamp};
+use flux_topic::TopicFilter;
+
+use crate::session::{Attachment, SessionKey, SharedSession, StoredWill};
+
+/// Every session of the broker, by client identifier.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    sessions: DashMap<Arc<str>, Arc<SharedSession>>,
+    next_key: AtomicU64,
+}
+
+/// What a connection brings to its session.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) attachment: Attachment,
+    pub(crate) clean_start: bool,
+    /// Session Expiry Interval in seconds.
+    pub(crate) expiry: u32,
+    pub(crate) receive_maximum: u16,
+    pub(crate) will: Option<StoredWill>,
+}
+
+/// A session taken into possession.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) session: Arc<SharedSession>,
+    pub(crate) generation: u64,
+    /// An earlier session goes on.
+    pub(crate) present: bool,
+    /// The connection that held the client identifier until now.
+    pub(crate) displaced: Option<Attachment>,
+    /// The will of the connection before, which must be published now.
+    pub(crate) will: Option<StoredWill>,
+    /// Sessions that ended to make room; usually none, at most one unless others raced.
+    pub(crate) ended: Vec<Ended>,
+}
+
+/// A session that is over, and what is left to clear away.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) session: Arc<SharedSession>,
+    pub(crate) filters: Vec<TopicFilter>,
+    pub(crate) will: Option<StoredWill>,
+    pub(crate) displaced: Option<Attachment>,
+}
+
+impl Clients {
+    pub(crate) fn new() -> Self {
+        Self { sessions: DashMap::new(), next_key: AtomicU64::new(1) }
+    }
+
+    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
+        self.sessions.get(client_id).map(|entry| entry.value().clone())
+    }
+
+    pub(crate) fn contains(&self, client_id: &str) -> bool {
+        self.sessions.contains_key(client_id)
+    }
+
+    /// Gives the session of a client to a connection: the stored one where it goes on, else a
+    /// new one (section 3.1.2.4). The connection that held it must be told by the caller.
+    pub(crate) fn claim(
+        &self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        claim: &Claim,
+        limits: SessionLimits,
+    ) -> Claimed {
+        let mut ended = Vec::new();
+        loop {
+            let existing = self.get(client_id);
+            if let Some(session) = &existing {
+                match resume(now, session, claim) {
+                    Resumed::Continued { generation, displaced, will } => {
+                        let session = session.clone();
+                        return Claimed { session, generation, present: true, displaced, will, ended };
+                    }
+                    Resumed::Ended(end) => ended.push(end),
+                    Resumed::WasOver => {}
+                }
+            }
+            let session = self.create(now, client_id, claim, limits);
+            if self.put(client_id, existing.as_ref(), &session) {
+                let generation = FIRST_GENERATION;
+                let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
+                return Claimed { session, generation, present: false, displaced, will: None, ended };
+            }
+        }
+    }
+
+    fn create(
+        &self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        claim: &Claim,
+        limits: SessionLimits,
+    ) -> Arc<SharedSession> {
+        let number = self.next_key.fetch_add(1, Ordering::Relaxed);
+        let key = SessionKey(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN));
+        let session = SharedSession::new(key, client_id.clone(), Session::new(limits));
+        {
+            let mut state = session.lock();
+            state.session.attach(now, claim.receive_maximum);
+            state.generation = FIRST_GENERATION;
+            state.attached = Some(claim.attachment);
+            state.expiry = claim.expiry;
+            state.will.clone_from(&claim.will);
+        }
+        Arc::new(session)
+    }
+
+    /// Puts a new session where `existing` was; false when somebody else was faster.
+    fn put(
+        &self,
+        client_id: &Arc<str>,
+        existing: Option<&Arc<SharedSession>>,
+        session: &Arc<SharedSession>,
+    ) -> bool {
+        match (self.sessions.entry(client_id.clone()), existing) {
+            (Entry::Vacant(place), _) => {
+                place.insert(session.clone());
+                true
+            }
+            (Entry::Occupied(mut place), Some(existing)) if Arc::ptr_eq(place.get(), existing) => {
+                place.insert(session.clone());
+                true
+            }
+            (Entry::Occupied(_), _) => false,
+        }
+    }
+
+    /// Forgets a session that ended, unless the identifier has a newer one already.
+    pub(crate) fn remove(&self, session: &Arc<SharedSession>) {
+        self.sessions
+            .remove_if(&session.client_id, |_, current| Arc::ptr_eq(current, session));
+    }
+}
+
+const FIRST_GENERATION: u64 = 1;
+
+enum Resumed {
+    Continued { generation: u64, displaced: Option<Attachment>, will: Option<StoredWill> },
+    Ended(Ended),
+    WasOver,
+}
+
+/// Takes over `session` if it goes on with this claim, else ends it.
+fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resumed {
+    let mut state = session.lock();
+    if state.ended {
+        return Resumed::WasOver;
+    }
+    let expired = state.expires_at.is_some_and(|moment| moment <= now);
+    // A session with expiry 0 ends with its connection, and this one is closed now.
+    let goes_on = !claim.clean_start && !expired && state.expiry > 0;
+    if !goes_on {
+        let end = end(session, &mut state);
+        return Resumed::Ended(end);
+    }
+    let displaced = state.attached.replace(claim.attachment);
+    let will = std::mem::replace(&mut state.will, claim.will.clone());
+    if displaced.is_some() {
+        let _lost_with_the_connection = state.session.detach(now);
+    }
+    state.session.attach(now, claim.receive_maximum);
+    state.generation += 1;
+    // The new connection drains once it has its CONNACK.
+    state.dirty = false;
+    state.expiry = claim.expiry;
+    state.expires_at = None;
+    // A delayed will is cancelled when the session resumes in time [MQTT-3.1.3-9].
+    let will = will.filter(|will| will.delay == 0 && displaced.is_some());
+    Resumed::Continued { generation: state.generation, displaced, will }
+}
+
+/// Ends a session; the caller has its lock. What it held is dropped, so that routes which
+/// still point to it keep nothing alive.
+pub(crate) fn end(
+    session: &Arc<SharedSession>,
+    state: &mut crate::session::SessionState,
+) -> Ended {
+    state.ended = true;
+    let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
+    state.session = Session::new(SessionLimits::default());
+    Ended {
+        session: session.clone(),
+        filters,
+        will: state.will.take(),
+        displaced: state.attached.take(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The shell around the workers: threads, sockets and timers on ntex.
+//!
+//! Nothing here decides anything. Each worker runs on a thread of its own; its connections
+//! are tasks there, each of which hands what it read to the [`Worker`](crate::Worker). What
+//! the worker wants done comes out through [`fx::NtexEffects`]. One more task, the turn, runs
+//! behind them: it empties the mailbox, fires timers, and drains what has become dirty, so
+//! that everything that came in together goes out together.
+
+mod accept;
+mod clock;
+mod connection;
+mod control;
+mod fx;
+mod mailbox;
+mod shell;
+mod turn;
+
+pub(crate) use accept::bind;
+pub use accept::BindError;
+pub(crate) use clock::Clock;
+pub(crate) use control::{Control, run};
+pub(crate) use mailbox::{Mail, Mailboxes};

@@ -1,0 +1,129 @@
+//! Listening sockets, and the tasks that accept from them.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use super::mailbox::{Mail, Mailboxes};
+use crate::input::WorkerId;
+use crate::settings::Listen;
+
+/// An address that the broker cannot listen on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {}", hint(source))]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+fn hint(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it or choose another port".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges; choose a higher one or grant them".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Binds every address, or says which ones cannot be bound, all of them.
+pub(crate) fn bind(listen: &Listen) -> Result<Vec<TcpListener>, Vec<BindError>> {
+    let (mut listeners, mut errors) = (Vec::new(), Vec::new());
+    for (address, is_optional) in listen.addresses() {
+        match bind_one(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_optional && is_missing(&error) => {
+                tracing::debug!(%address, %error, "this machine lacks the address");
+            }
+            Err(source) => errors.push(BindError { address, source }),
+        }
+    }
+    if errors.is_empty() { Ok(listeners) } else { Err(errors) }
+}
+
+/// The address family or the address does not exist here.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(AF_NOT_SUPPORTED)
+}
+
+/// `EAFNOSUPPORT` on Linux.
+const AF_NOT_SUPPORTED: i32 = 97;
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
+/// Accepts connections and hands each to the worker that serves the fewest.
+pub(super) async fn accept(
+    listener: TcpListener,
+    mailboxes: Mailboxes,
+    loads: Vec<Arc<AtomicUsize>>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut warned = false;
+    loop {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok((stream, peer)) => {
+                warned = false;
+                if let Some((worker, load)) = least_loaded(&loads) {
+                    load.fetch_add(1, Ordering::Relaxed);
+                    mailboxes.post(worker, Mail::Accepted(stream, peer));
+                }
+            }
+            Err(error) if is_for_the_peer(&error) => {}
+            Err(error) => {
+                // Most likely EMFILE: the connection stays in the backlog, and trying again
+                // at once would only spin.
+                if !warned {
+                    tracing::warn!(%error, "cannot accept connections, pausing");
+                    warned = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// How long to leave the backlog alone when the process is out of descriptors.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The peer gave up before it was accepted; the next may be fine.
+fn is_for_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn least_loaded(loads: &[Arc<AtomicUsize>]) -> Option<(WorkerId, &Arc<AtomicUsize>)> {
+    let (index, load) =
+        loads.iter().enumerate().min_by_key(|(_, load)| load.load(Ordering::Relaxed))?;
+    Some((WorkerId(index), load))
+}

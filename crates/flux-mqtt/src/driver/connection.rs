@@ -1,0 +1,108 @@
+//! One connection as a task: what was read goes to the worker, what it wishes is done.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use ntex::io::Io;
+use ntex_bytes::BytesMut;
+
+use super::shell::{Counted, Shell};
+use crate::input::{ConnectionId, Input};
+
+/// Serves a connection until it ends. Generic over the filter: plain TCP, TLS, WebSocket.
+///
+/// The stream is driven by hand, not with `Io::recv`, which stops reading while writes stall:
+/// then a client that publishes to itself and reads only afterwards would never be served.
+pub(super) async fn serve<F>(
+    io: Io<F>,
+    shell: Rc<Shell>,
+    peer: Option<SocketAddr>,
+    counted: Counted,
+) {
+    let id = shell.open(io.get_ref(), peer);
+    poll_fn(|cx| poll(&io, &shell, id, cx)).await;
+    shell.close(id);
+    // Sends what is left, for as long as the disconnect time-out allows.
+    if let Err(error) = io.shutdown().await {
+        tracing::trace!(%error, "connection was gone before everything was sent");
+    }
+    drop(counted);
+}
+
+fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        let wish = shell.wish(id);
+        if wish.close {
+            return Poll::Ready(());
+        }
+        if wish.notify_writable {
+            match io.poll_flush(cx, false) {
+                Poll::Ready(Ok(())) => {
+                    shell.with_link(id, |link| link.wish.notify_writable = false);
+                    shell.input(Input::Writable(id));
+                    continue;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        if wish.pause {
+            // Whoever paused resumes or closes, and wakes this task. What the peer sent before
+            // it left is still handled then.
+            io.pause();
+            io.poll_dispatch(cx);
+            return Poll::Pending;
+        }
+        match receive(io, shell, id) {
+            Progress::TurnIsOver => {
+                cx.waker().wake_by_ref();
+                io.poll_dispatch(cx);
+                return Poll::Pending;
+            }
+            Progress::Handled => continue,
+            Progress::NeedsMore => {}
+        }
+        match io.poll_read_ready(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(Some(()))) => {}
+            Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
+        }
+    }
+}
+
+enum Progress {
+    /// Frames were handled; the worker may wish something else now.
+    Handled,
+    /// There is no complete frame.
+    NeedsMore,
+    /// There may be more frames, but it is the turn of others.
+    TurnIsOver,
+}
+
+/// Takes the read buffer out, lets the worker have the frames in it, and puts the rest back.
+fn receive<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId) -> Progress {
+    let io = io.as_ref();
+    let mut bytes = io.with_read_buf(|buffer| {
+        if buffer.is_empty() { None } else { Some(std::mem::replace(buffer, BytesMut::with_capacity(0))) }
+    });
+    let Some(bytes) = &mut bytes else { return Progress::NeedsMore };
+    let received = shell.receive(id, bytes);
+    bytes.advance_to(received.consumed);
+    let rest = std::mem::replace(bytes, BytesMut::with_capacity(0));
+    if rest.is_empty() {
+        io.cfg().read_buf().release(rest);
+    } else {
+        // Nothing was read meanwhile: reading is a task of this thread.
+        io.with_read_buf(|buffer| {
+            let pooled = std::mem::replace(buffer, rest);
+            io.cfg().read_buf().release(pooled);
+        });
+    }
+    match received {
+        _ if received.again => Progress::TurnIsOver,
+        _ if received.consumed > 0 => Progress::Handled,
+        _ => Progress::NeedsMore,
+    }
+}

@@ -1,0 +1,113 @@
+//! The control thread: starts the workers, accepts, and stops everything again.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flux_auth::{Authorizer, DynAuthenticator};
+use flux_eventbus::{Event, EventBus};
+use ntex::rt::{Arbiter, DefaultRuntime, System};
+use tokio::sync::Notify;
+
+use super::accept::accept;
+use super::clock::Clock;
+use super::mailbox::{Mail, Mailboxes};
+use super::shell::{Outfit, Shell};
+use super::turn;
+use crate::broker::Broker;
+use crate::input::{Command, Letter, WorkerId};
+use crate::settings::Settings;
+use crate::worker::Worker;
+
+/// Everything a broker runs with.
+pub(crate) struct Control {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Clock,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) authenticator: Arc<dyn DynAuthenticator>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) events: Arc<EventBus>,
+    pub(crate) seed: u64,
+    /// Told when the broker shall stop.
+    pub(crate) stop: Arc<Notify>,
+}
+
+/// Runs a broker on this thread until it is told to stop.
+pub(crate) fn run(control: Control) {
+    let system = System::build().name("flux").ping_interval(0).build(DefaultRuntime);
+    system.block_on(serve(control));
+}
+
+async fn serve(control: Control) {
+    let idle = Arc::new(Notify::new());
+    let loads: Vec<Arc<AtomicUsize>> =
+        (0..control.mailboxes.len()).map(|_| Arc::default()).collect();
+    let mut arbiters: Vec<Arbiter> = loads
+        .iter()
+        .enumerate()
+        .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
+        .collect();
+    let mut acceptors = Vec::new();
+    for listener in control.listeners {
+        if let Ok(address) = listener.local_addr() {
+            control.events.publish(Event::Listening { address });
+        }
+        let accepting = accept(listener, control.mailboxes.clone(), loads.clone());
+        acceptors.push(tokio::task::spawn_local(async move {
+            if let Err(error) = accepting.await {
+                tracing::error!(%error, "a listener is lost");
+            }
+        }));
+    }
+    control.stop.notified().await;
+    for acceptor in acceptors {
+        acceptor.abort();
+    }
+    for index in 0..arbiters.len() {
+        control.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(Command::Shutdown)));
+    }
+    let drained = tokio::time::timeout(control.settings.drain_timeout, async {
+        while loads.iter().any(|load| load.load(Ordering::Relaxed) > 0) {
+            idle.notified().await;
+        }
+    });
+    if drained.await.is_err() {
+        tracing::warn!("some connections did not take their last bytes in time");
+    }
+    for arbiter in &arbiters {
+        arbiter.stop();
+    }
+    for arbiter in &mut arbiters {
+        if arbiter.join().is_err() {
+            tracing::error!("a worker had panicked");
+        }
+    }
+    control.mailboxes.close();
+    control.events.publish(Event::Stopped);
+}
+
+fn start_worker(
+    control: &Control,
+    id: WorkerId,
+    load: Arc<AtomicUsize>,
+    idle: Arc<Notify>,
+) -> Arbiter {
+    let arbiter = Arbiter::with_name(format!("flux-worker-{}", id.0));
+    let outfit = Outfit {
+        id,
+        worker: Worker::new(id, control.broker.clone(), control.settings.clone(), control.seed),
+        clock: control.clock,
+        mailboxes: control.mailboxes.clone(),
+        authenticator: control.authenticator.clone(),
+        authorizer: control.authorizer.clone(),
+        events: control.events.clone(),
+        load,
+        idle,
+    };
+    arbiter.handle().spawn(async move {
+        ntex::rt::spawn(turn::run(Shell::new(outfit)));
+    });
+    arbiter
+}

@@ -1,0 +1,104 @@
+//! The hands of a worker on ntex.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use flux_auth::{AccessRequest, Client, Credentials};
+use flux_eventbus::{Event, EventKind};
+
+use super::mailbox::Mail;
+use super::shell::Shell;
+use crate::effects::Effects;
+use crate::input::{ConnectionId, Input, Letter, WorkerId};
+use crate::storage::{Record, Sequence};
+
+/// Effects that really happen. Answers that take time run as tasks of the same thread and
+/// come back as inputs.
+pub(super) struct NtexEffects<'a> {
+    pub(super) shell: &'a Rc<Shell>,
+}
+
+impl NtexEffects<'_> {
+    /// Changes what is wanted of a connection, and has its task look at it.
+    fn wish(&self, connection: ConnectionId, change: impl FnOnce(&mut super::shell::Wish)) {
+        self.shell.with_link(connection, |link| {
+            change(&mut link.wish);
+            link.io.notify_dispatcher();
+        });
+    }
+}
+
+impl Effects for NtexEffects<'_> {
+    fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
+        self.shell.with_link(to, |link| {
+            if let Err(error) = link.io.encode_slice(bytes) {
+                // What was not acknowledged is sent again when the session resumes.
+                tracing::trace!(%error, "connection is going, bytes are lost");
+            }
+        });
+    }
+
+    fn unsent(&self, on: ConnectionId) -> usize {
+        let unsent = self.shell.with_link(on, |link| link.io.with_write_dst_buf(|pages| pages.len()));
+        unsent.unwrap_or_default()
+    }
+
+    fn notify_writable(&mut self, on: ConnectionId) {
+        self.wish(on, |wish| wish.notify_writable = true);
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.wish(connection, |wish| wish.close = true);
+    }
+
+    fn pause(&mut self, connection: ConnectionId) {
+        self.wish(connection, |wish| wish.pause = true);
+    }
+
+    fn resume(&mut self, connection: ConnectionId) {
+        self.wish(connection, |wish| wish.pause = false);
+    }
+
+    fn letter(&mut self, to: WorkerId, letter: Letter) {
+        self.shell.outfit.mailboxes.post(to, Mail::Letter(letter));
+    }
+
+    fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials) {
+        let shell = self.shell.clone();
+        let answer = shell.outfit.authenticator.clone().dyn_authenticate(credentials);
+        ntex::rt::spawn(async move {
+            let authentication = answer.await;
+            shell.input(Input::Authenticated { connection, authentication });
+        });
+    }
+
+    fn authorize(
+        &mut self,
+        connection: ConnectionId,
+        client: Arc<Client>,
+        requests: Vec<AccessRequest>,
+    ) {
+        let shell = self.shell.clone();
+        let answer = shell.outfit.authorizer.clone().ask(client, requests);
+        ntex::rt::spawn(async move {
+            let verdicts = answer.await;
+            shell.input(Input::Authorized { connection, verdicts });
+        });
+    }
+
+    fn persist(&mut self, _sequence: Sequence, _record: Record) {
+        debug_assert!(false, "a worker whose sessions live in memory persists nothing");
+    }
+
+    fn load(&mut self, _client_id: Arc<str>) {
+        debug_assert!(false, "a worker whose sessions live in memory loads nothing");
+    }
+
+    fn wants(&self, kind: EventKind) -> bool {
+        self.shell.outfit.events.wants(kind)
+    }
+
+    fn event(&mut self, event: Event) {
+        self.shell.outfit.events.publish(event);
+    }
+}

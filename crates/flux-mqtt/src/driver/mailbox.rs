@@ -1,0 +1,89 @@
+//! Mailboxes: how the outside of a worker's thread reaches it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::input::{Letter, WorkerId};
+
+/// What can be in a mailbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// For the worker itself.
+    Letter(Letter),
+    /// A connection that was accepted, for the driver. Bounded by the descriptors of the
+    /// process.
+    Accepted(TcpStream, SocketAddr),
+}
+
+/// The mailboxes of all workers. A clone is a reference to the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailboxes {
+    boxes: Arc<[Mailbox]>,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    mail: Vec<Mail>,
+    /// The worker is gone: what is posted is dropped, and with it whoever waits for an answer
+    /// learns that there will be none.
+    is_closed: bool,
+    /// Whoever empties the mailbox, while it waits.
+    waker: Option<Waker>,
+}
+
+impl Mailboxes {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { boxes: (0..workers).map(|_| Mailbox::default()).collect() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// Puts something into the mailbox of a worker, and wakes it if it waits.
+    pub(crate) fn post(&self, to: WorkerId, mail: Mail) {
+        let Some(mailbox) = self.boxes.get(to.0) else { return };
+        let waker = {
+            let mut inside = mailbox.inside.lock();
+            if inside.is_closed {
+                return;
+            }
+            inside.mail.push(mail);
+            inside.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Closes all mailboxes and drops what is in them.
+    pub(super) fn close(&self) {
+        for mailbox in self.boxes.iter() {
+            let mut inside = mailbox.inside.lock();
+            inside.is_closed = true;
+            let unread = std::mem::take(&mut inside.mail);
+            drop(inside);
+            drop(unread);
+        }
+    }
+
+    /// Swaps the mail of a worker against the empty `into`; when there is none, `waker` will
+    /// be called as soon as there is some.
+    pub(super) fn take(&self, of: WorkerId, into: &mut Vec<Mail>, waker: &Waker) {
+        let Some(mailbox) = self.boxes.get(of.0) else { return };
+        let mut inside = mailbox.inside.lock();
+        if inside.mail.is_empty() {
+            inside.waker = Some(waker.clone());
+        } else {
+            std::mem::swap(&mut inside.mail, into);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One worker's thread: the worker, and the connections as ntex sees them.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+
+use flux_auth::{Authorizer, DynAuthenticator};
+use flux_eventbus::EventBus;
+use ntex::io::IoRef;
+use slab::Slab;
+
+use super::clock::Clock;
+use super::fx::NtexEffects;
+use super::mailbox::Mailboxes;
+use crate::effects::Effects;
+use crate::input::{ConnectionId, Input, WorkerId};
+use crate::worker::{Received, Worker};
+
+/// What a worker's thread is given to run with.
+pub(super) struct Outfit {
+    pub(super) id: WorkerId,
+    pub(super) worker: Worker,
+    pub(super) clock: Clock,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) authenticator: Arc<dyn DynAuthenticator>,
+    pub(super) authorizer: Arc<dyn Authorizer>,
+    pub(super) events: Arc<EventBus>,
+    /// How many connections the worker serves, for whoever hands out new ones.
+    pub(super) load: Arc<AtomicUsize>,
+    /// Told when the last connection is gone.
+    pub(super) idle: Arc<tokio::sync::Notify>,
+}
+
+/// A worker and its connections, shared by the tasks of its thread.
+pub(super) struct Shell {
+    worker: RefCell<Worker>,
+    pub(super) links: RefCell<Slab<Link>>,
+    stamp: Cell<u32>,
+    turn: RefCell<Option<Waker>>,
+    pub(super) outfit: Tools,
+}
+
+/// What the shell works with; as in [`Outfit`].
+pub(super) struct Tools {
+    pub(super) id: WorkerId,
+    pub(super) clock: Clock,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) authenticator: Arc<dyn DynAuthenticator>,
+    pub(super) authorizer: Arc<dyn Authorizer>,
+    pub(super) events: Arc<EventBus>,
+    load: Arc<AtomicUsize>,
+    idle: Arc<tokio::sync::Notify>,
+}
+
+/// A connection's I/O and what the worker wants of it.
+pub(super) struct Link {
+    pub(super) stamp: u32,
+    pub(super) io: IoRef,
+    pub(super) wish: Wish,
+}
+
+/// What the worker wants of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) close: bool,
+    pub(super) pause: bool,
+    pub(super) notify_writable: bool,
+}
+
+impl Shell {
+    pub(super) fn new(outfit: Outfit) -> Rc<Self> {
+        let Outfit { id, worker, clock, mailboxes, authenticator, authorizer, events, load, idle } =
+            outfit;
+        let tools =
+            Tools { id, clock, mailboxes, authenticator, authorizer, events, load, idle };
+        Rc::new(Self {
+            worker: RefCell::new(worker),
+            links: RefCell::new(Slab::new()),
+            stamp: Cell::new(0),
+            turn: RefCell::new(None),
+            outfit: tools,
+        })
+    }
+
+    /// Gives a connection a place and tells the worker.
+    pub(super) fn open(self: &Rc<Self>, io: IoRef, peer: Option<SocketAddr>) -> ConnectionId {
+        let stamp = self.stamp.get().wrapping_add(1);
+        self.stamp.set(stamp);
+        let index = self.links.borrow_mut().insert(Link { stamp, io, wish: Wish::default() });
+        let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
+        self.input(Input::Opened { connection, peer });
+        connection
+    }
+
+    /// Tells the worker that a connection is gone and gives its place back.
+    pub(super) fn close(self: &Rc<Self>, connection: ConnectionId) {
+        self.input(Input::Closed(connection));
+        let index = usize::try_from(connection.index).unwrap_or(usize::MAX);
+        self.links.borrow_mut().try_remove(index);
+    }
+
+    /// Hands one input to the worker.
+    pub(super) fn input(self: &Rc<Self>, input: Input) {
+        let mut fx = NtexEffects { shell: self };
+        self.worker.borrow_mut().handle(self.outfit.clock.now(), input, &mut fx);
+        self.request_turn();
+    }
+
+    /// Hands bytes to the worker.
+    pub(super) fn receive(self: &Rc<Self>, connection: ConnectionId, bytes: &[u8]) -> Received {
+        let mut fx = NtexEffects { shell: self };
+        let mut worker = self.worker.borrow_mut();
+        let received = worker.receive(self.outfit.clock.now(), connection, bytes, &mut fx);
+        if worker.has_dirty() {
+            self.request_turn();
+        }
+        received
+    }
+
+    /// Ends the worker's turn; returns when it wants to be told the time.
+    pub(super) fn finish_turn(self: &Rc<Self>) -> Option<flux_session::Timestamp> {
+        let mut fx = NtexEffects { shell: self };
+        let mut worker = self.worker.borrow_mut();
+        worker.finish_turn(self.outfit.clock.now(), &mut fx);
+        worker.next_deadline()
+    }
+
+    /// Remembers how to wake the task that ends turns.
+    pub(super) fn set_turn(&self, waker: &Waker) {
+        let mut turn = self.turn.borrow_mut();
+        if !turn.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *turn = Some(waker.clone());
+        }
+    }
+
+    fn request_turn(&self) {
+        if let Some(waker) = &*self.turn.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(super) fn wish(&self, connection: ConnectionId) -> Wish {
+        let gone = Wish { close: true, ..Wish::default() };
+        self.with_link(connection, |link| link.wish).unwrap_or(gone)
+    }
+
+    pub(super) fn with_link<R>(
+        &self,
+        connection: ConnectionId,
+        act: impl FnOnce(&mut Link) -> R,
+    ) -> Option<R> {
+        let mut links = self.links.borrow_mut();
+        let link = links.get_mut(usize::try_from(connection.index).ok()?)?;
+        (link.stamp == connection.stamp).then(|| act(link))
+    }
+
+    /// Takes part in serving until the guard is dropped.
+    pub(super) fn count(self: &Rc<Self>) -> Counted {
+        Counted { shell: self.clone() }
+    }
+
+    pub(super) fn say(self: &Rc<Self>, event: flux_eventbus::Event) {
+        NtexEffects { shell: self }.event(event);
+    }
+}
+
+/// A connection that counts as load until this is dropped. The acceptor has counted it.
+pub(super) struct Counted {
+    shell: Rc<Shell>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.shell.outfit.load.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.shell.outfit.idle.notify_one();
+        }
+    }
+}

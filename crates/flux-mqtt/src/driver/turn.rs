@@ -1,0 +1,95 @@
+//! The turn: mailbox, timers, and everything dirty goes out.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use flux_session::Timestamp;
+use ntex::io::{Io, IoConfig};
+use ntex::service::cfg::SharedCfg;
+use tokio::time::{Sleep, sleep_until};
+
+use super::connection::serve;
+use super::mailbox::Mail;
+use super::shell::Shell;
+use crate::input::Input;
+
+/// Runs the turns of a worker until its thread ends.
+pub(super) async fn run(shell: Rc<Shell>) {
+    let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config: io_config() };
+    poll_fn(|cx| turn.poll(cx)).await;
+}
+
+struct Turn {
+    shell: Rc<Shell>,
+    mail: Vec<Mail>,
+    /// When the worker wants to be told the time.
+    alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
+    io_config: SharedCfg,
+}
+
+impl Turn {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shell.set_turn(cx.waker());
+        self.shell.outfit.mailboxes.take(self.shell.outfit.id, &mut self.mail, cx.waker());
+        let had_mail = !self.mail.is_empty();
+        let mut mail = std::mem::take(&mut self.mail);
+        for mail in mail.drain(..) {
+            self.deliver(mail);
+        }
+        self.mail = mail;
+        if had_mail {
+            // Look again: the mailbox wakes only whoever found it empty.
+            cx.waker().wake_by_ref();
+        }
+        self.ring(cx);
+        Poll::Pending
+    }
+
+    fn deliver(&mut self, mail: Mail) {
+        match mail {
+            Mail::Letter(letter) => self.shell.input(Input::Letter(letter)),
+            Mail::Accepted(stream, peer) => {
+                let counted = self.shell.count();
+                match ntex::rt::from_tcp_stream(stream, self.io_config.clone()) {
+                    Ok(io) => {
+                        let io: Io = io;
+                        ntex::rt::spawn(serve(io, self.shell.clone(), Some(peer), counted));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, %peer, "cannot serve an accepted connection");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fires what is due, ends the turn, and sets the alarm to what is due next.
+    fn ring(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if self.alarm.as_mut().is_some_and(|(_, alarm)| alarm.as_mut().poll(cx).is_ready()) {
+                self.alarm = None;
+                self.shell.input(Input::Time);
+            }
+            let next = self.shell.finish_turn();
+            let is_set = match (&self.alarm, next) {
+                (Some((moment, _)), Some(next)) => *moment == next,
+                (_, None) => true,
+                (None, Some(_)) => false,
+            };
+            if is_set {
+                return;
+            }
+            let clock = self.shell.outfit.clock;
+            self.alarm =
+                next.map(|moment| (moment, Box::pin(sleep_until(clock.instant(moment).into()))));
+        }
+    }
+}
+
+/// Write buffers count as full at 64 KiB: only beyond that is a connection told to wait.
+fn io_config() -> SharedCfg {
+    let config = IoConfig::new().set_write_buf(64 * 1024, 1024, 16);
+    SharedCfg::new("flux").add(config).into()
+}

@@ -1,0 +1,59 @@
+//! What comes out of a worker: everything it wants done in the world.
+
+use std::sync::Arc;
+
+use flux_auth::{AccessRequest, Client, Credentials};
+use flux_eventbus::{Event, EventKind};
+
+use crate::input::{ConnectionId, Letter, WorkerId};
+use crate::storage::{Record, Sequence};
+
+/// The hands of a worker. The driver implements it with sockets and threads, a simulator with
+/// values. No effect calls back into the worker: answers come as [`Input`](crate::Input).
+pub trait Effects {
+    /// Appends bytes to what a connection has to send. On a connection that is going, they are
+    /// lost, which the protocol allows for.
+    fn send(&mut self, to: ConnectionId, bytes: &[u8]);
+
+    /// Returns how many bytes wait to be sent on a connection.
+    fn unsent(&self, on: ConnectionId) -> usize;
+
+    /// Asks for [`Input::Writable`](crate::Input::Writable) when little is unsent.
+    fn notify_writable(&mut self, on: ConnectionId);
+
+    /// Closes a connection once everything sent so far is out, within a short time.
+    fn close(&mut self, connection: ConnectionId);
+
+    /// Stops reading from a connection.
+    fn pause(&mut self, connection: ConnectionId);
+
+    /// Reads again from a connection.
+    fn resume(&mut self, connection: ConnectionId);
+
+    /// Puts a letter into another worker's mailbox.
+    fn letter(&mut self, to: WorkerId, letter: Letter);
+
+    /// Asks who a client is; [`Input::Authenticated`](crate::Input::Authenticated) answers.
+    fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials);
+
+    /// Asks what a client may do; [`Input::Authorized`](crate::Input::Authorized) answers.
+    fn authorize(
+        &mut self,
+        connection: ConnectionId,
+        client: Arc<Client>,
+        requests: Vec<AccessRequest>,
+    );
+
+    /// Stores a record; [`Input::Persisted`](crate::Input::Persisted) or
+    /// [`Input::PersistFailed`](crate::Input::PersistFailed) answers.
+    fn persist(&mut self, sequence: Sequence, record: Record);
+
+    /// Reads what is stored of a session; [`Input::Loaded`](crate::Input::Loaded) answers.
+    fn load(&mut self, client_id: Arc<str>);
+
+    /// Returns whether somebody listens to events of this kind.
+    fn wants(&self, kind: EventKind) -> bool;
+
+    /// Tells the platform what happened.
+    fn event(&mut self, event: Event);
+}

@@ -1,0 +1,133 @@
+//! What goes into a worker: every cause it can react to.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flux_auth::{Authentication, Verdict};
+use flux_topic::TopicFilter;
+
+use crate::message::Message;
+use crate::settings::Settings;
+use crate::storage::{Record, Sequence};
+
+/// Names a worker: 0, 1, 2 and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub usize);
+
+/// Names a connection of a worker for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    /// The place, used again after the connection is gone.
+    pub index: u32,
+    /// Tells the connections apart that used the place.
+    pub stamp: u32,
+}
+
+/// Something happened that a worker must know of.
+///
+/// Bytes that arrived come through [`Worker::receive`](crate::Worker::receive), which splits
+/// them into frames and says how many it took.
+#[derive(Debug)]
+pub enum Input {
+    /// A client opened a network connection.
+    Opened {
+        /// How effects will name it.
+        connection: ConnectionId,
+        /// Where it comes from, if the transport knows.
+        peer: Option<SocketAddr>,
+    },
+    /// Little enough is unsent again, after [`Effects::notify_writable`](crate::Effects).
+    Writable(ConnectionId),
+    /// The network connection is gone.
+    Closed(ConnectionId),
+    /// Another worker, or the world outside, wrote a letter.
+    Letter(Letter),
+    /// The answer to [`Effects::authenticate`](crate::Effects).
+    Authenticated {
+        /// The connection in question.
+        connection: ConnectionId,
+        /// Who the client is, or why it may not come in.
+        authentication: Authentication,
+    },
+    /// The answer to [`Effects::authorize`](crate::Effects), one verdict a request.
+    Authorized {
+        /// The connection in question.
+        connection: ConnectionId,
+        /// In the order of the requests; what is missing is denied.
+        verdicts: Vec<Verdict>,
+    },
+    /// A record is as safe as the durability setting promises.
+    Persisted(Sequence),
+    /// A record could not be stored.
+    PersistFailed(Sequence),
+    /// What was stored of a session.
+    Loaded {
+        /// Whose session.
+        client_id: Arc<str>,
+        /// Its records, oldest first.
+        records: Vec<Record>,
+    },
+    /// Time has passed: timers may be due.
+    Time,
+}
+
+/// A note to a worker. Their number is bounded: one wake and one takeover for each of its
+/// connections, and commands carry a permit.
+#[derive(Debug)]
+pub enum Letter {
+    /// The session of this connection has something to send.
+    Wake(ConnectionId),
+    /// The session of this connection belongs to another connection now.
+    TakenOver(ConnectionId),
+    /// The session of this connection was ended from outside.
+    Kicked(ConnectionId),
+    /// Somebody outside wants something done.
+    Command(Command),
+}
+
+/// An order from outside: the library's facade, an administrator.
+pub enum Command {
+    /// Publish a message of the broker's own.
+    Publish {
+        /// The message.
+        message: Message,
+        /// Called with the number of sessions that it was offered to.
+        done: Done<usize>,
+    },
+    /// Subscribe a client that has a session.
+    Subscribe {
+        /// Whose session.
+        client_id: Arc<str>,
+        /// To what.
+        filter: TopicFilter,
+        /// Called with whether there is such a session.
+        done: Done<bool>,
+    },
+    /// Disconnect a client.
+    Kick {
+        /// Whose connection.
+        client_id: Arc<str>,
+        /// Called with whether it was connected.
+        done: Done<bool>,
+    },
+    /// From now on these settings hold.
+    Settings(Arc<Settings>),
+    /// Say goodbye to every client and take no more.
+    Shutdown,
+}
+
+/// What to call when a command is done.
+pub type Done<T> = Box<dyn FnOnce(T) + Send>;
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Publish { .. } => "Publish",
+            Self::Subscribe { .. } => "Subscribe",
+            Self::Kick { .. } => "Kick",
+            Self::Settings(_) => "Settings",
+            Self::Shutdown => "Shutdown",
+        })
+    }
+}

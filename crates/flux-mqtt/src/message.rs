@@ -1,0 +1,212 @@
+//! An application message: one allocation, shared by everyone who still needs it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use flux_retained::RetainedMessage;
+use flux_session::{QoS, Timestamp};
+use flux_topic::TopicName;
+use triomphe::ThinArc;
+
+use crate::session::SessionKey;
+use crate::wire::{Properties, Publish};
+
+/// A message on its way to one subscriber.
+pub(crate) type Delivery = flux_session::Delivery<Message>;
+
+/// A published message: topic name, properties and payload in one exactly sized, reference
+/// counted allocation; a clone is eight bytes.
+///
+/// Invariant: the topic name was parsed, the properties were checked.
+#[derive(Clone)]
+pub struct Message(ThinArc<Header, u8>);
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    /// Whose message it is, for No Local; `None` when the broker itself sent it.
+    publisher: Option<SessionKey>,
+    expires_at: Option<Timestamp>,
+    /// The bytes are: topic name, perhaps a gap, properties, payload.
+    topic_len: u32,
+    properties_len: u32,
+    payload_len: u32,
+    qos: QoS,
+    retain: bool,
+}
+
+/// What a message is made of, when it does not come from a PUBLISH packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) topic: TopicName<'a>,
+    /// Encoded as MQTT 5.0 properties, without length and without expiry.
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) publisher: Option<SessionKey>,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// Copies a PUBLISH out of the read buffer, at once where its bytes stand together.
+    pub(crate) fn from_publish(
+        publish: &Publish<'_>,
+        publisher: SessionKey,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        match &publish.properties {
+            Properties::InPlace(properties_len) => {
+                let header = Header {
+                    publisher: Some(publisher),
+                    expires_at,
+                    topic_len: len(publish.topic.as_str().as_bytes()),
+                    properties_len: u32::try_from(*properties_len).unwrap_or(u32::MAX),
+                    payload_len: len(publish.payload),
+                    qos: publish.qos,
+                    retain: publish.retain,
+                };
+                Self(ThinArc::from_header_and_slice(header, publish.bytes))
+            }
+            Properties::Copied(properties) => Self::new(Parts {
+                topic: publish.topic,
+                properties,
+                payload: publish.payload,
+                qos: publish.qos,
+                retain: publish.retain,
+                publisher: Some(publisher),
+                expires_at,
+            }),
+        }
+    }
+
+    pub(crate) fn new(parts: Parts<'_>) -> Self {
+        let topic = parts.topic.as_str().as_bytes();
+        let header = Header {
+            publisher: parts.publisher,
+            expires_at: parts.expires_at,
+            topic_len: len(topic),
+            properties_len: len(parts.properties),
+            payload_len: len(parts.payload),
+            qos: parts.qos,
+            retain: parts.retain,
+        };
+        let bytes = [topic, parts.properties, parts.payload].concat();
+        Self(ThinArc::from_header_and_slice(header, &bytes))
+    }
+
+    /// Returns the same message as if it were published by this session just now.
+    pub(crate) fn sent_by(&self, publisher: SessionKey, expires_at: Option<Timestamp>) -> Self {
+        let header = Header { publisher: Some(publisher), expires_at, ..*self.header() };
+        Self(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
+    fn header(&self) -> &Header {
+        &self.0.header.header
+    }
+
+    /// Returns the topic name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        // It was parsed once; an empty answer is not reached.
+        std::str::from_utf8(self.topic_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn topic_bytes(&self) -> &[u8] {
+        self.0.slice.get(..size(self.header().topic_len)).unwrap_or_default()
+    }
+
+    /// Returns the payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let end = self.0.slice.len();
+        self.0.slice.get(end - size(self.header().payload_len)..).unwrap_or_default()
+    }
+
+    /// Returns the properties that travel with the message, encoded as in MQTT 5.0 section
+    /// 2.2.2.2, without their length and without the Message Expiry Interval.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        let end = self.0.slice.len() - size(self.header().payload_len);
+        self.0.slice.get(end - size(self.header().properties_len)..end).unwrap_or_default()
+    }
+
+    /// Returns the QoS it was published with.
+    #[must_use]
+    pub fn qos(&self) -> QoS {
+        self.header().qos
+    }
+
+    /// Returns the RETAIN flag it was published with.
+    #[must_use]
+    pub fn retain(&self) -> bool {
+        self.header().retain
+    }
+
+    pub(crate) fn publisher(&self) -> Option<SessionKey> {
+        self.header().publisher
+    }
+
+    /// Returns when the message is no longer worth sending [MQTT-3.3.2-5].
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.header().expires_at
+    }
+}
+
+impl flux_session::Message for Message {
+    fn size(&self) -> usize {
+        self.0.slice.len()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.header().expires_at
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic())
+            .field("payload_len", &self.header().payload_len)
+            .field("qos", &self.qos())
+            .field("retain", &self.retain())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<RetainedMessage> for Message {
+    /// The store has checked topic and QoS before it converts.
+    fn from(message: RetainedMessage) -> Self {
+        let RetainedMessage { topic, payload, qos } = message;
+        let header = Header {
+            publisher: None,
+            expires_at: None,
+            topic_len: len(topic.as_bytes()),
+            properties_len: 0,
+            payload_len: len(&payload),
+            qos: QoS::try_from(qos).unwrap_or(QoS::ExactlyOnce),
+            retain: true,
+        };
+        let bytes = [topic.as_bytes(), &payload].concat();
+        Self(ThinArc::from_header_and_slice(header, &bytes))
+    }
+}
+
+impl From<Message> for RetainedMessage {
+    fn from(message: Message) -> Self {
+        Self {
+            topic: message.topic().to_owned(),
+            payload: Bytes::copy_from_slice(message.payload()),
+            qos: message.qos().as_u8(),
+        }
+    }
+}
+
+/// Packets have at most 268,435,455 bytes, so their parts fit.
+fn len(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+fn size(len: u32) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,89 @@
+//! Reason codes: why an operation succeeded, failed or ended (MQTT 5.0 section 2.4).
+
+/// A reason code of MQTT 5.0, with the names of the standard's table 2-6.
+///
+/// MQTT 3.1.1 knows only the few CONNACK return codes of its section 3.2.2.3;
+/// [`ReasonCode::connect_return_code`] gives the one that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names are the standard's, table 2-6 explains each")]
+pub enum ReasonCode {
+    /// Also Normal disconnection and Granted QoS 0.
+    Success = 0x00,
+    GrantedQos1 = 0x01,
+    GrantedQos2 = 0x02,
+    DisconnectWithWill = 0x04,
+    NoMatchingSubscribers = 0x10,
+    NoSubscriptionExisted = 0x11,
+    UnspecifiedError = 0x80,
+    MalformedPacket = 0x81,
+    ProtocolError = 0x82,
+    ImplementationSpecificError = 0x83,
+    UnsupportedProtocolVersion = 0x84,
+    ClientIdentifierNotValid = 0x85,
+    BadUserNameOrPassword = 0x86,
+    NotAuthorized = 0x87,
+    ServerUnavailable = 0x88,
+    ServerBusy = 0x89,
+    Banned = 0x8A,
+    ServerShuttingDown = 0x8B,
+    BadAuthenticationMethod = 0x8C,
+    KeepAliveTimeout = 0x8D,
+    SessionTakenOver = 0x8E,
+    TopicFilterInvalid = 0x8F,
+    TopicNameInvalid = 0x90,
+    PacketIdentifierInUse = 0x91,
+    PacketIdentifierNotFound = 0x92,
+    ReceiveMaximumExceeded = 0x93,
+    TopicAliasInvalid = 0x94,
+    PacketTooLarge = 0x95,
+    QuotaExceeded = 0x97,
+    AdministrativeAction = 0x98,
+    QosNotSupported = 0x9B,
+    SharedSubscriptionsNotSupported = 0x9E,
+}
+
+impl ReasonCode {
+    /// Returns the byte on the wire.
+    #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the CONNACK return code of MQTT 3.1.1 for a refused CONNECT, or `None` where
+    /// the connection is closed without CONNACK [MQTT-3.2.2-6].
+    #[must_use]
+    pub const fn connect_return_code(self) -> Option<u8> {
+        match self {
+            Self::Success => Some(0),
+            Self::UnsupportedProtocolVersion => Some(1),
+            Self::ClientIdentifierNotValid => Some(2),
+            Self::ServerUnavailable | Self::ServerBusy => Some(3),
+            Self::BadUserNameOrPassword => Some(4),
+            Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => Some(5),
+            Self::GrantedQos1
+            | Self::GrantedQos2
+            | Self::DisconnectWithWill
+            | Self::NoMatchingSubscribers
+            | Self::NoSubscriptionExisted
+            | Self::UnspecifiedError
+            | Self::MalformedPacket
+            | Self::ProtocolError
+            | Self::ImplementationSpecificError
+            | Self::ServerShuttingDown
+            | Self::KeepAliveTimeout
+            | Self::SessionTakenOver
+            | Self::TopicFilterInvalid
+            | Self::TopicNameInvalid
+            | Self::PacketIdentifierInUse
+            | Self::PacketIdentifierNotFound
+            | Self::ReceiveMaximumExceeded
+            | Self::TopicAliasInvalid
+            | Self::PacketTooLarge
+            | Self::QuotaExceeded
+            | Self::AdministrativeAction
+            | Self::QosNotSupported
+            | Self::SharedSubscriptionsNotSupported => None,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Starting and stopping a broker.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use flux_auth::{AllowAll, Authenticator, Authorizer};
+use flux_eventbus::EventBus;
+use parking_lot::{Condvar, Mutex};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::RetainedStore;
+use crate::broker::Broker;
+use crate::driver::{self, BindError, Clock, Control, Mailboxes};
+use crate::manager::MqttManager;
+use crate::settings::{Settings, SettingsError};
+
+/// Starts a broker with [`Settings::from_env`], on threads of its own.
+///
+/// A plain call: it works in a plain `main`, inside tokio and inside ntex, and several times
+/// in one process. The broker runs until [`BrokerHandle::stop`], also when the handle is
+/// dropped.
+///
+/// # Errors
+///
+/// See [`StartBrokerError`]; nothing runs then.
+pub fn start_broker(
+    events: Arc<EventBus>,
+    authenticator: Arc<impl Authenticator>,
+) -> Result<BrokerHandle, StartBrokerError> {
+    start_broker_with(Settings::from_env()?, events, authenticator, Arc::new(AllowAll))
+}
+
+/// Starts a broker with these settings and with an authorizer. See [`start_broker`].
+///
+/// # Errors
+///
+/// See [`StartBrokerError`]; nothing runs then.
+pub fn start_broker_with(
+    settings: Settings,
+    events: Arc<EventBus>,
+    authenticator: Arc<impl Authenticator>,
+    authorizer: Arc<dyn Authorizer>,
+) -> Result<BrokerHandle, StartBrokerError> {
+    if authenticator.admits_anyone() && !settings.allow_anonymous {
+        let addresses = settings.listen.addresses();
+        let open = addresses.iter().find(|(address, _)| !address.ip().is_loopback());
+        if let Some((address, _)) = open {
+            return Err(StartBrokerError::AnonymousBeyondLoopback { address: *address });
+        }
+    }
+    let listeners = driver::bind(&settings.listen).map_err(StartBrokerError::Bind)?;
+    let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let broker = Arc::new(Broker::new(authorizer.clone()));
+    let mailboxes = Mailboxes::new(settings.workers.get());
+    let stop = Arc::new(Notify::new());
+    let handle = BrokerHandle {
+        addresses,
+        manager: MqttManager::new(mailboxes.clone(), broker.clone()),
+        retained: broker.retained.clone(),
+        stop: stop.clone(),
+        stopped: Arc::default(),
+    };
+    let control = Control {
+        broker,
+        settings: Arc::new(settings),
+        clock: Clock::start(),
+        mailboxes,
+        listeners,
+        authenticator,
+        authorizer,
+        events,
+        seed: RandomState::new().hash_one(0),
+        stop,
+    };
+    let stopped = handle.stopped.clone();
+    thread::Builder::new()
+        .name("flux-control".to_owned())
+        .spawn(move || {
+            // Tells whoever waits, also when this thread panics.
+            let _guard = StopGuard(stopped);
+            driver::run(control);
+        })
+        .map_err(StartBrokerError::Thread)?;
+    Ok(handle)
+}
+
+/// Why a broker does not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartBrokerError {
+    /// Some addresses cannot be listened on: one error for each.
+    #[error("{}", lines(.0))]
+    Bind(Vec<BindError>),
+    /// Anybody could connect from elsewhere.
+    #[error(
+        "refusing to listen on {address}: it is not loopback and anybody may connect; \
+         use an authenticator, or allow anonymous access explicitly \
+         (--allow-anonymous, Settings::allow_anonymous)"
+    )]
+    AnonymousBeyondLoopback {
+        /// The address in question.
+        address: SocketAddr,
+    },
+    /// The environment holds a setting that cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The system gives no thread.
+    #[error("cannot start the control thread")]
+    Thread(#[source] std::io::Error),
+}
+
+fn lines(errors: &[BindError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A running broker. Dropping the handle does not stop it.
+#[derive(Clone)]
+pub struct BrokerHandle {
+    addresses: Vec<SocketAddr>,
+    manager: MqttManager,
+    retained: RetainedStore,
+    stop: Arc<Notify>,
+    stopped: Arc<Stopped>,
+}
+
+impl BrokerHandle {
+    /// Returns the addresses the broker listens on, in the order of the settings, with the
+    /// ports the system chose where the settings said 0.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the way to publish and subscribe without a socket.
+    #[must_use]
+    pub const fn manager(&self) -> &MqttManager {
+        &self.manager
+    }
+
+    /// Returns the broker's retained messages.
+    #[must_use]
+    pub const fn retained(&self) -> &RetainedStore {
+        &self.retained
+    }
+
+    /// Asks the broker to stop, and returns at once: no more connections are accepted, clients
+    /// are told (MQTT 5.0: DISCONNECT 0x8B), what was sent to them goes out.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Blocks this thread until the broker has stopped. In async code use
+    /// [`BrokerHandle::stopped`].
+    pub fn wait(&self) {
+        let mut has_stopped = self.stopped.flag.lock();
+        while !*has_stopped {
+            self.stopped.condition.wait(&mut has_stopped);
+        }
+    }
+
+    /// Returns when the broker has stopped.
+    pub async fn stopped(&self) {
+        loop {
+            let notified = self.stopped.notify.notified();
+            if *self.stopped.flag.lock() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+impl fmt::Debug for BrokerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerHandle").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Whether the control thread is done, for those who block and those who await.
+#[derive(Default)]
+struct Stopped {
+    flag: Mutex<bool>,
+    condition: Condvar,
+    notify: Notify,
+}
+
+struct StopGuard(Arc<Stopped>);
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        *self.0.flag.lock() = true;
+        self.0.condition.notify_all();
+        self.0.notify.notify_waiters();
+    }
+}

@@ -1,0 +1,116 @@
+//! What an operator may choose.
+
+use std::env;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use flux_session::{QoS, SessionLimits};
+use thiserror::Error;
+
+/// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where to listen. Default: port 1883 of both loopback addresses.
+    pub listen: Listen,
+    /// Threads that serve connections. Default: one for each core.
+    pub workers: NonZeroUsize,
+    /// Whether an authenticator that admits anyone may serve addresses that are not loopback.
+    /// Default: no.
+    pub allow_anonymous: bool,
+    /// The highest QoS granted and sent, 0 to 2. Default: 2. With 1, QoS 2 is granted as 1.
+    pub max_qos: QoS,
+    /// The largest packet accepted from a client, in bytes, header included. Default: 16 MiB.
+    pub max_packet_size: u32,
+    /// How long a connection may take until its CONNECT is complete. Default: 10 s.
+    pub connect_timeout: Duration,
+    /// Bytes that may wait unsent in a connection's write buffer before deliveries stay in the
+    /// session's queue. Default: 64 KiB.
+    pub unsent_for_deliveries: usize,
+    /// Bytes that may wait unsent in a connection's write buffer before the broker stops reading
+    /// from it, since a client that reads no answers gets no more of them. Default: 16 MiB.
+    pub unsent_for_answers: usize,
+    /// The limits of each session.
+    pub session: SessionLimits,
+    /// How long a stopping broker waits for its last bytes to be sent. Default: 5 s.
+    pub drain_timeout: Duration,
+}
+
+/// Where a broker listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A port of 127.0.0.1 and, where IPv6 exists, of \[::1\]. Port 0 lets the system choose.
+    Loopback(u16),
+    /// Exactly these addresses.
+    Addresses(Vec<SocketAddr>),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen::Loopback(1883),
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            allow_anonymous: false,
+            max_qos: QoS::ExactlyOnce,
+            max_packet_size: 16 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(10),
+            unsent_for_deliveries: 64 * 1024,
+            unsent_for_answers: 16 * 1024 * 1024,
+            session: SessionLimits::default(),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A setting in the environment that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{name}={value:?} is not {expected}")]
+pub struct SettingsError {
+    name: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl Settings {
+    /// Returns the default settings, listening where the environment says: `FLUX_BIND`, an IP
+    /// address (default: loopback), and `FLUX_PORT` (default: 1883; 0 lets the system choose).
+    ///
+    /// # Errors
+    ///
+    /// When a variable is set to something that it cannot be.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let bind = variable("FLUX_BIND", "an IP address")?;
+        let port = variable("FLUX_PORT", "a port from 0 to 65535")?.unwrap_or(1883);
+        let listen = match bind {
+            Some(ip) => Listen::Addresses(vec![SocketAddr::new(ip, port)]),
+            None => Listen::Loopback(port),
+        };
+        Ok(Self { listen, ..Self::default() })
+    }
+}
+
+fn variable<T: std::str::FromStr>(
+    name: &'static str,
+    expected: &'static str,
+) -> Result<Option<T>, SettingsError> {
+    let Some(value) = env::var_os(name) else { return Ok(None) };
+    let parsed = value.to_str().and_then(|value| value.parse().ok());
+    let wrong = || SettingsError { name, value: value.to_string_lossy().into_owned(), expected };
+    parsed.map(Some).ok_or_else(wrong)
+}
+
+impl Listen {
+    /// Returns the addresses, each with whether the system may lack it.
+    pub(crate) fn addresses(&self) -> Vec<(SocketAddr, bool)> {
+        match self {
+            Self::Loopback(port) => vec![
+                (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), *port), false),
+                (SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), *port), true),
+            ],
+            Self::Addresses(addresses) => {
+                addresses.iter().map(|address| (*address, false)).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Why bytes are not the MQTT packet they claim to be, and what to tell the peer.
+
+use flux_topic::{ParseFilterError, ParseTopicError};
+use thiserror::Error;
+
+use crate::reason::ReasonCode;
+
+/// Why a frame is refused. The connection it came on is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// The packet is larger than the broker accepts [MQTT-3.2.2-15].
+    #[error("packet is {len} bytes long, the limit is {max}")]
+    PacketTooLarge {
+        /// Length of the whole packet in bytes.
+        len: u32,
+        /// The Maximum Packet Size in force.
+        max: u32,
+    },
+    /// A variable byte integer has five bytes or more than it needs [MQTT-1.5.5-1].
+    #[error("variable byte integer is longer than it may be")]
+    VariableByteInteger,
+    /// The control packet type is 0, which is reserved (section 2.1.2).
+    #[error("control packet type {0} does not exist")]
+    UnknownPacketType(u8),
+    /// Bits 3 to 0 of the fixed header differ from what the type demands [MQTT-2.1.3-1].
+    #[error("fixed header flags {flags:#06b} are not those of {packet}")]
+    FixedHeaderFlags {
+        /// Name of the packet.
+        packet: &'static str,
+        /// The flags received.
+        flags: u8,
+    },
+    /// A field runs past the end of the packet.
+    #[error("packet ends inside a field")]
+    Truncated,
+    /// Bytes are left after the last field.
+    #[error("{0} bytes follow the last field")]
+    TrailingBytes(usize),
+    /// A string is not UTF-8 [MQTT-1.5.4-1].
+    #[error("string is not well-formed UTF-8")]
+    InvalidUtf8,
+    /// A string contains U+0000 [MQTT-1.5.4-2].
+    #[error("string contains the null character")]
+    NullCharacter,
+    /// A packet identifier is 0 [MQTT-2.2.1-3].
+    #[error("packet identifier is 0")]
+    PacketIdZero,
+    /// Both QoS bits are set [MQTT-3.3.1-4].
+    #[error("quality of service 3 does not exist")]
+    QosThree,
+    /// DUP is set on a QoS 0 PUBLISH [MQTT-3.3.1-2].
+    #[error("flag DUP is set on a message of quality of service 0")]
+    DupWithoutQos,
+    /// A property identifier that the standard does not know.
+    #[error("property {0:#04x} does not exist")]
+    UnknownProperty(u8),
+    /// A property that does not belong into this packet (table 2-4).
+    #[error("property {id:#04x} does not belong into {packet}")]
+    MisplacedProperty {
+        /// The property identifier.
+        id: u8,
+        /// Name of the packet.
+        packet: &'static str,
+    },
+    /// A property that may come once came twice.
+    #[error("property {0:#04x} is there twice")]
+    RepeatedProperty(u8),
+    /// A property whose value is out of its range.
+    #[error("value of property {0:#04x} is out of range")]
+    PropertyValue(u8),
+    /// The topic alias is 0 or greater than the Topic Alias Maximum [MQTT-3.3.2-8], [MQTT-3.3.2-9].
+    #[error("topic alias is not between 1 and {max}")]
+    TopicAlias {
+        /// The Topic Alias Maximum that the broker announced.
+        max: u16,
+    },
+    /// A reason code that the packet may not carry.
+    #[error("reason code {code:#04x} does not belong into {packet}")]
+    ReasonCode {
+        /// The reason code.
+        code: u8,
+        /// Name of the packet.
+        packet: &'static str,
+    },
+    /// SUBSCRIBE or UNSUBSCRIBE without a topic filter [MQTT-3.8.3-2], [MQTT-3.10.3-2].
+    #[error("there is no topic filter")]
+    NoTopicFilter,
+    /// Reserved bits or values in subscription options [MQTT-3.8.3-5].
+    #[error("subscription options {0:#010b} use reserved values")]
+    SubscriptionOptions(u8),
+    /// No Local on a shared subscription [MQTT-3.8.3-4].
+    #[error("a shared subscription may not be no local")]
+    SharedNoLocal,
+    /// A topic name that is not one [MQTT-3.3.2-2].
+    #[error("topic name is not valid")]
+    TopicName(#[source] ParseTopicError),
+    /// A topic filter that is not one (section 4.7).
+    #[error("topic filter is not valid")]
+    TopicFilter(#[source] ParseFilterError),
+    /// Connect flags that contradict each other (section 3.1.2.3).
+    #[error("connect flags {0:#010b} contradict each other or use the reserved bit")]
+    ConnectFlags(u8),
+    /// A packet that only a server sends, or that may not come now.
+    #[error("{0} may not come here")]
+    UnexpectedPacket(&'static str),
+    /// The client has more QoS 2 messages open than Receive Maximum allows [MQTT-3.3.4-7].
+    #[error("more than {0} messages are unacknowledged")]
+    ReceiveMaximum(u16),
+    /// QoS above the Maximum QoS announced [MQTT-3.2.2-11].
+    #[error("quality of service is above the maximum of {0}")]
+    QosNotSupported(u8),
+    /// Session Expiry Interval was 0 at CONNECT and is not at DISCONNECT (section 3.14.2.2.2).
+    #[error("session expiry interval may not leave 0 at DISCONNECT")]
+    SessionExpiry,
+    /// The codec refused a frame that this module had found legal: our bug, not the peer's.
+    #[error("the codec does not understand a legal packet")]
+    Codec,
+}
+
+impl FrameError {
+    /// Returns what to tell the peer in CONNACK or DISCONNECT (section 4.13).
+    ///
+    /// No `_` arm: a new way to fail must choose its reason code to compile.
+    #[must_use]
+    pub const fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::PacketTooLarge { .. } => ReasonCode::PacketTooLarge,
+            Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
+            Self::TopicName(_) => ReasonCode::TopicNameInvalid,
+            Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
+            Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
+            Self::QosNotSupported(_) => ReasonCode::QosNotSupported,
+            Self::Codec => ReasonCode::ImplementationSpecificError,
+            Self::VariableByteInteger
+            | Self::UnknownPacketType(_)
+            | Self::FixedHeaderFlags { .. }
+            | Self::Truncated
+            | Self::TrailingBytes(_)
+            | Self::InvalidUtf8
+            | Self::NullCharacter
+            | Self::QosThree
+            | Self::DupWithoutQos
+            | Self::UnknownProperty(_)
+            | Self::ReasonCode { .. }
+            | Self::SubscriptionOptions(_)
+            | Self::ConnectFlags(_) => ReasonCode::MalformedPacket,
+            Self::PacketIdZero
+            | Self::MisplacedProperty { .. }
+            | Self::RepeatedProperty(_)
+            | Self::PropertyValue(_)
+            | Self::NoTopicFilter
+            | Self::SharedNoLocal
+            | Self::UnexpectedPacket(_)
+            | Self::SessionExpiry => ReasonCode::ProtocolError,
+        }
+    }
+}

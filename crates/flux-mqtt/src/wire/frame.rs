@@ -1,0 +1,164 @@
+//! Frames: the fixed header and the bytes that belong to it (section 2.1).
+
+use super::FrameError;
+use super::cursor::{Cursor, variable_byte_integer};
+
+/// One complete control packet as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    /// What kind of packet it is.
+    pub(crate) packet_type: PacketType,
+    /// Bits 3 to 0 of the fixed header.
+    pub(crate) flags: u8,
+    /// The whole packet, fixed header included.
+    pub(crate) bytes: &'a [u8],
+    /// What follows the fixed header.
+    pub(crate) body: &'a [u8],
+}
+
+/// Splits the first frame off `bytes`, or returns `None` when it is not complete yet.
+///
+/// The limit is enforced as soon as the fixed header is there, so that nobody waits for, or
+/// makes us hold, a packet that would be refused.
+pub(crate) fn split(bytes: &[u8], max: u32) -> Result<Option<Frame<'_>>, FrameError> {
+    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let packet_type = PacketType::try_from(first >> 4)?;
+    let flags = first & 0x0F;
+    packet_type.check_flags(flags)?;
+    let Some((remaining, prefix)) = variable_byte_integer(rest)? else { return Ok(None) };
+    let header = 1 + prefix;
+    let len = header.saturating_add(usize::try_from(remaining).unwrap_or(usize::MAX));
+    if len > usize::try_from(max).unwrap_or(usize::MAX) {
+        return Err(FrameError::PacketTooLarge { len: u32::try_from(len).unwrap_or(u32::MAX), max });
+    }
+    Ok(bytes.get(..len).and_then(|bytes| {
+        let body = bytes.get(header..)?;
+        Some(Frame { packet_type, flags, bytes, body })
+    }))
+}
+
+impl<'a> Frame<'a> {
+    pub(super) const fn cursor(&self) -> Cursor<'a> {
+        Cursor::new(self.body)
+    }
+}
+
+/// The control packet type (table 2-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PacketType {
+    Connect,
+    ConnAck,
+    Publish,
+    PubAck,
+    PubRec,
+    PubRel,
+    PubComp,
+    Subscribe,
+    SubAck,
+    Unsubscribe,
+    UnsubAck,
+    PingReq,
+    PingResp,
+    Disconnect,
+    Auth,
+}
+
+impl PacketType {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::ConnAck => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::PubAck => "PUBACK",
+            Self::PubRec => "PUBREC",
+            Self::PubRel => "PUBREL",
+            Self::PubComp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::SubAck => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::UnsubAck => "UNSUBACK",
+            Self::PingReq => "PINGREQ",
+            Self::PingResp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
+        }
+    }
+
+    /// The flags of PUBLISH carry meaning, those of all others are fixed (table 2-2).
+    const fn check_flags(self, flags: u8) -> Result<(), FrameError> {
+        let right = match self {
+            Self::Publish => true,
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe => flags == 0b0010,
+            Self::Connect
+            | Self::ConnAck
+            | Self::PubAck
+            | Self::PubRec
+            | Self::PubComp
+            | Self::SubAck
+            | Self::UnsubAck
+            | Self::PingReq
+            | Self::PingResp
+            | Self::Disconnect
+            | Self::Auth => flags == 0,
+        };
+        if right { Ok(()) } else { Err(FrameError::FixedHeaderFlags { packet: self.name(), flags }) }
+    }
+}
+
+impl TryFrom<u8> for PacketType {
+    type Error = FrameError;
+
+    fn try_from(number: u8) -> Result<Self, FrameError> {
+        Ok(match number {
+            1 => Self::Connect,
+            2 => Self::ConnAck,
+            3 => Self::Publish,
+            4 => Self::PubAck,
+            5 => Self::PubRec,
+            6 => Self::PubRel,
+            7 => Self::PubComp,
+            8 => Self::Subscribe,
+            9 => Self::SubAck,
+            10 => Self::Unsubscribe,
+            11 => Self::UnsubAck,
+            12 => Self::PingReq,
+            13 => Self::PingResp,
+            14 => Self::Disconnect,
+            15 => Self::Auth,
+            other => return Err(FrameError::UnknownPacketType(other)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(bytes: &[u8], expected: &FrameError) {
+        assert_eq!(split(bytes, 100).err().as_ref(), Some(expected));
+    }
+
+    #[test]
+    fn a_frame_is_split_off_when_it_is_complete() {
+        for cut in 0..4 {
+            assert!(split(&[0x40, 2, 0, 1][..cut], 100).is_ok_and(|frame| frame.is_none()));
+        }
+        let frame = split(&[0x40, 2, 0, 1, 0xC0], 100).unwrap().unwrap();
+        assert_eq!(frame.packet_type, PacketType::PubAck);
+        assert_eq!((frame.bytes, frame.body), (&[0x40, 2, 0, 1][..], &[0, 1][..]));
+    }
+
+    #[test]
+    fn the_header_alone_is_enough_to_refuse() {
+        refused(&[0x00], &FrameError::UnknownPacketType(0));
+        refused(&[0x60], &FrameError::FixedHeaderFlags { packet: "PUBREL", flags: 0 });
+        refused(&[0x83], &FrameError::FixedHeaderFlags { packet: "SUBSCRIBE", flags: 3 });
+        refused(&[0x30, 99], &FrameError::PacketTooLarge { len: 101, max: 100 });
+        refused(
+            &[0x30, 0xFF, 0xFF, 0xFF, 0x7F],
+            &FrameError::PacketTooLarge { len: 268_435_460, max: 100 },
+        );
+        refused(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF], &FrameError::VariableByteInteger);
+    }
+}

@@ -1,0 +1,370 @@
+//! A worker: one thread's share of the broker, as a value.
+//!
+//! It decides everything and does nothing: inputs go in, effects come out, time is an
+//! argument. The ntex driver pumps it with sockets; a simulator can pump several of them in
+//! one thread. Sessions, routes and retained messages are shared with the other workers
+//! ([`Broker`]); connections are this worker's own.
+
+mod ack;
+mod admit;
+mod command;
+mod connect;
+mod connection;
+mod deliver;
+mod end;
+mod publish;
+mod subscribe;
+mod timers;
+
+use std::sync::Arc;
+
+use flux_auth::{Access, AccessRequest, Decision, Verdict};
+use flux_session::Timestamp;
+
+use self::connection::{Connections, Online, Stage};
+use self::end::End;
+use self::timers::{Timer, Timers};
+use crate::broker::Broker;
+use crate::effects::Effects;
+use crate::input::{ConnectionId, Input, Letter, WorkerId};
+use crate::route_cache::RouteCache;
+use crate::session::Attachment;
+use crate::settings::Settings;
+use crate::wire::{self, Frame, FrameError, PacketType};
+
+/// One worker of a broker.
+pub struct Worker {
+    id: WorkerId,
+    broker: Arc<Broker>,
+    settings: Arc<Settings>,
+    connections: Connections,
+    /// Connections whose sessions have something to send, in the order in which they got it.
+    dirty: Vec<ConnectionId>,
+    cache: RouteCache,
+    timers: Timers,
+    /// Answers to the connection whose frames are being handled.
+    answers: Vec<u8>,
+    /// Packets of the connection that is being drained.
+    deliveries: Vec<u8>,
+    /// What makes assigned client identifiers unlike those of another start of the broker.
+    seed: u64,
+    assigned: u64,
+    is_shutting_down: bool,
+}
+
+/// What [`Worker::receive`] did with the bytes it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many bytes it took; the others must come again, with more behind them.
+    pub consumed: usize,
+    /// The turn is over, not the frames: call again once others had theirs.
+    pub again: bool,
+}
+
+impl Worker {
+    /// Creates worker `id` of a broker. `seed` makes assigned client identifiers unguessable:
+    /// random in production, chosen in a simulator.
+    pub(crate) fn new(id: WorkerId, broker: Arc<Broker>, settings: Arc<Settings>, seed: u64) -> Self {
+        Self {
+            id,
+            broker,
+            settings,
+            connections: Connections::default(),
+            dirty: Vec::new(),
+            cache: RouteCache::default(),
+            timers: Timers::default(),
+            answers: Vec::new(),
+            deliveries: Vec::new(),
+            seed,
+            assigned: 0,
+            is_shutting_down: false,
+        }
+    }
+
+    /// Reacts to one input. Call [`Worker::finish_turn`] after a few of them.
+    pub fn handle(&mut self, now: Timestamp, input: Input, fx: &mut impl Effects) {
+        match input {
+            Input::Opened { connection, peer } => self.opened(now, connection, peer, fx),
+            Input::Writable(connection) => self.writable(now, connection, fx),
+            Input::Closed(connection) => self.closed(now, connection, fx),
+            Input::Letter(letter) => self.letter(now, letter, fx),
+            Input::Authenticated { connection, authentication } => {
+                self.authenticated(now, connection, authentication, fx);
+            }
+            Input::Authorized { connection, verdicts } => {
+                self.authorized(now, connection, verdicts, fx);
+            }
+            Input::Persisted(_) | Input::PersistFailed(_) | Input::Loaded { .. } => {
+                debug_assert!(false, "a worker whose sessions live in memory asks no store");
+            }
+            Input::Time => self.time(now, fx),
+        }
+    }
+
+    /// Takes the complete frames at the start of `bytes`, a bounded number of them, so that a
+    /// flood on one connection does not starve the others.
+    pub fn receive(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        bytes: &[u8],
+        fx: &mut impl Effects,
+    ) -> Received {
+        let Some(mut stage) = self.connections.take(id) else {
+            return Received { consumed: bytes.len(), again: false };
+        };
+        let (mut consumed, mut frames) = (0, 0);
+        while frames < FRAMES_PER_TURN && stage.reads() {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            match wire::split(rest, self.settings.max_packet_size) {
+                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    consumed += frame.bytes.len();
+                    frames += 1;
+                    stage = self.frame(now, id, stage, &frame, fx);
+                }
+                Err(error) => stage = self.unreadable(now, id, stage, error, fx),
+            }
+        }
+        let again = frames == FRAMES_PER_TURN && stage.reads();
+        if stage.is_closing() {
+            consumed = bytes.len();
+        }
+        if frames > 0 {
+            self.connections.heard(id, now);
+        }
+        self.send_answers(id, fx);
+        self.connections.put(id, self.choke(id, stage, fx));
+        Received { consumed, again }
+    }
+
+    /// Ends a turn: everything that came to this worker's connections since the last one is
+    /// encoded and sent, one write a connection.
+    pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for connection in dirty.drain(..) {
+            self.drain(now, connection, fx);
+        }
+        self.dirty = dirty;
+    }
+
+    /// Returns whether [`Worker::finish_turn`] has something to do.
+    #[must_use]
+    pub const fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Returns when [`Input::Time`] is wanted at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Returns how many connections this worker serves.
+    #[must_use]
+    pub const fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn frame(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        stage: Stage,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        match stage {
+            Stage::Fresh => self.first_frame(id, frame, fx),
+            Stage::Online(mut online) => match self.packet(now, id, &mut online, frame, fx) {
+                Ok(()) => Stage::Online(online),
+                Err(end) => self.end(now, id, &online, end, fx),
+            },
+            other @ (Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing) => other,
+        }
+    }
+
+    /// Handles one packet of a client that is online.
+    fn packet(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &mut Online,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Result<(), End> {
+        match frame.packet_type {
+            PacketType::Publish => self.publish(now, id, online, frame, fx),
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                self.acknowledge(id, online, frame)
+            }
+            PacketType::Subscribe => self.subscribe(now, id, online, frame, fx),
+            PacketType::Unsubscribe => self.unsubscribe(online, frame, fx),
+            PacketType::PingReq => self.ping(frame),
+            PacketType::Disconnect => Err(Self::disconnect(online, frame)),
+            PacketType::Connect
+            | PacketType::ConnAck
+            | PacketType::SubAck
+            | PacketType::UnsubAck
+            | PacketType::PingResp
+            // Nobody authenticates in steps here [MQTT-4.12.0-7].
+            | PacketType::Auth => {
+                Err(FrameError::UnexpectedPacket(frame.packet_type.name()).into())
+            }
+        }
+    }
+
+    fn ping(&mut self, frame: &Frame<'_>) -> Result<(), End> {
+        match frame.body.len() {
+            0 => self.answers.extend_from_slice(&wire::PINGRESP),
+            extra => return Err(FrameError::TrailingBytes(extra).into()),
+        }
+        Ok(())
+    }
+
+    /// Bytes that are no frame end the connection.
+    fn unreadable(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        stage: Stage,
+        error: FrameError,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        if let Stage::Online(online) = stage {
+            return self.end(now, id, &online, error.into(), fx);
+        }
+        fx.close(id);
+        Stage::Closing
+    }
+
+    fn send_answers(&mut self, id: ConnectionId, fx: &mut impl Effects) {
+        if !self.answers.is_empty() {
+            fx.send(id, &self.answers);
+            self.answers.clear();
+        }
+    }
+
+    /// Stops reading from a client that does not read its answers.
+    fn choke(&self, id: ConnectionId, mut stage: Stage, fx: &mut impl Effects) -> Stage {
+        if let Stage::Online(online) = &mut stage
+            && !online.is_choked
+            && fx.unsent(id) > self.settings.unsent_for_answers
+        {
+            online.is_choked = true;
+            fx.pause(id);
+            fx.notify_writable(id);
+        }
+        stage
+    }
+
+    fn writable(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        if let Some(online) = self.connections.online(id)
+            && online.is_choked
+        {
+            online.is_choked = false;
+            fx.resume(id);
+        }
+        self.drain(now, id, fx);
+    }
+
+    fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {
+        match letter {
+            Letter::Wake(connection) => self.dirty.push(connection),
+            Letter::TakenOver(connection) => self.cut(now, connection, End::TakenOver, fx),
+            Letter::Kicked(connection) => self.cut(now, connection, End::Kicked, fx),
+            Letter::Command(command) => self.command(now, command, fx),
+        }
+    }
+
+    /// Tells a connection that its session has something to send.
+    fn wake(&mut self, attachment: Attachment, fx: &mut impl Effects) {
+        if attachment.worker == self.id {
+            self.dirty.push(attachment.connection);
+        } else {
+            fx.letter(attachment.worker, Letter::Wake(attachment.connection));
+        }
+    }
+
+    fn time(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Connection(id) => self.connection_timer(now, id, fx),
+                Timer::Session(session) => self.session_timer(now, &session, fx),
+            }
+        }
+    }
+
+    /// Decides a list of accesses, or asks and returns `None`: then the answer comes as
+    /// [`Input::Authorized`] and the same frame is handled again with it.
+    fn decide<'a>(
+        &self,
+        id: ConnectionId,
+        online: &mut Online,
+        accesses: impl Iterator<Item = Access<'a>> + Clone,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Option<Vec<Verdict>> {
+        if let Some(verdicts) = online.verdicts.take() {
+            let missing = std::iter::repeat(Verdict::Deny);
+            return Some(accesses.zip(verdicts.into_iter().chain(missing)).map(|(_, v)| v).collect());
+        }
+        let decisions = accesses.clone().map(|access| {
+            match self.broker.authorizer.decide(&online.client, access) {
+                Decision::Allow => Some(Verdict::Allow),
+                Decision::Deny => Some(Verdict::Deny),
+                Decision::Ask => None,
+            }
+        });
+        let verdicts = decisions.collect::<Option<Vec<_>>>();
+        if verdicts.is_none() {
+            online.parked = Some(frame.bytes.to_vec());
+            fx.pause(id);
+            fx.authorize(id, online.client.clone(), accesses.map(AccessRequest::from).collect());
+        }
+        verdicts
+    }
+
+    /// The authorizer answered: a connection waits with a parked frame, or to be admitted.
+    fn authorized(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        verdicts: Vec<Verdict>,
+        fx: &mut impl Effects,
+    ) {
+        let Some(stage) = self.connections.take(id) else { return };
+        let stage = match stage {
+            Stage::Authorizing(admission) => self.admit(now, id, *admission, &verdicts, fx),
+            Stage::Online(mut online) => match online.parked.take() {
+                Some(bytes) => {
+                    online.verdicts = Some(verdicts);
+                    fx.resume(id);
+                    self.parked(now, id, Stage::Online(online), &bytes, fx)
+                }
+                None => Stage::Online(online),
+            },
+            other @ (Stage::Fresh | Stage::Authenticating(_) | Stage::Closing) => other,
+        };
+        self.send_answers(id, fx);
+        self.connections.put(id, stage);
+    }
+
+    fn parked(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        stage: Stage,
+        bytes: &[u8],
+        fx: &mut impl Effects,
+    ) -> Stage {
+        match wire::split(bytes, u32::MAX) {
+            Ok(Some(frame)) => self.frame(now, id, stage, &frame, fx),
+            Ok(None) => stage,
+            Err(error) => self.unreadable(now, id, stage, error, fx),
+        }
+    }
+}
+
+/// Frames of one connection that are handled before the others have their turn.
+const FRAMES_PER_TURN: usize = 1024;

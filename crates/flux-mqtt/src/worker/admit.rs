@@ -1,0 +1,224 @@
+//! A client comes in: its session, CONNACK, and what waits for it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flux_auth::{Access, Decision, Verdict};
+use flux_eventbus::{Event, SessionEnd};
+use flux_session::{QoS, Timestamp};
+use flux_topic::{TopicFilter, TopicName};
+
+use super::Worker;
+use super::connection::{Admission, Online, Stage};
+use super::end::End;
+use super::timers::Timer;
+use crate::clients::{Claim, Claimed, Ended};
+use crate::effects::Effects;
+use crate::input::{ConnectionId, Letter};
+use crate::message::{Message, Parts};
+use crate::reason::ReasonCode;
+use crate::session::{Attachment, SharedSession, StoredWill};
+use crate::wire::{ConnAck, Connect, Will, write_connack};
+
+impl Worker {
+    /// Lets a client in, if the verdicts (in the order of [`Admission::accesses`]) allow it.
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        admission: Admission,
+        verdicts: &[Verdict],
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let Admission { candidate, client, inherited } = admission;
+        let connect = &candidate.connect;
+        let head = 1 + usize::from(connect.will.is_some());
+        let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
+        if own.is_empty() || own.contains(&Verdict::Deny) {
+            let reason = ReasonCode::NotAuthorized;
+            return self.refuse(id, Some(connect.version), reason, Some(client.client_id.clone()), fx);
+        }
+        let claim = Claim {
+            attachment: Attachment { worker: self.id, connection: id },
+            clean_start: connect.clean_start,
+            expiry: connect.session_expiry,
+            receive_maximum: connect.receive_maximum,
+            will: connect.will.as_ref().and_then(stored_will),
+        };
+        let claimed =
+            self.broker.clients.claim(now, &client.client_id, &claim, self.settings.session);
+        let allowed = inherited.into_iter().zip(resumed);
+        let allowed = allowed.filter_map(|(f, v)| (*v == Verdict::Allow).then_some(f)).collect();
+        let online = Online {
+            version: connect.version,
+            client,
+            session: claimed.session.clone(),
+            generation: claimed.generation,
+            patience: patience(connect.keep_alive),
+            maximum_packet_size: connect.maximum_packet_size,
+            is_choked: false,
+            parked: None,
+            verdicts: None,
+        };
+        if claimed.present {
+            self.drop_denied(&online, &allowed);
+        }
+        let present = claimed.present;
+        self.settle(now, claimed, fx);
+        self.welcome(now, id, online, connect, present, candidate.is_assigned, fx)
+    }
+
+    /// Subscriptions that the client may not have any more do not survive the resume.
+    fn drop_denied(&self, online: &Online, allowed: &BTreeSet<TopicFilter>) {
+        let still_allowed = |filter: &TopicFilter| {
+            // What came after the question was asked is decided now, or not allowed.
+            let access = Access::Resume { filter: filter.as_str(), qos: 2 };
+            allowed.contains(filter)
+                || self.broker.authorizer.decide(&online.client, access) == Decision::Allow
+        };
+        let mine = {
+            let state = online.session.lock();
+            state.session.subscriptions().map(|(filter, _)| filter.clone()).collect::<Vec<_>>()
+        };
+        let denied: Vec<TopicFilter> = mine.into_iter().filter(|f| !still_allowed(f)).collect();
+        if denied.is_empty() {
+            return;
+        }
+        {
+            let mut state = online.session.lock();
+            for filter in &denied {
+                state.session.unsubscribe(filter);
+            }
+        }
+        self.broker.routes.remove(&online.session, &denied);
+    }
+
+    /// Clears away what the claim displaced: an old connection, an old session, their wills.
+    fn settle(&mut self, now: Timestamp, claimed: Claimed, fx: &mut impl Effects) {
+        let client_id = claimed.session.client_id.clone();
+        if let Some(displaced) = claimed.displaced {
+            self.displace(now, displaced, fx);
+        }
+        if let Some(will) = &claimed.will {
+            self.send_will(now, &claimed.session, will, fx);
+        }
+        for mut ended in claimed.ended {
+            if let Some(displaced) = ended.displaced.take() {
+                self.displace(now, displaced, fx);
+            }
+            self.bury(now, &ended, SessionEnd::CleanStart, fx);
+        }
+        if claimed.present {
+            fx.event(Event::SessionResumed { client_id });
+        } else {
+            fx.event(Event::SessionCreated { client_id });
+        }
+    }
+
+    fn displace(&mut self, now: Timestamp, old: Attachment, fx: &mut impl Effects) {
+        if old.worker == self.id {
+            self.cut(now, old.connection, End::TakenOver, fx);
+        } else {
+            fx.letter(old.worker, Letter::TakenOver(old.connection));
+        }
+    }
+
+    /// Clears away a session that is over; its will is due now, whatever its delay.
+    pub(super) fn bury(
+        &mut self,
+        now: Timestamp,
+        ended: &Ended,
+        reason: SessionEnd,
+        fx: &mut impl Effects,
+    ) {
+        self.broker.clear(ended);
+        let client_id = &ended.session.client_id;
+        if let Some(will) = &ended.will {
+            self.send_will(now, &ended.session, will, fx);
+        }
+        fx.event(Event::SessionEnded { client_id: client_id.clone(), reason });
+    }
+
+    /// Publishes a will message [MQTT-3.1.2-8].
+    pub(super) fn send_will(
+        &mut self,
+        now: Timestamp,
+        session: &SharedSession,
+        will: &StoredWill,
+        fx: &mut impl Effects,
+    ) {
+        let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
+        let message = will.message.sent_by(session.key, lifetime.map(|lifetime| now + lifetime));
+        self.publish_message(now, &message, fx);
+        let topic = message.topic().into();
+        fx.event(Event::WillSent { client_id: session.client_id.clone(), topic });
+    }
+
+    /// Sends CONNACK and opens the connection for everything else.
+    #[expect(clippy::too_many_arguments, reason = "the last step gathers what the others found")]
+    fn welcome(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: Online,
+        connect: &Connect,
+        session_present: bool,
+        is_assigned: bool,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let client_id = &online.client.client_id;
+        let connack = ConnAck {
+            session_present,
+            reason: ReasonCode::Success,
+            receive_maximum: self.settings.session.inbound_receive_maximum,
+            maximum_qos: self.settings.max_qos,
+            maximum_packet_size: self.settings.max_packet_size,
+            assigned_client_id: is_assigned.then(|| client_id.to_string()),
+        };
+        write_connack(&mut self.answers, connect.version, connack);
+        self.send_answers(id, fx);
+        fx.event(Event::Connected {
+            client_id: client_id.clone(),
+            protocol_level: connect.version.level(),
+            peer: online.client.peer,
+            session_present,
+        });
+        if let Some(patience) = online.patience {
+            self.timers.set(now + patience, Timer::Connection(id));
+        }
+        self.connections.heard(id, now);
+        self.resend(&online.session, online.generation);
+        fx.resume(id);
+        Stage::Online(Box::new(online))
+    }
+
+    /// Has the connection drained if its session brought something along [MQTT-4.4.0-1].
+    fn resend(&mut self, session: &SharedSession, generation: u64) {
+        let mut state = session.lock();
+        if state.generation == generation
+            && state.session.has_work()
+            && let Some(attachment) = state.wake()
+        {
+            self.dirty.push(attachment.connection);
+        }
+    }
+}
+
+/// One and a half times Keep Alive [MQTT-3.1.2-22].
+fn patience(keep_alive: u16) -> Option<Duration> {
+    (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
+}
+
+fn stored_will(will: &Will) -> Option<StoredWill> {
+    let message = Message::new(Parts {
+        // Checked when CONNECT was read.
+        topic: TopicName::parse(&will.topic).ok()?,
+        properties: &will.properties,
+        payload: &will.payload,
+        qos: QoS::min(will.qos, QoS::ExactlyOnce),
+        retain: will.retain,
+        publisher: None,
+        expires_at: None,
+    });
+    Some(StoredWill { message, delay: will.delay, expiry: will.expiry, due: None })
+}

@@ -1,0 +1,216 @@
+//! A connection begins: its first packet must be a CONNECT, and somebody decides who it is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials, Decision, Refusal, Verdict};
+use flux_eventbus::Event;
+use flux_session::{QoS, Timestamp};
+use flux_topic::TopicFilter;
+
+use super::Worker;
+use super::connection::{Admission, Candidate, Stage};
+use super::timers::Timer;
+use crate::effects::Effects;
+use crate::input::ConnectionId;
+use crate::reason::ReasonCode;
+use crate::wire::{ConnAck, Connect, Frame, PacketType, Version, write_connack};
+
+impl Worker {
+    pub(super) fn opened(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        peer: Option<SocketAddr>,
+        fx: &mut impl Effects,
+    ) {
+        self.connections.open(now, id, peer);
+        self.timers.set(now + self.settings.connect_timeout, Timer::Connection(id));
+        if self.is_shutting_down {
+            self.connections.put(id, Stage::Closing);
+            fx.close(id);
+        }
+    }
+
+    /// The first packet must be a CONNECT [MQTT-3.1.0-1].
+    pub(super) fn first_frame(
+        &mut self,
+        id: ConnectionId,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        if frame.packet_type != PacketType::Connect {
+            fx.close(id);
+            return Stage::Closing;
+        }
+        match Connect::read(frame) {
+            Ok(connect) => self.candidate(id, connect, fx),
+            Err(error) => {
+                tracing::debug!(%error, source = ?error.source, "CONNECT is refused");
+                self.refuse(id, error.answer, error.reason, None, fx)
+            }
+        }
+    }
+
+    fn candidate(&mut self, id: ConnectionId, connect: Connect, fx: &mut impl Effects) -> Stage {
+        let version = Some(connect.version);
+        if connect.enhanced_authentication {
+            return self.refuse(id, version, ReasonCode::BadAuthenticationMethod, None, fx);
+        }
+        // [MQTT-3.2.2-12]; MQTT 3.1.1 knows no maximum, there the will is sent at ours.
+        let will_qos = connect.will.as_ref().map_or(QoS::AtMostOnce, |will| will.qos);
+        if connect.version == Version::V5 && will_qos > self.settings.max_qos {
+            return self.refuse(id, version, ReasonCode::QosNotSupported, None, fx);
+        }
+        let is_assigned = connect.client_id.is_empty();
+        // [MQTT-3.1.3-8] of 3.1.1: without a name there is nothing to come back to.
+        if is_assigned && connect.version == Version::V311 && !connect.clean_start {
+            return self.refuse(id, version, ReasonCode::ClientIdentifierNotValid, None, fx);
+        }
+        let client_id: Arc<str> =
+            if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
+        let mut credentials = Credentials::new(client_id.clone());
+        credentials.username = connect.username.as_deref().map(Into::into);
+        credentials.password.clone_from(&connect.password);
+        credentials.peer = self.connections.peer(id);
+        credentials.protocol_level = connect.version.level();
+        fx.pause(id);
+        fx.authenticate(id, credentials);
+        Stage::Authenticating(Box::new(Candidate { connect, client_id, is_assigned }))
+    }
+
+    /// A client identifier that no session has [MQTT-3.1.3-6].
+    fn new_client_id(&mut self) -> Arc<str> {
+        loop {
+            self.assigned += 1;
+            let name = format!("flux-{:016x}-{}-{}", self.seed, self.id.0, self.assigned);
+            if !self.broker.clients.contains(&name) {
+                return name.into();
+            }
+        }
+    }
+
+    /// The authenticator answered.
+    pub(super) fn authenticated(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        authentication: Authentication,
+        fx: &mut impl Effects,
+    ) {
+        let Some(stage) = self.connections.take(id) else { return };
+        let stage = match stage {
+            Stage::Authenticating(candidate) => match authentication {
+                Authentication::Accepted(identity) => {
+                    let client = Arc::new(Client {
+                        client_id: candidate.client_id.clone(),
+                        identity,
+                        peer: self.connections.peer(id),
+                    });
+                    self.ask_rights(now, id, *candidate, client, fx)
+                }
+                Authentication::Refused(refusal) => {
+                    let reason = refusal_code(refusal);
+                    let version = Some(candidate.connect.version);
+                    self.refuse(id, version, reason, Some(candidate.client_id), fx)
+                }
+            },
+            other @ (Stage::Fresh
+            | Stage::Authorizing(_)
+            | Stage::Online(_)
+            | Stage::Closing) => other,
+        };
+        self.connections.put(id, stage);
+    }
+
+    /// Asks what the client may do: connect, leave its will, keep what it subscribed to.
+    fn ask_rights(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        candidate: Candidate,
+        client: Arc<Client>,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let inherited = self.inherited(&candidate);
+        let admission = Admission { candidate, client, inherited };
+        let decide = |access| match self.broker.authorizer.decide(&admission.client, access) {
+            Decision::Allow => Some(Verdict::Allow),
+            Decision::Deny => Some(Verdict::Deny),
+            Decision::Ask => None,
+        };
+        match admission.accesses().map(decide).collect::<Option<Vec<_>>>() {
+            Some(verdicts) => self.admit(now, id, admission, &verdicts, fx),
+            None => {
+                let requests = admission.accesses().map(AccessRequest::from).collect();
+                fx.authorize(id, admission.client.clone(), requests);
+                Stage::Authorizing(Box::new(admission))
+            }
+        }
+    }
+
+    fn inherited(&self, candidate: &Candidate) -> Vec<TopicFilter> {
+        if candidate.connect.clean_start {
+            return Vec::new();
+        }
+        let Some(session) = self.broker.clients.get(&candidate.client_id) else {
+            return Vec::new();
+        };
+        let state = session.lock();
+        state.session.subscriptions().map(|(filter, _)| filter.clone()).collect()
+    }
+
+    /// Refuses a CONNECT: CONNACK where there is one to send, then the connection closes
+    /// [MQTT-3.2.2-7].
+    pub(super) fn refuse(
+        &mut self,
+        id: ConnectionId,
+        answer: Option<Version>,
+        reason: ReasonCode,
+        client_id: Option<Arc<str>>,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        if let Some(version) = answer {
+            let connack = ConnAck {
+                session_present: false,
+                reason,
+                receive_maximum: u16::MAX,
+                maximum_qos: QoS::ExactlyOnce,
+                maximum_packet_size: u32::MAX,
+                assigned_client_id: None,
+            };
+            write_connack(&mut self.answers, version, connack);
+            self.send_answers(id, fx);
+        }
+        let peer = self.connections.peer(id);
+        fx.event(Event::ConnectRefused { client_id, peer, code: reason.as_u8() });
+        fx.close(id);
+        Stage::Closing
+    }
+}
+
+impl Admission {
+    /// What must be allowed: to connect; then the will; then each inherited subscription.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = Access<'_>> + Clone {
+        let will = self.candidate.connect.will.as_ref();
+        let will = will.map(|will| Access::Will {
+            topic: &will.topic,
+            qos: will.qos.as_u8(),
+            retain: will.retain,
+        });
+        let inherited = self.inherited.iter();
+        let inherited = inherited.map(|filter| Access::Resume { filter: filter.as_str(), qos: 2 });
+        std::iter::once(Access::Connect).chain(will).chain(inherited)
+    }
+}
+
+/// What a refusal is called on the wire (sections 3.2.2.2 and, in 3.1.1, 3.2.2.3).
+const fn refusal_code(refusal: Refusal) -> ReasonCode {
+    match refusal {
+        Refusal::BadUserNameOrPassword => ReasonCode::BadUserNameOrPassword,
+        Refusal::NotAuthorized => ReasonCode::NotAuthorized,
+        Refusal::ServerUnavailable => ReasonCode::ServerUnavailable,
+        Refusal::Banned => ReasonCode::Banned,
+        Refusal::BadAuthenticationMethod => ReasonCode::BadAuthenticationMethod,
+    }
+}

@@ -1,0 +1,172 @@
+//! A worker's connections: how far each has come, and what is known of its client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flux_auth::{Client, Verdict};
+use flux_session::Timestamp;
+use flux_topic::TopicFilter;
+
+use crate::input::ConnectionId;
+use crate::session::SharedSession;
+use crate::wire::{Connect, Version};
+
+/// The network connections of a worker, by place.
+#[derive(Default)]
+pub(super) struct Connections {
+    places: Vec<Option<Connection>>,
+    len: usize,
+}
+
+/// One network connection.
+pub(super) struct Connection {
+    stamp: u32,
+    pub(super) peer: Option<SocketAddr>,
+    /// When it was opened, and later when its last packet came.
+    pub(super) heard: Timestamp,
+    stage: Stage,
+}
+
+/// How far a connection has come. The order of the variants is the order of life.
+pub(super) enum Stage {
+    /// No CONNECT yet.
+    Fresh,
+    /// The authenticator was asked; nothing is read meanwhile.
+    Authenticating(Box<Candidate>),
+    /// The authorizer was asked; nothing is read meanwhile.
+    Authorizing(Box<Admission>),
+    /// The client has its CONNACK.
+    Online(Box<Online>),
+    /// We closed it; what still comes is thrown away [MQTT-3.14.4-1].
+    Closing,
+}
+
+/// A client that wants to come in.
+pub(super) struct Candidate {
+    pub(super) connect: Connect,
+    pub(super) client_id: Arc<str>,
+    /// Whether we chose the client identifier.
+    pub(super) is_assigned: bool,
+}
+
+/// A client whose identity is known and whose rights are being asked for.
+pub(super) struct Admission {
+    pub(super) candidate: Candidate,
+    pub(super) client: Arc<Client>,
+    /// Subscriptions of the session that it would resume, as they were when asked.
+    pub(super) inherited: Vec<TopicFilter>,
+}
+
+/// A client that is in.
+pub(super) struct Online {
+    pub(super) version: Version,
+    pub(super) client: Arc<Client>,
+    pub(super) session: Arc<SharedSession>,
+    /// The session is ours while its generation is this one.
+    pub(super) generation: u64,
+    /// One and a half times Keep Alive [MQTT-3.1.2-22]; `None` when it is off.
+    pub(super) patience: Option<Duration>,
+    /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
+    pub(super) maximum_packet_size: u32,
+    /// It does not read its answers, so we do not read from it.
+    pub(super) is_choked: bool,
+    /// A frame that waits for the authorizer.
+    pub(super) parked: Option<Vec<u8>>,
+    /// The authorizer's answer for the frame that is handled again.
+    pub(super) verdicts: Option<Vec<Verdict>>,
+}
+
+impl Connections {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn open(&mut self, now: Timestamp, id: ConnectionId, peer: Option<SocketAddr>) {
+        let index = place(id);
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, || None);
+        }
+        if let Some(place) = self.places.get_mut(index) {
+            debug_assert!(place.is_none(), "a place is given to one connection at a time");
+            *place = Some(Connection { stamp: id.stamp, peer, heard: now, stage: Stage::Fresh });
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.places.get_mut(place(id))?.as_mut()?;
+        (connection.stamp == id.stamp).then_some(connection)
+    }
+
+    /// Takes the stage out, to handle it beside the rest of the worker; `put` returns it.
+    /// Meanwhile the connection counts as closing.
+    pub(super) fn take(&mut self, id: ConnectionId) -> Option<Stage> {
+        Some(std::mem::replace(&mut self.get(id)?.stage, Stage::Closing))
+    }
+
+    pub(super) fn put(&mut self, id: ConnectionId, stage: Stage) {
+        if let Some(connection) = self.get(id) {
+            connection.stage = stage;
+        }
+    }
+
+    pub(super) fn online(&mut self, id: ConnectionId) -> Option<&mut Online> {
+        match &mut self.get(id)?.stage {
+            Stage::Online(online) => Some(online),
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing => None,
+        }
+    }
+
+    pub(super) fn heard(&mut self, id: ConnectionId, now: Timestamp) {
+        if let Some(connection) = self.get(id) {
+            connection.heard = now;
+        }
+    }
+
+    pub(super) fn peer(&mut self, id: ConnectionId) -> Option<SocketAddr> {
+        self.get(id)?.peer
+    }
+
+    /// Forgets a connection and returns how far it had come.
+    pub(super) fn close(&mut self, id: ConnectionId) -> Option<Stage> {
+        self.get(id)?;
+        let connection = self.places.get_mut(place(id))?.take()?;
+        self.len -= 1;
+        Some(connection.stage)
+    }
+
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        let present = self.places.iter().zip(0..);
+        present
+            .filter_map(|(place, index)| {
+                place.as_ref().map(|connection| ConnectionId { index, stamp: connection.stamp })
+            })
+            .collect()
+    }
+}
+
+fn place(id: ConnectionId) -> usize {
+    usize::try_from(id.index).unwrap_or(usize::MAX)
+}
+
+impl Connection {
+    pub(super) const fn stage(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl Stage {
+    /// Whether frames are handled now.
+    pub(super) const fn reads(&self) -> bool {
+        match self {
+            Self::Fresh => true,
+            Self::Online(online) => online.parked.is_none() && !online.is_choked,
+            Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => false,
+        }
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self, Self::Closing)
+    }
+}

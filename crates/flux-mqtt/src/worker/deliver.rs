@@ -1,0 +1,91 @@
+//! Draining: what a session has for its client becomes bytes, as many as may wait unsent.
+
+use flux_eventbus::{DropReason, Event};
+use flux_session::{Outgoing, PacketId, Timestamp};
+
+use super::Worker;
+use super::connection::Online;
+use crate::effects::Effects;
+use crate::input::ConnectionId;
+use crate::message::Delivery;
+use crate::reason::ReasonCode;
+use crate::session::SessionState;
+use crate::wire::{AckKind, publish_len, write_ack, write_publish};
+
+impl Worker {
+    /// Sends what the window and the write buffer of a connection allow: its session is
+    /// locked once, the bytes are sent once.
+    pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        let Some(online) = self.connections.online(id) else { return };
+        let mut state = online.session.lock();
+        if state.generation != online.generation {
+            return;
+        }
+        let room = self.settings.unsent_for_deliveries.saturating_sub(fx.unsent(id));
+        let out = &mut self.deliveries;
+        let mut too_large = Vec::new();
+        while out.len() < room {
+            let Some(outgoing) = state.session.next(now) else { break };
+            if let Some(delivery) = write(out, &mut state, online, outgoing, now) {
+                too_large.push(delivery);
+            }
+        }
+        // While it waits to be writable it knows that there is more: nobody need wake it.
+        let is_blocked = out.len() >= room && state.session.has_work();
+        state.dirty = is_blocked;
+        let expired = state.session.take_expired();
+        drop(state);
+        if !out.is_empty() {
+            fx.send(id, out);
+            out.clear();
+        }
+        if is_blocked {
+            fx.notify_writable(id);
+        }
+        if expired > 0 {
+            tracing::debug!(client_id = %online.client.client_id, expired, "messages expired");
+        }
+        for delivery in too_large {
+            let client_id = online.client.client_id.clone();
+            let topic = delivery.message.topic().into();
+            fx.event(Event::Dropped { client_id, topic, reason: DropReason::PacketTooLarge });
+        }
+    }
+}
+
+/// Appends one packet; gives a message back that is too large for the client, after the
+/// session has completed it as if it had been sent [MQTT-3.1.2-25].
+fn write(
+    out: &mut Vec<u8>,
+    state: &mut SessionState,
+    online: &Online,
+    outgoing: Outgoing<crate::message::Message>,
+    now: Timestamp,
+) -> Option<Delivery> {
+    match outgoing {
+        Outgoing::Publish { packet_id, dup, delivery } => {
+            if is_too_large(online, &delivery) {
+                skip(state, packet_id);
+                return Some(delivery);
+            }
+            write_publish(out, online.version, &delivery, packet_id, dup, now);
+        }
+        Outgoing::Release { packet_id } => {
+            write_ack(out, AckKind::PubRel, online.version, packet_id, ReasonCode::Success);
+        }
+    }
+    None
+}
+
+fn is_too_large(online: &Online, delivery: &Delivery) -> bool {
+    online.maximum_packet_size != u32::MAX
+        && u32::try_from(publish_len(online.version, delivery))
+            .map_or(true, |len| len > online.maximum_packet_size)
+}
+
+fn skip(state: &mut SessionState, packet_id: Option<PacketId>) {
+    if let Some(packet_id) = packet_id {
+        let skipped = state.session.skip(packet_id);
+        debug_assert!(skipped.is_ok(), "the session has just given this identifier out");
+    }
+}

@@ -1,0 +1,239 @@
+//! A connection ends: by whom, what the peer is told, and what becomes of session and will.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use flux_eventbus::{DisconnectReason, Event, SessionEnd};
+use flux_session::Timestamp;
+
+use super::Worker;
+use super::connection::{Online, Stage};
+use super::timers::Timer;
+use crate::clients;
+use crate::effects::Effects;
+use crate::input::ConnectionId;
+use crate::reason::ReasonCode;
+use crate::session::{SessionState, SharedSession};
+use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
+
+/// Why the connection of a client that was online ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The client sent DISCONNECT.
+    ByClient(Disconnect),
+    /// The network connection is gone.
+    Lost,
+    /// Nothing was heard for one and a half times Keep Alive.
+    KeepAlive,
+    /// Another connection has the client identifier now.
+    TakenOver,
+    /// The client broke the rules.
+    Violation(FrameError),
+    /// An administrator wanted it.
+    Kicked,
+    /// The broker stops.
+    Shutdown,
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        Self::Violation(error)
+    }
+}
+
+impl End {
+    /// What DISCONNECT says, when there is somebody left to tell.
+    const fn reason_code(&self) -> Option<ReasonCode> {
+        match self {
+            Self::ByClient(_) | Self::Lost => None,
+            Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
+            Self::TakenOver => Some(ReasonCode::SessionTakenOver),
+            Self::Violation(error) => Some(error.reason_code()),
+            Self::Kicked => Some(ReasonCode::AdministrativeAction),
+            Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
+        }
+    }
+
+    /// Only a normal DISCONNECT deletes the will [MQTT-3.14.4-3].
+    const fn keeps_will(&self) -> bool {
+        !matches!(self, Self::ByClient(Disconnect { reason: 0, .. }))
+    }
+
+    const fn event(&self) -> DisconnectReason {
+        match self {
+            Self::ByClient(Disconnect { reason: 0x00, .. }) => DisconnectReason::ByClient,
+            Self::ByClient(Disconnect { reason: 0x04, .. }) => DisconnectReason::ByClientWithWill,
+            Self::ByClient(Disconnect { reason, .. }) => {
+                DisconnectReason::ByClientWithError { code: *reason }
+            }
+            Self::Lost => DisconnectReason::ConnectionLost,
+            Self::KeepAlive => DisconnectReason::KeepAliveTimeout,
+            Self::TakenOver => DisconnectReason::TakenOver,
+            Self::Violation(FrameError::PacketTooLarge { .. }) => DisconnectReason::PacketTooLarge,
+            Self::Violation(error) => {
+                DisconnectReason::ProtocolError { code: error.reason_code().as_u8() }
+            }
+            Self::Kicked => DisconnectReason::Kicked,
+            Self::Shutdown => DisconnectReason::ServerShutdown,
+        }
+    }
+}
+
+impl Worker {
+    /// Reads DISCONNECT and returns the end that it is.
+    pub(super) fn disconnect(online: &Online, frame: &Frame<'_>) -> End {
+        match Disconnect::read(frame, online.version) {
+            Ok(packet) => {
+                let was_zero = online.session.lock().expiry == 0;
+                if was_zero && packet.session_expiry.is_some_and(|expiry| expiry > 0) {
+                    return FrameError::SessionExpiry.into();
+                }
+                End::ByClient(packet)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Ends a connection of ours that is online, at its next stage.
+    pub(super) fn cut(&mut self, now: Timestamp, id: ConnectionId, end: End, fx: &mut impl Effects) {
+        let Some(stage) = self.connections.take(id) else { return };
+        let stage = match stage {
+            Stage::Online(online) => self.end(now, id, &online, end, fx),
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) => {
+                fx.close(id);
+                Stage::Closing
+            }
+            Stage::Closing => Stage::Closing,
+        };
+        self.connections.put(id, stage);
+    }
+
+    /// Ends a connection: the peer is told where its version allows it, the network
+    /// connection closes, the session goes on or ends.
+    pub(super) fn end(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &Online,
+        end: End,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        if let End::Violation(error) = &end {
+            let client_id = &online.client.client_id;
+            tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
+        }
+        if let Some(reason) = end.reason_code() {
+            let mut goodbye = Vec::new();
+            write_disconnect(&mut goodbye, online.version, reason);
+            // Answers in hand belong to this connection only while it is being read.
+            if matches!(end, End::Violation(_)) {
+                self.send_answers(id, fx);
+            }
+            fx.send(id, &goodbye);
+        }
+        fx.close(id);
+        self.detach(now, online, &end, fx);
+        fx.event(Event::Disconnected {
+            client_id: online.client.client_id.clone(),
+            reason: end.event(),
+        });
+        Stage::Closing
+    }
+
+    /// The driver says that the network connection is gone.
+    pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        if let Some(Stage::Online(online)) = self.connections.close(id) {
+            self.end(now, id, &online, End::Lost, fx);
+        }
+    }
+
+    /// Lets go of the session, unless another connection has it already.
+    fn detach(&mut self, now: Timestamp, online: &Online, end: &End, fx: &mut impl Effects) {
+        let mut state = online.session.lock();
+        if state.ended || state.generation != online.generation {
+            return;
+        }
+        state.attached = None;
+        state.dirty = false;
+        let _not_promised = state.session.detach(now);
+        if let End::ByClient(Disconnect { session_expiry: Some(expiry), .. }) = end {
+            state.expiry = *expiry;
+        }
+        if !end.keeps_will() {
+            state.will = None;
+        }
+        state.expires_at = lifetime(state.expiry).map(|lifetime| now + lifetime);
+        if let Some(will) = &mut state.will {
+            will.due = Some(now + Duration::from_secs(will.delay.into()));
+        }
+        drop(state);
+        self.session_timer(now, &Arc::downgrade(&online.session), fx);
+    }
+
+    /// A detached session: sends its will and ends it when the time has come, and otherwise
+    /// looks again later.
+    pub(super) fn session_timer(
+        &mut self,
+        now: Timestamp,
+        session: &Weak<SharedSession>,
+        fx: &mut impl Effects,
+    ) {
+        let Some(session) = session.upgrade() else { return };
+        let mut state = session.lock();
+        if state.ended || state.attached.is_some() {
+            return;
+        }
+        if state.expires_at.is_some_and(|moment| moment <= now) {
+            let expired = state.expiry > 0;
+            let ended = clients::end(&session, &mut state);
+            drop(state);
+            let reason = if expired { SessionEnd::Expired } else { SessionEnd::Disconnected };
+            self.bury(now, &ended, reason, fx);
+            return;
+        }
+        let will = take_due_will(&mut state, now);
+        let next = state.expires_at.into_iter();
+        let next = next.chain(state.will.as_ref().and_then(|will| will.due)).min();
+        drop(state);
+        if let Some(will) = will {
+            self.send_will(now, &session, &will, fx);
+        }
+        if let Some(moment) = next {
+            self.timers.set(moment, Timer::Session(Arc::downgrade(&session)));
+        }
+    }
+
+    /// A connection's deadline: CONNECT must have come, or the next packet.
+    pub(super) fn connection_timer(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        fx: &mut impl Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let patience = match connection.stage() {
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) => {
+                Some(self.settings.connect_timeout)
+            }
+            Stage::Online(online) => online.patience,
+            Stage::Closing => None,
+        };
+        let Some(patience) = patience else { return };
+        let deadline = connection.heard + patience;
+        if deadline > now {
+            self.timers.set(deadline, Timer::Connection(id));
+        } else {
+            self.cut(now, id, End::KeepAlive, fx);
+        }
+    }
+}
+
+fn take_due_will(state: &mut SessionState, now: Timestamp) -> Option<crate::session::StoredWill> {
+    let is_due = state.will.as_ref()?.due.is_some_and(|due| due <= now);
+    if is_due { state.will.take() } else { None }
+}
+
+/// How long a session outlives its connection; `None` is for ever (section 3.1.2.11.2).
+fn lifetime(expiry: u32) -> Option<Duration> {
+    (expiry != u32::MAX).then(|| Duration::from_secs(expiry.into()))
+}

@@ -1,0 +1,35 @@
+//! [`RetainedMessage`]: what a store holds, and when it is refused.
+
+use bytes::Bytes;
+use flux_topic::ParseTopicError;
+use thiserror::Error;
+
+/// The message that a topic keeps for later subscribers. MQTT 5.0 section 3.3.1.3.
+///
+/// A clone shares the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetainedMessage {
+    /// The topic name that it was published to.
+    pub topic: String,
+    /// What was published; not empty in a store, `[MQTT-3.3.1-7]`.
+    pub payload: Bytes,
+    /// The quality of service that it was published with: 0, 1 or 2. MQTT 5.0 section 4.3.
+    pub qos: u8,
+}
+
+/// Why a message cannot be retained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SetRetainedError {
+    /// The topic is not a topic name: see the error inside. MQTT 5.0 section 4.7.
+    #[error(transparent)]
+    Topic(#[from] ParseTopicError),
+    /// There is no such quality of service, `[MQTT-3.3.1-4]`.
+    #[error("quality of service is {qos}, the limit is {max}: use 0, 1 or 2", max = MAX_QOS)]
+    Qos {
+        /// The value that was given.
+        qos: u8,
+    },
+}
+
+/// The highest quality of service. MQTT 5.0 section 4.3.
+pub(crate) const MAX_QOS: u8 = 2;

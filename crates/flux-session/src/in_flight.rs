@@ -1,0 +1,222 @@
+//! The QoS 1 and QoS 2 exchanges under way, and what this connection has carried of each.
+
+mod ring;
+mod schedule;
+
+use self::ring::Ring;
+use self::schedule::Schedule;
+use crate::{AckError, Delivery, Outgoing, PacketId, QoS, Received};
+
+/// Every exchange from its first PUBLISH until its last acknowledgement
+/// (MQTT 5.0 sections 4.3 and 4.4), within the window of the connection (section 4.9).
+///
+/// - `outstanding` counts the exchanges whose PUBLISH travelled on this connection. It never
+///   exceeds the window `[MQTT-3.3.4-9]`.
+/// - A new exchange begins only while all of them together are fewer than the window. That is
+///   stricter than the standard, which does not count a lone PUBREL, and it bounds what a client
+///   that never sends PUBCOMP can make a session hold. It also means that nothing new is sent
+///   while anything waits to be sent again.
+/// - An exchange is in the schedule exactly while it is [`Carried::Nothing`].
+#[derive(Debug)]
+pub(crate) struct InFlight<M> {
+    ring: Ring<Exchange<M>>,
+    schedule: Schedule,
+    window: u16,
+    outstanding: usize,
+}
+
+impl<M: Clone> InFlight<M> {
+    pub(crate) fn new(packet_ids: u16) -> Self {
+        Self {
+            ring: Ring::new(packet_ids),
+            schedule: Schedule::default(),
+            window: 0,
+            outstanding: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Begins a connection: everything is to be sent again.
+    pub(crate) fn attach(&mut self, window: u16) {
+        self.window = window;
+        self.outstanding = 0;
+        self.ring.set_window(window);
+        self.schedule.clear();
+        for (order, packet_id, exchange) in self.ring.iter_mut() {
+            exchange.carried = Carried::Nothing;
+            match exchange.stage {
+                Stage::Published(_) => self.schedule.add_publish(order, packet_id),
+                Stage::Released => self.schedule.add_release(order, packet_id),
+            }
+        }
+    }
+
+    /// Ends a connection: what is not sent again yet is scheduled by the next one.
+    pub(crate) fn detach(&mut self) {
+        self.ring.shrink();
+    }
+
+    /// Returns whether a new exchange may begin.
+    pub(crate) fn has_room(&self) -> bool {
+        self.ring.len() < usize::from(self.window) && !self.ring.is_full()
+    }
+
+    /// Begins an exchange and returns its identifier. Only while there is room.
+    pub(crate) fn publish(&mut self, delivery: Delivery<M>) -> PacketId {
+        assert!(self.has_room(), "an exchange begins only while the window is open");
+        self.outstanding += 1;
+        self.ring.insert(Exchange { stage: Stage::Published(delivery), carried: Carried::Publish })
+    }
+
+    /// Returns whether [`resend`](Self::resend) has something.
+    pub(crate) fn has_resend(&self) -> bool {
+        self.schedule.has_release() || (self.schedule.has_publish() && self.is_window_open())
+    }
+
+    /// Returns the next packet to send again that the window allows.
+    pub(crate) fn resend(&mut self) -> Option<Outgoing<M>> {
+        let packet_id =
+            if self.is_window_open() { self.schedule.pop() } else { self.schedule.pop_release() }?;
+        let (_, exchange) = self.ring.get_mut(packet_id)?;
+        Some(match &exchange.stage {
+            Stage::Published(delivery) => {
+                exchange.carried = Carried::PublishAgain;
+                self.outstanding += 1;
+                let delivery = delivery.clone();
+                Outgoing::Publish { packet_id: Some(packet_id), dup: true, delivery }
+            }
+            Stage::Released => {
+                exchange.carried = Carried::Release;
+                Outgoing::Release { packet_id }
+            }
+        })
+    }
+
+    pub(crate) fn puback(&mut self, packet_id: PacketId) -> Result<M, AckError> {
+        let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
+        let message = exchange.release(QoS::AtLeastOnce)?;
+        self.complete(packet_id);
+        Ok(message)
+    }
+
+    /// Takes a PUBREC whose reason code is below 0x80.
+    pub(crate) fn pubrec(&mut self, packet_id: PacketId) -> Result<Received<M>, AckError> {
+        let (order, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
+        let received = match exchange.stage {
+            Stage::Published(_) => Received::Release(exchange.release(QoS::ExactlyOnce)?),
+            Stage::Released => Received::ReleaseAgain,
+        };
+        if exchange.carried == Carried::Nothing {
+            exchange.carried = Carried::Release;
+            self.schedule.cancel(order);
+        }
+        Ok(received)
+    }
+
+    /// Takes a PUBREC whose reason code is 0x80 or above.
+    pub(crate) fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Received<M>, AckError> {
+        let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
+        let message = exchange.release(QoS::ExactlyOnce)?;
+        self.complete(packet_id);
+        Ok(Received::Refused(message))
+    }
+
+    pub(crate) fn pubcomp(&mut self, packet_id: PacketId) -> Result<(), AckError> {
+        let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
+        match exchange.stage {
+            Stage::Published(_) => Err(AckError::WrongState),
+            Stage::Released => {
+                self.complete(packet_id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a message up as if it had been sent and acknowledged.
+    ///
+    /// A QoS 2 message that an earlier connection carried may be known to the client. Its PUBREL
+    /// is scheduled, or the client would take the next message with this identifier for a
+    /// duplicate.
+    pub(crate) fn skip(&mut self, packet_id: PacketId) -> Result<M, AckError> {
+        let (order, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
+        let Stage::Published(Delivery { qos, .. }) = exchange.stage else {
+            return Err(AckError::WrongState);
+        };
+        let message = exchange.release(qos)?;
+        let carried = exchange.carried;
+        if qos == QoS::ExactlyOnce && carried != Carried::Publish {
+            exchange.carried = Carried::Nothing;
+            self.settle(order, carried);
+            self.schedule.add_release(order, packet_id);
+        } else {
+            self.complete(packet_id);
+        }
+        Ok(message)
+    }
+
+    /// Returns whether the connection may carry one more PUBLISH.
+    fn is_window_open(&self) -> bool {
+        self.outstanding < usize::from(self.window)
+    }
+
+    /// Ends an exchange and frees its identifier.
+    fn complete(&mut self, packet_id: PacketId) {
+        if let Some((order, exchange)) = self.ring.remove(packet_id) {
+            self.settle(order, exchange.carried);
+        }
+    }
+
+    /// Takes an exchange out of the count or the schedule, wherever `carried` put it.
+    fn settle(&mut self, order: u64, carried: Carried) {
+        match carried {
+            Carried::Nothing => self.schedule.cancel(order),
+            Carried::Publish | Carried::PublishAgain => self.outstanding -= 1,
+            Carried::Release => {}
+        }
+    }
+}
+
+/// One message between its PUBLISH and its last acknowledgement.
+#[derive(Debug)]
+struct Exchange<M> {
+    stage: Stage<M>,
+    carried: Carried,
+}
+
+impl<M> Exchange<M> {
+    /// Takes the message of a PUBLISH at `qos`: the client has it, or will not get it.
+    fn release(&mut self, qos: QoS) -> Result<M, AckError> {
+        match std::mem::replace(&mut self.stage, Stage::Released) {
+            Stage::Published(delivery) if delivery.qos == qos => Ok(delivery.message),
+            other => {
+                self.stage = other;
+                Err(AckError::WrongState)
+            }
+        }
+    }
+}
+
+/// How far the exchange has come.
+#[derive(Debug)]
+enum Stage<M> {
+    /// PUBLISH was sent: PUBACK (QoS 1) or PUBREC (QoS 2) is awaited.
+    Published(Delivery<M>),
+    /// PUBREC came: PUBCOMP is awaited, and PUBLISH never sent again `[MQTT-4.3.3-6]`.
+    Released,
+}
+
+/// What this connection has carried of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// Nothing yet: an earlier connection began it, it is to be sent again.
+    Nothing,
+    /// The first PUBLISH ever.
+    Publish,
+    /// A PUBLISH with DUP, after one on an earlier connection.
+    PublishAgain,
+    /// PUBREL alone, after a PUBLISH on an earlier connection: outside the window.
+    Release,
+}

@@ -1,0 +1,36 @@
+//! The map of subscriptions.
+
+use flux_topic::TopicFilter;
+
+use super::{QOS0, QOS1, QOS2, attached};
+use crate::{RetainHandling, SubscriptionOptions};
+
+#[test]
+fn the_same_filter_replaces_and_returns_the_old_options() {
+    let mut session = attached(1);
+    let filter = TopicFilter::parse("a/+").unwrap();
+    let first = SubscriptionOptions::new(QOS1);
+    let second = SubscriptionOptions {
+        no_local: true,
+        retain_handling: RetainHandling::Never,
+        subscription_id: Some(9),
+        ..SubscriptionOptions::new(QOS2)
+    };
+    assert_eq!(session.subscribe(filter.clone(), first), None);
+    assert_eq!(session.subscribe(filter.clone(), second), Some(first));
+    assert_eq!(session.unsubscribe(&filter), Some(second));
+    assert_eq!(session.unsubscribe(&filter), None);
+}
+
+#[test]
+fn subscriptions_come_in_the_order_of_their_filters_and_outlive_the_connection() {
+    let mut session = attached(1);
+    for filter in ["b", "a/#", "$share/g/a", "a/+"] {
+        let filter = TopicFilter::parse(filter).unwrap();
+        session.subscribe(filter, SubscriptionOptions::new(QOS0));
+    }
+    let _ = session.detach(super::NOW);
+    let filters: Vec<_> = session.subscriptions().map(|(filter, _)| filter.clone()).collect();
+    assert_eq!(filters.len(), 4);
+    assert!(filters.is_sorted());
+}

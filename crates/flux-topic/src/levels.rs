@@ -1,0 +1,63 @@
+//! The text of names and filters: how long it may be and how it splits into levels.
+
+use std::iter::FusedIterator;
+
+/// The most bytes that a topic name or a topic filter may have, `[MQTT-4.7.3-3]`.
+pub const MAX_TOPIC_BYTES: usize = 65_535;
+
+/// The levels of a topic name or of a filter's pattern, from the first to the last.
+///
+/// `/` separates levels, and an empty level counts: `/a` has two, `a//b` has three. Nothing is
+/// normalised, `[MQTT-4.7.3-4]`. MQTT 5.0 section 4.7.1.1.
+#[derive(Clone, Debug)]
+pub struct Levels<'a> {
+    /// What has not been returned yet: `Some("")` is one more empty level, `None` is the end.
+    rest: Option<&'a str>,
+}
+
+impl<'a> Levels<'a> {
+    pub(crate) const fn of(text: &'a str) -> Self {
+        Self { rest: Some(text) }
+    }
+
+    /// Returns whether the level returned last was the last one.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.rest.is_none()
+    }
+}
+
+impl<'a> Iterator for Levels<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest?;
+        let (level, rest) = match rest.split_once('/') {
+            Some((level, rest)) => (level, Some(rest)),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        Some(level)
+    }
+}
+
+impl FusedIterator for Levels<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(Levels::of(text).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn empty_levels_count() {
+        check("a", &["a"]);
+        check("a/b", &["a", "b"]);
+        check("/", &["", ""]);
+        check("/a", &["", "a"]);
+        check("a/", &["a", ""]);
+        check("a//b", &["a", "", "b"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! [`TopicName`]: where a message is published.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::levels::{Levels, MAX_TOPIC_BYTES};
+
+/// A valid topic name: the label that a message carries. MQTT 5.0 section 4.7.
+///
+/// It borrows its text and is as cheap to copy as a `&str`. What it promises: at least one
+/// character `[MQTT-4.7.3-1]`, no wildcard `[MQTT-4.7.0-1]` `[MQTT-3.3.2-2]`, no U+0000
+/// `[MQTT-4.7.3-2]`, at most [`MAX_TOPIC_BYTES`] bytes `[MQTT-4.7.3-3]`. Names compare byte by
+/// byte, nothing is normalised `[MQTT-4.7.3-4]`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName<'a>(&'a str);
+
+impl<'a> TopicName<'a> {
+    /// Returns `text` as a topic name.
+    ///
+    /// # Errors
+    ///
+    /// When `text` breaks one of the rules that the type promises. From the network that is a
+    /// malformed packet or the reason code 0x90 (Topic Name invalid).
+    pub fn parse(text: &'a str) -> Result<Self, ParseTopicError> {
+        if text.is_empty() {
+            return Err(ParseTopicError::Empty);
+        }
+        if text.len() > MAX_TOPIC_BYTES {
+            return Err(ParseTopicError::TooLong { len: text.len() });
+        }
+        match text.bytes().zip(0..).find(|(byte, _)| matches!(byte, b'\0' | b'+' | b'#')) {
+            None => Ok(Self(text)),
+            Some((b'\0', at)) => Err(ParseTopicError::Nul { at }),
+            Some((wildcard, at)) => {
+                Err(ParseTopicError::Wildcard { wildcard: char::from(wildcard), at })
+            }
+        }
+    }
+
+    /// Returns the name as it was written.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// Returns the levels of the name, empty ones included. MQTT 5.0 section 4.7.1.1.
+    #[must_use]
+    pub const fn levels(self) -> Levels<'a> {
+        Levels::of(self.0)
+    }
+
+    /// Returns whether the name starts with `$`, so that no filter which starts with a wildcard
+    /// matches it, `[MQTT-4.7.2-1]`.
+    #[must_use]
+    pub fn is_reserved(self) -> bool {
+        self.0.starts_with('$')
+    }
+}
+
+impl fmt::Debug for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl fmt::Display for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+/// Why a text is not a topic name.
+///
+/// Positions are byte offsets from 0. The text is not repeated: a peer
+/// chose it, and it can be too long for a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ParseTopicError {
+    /// The name has no character, `[MQTT-4.7.3-1]`.
+    #[error("topic name is empty: it must be at least 1 character long")]
+    Empty,
+    /// The name does not fit the length field of the protocol, `[MQTT-4.7.3-3]`.
+    #[error("topic name is {len} bytes long, the limit is {max}: shorten it", max = MAX_TOPIC_BYTES)]
+    TooLong {
+        /// The length of the name in bytes.
+        len: usize,
+    },
+    /// The name contains U+0000, `[MQTT-4.7.3-2]`.
+    #[error("topic name contains U+0000 at byte {at}: remove it")]
+    Nul {
+        /// Where the character is.
+        at: usize,
+    },
+    /// The name contains a wildcard, `[MQTT-4.7.0-1]` `[MQTT-3.3.2-2]`.
+    #[error(
+        "topic name contains `{wildcard}` at byte {at}: name one topic, wildcards are for filters"
+    )]
+    Wildcard {
+        /// The wildcard: `+` or `#`.
+        wildcard: char,
+        /// Where the wildcard is.
+        at: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(), ParseTopicError>) {
+        assert_eq!(TopicName::parse(text).map(|name| assert_eq!(name.as_str(), text)), expected);
+    }
+
+    #[test]
+    fn a_name_is_any_text_without_wildcards_and_nul() {
+        check("a", Ok(()));
+        check("/", Ok(()));
+        check(" ", Ok(()));
+        check("Accounts payable", Ok(()));
+        check("$SYS/monitor/Clients", Ok(()));
+        check("$share/g/a", Ok(()));
+        check("温度/\u{feff}/€", Ok(()));
+        check(&"x".repeat(MAX_TOPIC_BYTES), Ok(()));
+
+        check("", Err(ParseTopicError::Empty));
+        check(&"x".repeat(65_536), Err(ParseTopicError::TooLong { len: 65_536 }));
+        check("ab\0", Err(ParseTopicError::Nul { at: 2 }));
+        check("a/+", Err(ParseTopicError::Wildcard { wildcard: '+', at: 2 }));
+        check("€#", Err(ParseTopicError::Wildcard { wildcard: '#', at: 3 }));
+    }
+
+    #[test]
+    fn only_a_leading_dollar_reserves() {
+        let reserved = |text| TopicName::parse(text).unwrap().is_reserved();
+        assert!(reserved("$SYS") && reserved("$"));
+        assert!(!reserved("/$SYS") && !reserved("a$"));
+    }
+
+    #[test]
+    fn messages_name_the_value_and_the_limit() {
+        assert_eq!(
+            ParseTopicError::TooLong { len: 70_000 }.to_string(),
+            "topic name is 70000 bytes long, the limit is 65535: shorten it"
+        );
+        assert_eq!(
+            ParseTopicError::Wildcard { wildcard: '+', at: 2 }.to_string(),
+            "topic name contains `+` at byte 2: name one topic, wildcards are for filters"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn parse_never_panics(text in any::<String>()) {
+            let valid = !text.is_empty() && !text.contains(['\0', '+', '#']);
+            prop_assert_eq!(TopicName::parse(&text).is_ok(), valid);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line: every task with its options.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::steps::Step;
+use crate::{bench, interop, load, steps};
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+/// What can be asked for; the first line of each is its line in the help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Run everything that must pass before a commit: fmt, tidy, clippy, tests, doctests, doc
+    Test,
+    /// Check the formatting
+    Fmt,
+    /// Check what lints cannot hold: file headers, layout, purity, manifests
+    Tidy,
+    /// Run clippy on all targets and features, warnings denied
+    Clippy,
+    /// Build the documentation, warnings denied
+    Doc,
+    /// Run mosquitto clients, paho-mqtt and MQTT.js against the broker
+    Interop(interop::Options),
+    /// Measure CPU per delivered message, our broker beside others
+    Bench(bench::Options),
+    /// Load a broker and count deliveries (started by `bench`)
+    #[command(hide = true)]
+    Load(load::Options),
+}
+
+impl Task {
+    /// Runs the task to its end.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that failed, in words for the terminal.
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Test => steps::run_all(),
+            Self::Fmt => Step::Fmt.run(),
+            Self::Tidy => Step::Tidy.run(),
+            Self::Clippy => Step::Clippy.run(),
+            Self::Doc => Step::Doc.run(),
+            Self::Interop(options) => interop::run(&options),
+            Self::Bench(options) => bench::run(&options),
+            Self::Load(options) => load::run(&options),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_task_but_the_hidden_one() {
+        let help = Arguments::command().render_help().to_string();
+        for task in ["test", "fmt", "tidy", "clippy", "doc", "interop", "bench"] {
+            assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");
+        }
+        assert!(!help.contains("\n  load "), "{help}");
+    }
+}

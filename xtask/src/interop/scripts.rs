@@ -1,0 +1,99 @@
+//! The suites written in the client's own language: they print one line for each check.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::tally::Tally;
+use crate::background::Background;
+use crate::repository;
+
+/// Says whether `python3` can import paho-mqtt 2.
+pub(super) fn has_paho() -> bool {
+    let import = "import paho.mqtt; from paho.mqtt.enums import CallbackAPIVersion";
+    repository::succeeds(Command::new("python3").args(["-c", import]))
+}
+
+/// Says whether MQTT.js was installed beside the script, and Node is there to run it.
+pub(super) fn has_mqttjs() -> bool {
+    folder().join("node_modules/mqtt").is_dir()
+        && repository::succeeds(Command::new("node").arg("--version"))
+}
+
+pub(super) fn run_paho(address: SocketAddr, tally: &mut Tally) {
+    run(Command::new("python3").arg("paho_suite.py"), address, tally);
+}
+
+pub(super) fn run_mqttjs(address: SocketAddr, tally: &mut Tally) {
+    run(Command::new("node").arg("mqttjs_suite.mjs"), address, tally);
+}
+
+/// Runs a script to its last line and counts what it reports.
+fn run(command: &mut Command, address: SocketAddr, tally: &mut Tally) {
+    command
+        .args([address.ip().to_string(), address.port().to_string()])
+        .current_dir(folder())
+        .stdin(Stdio::null());
+    let script = match Background::start(command) {
+        Ok(script) => script,
+        Err(error) => return tally.fail("start", &format!("{error:#}")),
+    };
+    while let Some(line) = script.next_line(DEADLINE) {
+        match Report::parse(&line) {
+            Report::Passed(check) => tally.pass(check),
+            Report::Failed { check, reason } => tally.fail(check, reason),
+            Report::Done => return,
+            Report::Other => println!("          {line}"),
+        }
+    }
+    tally.fail("the suite runs to its end", "it ended early or a check hangs");
+}
+
+/// What a line of a script says.
+#[derive(Debug, PartialEq, Eq)]
+enum Report<'a> {
+    Passed(&'a str),
+    Failed { check: &'a str, reason: &'a str },
+    Done,
+    Other,
+}
+
+impl<'a> Report<'a> {
+    fn parse(line: &'a str) -> Self {
+        if let Some(check) = line.strip_prefix("ok ") {
+            Self::Passed(check)
+        } else if let Some(failure) = line.strip_prefix("not ok ") {
+            let (check, reason) = failure.split_once(" # ").unwrap_or((failure, "no reason given"));
+            Self::Failed { check, reason }
+        } else if line == "done" {
+            Self::Done
+        } else {
+            Self::Other
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    repository::root().join("xtask/interop")
+}
+
+/// For one check: each of its waits has a shorter deadline of its own.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_script_are_understood() {
+        assert_eq!(
+            Report::parse("ok 5.0 wildcards + and #"),
+            Report::Passed("5.0 wildcards + and #")
+        );
+        let failed = Report::Failed { check: "5.0 will", reason: "no message" };
+        assert_eq!(Report::parse("not ok 5.0 will # no message"), failed);
+        assert_eq!(Report::parse("done"), Report::Done);
+        assert_eq!(Report::parse("Traceback (most recent call last):"), Report::Other);
+    }
+}
