@@ -9,8 +9,8 @@ use crate::{DisconnectReason, DropReason, EventKind, SessionEnd};
 
 /// Something that has happened.
 ///
-/// Cloning an event copies references, never a topic or a payload. Section numbers are those of MQTT
-/// 5.0.
+/// Cloning an event copies references, never a topic or a payload. Section numbers are those of
+/// MQTT 5.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

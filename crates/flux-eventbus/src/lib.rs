@@ -1,9 +1,9 @@
 //! What happened in the broker, as typed events, for the rest of the platform.
 //!
 //! The broker publishes an [`Event`] on an [`EventBus`] when something has happened; audit logs,
-//! metrics, dashboards and bridges [subscribe](EventBus::subscribe) to the [`EventKinds`] they want.
-//! Each subscriber has a bounded queue of its own. The broker never waits for one: what does not fit
-//! is dropped for that subscriber and [counted](EventSubscriber::missed).
+//! metrics, dashboards and bridges [subscribe](EventBus::subscribe) to the [`EventKinds`] they
+//! want. Each subscriber has a bounded queue of its own. The broker never waits for one: what does
+//! not fit is dropped for that subscriber and [counted](EventSubscriber::missed).
 //!
 //! The crate deliberately has no clock, writes nothing down and hands nothing back: events carry no
 //! time, are lost with the process, and nobody can veto one. Who may do what is decided elsewhere,

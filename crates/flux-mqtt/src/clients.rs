@@ -82,7 +82,14 @@ impl Clients {
                 match resume(now, session, claim) {
                     Resumed::Continued { generation, displaced, will } => {
                         let session = session.clone();
-                        return Claimed { session, generation, present: true, displaced, will, ended };
+                        return Claimed {
+                            session,
+                            generation,
+                            present: true,
+                            displaced,
+                            will,
+                            ended,
+                        };
                     }
                     Resumed::Ended(end) => ended.push(end),
                     Resumed::WasOver => {}
@@ -92,7 +99,14 @@ impl Clients {
             if self.put(client_id, existing.as_ref(), &session) {
                 let generation = FIRST_GENERATION;
                 let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
-                return Claimed { session, generation, present: false, displaced, will: None, ended };
+                return Claimed {
+                    session,
+                    generation,
+                    present: false,
+                    displaced,
+                    will: None,
+                    ended,
+                };
             }
         }
     }
@@ -140,8 +154,7 @@ impl Clients {
 
     /// Forgets a session that ended, unless the identifier has a newer one already.
     pub(crate) fn remove(&self, session: &Arc<SharedSession>) {
-        self.sessions
-            .remove_if(&session.client_id, |_, current| Arc::ptr_eq(current, session));
+        self.sessions.remove_if(&session.client_id, |_, current| Arc::ptr_eq(current, session));
     }
 }
 
@@ -168,9 +181,6 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     }
     let displaced = state.attached.replace(claim.attachment);
     let will = std::mem::replace(&mut state.will, claim.will.clone());
-    if displaced.is_some() {
-        let _lost_with_the_connection = state.session.detach(now);
-    }
     state.session.attach(now, claim.receive_maximum);
     state.generation += 1;
     // The new connection drains once it has its CONNACK.
@@ -184,10 +194,7 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
 /// still point to it keep nothing alive.
-pub(crate) fn end(
-    session: &Arc<SharedSession>,
-    state: &mut crate::session::SessionState,
-) -> Ended {
+pub(crate) fn end(session: &Arc<SharedSession>, state: &mut crate::session::SessionState) -> Ended {
     state.ended = true;
     let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
     state.session = Session::new(SessionLimits::default());

@@ -15,8 +15,8 @@ mod mailbox;
 mod shell;
 mod turn;
 
-pub(crate) use accept::bind;
 pub use accept::BindError;
+pub(crate) use accept::bind;
 pub(crate) use clock::Clock;
 pub(crate) use control::{Control, run};
 pub(crate) use mailbox::{Mail, Mailboxes};

@@ -64,7 +64,12 @@ pub struct Received {
 impl Worker {
     /// Creates worker `id` of a broker. `seed` makes assigned client identifiers unguessable:
     /// random in production, chosen in a simulator.
-    pub(crate) fn new(id: WorkerId, broker: Arc<Broker>, settings: Arc<Settings>, seed: u64) -> Self {
+    pub(crate) fn new(
+        id: WorkerId,
+        broker: Arc<Broker>,
+        settings: Arc<Settings>,
+        seed: u64,
+    ) -> Self {
         Self {
             id,
             broker,
@@ -178,7 +183,7 @@ impl Worker {
             Stage::Fresh => self.first_frame(id, frame, fx),
             Stage::Online(mut online) => match self.packet(now, id, &mut online, frame, fx) {
                 Ok(()) => Stage::Online(online),
-                Err(end) => self.end(now, id, &online, end, fx),
+                Err(end) => self.end(now, id, &online, &end, fx),
             },
             other @ (Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing) => other,
         }
@@ -232,7 +237,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         if let Stage::Online(online) = stage {
-            return self.end(now, id, &online, error.into(), fx);
+            return self.end(now, id, &online, &error.into(), fx);
         }
         fx.close(id);
         Stage::Closing
@@ -271,8 +276,8 @@ impl Worker {
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {
         match letter {
             Letter::Wake(connection) => self.dirty.push(connection),
-            Letter::TakenOver(connection) => self.cut(now, connection, End::TakenOver, fx),
-            Letter::Kicked(connection) => self.cut(now, connection, End::Kicked, fx),
+            Letter::TakenOver(connection) => self.cut(now, connection, &End::TakenOver, fx),
+            Letter::Kicked(connection) => self.cut(now, connection, &End::Kicked, fx),
             Letter::Command(command) => self.command(now, command, fx),
         }
     }
@@ -306,8 +311,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Option<Vec<Verdict>> {
         if let Some(verdicts) = online.verdicts.take() {
-            let missing = std::iter::repeat(Verdict::Deny);
-            return Some(accesses.zip(verdicts.into_iter().chain(missing)).map(|(_, v)| v).collect());
+            return Some(Verdict::one_for_each(accesses.count(), verdicts));
         }
         let decisions = accesses.clone().map(|access| {
             match self.broker.authorizer.decide(&online.client, access) {

@@ -62,8 +62,7 @@ fn is_missing(error: &io::Error) -> bool {
 const AF_NOT_SUPPORTED: i32 = 97;
 
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;

@@ -85,7 +85,11 @@ enum Progress {
 fn receive<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId) -> Progress {
     let io = io.as_ref();
     let mut bytes = io.with_read_buf(|buffer| {
-        if buffer.is_empty() { None } else { Some(std::mem::replace(buffer, BytesMut::with_capacity(0))) }
+        if buffer.is_empty() {
+            None
+        } else {
+            Some(std::mem::replace(buffer, BytesMut::with_capacity(0)))
+        }
     });
     let Some(bytes) = &mut bytes else { return Progress::NeedsMore };
     let received = shell.receive(id, bytes);

@@ -39,7 +39,8 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn unsent(&self, on: ConnectionId) -> usize {
-        let unsent = self.shell.with_link(on, |link| link.io.with_write_dst_buf(|pages| pages.len()));
+        let unsent =
+            self.shell.with_link(on, |link| link.io.with_write_dst_buf(|pages| pages.len()));
         unsent.unwrap_or_default()
     }
 

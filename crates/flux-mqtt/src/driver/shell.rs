@@ -15,7 +15,6 @@ use slab::Slab;
 use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::mailbox::Mailboxes;
-use crate::effects::Effects;
 use crate::input::{ConnectionId, Input, WorkerId};
 use crate::worker::{Received, Worker};
 
@@ -74,8 +73,7 @@ impl Shell {
     pub(super) fn new(outfit: Outfit) -> Rc<Self> {
         let Outfit { id, worker, clock, mailboxes, authenticator, authorizer, events, load, idle } =
             outfit;
-        let tools =
-            Tools { id, clock, mailboxes, authenticator, authorizer, events, load, idle };
+        let tools = Tools { id, clock, mailboxes, authenticator, authorizer, events, load, idle };
         Rc::new(Self {
             worker: RefCell::new(worker),
             links: RefCell::new(Slab::new()),
@@ -160,10 +158,6 @@ impl Shell {
     /// Takes part in serving until the guard is dropped.
     pub(super) fn count(self: &Rc<Self>) -> Counted {
         Counted { shell: self.clone() }
-    }
-
-    pub(super) fn say(self: &Rc<Self>, event: flux_eventbus::Event) {
-        NtexEffects { shell: self }.event(event);
     }
 }
 

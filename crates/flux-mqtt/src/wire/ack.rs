@@ -8,6 +8,7 @@ use super::{Frame, FrameError, PacketType, Version};
 use crate::reason::ReasonCode;
 
 /// Which of the four acknowledgements.
+#[expect(clippy::enum_variant_names, reason = "the names are the standard's")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AckKind {
     PubAck,
@@ -82,31 +83,31 @@ mod tests {
     use crate::wire::split;
 
     #[track_caller]
-    fn check(version: Version, bytes: &[u8], expected: Result<(u16, bool), FrameError>) {
+    fn check(version: Version, bytes: &[u8], expected: &Result<(u16, bool), FrameError>) {
         let frame = split(bytes, 1000).unwrap().unwrap();
         let got = Ack::read(&frame, version).map(|ack| (ack.packet_id.get(), ack.success));
-        assert_eq!(got, expected);
+        assert_eq!(&got, expected);
     }
 
     #[test]
     fn acknowledgements_have_a_short_and_a_long_form() {
         use Version::{V5, V311};
-        check(V311, &[0x40, 2, 1, 2], Ok((0x102, true)));
-        check(V5, &[0x40, 2, 1, 2], Ok((0x102, true)));
-        check(V5, &[0x50, 3, 1, 2, 0x87], Ok((0x102, false)));
-        check(V5, &[0x40, 4, 1, 2, 0x10, 0], Ok((0x102, true)));
-        check(V5, &[0x62, 8, 1, 2, 0x92, 4, 0x1F, 0, 1, b'x'], Ok((0x102, false)));
+        check(V311, &[0x40, 2, 1, 2], &Ok((0x102, true)));
+        check(V5, &[0x40, 2, 1, 2], &Ok((0x102, true)));
+        check(V5, &[0x50, 3, 1, 2, 0x87], &Ok((0x102, false)));
+        check(V5, &[0x40, 4, 1, 2, 0x10, 0], &Ok((0x102, true)));
+        check(V5, &[0x62, 8, 1, 2, 0x92, 4, 0x1F, 0, 1, b'x'], &Ok((0x102, false)));
     }
 
     #[test]
     fn malformed_acknowledgements_are_refused() {
         use Version::{V5, V311};
-        check(V311, &[0x40, 3, 1, 2, 0], Err(FrameError::TrailingBytes(1)));
-        check(V311, &[0x40, 1, 1], Err(FrameError::Truncated));
-        check(V5, &[0x70, 2, 0, 0], Err(FrameError::PacketIdZero));
+        check(V311, &[0x40, 3, 1, 2, 0], &Err(FrameError::TrailingBytes(1)));
+        check(V311, &[0x40, 1, 1], &Err(FrameError::Truncated));
+        check(V5, &[0x70, 2, 0, 0], &Err(FrameError::PacketIdZero));
         let wrong = |code, packet| Err(FrameError::ReasonCode { code, packet });
-        check(V5, &[0x62, 3, 1, 2, 0x10], wrong(0x10, "PUBREL"));
-        check(V5, &[0x40, 3, 1, 2, 0x92], wrong(0x92, "PUBACK"));
-        check(V5, &[0x40, 5, 1, 2, 0, 0, 0], Err(FrameError::TrailingBytes(1)));
+        check(V5, &[0x62, 3, 1, 2, 0x10], &wrong(0x10, "PUBREL"));
+        check(V5, &[0x40, 3, 1, 2, 0x92], &wrong(0x92, "PUBACK"));
+        check(V5, &[0x40, 5, 1, 2, 0, 0, 0], &Err(FrameError::TrailingBytes(1)));
     }
 }

@@ -127,22 +127,22 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(bytes: &[u8], expected: Result<Option<(u32, usize)>, FrameError>) {
-        assert_eq!(variable_byte_integer(bytes), expected);
+    fn check(bytes: &[u8], expected: &Result<Option<(u32, usize)>, FrameError>) {
+        assert_eq!(&variable_byte_integer(bytes), expected);
     }
 
     #[test]
     fn variable_byte_integers_are_shortest_and_at_most_four_bytes() {
-        check(&[], Ok(None));
-        check(&[0], Ok(Some((0, 1))));
-        check(&[0x7F, 9], Ok(Some((127, 1))));
-        check(&[0x80], Ok(None));
-        check(&[0x80, 0], Err(FrameError::VariableByteInteger));
-        check(&[0x80, 1], Ok(Some((128, 2))));
-        check(&[0xFF, 0xFF, 0xFF, 0x7F], Ok(Some((268_435_455, 4))));
-        check(&[0xFF, 0xFF, 0xFF, 0x80], Err(FrameError::VariableByteInteger));
-        check(&[0xFF, 0xFF, 0xFF], Ok(None));
-        check(&[0xFF, 0xFF, 0xFF, 0x00], Err(FrameError::VariableByteInteger));
+        check(&[], &Ok(None));
+        check(&[0], &Ok(Some((0, 1))));
+        check(&[0x7F, 9], &Ok(Some((127, 1))));
+        check(&[0x80], &Ok(None));
+        check(&[0x80, 0], &Err(FrameError::VariableByteInteger));
+        check(&[0x80, 1], &Ok(Some((128, 2))));
+        check(&[0xFF, 0xFF, 0xFF, 0x7F], &Ok(Some((268_435_455, 4))));
+        check(&[0xFF, 0xFF, 0xFF, 0x80], &Err(FrameError::VariableByteInteger));
+        check(&[0xFF, 0xFF, 0xFF], &Ok(None));
+        check(&[0xFF, 0xFF, 0xFF, 0x00], &Err(FrameError::VariableByteInteger));
     }
 
     #[test]

@@ -46,21 +46,21 @@ mod tests {
     use crate::wire::split;
 
     #[track_caller]
-    fn check(version: Version, bytes: &[u8], expected: Result<(u8, Option<u32>), FrameError>) {
+    fn check(version: Version, bytes: &[u8], expected: &Result<(u8, Option<u32>), FrameError>) {
         let frame = split(bytes, 1000).unwrap().unwrap();
         let got = Disconnect::read(&frame, version).map(|d| (d.reason, d.session_expiry));
-        assert_eq!(got, expected);
+        assert_eq!(&got, expected);
     }
 
     #[test]
     fn disconnect_is_read_in_every_length() {
         use Version::{V5, V311};
-        check(V311, &[0xE0, 0], Ok((0, None)));
-        check(V5, &[0xE0, 0], Ok((0, None)));
-        check(V5, &[0xE0, 1, 4], Ok((4, None)));
-        check(V5, &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 9], Ok((0, Some(9))));
-        check(V311, &[0xE0, 1, 0], Err(FrameError::TrailingBytes(1)));
+        check(V311, &[0xE0, 0], &Ok((0, None)));
+        check(V5, &[0xE0, 0], &Ok((0, None)));
+        check(V5, &[0xE0, 1, 4], &Ok((4, None)));
+        check(V5, &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 9], &Ok((0, Some(9))));
+        check(V311, &[0xE0, 1, 0], &Err(FrameError::TrailingBytes(1)));
         let wrong = FrameError::ReasonCode { code: 0x8E, packet: "DISCONNECT" };
-        check(V5, &[0xE0, 1, 0x8E], Err(wrong));
+        check(V5, &[0xE0, 1, 0x8E], &Err(wrong));
     }
 }

@@ -29,7 +29,10 @@ pub(crate) fn split(bytes: &[u8], max: u32) -> Result<Option<Frame<'_>>, FrameEr
     let header = 1 + prefix;
     let len = header.saturating_add(usize::try_from(remaining).unwrap_or(usize::MAX));
     if len > usize::try_from(max).unwrap_or(usize::MAX) {
-        return Err(FrameError::PacketTooLarge { len: u32::try_from(len).unwrap_or(u32::MAX), max });
+        return Err(FrameError::PacketTooLarge {
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+            max,
+        });
     }
     Ok(bytes.get(..len).and_then(|bytes| {
         let body = bytes.get(header..)?;
@@ -101,7 +104,11 @@ impl PacketType {
             | Self::Disconnect
             | Self::Auth => flags == 0,
         };
-        if right { Ok(()) } else { Err(FrameError::FixedHeaderFlags { packet: self.name(), flags }) }
+        if right {
+            Ok(())
+        } else {
+            Err(FrameError::FixedHeaderFlags { packet: self.name(), flags })
+        }
     }
 }
 

@@ -70,7 +70,10 @@ pub(super) fn read<'a>(
         visit(property);
     }
     if place != Place::Auth && has(seen, AUTHENTICATION_DATA) && !has(seen, AUTHENTICATION_METHOD) {
-        return Err(FrameError::MisplacedProperty { id: AUTHENTICATION_DATA, packet: place.packet() });
+        return Err(FrameError::MisplacedProperty {
+            id: AUTHENTICATION_DATA,
+            packet: place.packet(),
+        });
     }
     Ok(())
 }
@@ -148,7 +151,9 @@ const fn belongs(id: u8, place: Place) -> bool {
         // [MQTT-3.3.4-6]: not in a PUBLISH from a client.
         SUBSCRIPTION_IDENTIFIER => matches!(place, Place::Subscribe),
         SESSION_EXPIRY_INTERVAL => matches!(place, Place::Connect | Place::Disconnect),
-        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => matches!(place, Place::Connect | Place::Auth),
+        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => {
+            matches!(place, Place::Connect | Place::Auth)
+        }
         REQUEST_PROBLEM_INFORMATION
         | REQUEST_RESPONSE_INFORMATION
         | RECEIVE_MAXIMUM
@@ -182,42 +187,42 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(place: Place, properties: &[u8], expected: Result<(), FrameError>) {
+    fn check(place: Place, properties: &[u8], expected: &Result<(), FrameError>) {
         let mut bytes = vec![u8::try_from(properties.len()).unwrap()];
         bytes.extend_from_slice(properties);
-        assert_eq!(read(&mut Cursor::new(&bytes), place, |_| {}), expected);
+        assert_eq!(&read(&mut Cursor::new(&bytes), place, |_| {}), expected);
     }
 
     #[test]
     fn properties_stand_only_where_they_belong() {
-        check(Place::Publish, &[], Ok(()));
-        check(Place::Publish, &[0x01, 1], Ok(()));
-        check(Place::Will, &[0x18, 0, 0, 0, 9], Ok(()));
-        check(Place::Disconnect, &[0x11, 0, 0, 0, 9], Ok(()));
+        check(Place::Publish, &[], &Ok(()));
+        check(Place::Publish, &[0x01, 1], &Ok(()));
+        check(Place::Will, &[0x18, 0, 0, 0, 9], &Ok(()));
+        check(Place::Disconnect, &[0x11, 0, 0, 0, 9], &Ok(()));
         let misplaced = |id, packet| Err(FrameError::MisplacedProperty { id, packet });
-        check(Place::Publish, &[0x0B, 1], misplaced(0x0B, "PUBLISH"));
-        check(Place::Publish, &[0x18, 0, 0, 0, 9], misplaced(0x18, "PUBLISH"));
-        check(Place::Subscribe, &[0x1F, 0, 0], misplaced(0x1F, "SUBSCRIBE"));
-        check(Place::Connect, &[0x24, 1], misplaced(0x24, "CONNECT"));
-        check(Place::Connect, &[0x16, 0, 0], misplaced(0x16, "CONNECT"));
-        check(Place::Publish, &[0x7E, 1], Err(FrameError::UnknownProperty(0x7E)));
-        check(Place::Publish, &[0xA6, 0x01], Err(FrameError::UnknownProperty(0xA6)));
+        check(Place::Publish, &[0x0B, 1], &misplaced(0x0B, "PUBLISH"));
+        check(Place::Publish, &[0x18, 0, 0, 0, 9], &misplaced(0x18, "PUBLISH"));
+        check(Place::Subscribe, &[0x1F, 0, 0], &misplaced(0x1F, "SUBSCRIBE"));
+        check(Place::Connect, &[0x24, 1], &misplaced(0x24, "CONNECT"));
+        check(Place::Connect, &[0x16, 0, 0], &misplaced(0x16, "CONNECT"));
+        check(Place::Publish, &[0x7E, 1], &Err(FrameError::UnknownProperty(0x7E)));
+        check(Place::Publish, &[0xA6, 0x01], &Err(FrameError::UnknownProperty(0xA6)));
     }
 
     #[test]
     fn only_user_properties_may_repeat() {
-        check(Place::Ack, &[0x26, 0, 0, 0, 0, 0x26, 0, 0, 0, 0], Ok(()));
-        check(Place::Publish, &[0x01, 1, 0x01, 1], Err(FrameError::RepeatedProperty(0x01)));
+        check(Place::Ack, &[0x26, 0, 0, 0, 0, 0x26, 0, 0, 0, 0], &Ok(()));
+        check(Place::Publish, &[0x01, 1, 0x01, 1], &Err(FrameError::RepeatedProperty(0x01)));
     }
 
     #[test]
     fn values_are_in_their_range() {
-        check(Place::Publish, &[0x01, 2], Err(FrameError::PropertyValue(0x01)));
-        check(Place::Publish, &[0x02, 0, 0, 0, 0], Ok(()));
-        check(Place::Publish, &[0x08, 0, 1, b'+'], Err(FrameError::PropertyValue(0x08)));
-        check(Place::Connect, &[0x21, 0, 0], Err(FrameError::PropertyValue(0x21)));
-        check(Place::Connect, &[0x27, 0, 0, 0, 0], Err(FrameError::PropertyValue(0x27)));
-        check(Place::Subscribe, &[0x0B, 0], Err(FrameError::PropertyValue(0x0B)));
-        check(Place::Connect, &[0x17], Err(FrameError::Truncated));
+        check(Place::Publish, &[0x01, 2], &Err(FrameError::PropertyValue(0x01)));
+        check(Place::Publish, &[0x02, 0, 0, 0, 0], &Ok(()));
+        check(Place::Publish, &[0x08, 0, 1, b'+'], &Err(FrameError::PropertyValue(0x08)));
+        check(Place::Connect, &[0x21, 0, 0], &Err(FrameError::PropertyValue(0x21)));
+        check(Place::Connect, &[0x27, 0, 0, 0, 0], &Err(FrameError::PropertyValue(0x27)));
+        check(Place::Subscribe, &[0x0B, 0], &Err(FrameError::PropertyValue(0x0B)));
+        check(Place::Connect, &[0x17], &Err(FrameError::Truncated));
     }
 }

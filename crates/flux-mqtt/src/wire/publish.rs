@@ -91,10 +91,7 @@ pub(crate) fn write_publish(
     now: Timestamp,
 ) {
     let message = &delivery.message;
-    let first = 0x30
-        | u8::from(dup) << 3
-        | delivery.qos.as_u8() << 1
-        | u8::from(delivery.retain);
+    let first = 0x30 | u8::from(dup) << 3 | delivery.qos.as_u8() << 1 | u8::from(delivery.retain);
     out.push(first);
     put_variable_byte_integer(out, remaining_length(version, delivery, packet_id.is_some()));
     let topic = message.topic_bytes();

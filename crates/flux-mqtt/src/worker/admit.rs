@@ -36,7 +36,13 @@ impl Worker {
         let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
         if own.is_empty() || own.contains(&Verdict::Deny) {
             let reason = ReasonCode::NotAuthorized;
-            return self.refuse(id, Some(connect.version), reason, Some(client.client_id.clone()), fx);
+            return self.refuse(
+                id,
+                Some(connect.version),
+                reason,
+                Some(client.client_id.clone()),
+                fx,
+            );
         }
         let claim = Claim {
             attachment: Attachment { worker: self.id, connection: id },
@@ -117,7 +123,7 @@ impl Worker {
 
     fn displace(&mut self, now: Timestamp, old: Attachment, fx: &mut impl Effects) {
         if old.worker == self.id {
-            self.cut(now, old.connection, End::TakenOver, fx);
+            self.cut(now, old.connection, &End::TakenOver, fx);
         } else {
             fx.letter(old.worker, Letter::TakenOver(old.connection));
         }

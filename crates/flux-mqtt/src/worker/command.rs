@@ -39,7 +39,7 @@ impl Worker {
                 let attached = session.and_then(|session| session.lock().attached);
                 if let Some(attached) = attached {
                     if attached.worker == self.id {
-                        self.cut(now, attached.connection, End::Kicked, fx);
+                        self.cut(now, attached.connection, &End::Kicked, fx);
                     } else {
                         fx.letter(attached.worker, Letter::Kicked(attached.connection));
                     }
@@ -50,7 +50,7 @@ impl Worker {
             Command::Shutdown => {
                 self.is_shutting_down = true;
                 for id in self.connections.ids() {
-                    self.cut(now, id, End::Shutdown, fx);
+                    self.cut(now, id, &End::Shutdown, fx);
                 }
             }
         }

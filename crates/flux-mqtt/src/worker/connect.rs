@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials, Decision, Refusal, Verdict};
+use flux_auth::{
+    Access, AccessRequest, Authentication, Client, Credentials, Decision, Refusal, Verdict,
+};
 use flux_eventbus::Event;
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
@@ -115,10 +117,9 @@ impl Worker {
                     self.refuse(id, version, reason, Some(candidate.client_id), fx)
                 }
             },
-            other @ (Stage::Fresh
-            | Stage::Authorizing(_)
-            | Stage::Online(_)
-            | Stage::Closing) => other,
+            other @ (Stage::Fresh | Stage::Authorizing(_) | Stage::Online(_) | Stage::Closing) => {
+                other
+            }
         };
         self.connections.put(id, stage);
     }

@@ -114,7 +114,9 @@ impl Connections {
     pub(super) fn online(&mut self, id: ConnectionId) -> Option<&mut Online> {
         match &mut self.get(id)?.stage {
             Stage::Online(online) => Some(online),
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing => None,
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing => {
+                None
+            }
         }
     }
 

@@ -95,7 +95,13 @@ impl Worker {
     }
 
     /// Ends a connection of ours that is online, at its next stage.
-    pub(super) fn cut(&mut self, now: Timestamp, id: ConnectionId, end: End, fx: &mut impl Effects) {
+    pub(super) fn cut(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        end: &End,
+        fx: &mut impl Effects,
+    ) {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Online(online) => self.end(now, id, &online, end, fx),
@@ -115,10 +121,10 @@ impl Worker {
         now: Timestamp,
         id: ConnectionId,
         online: &Online,
-        end: End,
+        end: &End,
         fx: &mut impl Effects,
     ) -> Stage {
-        if let End::Violation(error) = &end {
+        if let End::Violation(error) = end {
             let client_id = &online.client.client_id;
             tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
@@ -132,7 +138,7 @@ impl Worker {
             fx.send(id, &goodbye);
         }
         fx.close(id);
-        self.detach(now, online, &end, fx);
+        self.detach(now, online, end, fx);
         fx.event(Event::Disconnected {
             client_id: online.client.client_id.clone(),
             reason: end.event(),
@@ -143,7 +149,7 @@ impl Worker {
     /// The driver says that the network connection is gone.
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         if let Some(Stage::Online(online)) = self.connections.close(id) {
-            self.end(now, id, &online, End::Lost, fx);
+            self.end(now, id, &online, &End::Lost, fx);
         }
     }
 
@@ -223,7 +229,7 @@ impl Worker {
         if deadline > now {
             self.timers.set(deadline, Timer::Connection(id));
         } else {
-            self.cut(now, id, End::KeepAlive, fx);
+            self.cut(now, id, &End::KeepAlive, fx);
         }
     }
 }

@@ -67,8 +67,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Option<Verdict> {
         let topic = publish.topic.as_str();
-        let access =
-            Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
+        let access = Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
         if online.verdicts.is_none() {
             match self.broker.authorizer.decide(&online.client, access) {
                 Decision::Allow => return Some(Verdict::Allow),

@@ -88,7 +88,11 @@ impl Worker {
             return None;
         }
         let granted = wanted.into_iter().zip(is_new);
-        Some(granted.map(|((filter, options), is_new)| Granted { filter, options, is_new }).collect())
+        Some(
+            granted
+                .map(|((filter, options), is_new)| Granted { filter, options, is_new })
+                .collect(),
+        )
     }
 
     /// Sends the retained messages that new subscriptions ask for (section 3.3.1.3).
@@ -146,7 +150,9 @@ impl Worker {
                 return Err(End::TakenOver);
             }
             let existed = packet.filters.iter().map(|filter| state.session.unsubscribe(filter));
-            existed.map(|old| old.map_or(ReasonCode::NoSubscriptionExisted, |_| ReasonCode::Success)).collect()
+            existed
+                .map(|old| old.map_or(ReasonCode::NoSubscriptionExisted, |_| ReasonCode::Success))
+                .collect()
         };
         self.broker.routes.remove(&online.session, &packet.filters);
         write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes);
