@@ -29,6 +29,7 @@ class Peer:
         self.id = client_id or fresh("client")
         self.messages = []
         self.session_present = None
+        self.granted = None
         self._connected = self._closed = False
         self._acknowledged = {}
         self._changed = threading.Condition()
@@ -118,11 +119,12 @@ class Peer:
         self.wait("end of connection", lambda: self._closed)
         self._client.loop_stop()
 
-    def _on_connect(self, _client, _data, flags, reason, _properties):
+    def _on_connect(self, _client, _data, flags, reason, properties):
         with self._changed:
             self._connected = not reason.is_failure
             self._closed = reason.is_failure
             self.session_present = flags.session_present
+            self.granted = properties
             self._changed.notify_all()
 
     def _on_disconnect(self, *_):
@@ -412,8 +414,13 @@ def subscription_options(broker):
 
 
 def shared_subscription(broker):
+    """A broker need not offer them, but must then say so in its CONNACK and its SUBACK."""
     topic = fresh("shared")
     with broker.peer() as one, broker.peer() as two, broker.peer() as sender:
+        if getattr(one.granted, "SharedSubscriptionAvailable", 1) == 0:
+            codes = one.subscribe(f"$share/group/{topic}", 1)
+            assert codes == [0x9E], f"not offered, and answered with {codes} instead of [0x9E]"
+            return
         one.subscribe(f"$share/group/{topic}", 1)
         two.subscribe(f"$share/group/{topic}", 1)
         wanted = [str(number) for number in range(20)]
@@ -453,7 +460,7 @@ def checks(version):
     if version == mqtt.MQTTv5:
         yield "properties travel", properties_travel
         yield "no local, retain as published, retain handling", subscription_options
-        yield "shared subscription: each message once", shared_subscription
+        yield "shared subscription: each message once, or said not to be offered", shared_subscription
 
 
 def main():

@@ -24,9 +24,12 @@ use crate::repository::{self, Profile};
 /// How much to measure, and what beside our broker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Messages delivered in each round, to all subscribers together
+    /// Messages delivered in each round at least, to all subscribers together
     #[arg(long, default_value_t = 400_000)]
     messages: u64,
+    /// Repeat them for at least so many seconds: processor time is counted in ticks of 10 ms
+    #[arg(long, default_value_t = 2)]
+    seconds: u64,
     /// Rounds of every scenario with every broker; the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -62,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for round in 1..=options.rounds {
         for scenario in Scenario::ALL {
             for contender in &contenders {
-                let measurement = measure(contender, scenario, options.messages, &binaries)
+                let measurement = measure(contender, scenario, options, &binaries)
                     .with_context(|| format!("{} with {}", scenario.name(), contender.name()))?;
                 println!(
                     "    round {round} {:<7} {:<14} {measurement}",
@@ -84,11 +87,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn measure(
     contender: &Contender,
     scenario: Scenario,
-    messages: u64,
+    options: &Options,
     binaries: &Path,
 ) -> Result<Measurement> {
     let broker = contender.start()?;
-    let mut load = start_load(broker.address(), scenario, messages, binaries)?;
+    let mut load = start_load(broker.address(), scenario, options, binaries)?;
     let ready = |line: &String| (line == load::READY).then_some(());
     load.wait_for(DEADLINE, |lines| lines.iter().find_map(ready))
         .ok_or_else(|| anyhow!("the load did not start: {}", load.text()))?;
@@ -110,13 +113,14 @@ fn measure(
 fn start_load(
     address: SocketAddr,
     scenario: Scenario,
-    messages: u64,
+    options: &Options,
     binaries: &Path,
 ) -> Result<Background> {
     let mut command = Command::new(binaries.join("xtask"));
     command
         .args(["load", "--addr", &address.to_string(), "--scenario", scenario.name()])
-        .args(["--messages", &messages.to_string()]);
+        .args(["--messages", &options.messages.to_string()])
+        .args(["--seconds", &options.seconds.to_string()]);
     Background::start(processor::pinned(&command, processor::LOAD_CORE).stdin(Stdio::piped()))
 }
 

@@ -11,6 +11,7 @@ mod scenario;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -29,6 +30,9 @@ pub(crate) struct Options {
     /// Messages delivered to all subscribers together
     #[arg(long)]
     messages: u64,
+    /// Go on with as many again until this time is over
+    #[arg(long)]
+    seconds: u64,
 }
 
 /// What came of it, as one line on standard output.
@@ -56,7 +60,7 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// When the broker cannot be reached or breaks off; lost messages are counted, not an error.
+/// When the broker cannot be reached, breaks off or changes what it forwards; lost messages are counted, not an error.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut engine = Engine::connect(options.addr, options.scenario)?;
     engine.run(WARM_UP)?;
@@ -66,11 +70,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
     let per_publisher = (options.messages / options.scenario.subscribers()).max(1);
     let before = engine.delivered();
+    let mut expected = 0;
     let watch = Stopwatch::start();
-    engine.run(per_publisher)?;
+    loop {
+        engine.run(per_publisher)?;
+        expected += per_publisher * options.scenario.subscribers();
+        // A loss does not heal: going on would only wait once more.
+        let is_lossy = engine.delivered() - before < expected;
+        if is_lossy || watch.elapsed() >= Duration::from_secs(options.seconds) {
+            break;
+        }
+    }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
+    engine.verify()?;
     let delivered = engine.delivered() - before;
-    let expected = per_publisher * options.scenario.subscribers();
     println!("{}", Outcome { expected, delivered, microseconds }.line());
     Ok(())
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use flux_eventbus::SessionEnd;
 use flux_session::{Session, SessionLimits, Timestamp};
 use flux_topic::TopicFilter;
 
-use crate::session::{Attachment, SessionKey, SharedSession, StoredWill};
+use crate::session::{Attachment, SessionKey, SessionState, SharedSession, StoredWill};
 
 /// Every session of the broker, by client identifier.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Ended {
     pub(crate) filters: Vec<TopicFilter>,
     pub(crate) will: Option<StoredWill>,
     pub(crate) displaced: Option<Attachment>,
+    pub(crate) reason: SessionEnd,
 }
 
 impl Clients {
@@ -176,8 +178,14 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     // A session with expiry 0 ends with its connection, and this one is closed now.
     let goes_on = !claim.clean_start && !expired && state.expiry > 0;
     if !goes_on {
-        let end = end(session, &mut state);
-        return Resumed::Ended(end);
+        let reason = if expired {
+            SessionEnd::Expired
+        } else if claim.clean_start {
+            SessionEnd::CleanStart
+        } else {
+            SessionEnd::Disconnected
+        };
+        return Resumed::Ended(end(session, &mut state, reason));
     }
     let displaced = state.attached.replace(claim.attachment);
     let will = std::mem::replace(&mut state.will, claim.will.clone());
@@ -194,7 +202,11 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
 /// still point to it keep nothing alive.
-pub(crate) fn end(session: &Arc<SharedSession>, state: &mut crate::session::SessionState) -> Ended {
+pub(crate) fn end(
+    session: &Arc<SharedSession>,
+    state: &mut SessionState,
+    reason: SessionEnd,
+) -> Ended {
     state.ended = true;
     let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
     state.session = Session::new(SessionLimits::default());
@@ -203,5 +215,6 @@ pub(crate) fn end(session: &Arc<SharedSession>, state: &mut crate::session::Sess
         filters,
         will: state.will.take(),
         displaced: state.attached.take(),
+        reason,
     }
 }

@@ -1,4 +1,41 @@
 //! An MQTT 3.1.1 and 5.0 broker as a library.
+//!
+//! [`start_broker`] runs one on threads of its own, in any program: plain, on tokio, on ntex.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use flux_mqtt::{EventBus, SimpleAuthenticator, start_broker};
+//!
+//! # fn main() -> Result<(), flux_mqtt::StartBrokerError> {
+//! let broker = start_broker(Arc::new(EventBus::new()), Arc::new(SimpleAuthenticator::new()))?;
+//! println!("listening on {:?}", broker.local_addrs());
+//! broker.wait();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`start_broker_with`] takes [`Settings`] and an [`Authorizer`] as well. Some things work
+//! without a broker:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use flux_mqtt::{RetainedStore, TopicMatcher, matches};
+//!
+//! assert!(matches("home/+/temperature", "home/kitchen/temperature"));
+//! assert!(TopicMatcher::new("home/#")?.matches("home"));
+//!
+//! let store = RetainedStore::new();
+//! store.set("home/kitchen/temperature".to_owned(), Bytes::from_static(b"21.5"), 1);
+//! assert_eq!(store.get_matching("home/#").len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Inside there are three layers. `wire` turns bytes into packets and back, and decides what is
+//! legal. [`Worker`] is one thread's share of the broker as a value: [`Input`]s go in,
+//! [`Effects`] come out, time is an argument. `driver` is the shell of threads and sockets
+//! around it, on ntex. The crate knows nothing of configuration files, command lines or where
+//! passwords are kept.
 
 mod broker;
 mod clients;
@@ -17,7 +54,7 @@ mod storage;
 mod wire;
 mod worker;
 
-/// The retained messages of a broker.
+/// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
 pub use driver::BindError;

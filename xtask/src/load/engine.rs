@@ -62,6 +62,22 @@ impl Engine {
         subscribers.map(|subscriber| subscriber.frames.published()).sum()
     }
 
+    /// Checks that the packets that arrived are as long as those that were sent.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes of a subscriber are no whole number of messages as we sent them.
+    pub(super) fn verify(&self) -> Result<()> {
+        for group in &self.groups {
+            for subscriber in &group.subscribers {
+                let (seen, bytes) = (subscriber.frames.published(), subscriber.frames.bytes());
+                let sent = group.packet_len;
+                ensure!(seen * sent == bytes, "{seen} messages of {sent} bytes came as {bytes}");
+            }
+        }
+        Ok(())
+    }
+
     /// Publishes so many messages more from each publisher, until everybody has seen them or
     /// nothing moves any longer.
     pub(super) fn run(&mut self, messages: u64) -> Result<()> {

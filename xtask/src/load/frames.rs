@@ -5,6 +5,7 @@
 pub(super) struct FrameCounter {
     state: State,
     published: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,8 +24,14 @@ impl FrameCounter {
         self.published
     }
 
+    /// Returns how many bytes have arrived.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Walks over the next bytes of the stream.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
         while let Some((first, rest)) = bytes.split_first() {
             match self.state {
                 State::Start => {
@@ -79,6 +86,7 @@ mod tests {
             let mut counter = FrameCounter::default();
             stream.chunks(size).for_each(|piece| counter.feed(piece));
             assert_eq!(counter.published(), 5, "in pieces of {size}");
+            assert_eq!(counter.bytes(), stream.len() as u64, "in pieces of {size}");
         }
     }
 

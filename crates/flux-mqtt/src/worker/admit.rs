@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::{Event, SessionEnd};
+use flux_eventbus::Event;
 use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
@@ -54,7 +54,8 @@ impl Worker {
         let claimed =
             self.broker.clients.claim(now, &client.client_id, &claim, self.settings.session);
         let allowed = inherited.into_iter().zip(resumed);
-        let allowed = allowed.filter_map(|(f, v)| (*v == Verdict::Allow).then_some(f)).collect();
+        let allowed = allowed.filter(|(_, verdict)| **verdict == Verdict::Allow);
+        let allowed = allowed.map(|((filter, _), _)| filter).collect();
         let online = Online {
             version: connect.version,
             client,
@@ -76,17 +77,16 @@ impl Worker {
 
     /// Subscriptions that the client may not have any more do not survive the resume.
     fn drop_denied(&self, online: &Online, allowed: &BTreeSet<TopicFilter>) {
-        let still_allowed = |filter: &TopicFilter| {
-            // What came after the question was asked is decided now, or not allowed.
-            let access = Access::Resume { filter: filter.as_str(), qos: 2 };
+        // What came after the question was asked is decided now, or not allowed.
+        let is_allowed = |filter: &TopicFilter, qos: QoS| {
+            let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
             allowed.contains(filter)
                 || self.broker.authorizer.decide(&online.client, access) == Decision::Allow
         };
-        let mine = {
-            let state = online.session.lock();
-            state.session.subscriptions().map(|(filter, _)| filter.clone()).collect::<Vec<_>>()
-        };
-        let denied: Vec<TopicFilter> = mine.into_iter().filter(|f| !still_allowed(f)).collect();
+        let denied: Vec<TopicFilter> = subscriptions(&online.session)
+            .into_iter()
+            .filter_map(|(filter, qos)| (!is_allowed(&filter, qos)).then_some(filter))
+            .collect();
         if denied.is_empty() {
             return;
         }
@@ -112,7 +112,7 @@ impl Worker {
             if let Some(displaced) = ended.displaced.take() {
                 self.displace(now, displaced, fx);
             }
-            self.bury(now, &ended, SessionEnd::CleanStart, fx);
+            self.bury(now, &ended, fx);
         }
         if claimed.present {
             fx.event(Event::SessionResumed { client_id });
@@ -130,19 +130,13 @@ impl Worker {
     }
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
-    pub(super) fn bury(
-        &mut self,
-        now: Timestamp,
-        ended: &Ended,
-        reason: SessionEnd,
-        fx: &mut impl Effects,
-    ) {
+    pub(super) fn bury(&mut self, now: Timestamp, ended: &Ended, fx: &mut impl Effects) {
         self.broker.clear(ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.will {
             self.send_will(now, &ended.session, will, fx);
         }
-        fx.event(Event::SessionEnded { client_id: client_id.clone(), reason });
+        fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 
     /// Publishes a will message [MQTT-3.1.2-8].
@@ -155,7 +149,9 @@ impl Worker {
     ) {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let message = will.message.sent_by(session.key, lifetime.map(|lifetime| now + lifetime));
-        self.publish_message(now, &message, fx);
+        if let Ok(topic) = TopicName::parse(message.topic()) {
+            self.publish_message(now, topic, &message, fx);
+        }
         let topic = message.topic().into();
         fx.event(Event::WillSent { client_id: session.client_id.clone(), topic });
     }
@@ -208,6 +204,12 @@ impl Worker {
             self.dirty.push(attachment.connection);
         }
     }
+}
+
+/// What a session is subscribed to, and at which QoS.
+pub(super) fn subscriptions(session: &SharedSession) -> Vec<(TopicFilter, QoS)> {
+    let state = session.lock();
+    state.session.subscriptions().map(|(filter, options)| (filter.clone(), options.qos)).collect()
 }
 
 /// One and a half times Keep Alive [MQTT-3.1.2-22].

@@ -2,6 +2,7 @@
 
 use flux_eventbus::EventKind;
 use flux_session::{SubscriptionOptions, Timestamp};
+use flux_topic::TopicName;
 
 use super::Worker;
 use super::end::End;
@@ -16,7 +17,8 @@ impl Worker {
                 if fx.wants(EventKind::Published) {
                     fx.event(published(None, &message));
                 }
-                done(self.publish_message(now, &message, fx));
+                let topic = TopicName::parse(message.topic());
+                done(topic.map_or(0, |topic| self.publish_message(now, topic, &message, fx)));
             }
             Command::Subscribe { client_id, filter, done } => {
                 let options = SubscriptionOptions {

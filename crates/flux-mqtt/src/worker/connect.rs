@@ -11,6 +11,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::Worker;
+use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
 use super::timers::Timer;
 use crate::effects::Effects;
@@ -150,15 +151,12 @@ impl Worker {
         }
     }
 
-    fn inherited(&self, candidate: &Candidate) -> Vec<TopicFilter> {
+    fn inherited(&self, candidate: &Candidate) -> Vec<(TopicFilter, QoS)> {
         if candidate.connect.clean_start {
             return Vec::new();
         }
-        let Some(session) = self.broker.clients.get(&candidate.client_id) else {
-            return Vec::new();
-        };
-        let state = session.lock();
-        state.session.subscriptions().map(|(filter, _)| filter.clone()).collect()
+        let session = self.broker.clients.get(&candidate.client_id);
+        session.map_or_else(Vec::new, |session| subscriptions(&session))
     }
 
     /// Refuses a CONNECT: CONNACK where there is one to send, then the connection closes
@@ -200,7 +198,8 @@ impl Admission {
             retain: will.retain,
         });
         let inherited = self.inherited.iter();
-        let inherited = inherited.map(|filter| Access::Resume { filter: filter.as_str(), qos: 2 });
+        let inherited = inherited
+            .map(|(filter, qos)| Access::Resume { filter: filter.as_str(), qos: qos.as_u8() });
         std::iter::once(Access::Connect).chain(will).chain(inherited)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{Client, Verdict};
-use flux_session::Timestamp;
+use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use crate::input::ConnectionId;
@@ -55,7 +55,7 @@ pub(super) struct Admission {
     pub(super) candidate: Candidate,
     pub(super) client: Arc<Client>,
     /// Subscriptions of the session that it would resume, as they were when asked.
-    pub(super) inherited: Vec<TopicFilter>,
+    pub(super) inherited: Vec<(TopicFilter, QoS)>,
 }
 
 /// A client that is in.

@@ -190,11 +190,11 @@ impl Worker {
             return;
         }
         if state.expires_at.is_some_and(|moment| moment <= now) {
-            let expired = state.expiry > 0;
-            let ended = clients::end(&session, &mut state);
+            let has_lived_on = state.expiry > 0;
+            let reason = if has_lived_on { SessionEnd::Expired } else { SessionEnd::Disconnected };
+            let ended = clients::end(&session, &mut state, reason);
             drop(state);
-            let reason = if expired { SessionEnd::Expired } else { SessionEnd::Disconnected };
-            self.bury(now, &ended, reason, fx);
+            self.bury(now, &ended, fx);
             return;
         }
         let will = take_due_will(&mut state, now);

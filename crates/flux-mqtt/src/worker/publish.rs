@@ -100,7 +100,7 @@ impl Worker {
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
         }
-        match self.publish_message(now, &message, fx) {
+        match self.publish_message(now, publish.topic, &message, fx) {
             0 => ReasonCode::NoMatchingSubscribers,
             _ => ReasonCode::Success,
         }
@@ -121,14 +121,14 @@ impl Worker {
     }
 
     /// Stores a retained message, then offers the message to every session that subscribed.
-    /// Returns to how many.
+    /// Returns to how many. `topic` is the message's own.
     pub(super) fn publish_message(
         &mut self,
         now: Timestamp,
+        topic: TopicName<'_>,
         message: &Message,
         fx: &mut impl Effects,
     ) -> usize {
-        let Ok(topic) = TopicName::parse(message.topic()) else { return 0 };
         if message.retain() {
             // Before it matches, so that a new subscriber misses nothing [MQTT-3.3.1-6].
             let value = (!message.payload().is_empty()).then(|| message.clone());
