@@ -8,6 +8,7 @@ use flux_topic::TopicFilter;
 
 use crate::RetainedStore;
 use crate::clients::{Clients, Ended};
+use crate::due_sessions::DueSessions;
 use crate::message::{Delivery, Message};
 use crate::routes::{Grant, Route, Routes};
 use crate::session::{Attachment, SharedSession};
@@ -18,6 +19,7 @@ pub(crate) struct Broker {
     pub(crate) clients: Clients,
     pub(crate) routes: Routes,
     pub(crate) retained: RetainedStore,
+    pub(crate) due: DueSessions,
     pub(crate) authorizer: Arc<dyn Authorizer>,
 }
 
@@ -33,6 +35,7 @@ impl Broker {
             clients: Clients::new(),
             routes: Routes::new(),
             retained: RetainedStore::new(),
+            due: DueSessions::new(),
             authorizer,
         }
     }
@@ -92,6 +95,9 @@ impl Broker {
     pub(crate) fn clear(&self, ended: &Ended) {
         self.routes.remove(&ended.session, &ended.filters);
         self.clients.remove(&ended.session);
+        if let Some(moment) = ended.timer {
+            self.due.cancel(moment, ended.session.key);
+        }
     }
 }
 

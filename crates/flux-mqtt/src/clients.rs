@@ -41,6 +41,8 @@ pub(crate) struct Claimed {
     pub(crate) displaced: Option<Attachment>,
     /// The will of the connection before, which must be published now.
     pub(crate) will: Option<StoredWill>,
+    /// Where the session stood in the list of due sessions.
+    pub(crate) timer: Option<Timestamp>,
     /// Sessions that ended to make room; usually none, at most one unless others raced.
     pub(crate) ended: Vec<Ended>,
 }
@@ -53,6 +55,8 @@ pub(crate) struct Ended {
     pub(crate) will: Option<StoredWill>,
     pub(crate) displaced: Option<Attachment>,
     pub(crate) reason: SessionEnd,
+    /// Where it stands in the list of due sessions.
+    pub(crate) timer: Option<Timestamp>,
 }
 
 impl Clients {
@@ -82,7 +86,7 @@ impl Clients {
             let existing = self.get(client_id);
             if let Some(session) = &existing {
                 match resume(now, session, claim) {
-                    Resumed::Continued { generation, displaced, will } => {
+                    Resumed::Continued { generation, displaced, will, timer } => {
                         let session = session.clone();
                         return Claimed {
                             session,
@@ -90,6 +94,7 @@ impl Clients {
                             present: true,
                             displaced,
                             will,
+                            timer,
                             ended,
                         };
                     }
@@ -107,6 +112,7 @@ impl Clients {
                     present: false,
                     displaced,
                     will: None,
+                    timer: None,
                     ended,
                 };
             }
@@ -163,7 +169,12 @@ impl Clients {
 const FIRST_GENERATION: u64 = 1;
 
 enum Resumed {
-    Continued { generation: u64, displaced: Option<Attachment>, will: Option<StoredWill> },
+    Continued {
+        generation: u64,
+        displaced: Option<Attachment>,
+        will: Option<StoredWill>,
+        timer: Option<Timestamp>,
+    },
     Ended(Ended),
     WasOver,
 }
@@ -197,7 +208,8 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     state.expires_at = None;
     // A delayed will is cancelled when the session resumes in time [MQTT-3.1.3-9].
     let will = will.filter(|will| will.delay == 0 && displaced.is_some());
-    Resumed::Continued { generation: state.generation, displaced, will }
+    let timer = state.timer.take();
+    Resumed::Continued { generation: state.generation, displaced, will, timer }
 }
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
@@ -216,5 +228,6 @@ pub(crate) fn end(
         will: state.will.take(),
         displaced: state.attached.take(),
         reason,
+        timer: state.timer.take(),
     }
 }

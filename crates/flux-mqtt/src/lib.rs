@@ -40,6 +40,7 @@
 mod broker;
 mod clients;
 mod driver;
+mod due_sessions;
 mod effects;
 mod input;
 mod manager;

@@ -40,6 +40,8 @@ pub(crate) struct SessionState {
     /// When the session ends, once its connection is gone.
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) will: Option<StoredWill>,
+    /// Where the session stands in the list of due sessions.
+    pub(crate) timer: Option<Timestamp>,
 }
 
 /// Which connection of which worker holds a session.
@@ -80,6 +82,7 @@ impl SharedSession {
             expiry: 0,
             expires_at: None,
             will: None,
+            timer: None,
         };
         Self { key, client_id, state: Mutex::new(state) }
     }

@@ -18,6 +18,8 @@ mod frame;
 mod property;
 mod publish;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ack::{Ack, AckKind, write_ack};
 pub(crate) use answer::{

@@ -23,7 +23,7 @@ use flux_session::Timestamp;
 
 use self::connection::{Connections, Online, Stage};
 use self::end::End;
-use self::timers::{Timer, Timers};
+use self::timers::Timers;
 use crate::broker::Broker;
 use crate::effects::Effects;
 use crate::input::{ConnectionId, Input, Letter, WorkerId};
@@ -162,7 +162,7 @@ impl Worker {
     /// Returns when [`Input::Time`] is wanted at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.broker.due.next()).min()
     }
 
     /// Returns how many connections this worker serves.
@@ -292,11 +292,11 @@ impl Worker {
     }
 
     fn time(&mut self, now: Timestamp, fx: &mut impl Effects) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Connection(id) => self.connection_timer(now, id, fx),
-                Timer::Session(session) => self.session_timer(now, &session, fx),
-            }
+        while let Some(id) = self.timers.pop_due(now) {
+            self.connection_timer(now, id, fx);
+        }
+        while let Some(session) = self.broker.due.pop_due(now) {
+            self.look_at_session(now, &session, fx);
         }
     }
 

@@ -11,7 +11,6 @@ use flux_topic::{TopicFilter, TopicName};
 use super::Worker;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
-use super::timers::Timer;
 use crate::clients::{Claim, Claimed, Ended};
 use crate::effects::Effects;
 use crate::input::{ConnectionId, Letter};
@@ -102,6 +101,9 @@ impl Worker {
     /// Clears away what the claim displaced: an old connection, an old session, their wills.
     fn settle(&mut self, now: Timestamp, claimed: Claimed, fx: &mut impl Effects) {
         let client_id = claimed.session.client_id.clone();
+        if let Some(moment) = claimed.timer {
+            self.broker.due.cancel(moment, claimed.session.key);
+        }
         if let Some(displaced) = claimed.displaced {
             self.displace(now, displaced, fx);
         }
@@ -185,10 +187,8 @@ impl Worker {
             peer: online.client.peer,
             session_present,
         });
-        if let Some(patience) = online.patience {
-            self.timers.set(now + patience, Timer::Connection(id));
-        }
         self.connections.heard(id, now);
+        self.set_timer(id, online.patience.map(|patience| now + patience));
         self.resend(&online.session, online.generation);
         fx.resume(id);
         Stage::Online(Box::new(online))

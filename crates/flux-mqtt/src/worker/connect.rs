@@ -13,7 +13,6 @@ use flux_topic::TopicFilter;
 use super::Worker;
 use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
-use super::timers::Timer;
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::reason::ReasonCode;
@@ -28,7 +27,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         self.connections.open(now, id, peer);
-        self.timers.set(now + self.settings.connect_timeout, Timer::Connection(id));
+        self.set_timer(id, Some(now + self.settings.connect_timeout));
         if self.is_shutting_down {
             self.connections.put(id, Stage::Closing);
             fx.close(id);

@@ -8,6 +8,7 @@ use flux_auth::{Client, Verdict};
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
+use super::timers::TimerId;
 use crate::input::ConnectionId;
 use crate::session::SharedSession;
 use crate::wire::{Connect, Version};
@@ -25,6 +26,7 @@ pub(super) struct Connection {
     pub(super) peer: Option<SocketAddr>,
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
+    pub(super) timer: Option<TimerId>,
     stage: Stage,
 }
 
@@ -89,7 +91,13 @@ impl Connections {
         }
         if let Some(place) = self.places.get_mut(index) {
             debug_assert!(place.is_none(), "a place is given to one connection at a time");
-            *place = Some(Connection { stamp: id.stamp, peer, heard: now, stage: Stage::Fresh });
+            *place = Some(Connection {
+                stamp: id.stamp,
+                peer,
+                heard: now,
+                timer: None,
+                stage: Stage::Fresh,
+            });
             self.len += 1;
         }
     }
@@ -130,12 +138,12 @@ impl Connections {
         self.get(id)?.peer
     }
 
-    /// Forgets a connection and returns how far it had come.
-    pub(super) fn close(&mut self, id: ConnectionId) -> Option<Stage> {
+    /// Forgets a connection and returns it.
+    pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
         self.get(id)?;
         let connection = self.places.get_mut(place(id))?.take()?;
         self.len -= 1;
-        Some(connection.stage)
+        Some(connection)
     }
 
     pub(super) fn ids(&self) -> Vec<ConnectionId> {
@@ -155,6 +163,10 @@ fn place(id: ConnectionId) -> usize {
 impl Connection {
     pub(super) const fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    pub(super) fn into_stage(self) -> Stage {
+        self.stage
     }
 }
 

@@ -1,19 +1,19 @@
 //! A connection ends: by whom, what the peer is told, and what becomes of session and will.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_eventbus::{DisconnectReason, Event, SessionEnd};
 use flux_session::Timestamp;
+use parking_lot::MutexGuard;
 
 use super::Worker;
 use super::connection::{Online, Stage};
-use super::timers::Timer;
 use crate::clients;
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::session::{SessionState, SharedSession};
+use crate::session::{SessionState, SharedSession, StoredWill};
 use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
 
 /// Why the connection of a client that was online ends.
@@ -148,7 +148,11 @@ impl Worker {
 
     /// The driver says that the network connection is gone.
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
-        if let Some(Stage::Online(online)) = self.connections.close(id) {
+        let Some(connection) = self.connections.close(id) else { return };
+        if let Some(timer) = connection.timer {
+            self.timers.cancel(timer);
+        }
+        if let Stage::Online(online) = connection.into_stage() {
             self.end(now, id, &online, &End::Lost, fx);
         }
     }
@@ -172,27 +176,37 @@ impl Worker {
         if let Some(will) = &mut state.will {
             will.due = Some(now + Duration::from_secs(will.delay.into()));
         }
-        drop(state);
-        self.session_timer(now, &Arc::downgrade(&online.session), fx);
+        // Still under the lock: nobody resumes the session before its will is taken out.
+        self.settle_detached(now, &online.session, state, fx);
     }
 
-    /// A detached session: sends its will and ends it when the time has come, and otherwise
-    /// looks again later.
-    pub(super) fn session_timer(
+    /// Looks at a session that the list of due sessions gave out.
+    pub(super) fn look_at_session(
         &mut self,
         now: Timestamp,
-        session: &Weak<SharedSession>,
+        session: &Arc<SharedSession>,
         fx: &mut impl Effects,
     ) {
-        let Some(session) = session.upgrade() else { return };
-        let mut state = session.lock();
-        if state.ended || state.attached.is_some() {
-            return;
+        let state = session.lock();
+        if !state.ended && state.attached.is_none() {
+            self.settle_detached(now, session, state, fx);
         }
+    }
+
+    /// A session without a connection: sends its will and ends it when the time has come, and
+    /// otherwise has it looked at again later.
+    fn settle_detached(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        mut state: MutexGuard<'_, SessionState>,
+        fx: &mut impl Effects,
+    ) {
+        state.timer = None;
         if state.expires_at.is_some_and(|moment| moment <= now) {
             let has_lived_on = state.expiry > 0;
             let reason = if has_lived_on { SessionEnd::Expired } else { SessionEnd::Disconnected };
-            let ended = clients::end(&session, &mut state, reason);
+            let ended = clients::end(session, &mut state, reason);
             drop(state);
             self.bury(now, &ended, fx);
             return;
@@ -200,13 +214,27 @@ impl Worker {
         let will = take_due_will(&mut state, now);
         let next = state.expires_at.into_iter();
         let next = next.chain(state.will.as_ref().and_then(|will| will.due)).min();
+        state.timer = next;
         drop(state);
-        if let Some(will) = will {
-            self.send_will(now, &session, &will, fx);
-        }
         if let Some(moment) = next {
-            self.timers.set(moment, Timer::Session(Arc::downgrade(&session)));
+            self.broker.due.set(moment, session);
+            // Who resumed or ended it meanwhile could not find it in the list.
+            if session.lock().timer != next {
+                self.broker.due.cancel(moment, session.key);
+            }
         }
+        if let Some(will) = will {
+            self.send_will(now, session, &will, fx);
+        }
+    }
+
+    /// Has a connection looked at at this moment, and at no other.
+    pub(super) fn set_timer(&mut self, id: ConnectionId, moment: Option<Timestamp>) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if let Some(timer) = connection.timer.take() {
+            self.timers.cancel(timer);
+        }
+        connection.timer = moment.map(|moment| self.timers.set(moment, id));
     }
 
     /// A connection's deadline: CONNECT must have come, or the next packet.
@@ -217,6 +245,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let Some(connection) = self.connections.get(id) else { return };
+        connection.timer = None;
         let patience = match connection.stage() {
             Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) => {
                 Some(self.settings.connect_timeout)
@@ -227,14 +256,14 @@ impl Worker {
         let Some(patience) = patience else { return };
         let deadline = connection.heard + patience;
         if deadline > now {
-            self.timers.set(deadline, Timer::Connection(id));
+            self.set_timer(id, Some(deadline));
         } else {
             self.cut(now, id, &End::KeepAlive, fx);
         }
     }
 }
 
-fn take_due_will(state: &mut SessionState, now: Timestamp) -> Option<crate::session::StoredWill> {
+fn take_due_will(state: &mut SessionState, now: Timestamp) -> Option<StoredWill> {
     let is_due = state.will.as_ref()?.due.is_some_and(|due| due <= now);
     if is_due { state.will.take() } else { None }
 }

@@ -1,0 +1,73 @@
+//! The wire against the codecs of ntex-mqtt, against hostile bytes, and against the standard.
+
+mod codec;
+mod hostile;
+mod legal;
+mod malformed;
+mod message;
+mod stream;
+
+use super::{
+    Ack, Connect, Disconnect, Frame, FrameError, PacketType, Publish, Subscribe, Unsubscribe,
+    Version, split,
+};
+
+/// Reads a frame as what it says it is and shows the outcome.
+fn describe(frame: &Frame<'_>, version: Version) -> String {
+    match frame.packet_type {
+        PacketType::Connect => format!("{:?}", Connect::read(frame)),
+        PacketType::Publish => format!("{:?}", Publish::read(frame, version)),
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+            format!("{:?} {:?}", frame.packet_type, Ack::read(frame, version))
+        }
+        PacketType::Subscribe => format!("{:?}", Subscribe::read(frame, version)),
+        PacketType::Unsubscribe => format!("{:?}", Unsubscribe::read(frame, version)),
+        PacketType::Disconnect => format!("{:?}", Disconnect::read(frame, version)),
+        other => format!("{other:?} {:?}", frame.body),
+    }
+}
+
+/// Why a frame is refused when it is read as what it says it is.
+fn refusal(frame: &Frame<'_>, version: Version) -> Option<FrameError> {
+    match frame.packet_type {
+        PacketType::Connect => Connect::read(frame).err().and_then(|error| error.source),
+        PacketType::Publish => Publish::read(frame, version).err(),
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+            Ack::read(frame, version).err()
+        }
+        PacketType::Subscribe => Subscribe::read(frame, version).err(),
+        PacketType::Unsubscribe => Unsubscribe::read(frame, version).err(),
+        PacketType::Disconnect => Disconnect::read(frame, version).err(),
+        _ => None,
+    }
+}
+
+/// Puts a fixed header before a body.
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    super::cursor::put_variable_byte_integer(&mut out, u32::try_from(body.len()).unwrap());
+    out.extend_from_slice(body);
+    out
+}
+
+/// A string or binary data with its two bytes of length.
+fn field(bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&len[..], bytes].concat()
+}
+
+/// Properties with their length.
+fn properties(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    super::cursor::put_variable_byte_integer(&mut out, u32::try_from(bytes.len()).unwrap());
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// The one frame that these bytes are.
+#[track_caller]
+fn frame(bytes: &[u8]) -> Frame<'_> {
+    let frame = split(bytes, u32::MAX).unwrap().unwrap();
+    assert_eq!(frame.bytes.len(), bytes.len(), "bytes after the frame");
+    frame
+}
