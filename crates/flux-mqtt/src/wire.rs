@@ -2,9 +2,9 @@
 //!
 //! Legality is decided here, by one walk over the bytes of each frame, before any codec sees
 //! them: the codecs of ntex-mqtt accept much that the standard forbids and stumble over some
-//! that it allows. PUBLISH and its acknowledgements, the hot path, are read and written here;
-//! CONNECT, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT, once found legal, are built by ntex-mqtt,
-//! and so are the answers to them. Protocol versions end here: the packets that leave this
+//! that it allows. CONNECT and DISCONNECT are read here, and PUBLISH and its acknowledgements,
+//! the hot path, are read and written here; SUBSCRIBE and UNSUBSCRIBE, once found legal, are
+//! built by ntex-mqtt, and so are CONNACK, SUBACK, UNSUBACK and DISCONNECT. Protocol versions end here: the packets that leave this
 //! module are the same for MQTT 3.1.1 and 5.0.
 
 mod ack;

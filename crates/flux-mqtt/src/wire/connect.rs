@@ -1,12 +1,13 @@
-//! CONNECT: found legal here, built by ntex-mqtt (section 3.1).
+//! CONNECT, read in one pass (section 3.1).
+//!
+//! Not by ntex-mqtt, which refuses a will that expires at once and loses an explicit payload
+//! format of 0, both legal.
 
 use bytes::Bytes;
 use flux_session::QoS;
 use flux_topic::TopicName;
-use ntex_mqtt::{v3, v5};
 use thiserror::Error;
 
-use super::codec::{decode_v3, decode_v5};
 use super::cursor::Cursor;
 use super::property::{self, Place};
 use super::{Frame, FrameError, Version};
@@ -69,76 +70,80 @@ impl Connect {
             reason: error.reason_code(),
             source: Some(error),
         };
-        let legal = walk(cursor, version).map_err(malformed)?;
-        match version {
-            Version::V311 => Self::from_v3(frame.bytes),
-            Version::V5 => Self::from_v5(frame.bytes, legal),
-        }
-        .map_err(malformed)
+        Self::read_rest(cursor, version).map_err(malformed)
     }
 
-    fn from_v3(bytes: &[u8]) -> Result<Self, FrameError> {
-        let v3::codec::Packet::Connect(packet) = decode_v3(bytes)? else {
-            return Err(FrameError::Codec);
-        };
-        let will = packet.last_will.map(|will| Will {
-            topic: will.topic.to_string(),
-            payload: Bytes::copy_from_slice(&will.message),
-            qos: qos(will.qos),
-            retain: will.retain,
-            delay: 0,
-            expiry: None,
-            properties: Vec::new(),
-        });
-        Ok(Self {
-            version: Version::V311,
-            clean_start: packet.clean_session,
-            keep_alive: packet.keep_alive,
-            session_expiry: if packet.clean_session { 0 } else { u32::MAX },
+    /// Reads from the connect flags to the end.
+    fn read_rest(mut cursor: Cursor<'_>, version: Version) -> Result<Self, FrameError> {
+        let flags = cursor.u8()?;
+        check_flags(flags, version)?;
+        let clean_start = flags & CLEAN_START != 0;
+        let mut connect = Self {
+            version,
+            clean_start,
+            keep_alive: cursor.u16()?,
+            session_expiry: 0,
             receive_maximum: u16::MAX,
             maximum_packet_size: u32::MAX,
             enhanced_authentication: false,
-            client_id: packet.client_id.to_string(),
-            username: packet.username.map(|name| name.to_string()),
-            password: packet.password.map(|password| Bytes::copy_from_slice(&password)),
-            will,
-        })
+            client_id: String::new(),
+            username: None,
+            password: None,
+            will: None,
+        };
+        match version {
+            // A session without Clean Session lasts until somebody ends it [MQTT-3.1.2-4].
+            Version::V311 => connect.session_expiry = if clean_start { 0 } else { u32::MAX },
+            Version::V5 => connect.read_properties(&mut cursor)?,
+        }
+        connect.client_id = cursor.string()?.to_owned();
+        if flags & WILL != 0 {
+            connect.will = Some(Will::read(&mut cursor, flags, version)?);
+        }
+        if flags & USER_NAME != 0 {
+            connect.username = Some(cursor.string()?.to_owned());
+        }
+        if flags & PASSWORD != 0 {
+            connect.password = Some(Bytes::copy_from_slice(cursor.binary()?));
+        }
+        cursor.finish()?;
+        Ok(connect)
     }
 
-    fn from_v5(bytes: &[u8], legal: WillProperties) -> Result<Self, FrameError> {
-        let v5::codec::Packet::Connect(packet) = decode_v5(bytes)? else {
-            return Err(FrameError::Codec);
-        };
-        let will = packet.last_will.map(|will| Will {
-            topic: will.topic.to_string(),
-            payload: Bytes::copy_from_slice(&will.message),
-            qos: qos(will.qos),
-            retain: will.retain,
-            delay: legal.delay,
-            expiry: legal.expiry,
-            properties: legal.forwarded,
-        });
-        Ok(Self {
-            version: Version::V5,
-            clean_start: packet.clean_start,
-            keep_alive: packet.keep_alive,
-            session_expiry: packet.session_expiry_interval_secs,
-            receive_maximum: packet.receive_max.map_or(u16::MAX, std::num::NonZeroU16::get),
-            maximum_packet_size: packet.max_packet_size.map_or(u32::MAX, std::num::NonZeroU32::get),
-            enhanced_authentication: packet.auth_method.is_some(),
-            client_id: packet.client_id.to_string(),
-            username: packet.username.map(|name| name.to_string()),
-            password: packet.password.map(|password| Bytes::copy_from_slice(&password)),
-            will,
+    fn read_properties(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FrameError> {
+        property::read(cursor, Place::Connect, |property| match property.id {
+            property::SESSION_EXPIRY_INTERVAL => self.session_expiry = property.number,
+            property::RECEIVE_MAXIMUM => {
+                self.receive_maximum = u16::try_from(property.number).unwrap_or(u16::MAX);
+            }
+            property::MAXIMUM_PACKET_SIZE => self.maximum_packet_size = property.number,
+            property::AUTHENTICATION_METHOD => self.enhanced_authentication = true,
+            _ => {}
         })
     }
 }
 
-pub(super) const fn qos(qos: ntex_mqtt::QoS) -> QoS {
-    match qos {
-        ntex_mqtt::QoS::AtMostOnce => QoS::AtMostOnce,
-        ntex_mqtt::QoS::AtLeastOnce => QoS::AtLeastOnce,
-        ntex_mqtt::QoS::ExactlyOnce => QoS::ExactlyOnce,
+impl Will {
+    fn read(cursor: &mut Cursor<'_>, flags: u8, version: Version) -> Result<Self, FrameError> {
+        let (mut delay, mut expiry, mut properties) = (0, None, Vec::new());
+        if version == Version::V5 {
+            property::read(cursor, Place::Will, |property| match property.id {
+                property::WILL_DELAY_INTERVAL => delay = property.number,
+                property::MESSAGE_EXPIRY_INTERVAL => expiry = Some(property.number),
+                _ => properties.extend_from_slice(property.bytes),
+            })?;
+        }
+        let topic = cursor.string()?;
+        TopicName::parse(topic).map_err(FrameError::TopicName)?;
+        Ok(Self {
+            topic: topic.to_owned(),
+            payload: Bytes::copy_from_slice(cursor.binary()?),
+            qos: QoS::try_from((flags & WILL_QOS) >> 3).map_err(|_| FrameError::QosThree)?,
+            retain: flags & WILL_RETAIN != 0,
+            delay,
+            expiry,
+            properties,
+        })
     }
 }
 
@@ -165,45 +170,6 @@ fn read_version(cursor: &mut Cursor<'_>) -> Result<Version, ConnectError> {
     }
 }
 
-/// What the codec would lose of the will's properties.
-#[derive(Debug, Default)]
-struct WillProperties {
-    delay: u32,
-    expiry: Option<u32>,
-    forwarded: Vec<u8>,
-}
-
-/// Walks from the connect flags to the end.
-fn walk(mut cursor: Cursor<'_>, version: Version) -> Result<WillProperties, FrameError> {
-    let flags = cursor.u8()?;
-    check_flags(flags, version)?;
-    let _keep_alive = cursor.u16()?;
-    if version == Version::V5 {
-        property::read(&mut cursor, Place::Connect, |_| {})?;
-    }
-    let _client_id = cursor.string()?;
-    let mut properties = WillProperties::default();
-    if flags & WILL != 0 {
-        if version == Version::V5 {
-            property::read(&mut cursor, Place::Will, |property| match property.id {
-                property::WILL_DELAY_INTERVAL => properties.delay = property.number,
-                property::MESSAGE_EXPIRY_INTERVAL => properties.expiry = Some(property.number),
-                _ => properties.forwarded.extend_from_slice(property.bytes),
-            })?;
-        }
-        TopicName::parse(cursor.string()?).map_err(FrameError::TopicName)?;
-        cursor.binary()?;
-    }
-    if flags & USER_NAME != 0 {
-        cursor.string()?;
-    }
-    if flags & PASSWORD != 0 {
-        cursor.binary()?;
-    }
-    cursor.finish()?;
-    Ok(properties)
-}
-
 const fn check_flags(flags: u8, version: Version) -> Result<(), FrameError> {
     let reserved = flags & 1 != 0;
     let will_without_flag = flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0;
@@ -218,6 +184,7 @@ const fn check_flags(flags: u8, version: Version) -> Result<(), FrameError> {
     }
 }
 
+const CLEAN_START: u8 = 0b0000_0010;
 const WILL: u8 = 0b0000_0100;
 const WILL_QOS: u8 = 0b0001_1000;
 const WILL_RETAIN: u8 = 0b0010_0000;

@@ -10,18 +10,18 @@ const RESPONSE_TOPIC: u8 = 0x08;
 const CORRELATION_DATA: u8 = 0x09;
 pub(super) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
 pub(super) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
-const AUTHENTICATION_METHOD: u8 = 0x15;
+pub(super) const AUTHENTICATION_METHOD: u8 = 0x15;
 const AUTHENTICATION_DATA: u8 = 0x16;
 const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
 pub(super) const WILL_DELAY_INTERVAL: u8 = 0x18;
 const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
 const SERVER_REFERENCE: u8 = 0x1C;
 const REASON_STRING: u8 = 0x1F;
-const RECEIVE_MAXIMUM: u8 = 0x21;
+pub(super) const RECEIVE_MAXIMUM: u8 = 0x21;
 const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
 pub(super) const TOPIC_ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
-const MAXIMUM_PACKET_SIZE: u8 = 0x27;
+pub(super) const MAXIMUM_PACKET_SIZE: u8 = 0x27;
 
 /// Where a set of properties stands, as far as a client may send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! SUBSCRIBE and UNSUBSCRIBE: found legal here, built by ntex-mqtt (sections 3.8 and 3.10).
 
-use flux_session::{PacketId, RetainHandling, SubscriptionOptions};
+use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions};
 use flux_topic::TopicFilter;
 use ntex_mqtt::{v3, v5};
 
 use super::codec::{decode_v3, decode_v5};
-use super::connect::qos;
 use super::property::{self, Place};
 use super::{Frame, FrameError, Version};
 
@@ -119,6 +118,14 @@ fn check_shared(
     if filters.iter().any(wrong) { Err(FrameError::SharedNoLocal) } else { Ok(filters) }
 }
 
+const fn qos(qos: ntex_mqtt::QoS) -> QoS {
+    match qos {
+        ntex_mqtt::QoS::AtMostOnce => QoS::AtMostOnce,
+        ntex_mqtt::QoS::AtLeastOnce => QoS::AtLeastOnce,
+        ntex_mqtt::QoS::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
 fn options(asked: v5::codec::SubscriptionOptions, id: Option<u32>) -> SubscriptionOptions {
     SubscriptionOptions {
         qos: qos(asked.qos),
@@ -135,8 +142,6 @@ fn options(asked: v5::codec::SubscriptionOptions, id: Option<u32>) -> Subscripti
 
 #[cfg(test)]
 mod tests {
-    use flux_session::QoS;
-
     use super::*;
     use crate::wire::split;
 

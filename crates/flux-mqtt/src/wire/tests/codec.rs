@@ -13,12 +13,12 @@ use proptest::prelude::*;
 
 use super::message::travelling;
 use super::{field, frame, legal, packet, properties};
+use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
 use crate::wire::{
     Ack, AckKind, ConnAck, Connect, Publish, Subscribe, Version, publish_len, write_ack,
     write_connack, write_disconnect, write_publish, write_suback, write_unsuback,
 };
-use crate::ReasonCode;
 
 fn decode_v5(bytes: &[u8]) -> v5::codec::Decoded {
     v5::codec::Codec::new().decode(&mut BytesMut::from(bytes)).unwrap().unwrap()
@@ -280,10 +280,22 @@ fn ack_v3(bytes: &[u8], kind: AckKind) -> Option<(u16, u8)> {
 fn no_reason_code_is_lost_on_its_way_out() {
     use ReasonCode as R;
     let goodbyes = [
-        R::Success, R::MalformedPacket, R::ProtocolError, R::ImplementationSpecificError,
-        R::ServerShuttingDown, R::KeepAliveTimeout, R::SessionTakenOver, R::TopicFilterInvalid,
-        R::TopicNameInvalid, R::ReceiveMaximumExceeded, R::TopicAliasInvalid, R::PacketTooLarge,
-        R::QuotaExceeded, R::AdministrativeAction, R::QosNotSupported, R::NotAuthorized,
+        R::Success,
+        R::MalformedPacket,
+        R::ProtocolError,
+        R::ImplementationSpecificError,
+        R::ServerShuttingDown,
+        R::KeepAliveTimeout,
+        R::SessionTakenOver,
+        R::TopicFilterInvalid,
+        R::TopicNameInvalid,
+        R::ReceiveMaximumExceeded,
+        R::TopicAliasInvalid,
+        R::PacketTooLarge,
+        R::QuotaExceeded,
+        R::AdministrativeAction,
+        R::QosNotSupported,
+        R::NotAuthorized,
     ];
     for reason in goodbyes {
         let mut out = Vec::new();
@@ -292,10 +304,20 @@ fn no_reason_code_is_lost_on_its_way_out() {
         assert_eq!(code, reason.as_u8(), "DISCONNECT {reason:?}");
     }
     let refusals = [
-        R::Success, R::MalformedPacket, R::ProtocolError, R::ImplementationSpecificError,
-        R::UnsupportedProtocolVersion, R::ClientIdentifierNotValid, R::BadUserNameOrPassword,
-        R::NotAuthorized, R::ServerUnavailable, R::Banned, R::BadAuthenticationMethod,
-        R::TopicNameInvalid, R::PacketTooLarge, R::QosNotSupported,
+        R::Success,
+        R::MalformedPacket,
+        R::ProtocolError,
+        R::ImplementationSpecificError,
+        R::UnsupportedProtocolVersion,
+        R::ClientIdentifierNotValid,
+        R::BadUserNameOrPassword,
+        R::NotAuthorized,
+        R::ServerUnavailable,
+        R::Banned,
+        R::BadAuthenticationMethod,
+        R::TopicNameInvalid,
+        R::PacketTooLarge,
+        R::QosNotSupported,
     ];
     for reason in refusals {
         let mut out = Vec::new();
@@ -303,8 +325,12 @@ fn no_reason_code_is_lost_on_its_way_out() {
         assert_eq!((out[2], out[3]), (0, reason.as_u8()), "CONNACK {reason:?}");
     }
     let codes = [
-        R::Success, R::GrantedQos1, R::GrantedQos2, R::NotAuthorized,
-        R::SharedSubscriptionsNotSupported, R::QuotaExceeded,
+        R::Success,
+        R::GrantedQos1,
+        R::GrantedQos2,
+        R::NotAuthorized,
+        R::SharedSubscriptionsNotSupported,
+        R::QuotaExceeded,
     ];
     let id = PacketId::new(7).unwrap();
     let mut out = Vec::new();

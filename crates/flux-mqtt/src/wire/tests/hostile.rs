@@ -140,13 +140,9 @@ proptest! {
 /// MQTT 5.0 section 3.1.3.2.4: nothing forbids 0, the codec does.
 #[test]
 fn a_will_that_expires_at_once_is_legal() {
-    let body = [
-        &b"\0\x04MQTT\x05\x06\0\0\0\0\x01c"[..],
-        &[5, 0x02, 0, 0, 0, 0],
-        b"\0\x01w",
-        b"\0\x01x",
-    ]
-    .concat();
+    let body =
+        [&b"\0\x04MQTT\x05\x06\0\0\0\0\x01c"[..], &[5, 0x02, 0, 0, 0, 0], b"\0\x01w", b"\0\x01x"]
+            .concat();
     let connect = Connect::read(&super::frame(&packet(0x10, &body))).unwrap();
     assert_eq!(connect.will.unwrap().expiry, Some(0));
 }

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use ntex_bytes::{ByteString, BytePages, Bytes};
+use ntex_bytes::{BytePages, ByteString, Bytes};
 use ntex_codec::Encoder;
 use ntex_mqtt::{QoS, v3, v5};
 use proptest::collection::vec;
@@ -222,9 +222,8 @@ fn packet_v3() -> impl Strategy<Value = Vec<u8>> {
         ack(|packet_id| Packet::PublishReceived { packet_id }),
         ack(|packet_id| Packet::PublishRelease { packet_id }),
         ack(|packet_id| Packet::PublishComplete { packet_id }),
-        (packet_id(), vec((filter().prop_map(ByteString::from), qos()), 1..4)).prop_map(
-            |(packet_id, topic_filters)| Packet::Subscribe { packet_id, topic_filters }
-        ),
+        (packet_id(), vec((filter().prop_map(ByteString::from), qos()), 1..4))
+            .prop_map(|(packet_id, topic_filters)| Packet::Subscribe { packet_id, topic_filters }),
         (packet_id(), vec(filter().prop_map(ByteString::from), 1..4)).prop_map(
             |(packet_id, topic_filters)| Packet::Unsubscribe { packet_id, topic_filters }
         ),
@@ -257,7 +256,11 @@ fn packet_v5() -> impl Strategy<Value = Vec<u8>> {
     let unsubscribe = (packet_id(), user_properties(), vec(filter(), 1..4)).prop_map(
         |(packet_id, user_properties, filters)| {
             let topic_filters = filters.into_iter().map(ByteString::from).collect();
-            Packet::Unsubscribe(v5::codec::Unsubscribe { packet_id, user_properties, topic_filters })
+            Packet::Unsubscribe(v5::codec::Unsubscribe {
+                packet_id,
+                user_properties,
+                topic_filters,
+            })
         },
     );
     let packets = prop_oneof![

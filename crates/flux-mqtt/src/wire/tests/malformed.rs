@@ -60,9 +60,8 @@ fn malformed_connects_of_v5() {
     connect(V5, 2, &with(&[0x16, 0, 0]), &misplaced(0x16, "CONNECT"));
     connect(V5, 2, &with(&[0x04]), &E::UnknownProperty(4));
     connect(V5, 2, &[&with(&[])[..], &[1, 2]].concat(), &E::TrailingBytes(2));
-    let will = |bytes: &[u8]| {
-        [&with(&[])[..], &properties(bytes), &field(b"w"), &field(b"x")].concat()
-    };
+    let will =
+        |bytes: &[u8]| [&with(&[])[..], &properties(bytes), &field(b"w"), &field(b"x")].concat();
     connect(V5, 6, &will(&[0x11, 0, 0, 0, 1]), &misplaced(0x11, "the will properties"));
     connect(V5, 6, &will(&[0x01, 2]), &E::PropertyValue(1));
     connect(V5, 6, &will(&[0x08, 0, 1, b'#']), &E::PropertyValue(8));
@@ -150,8 +149,9 @@ fn unsubscribe_keeps_the_rules_of_subscribe() {
     check(V5, &[0, 1, 0], &FrameError::NoTopicFilter);
     check(V311, &[0, 0, 0, 1, b'a'], &FrameError::PacketIdZero);
     check(V311, &[0, 1, 0, 2, b'a'], &FrameError::Truncated);
-    check(V5, &[0, 1, 2, 0x0B, 1, 0, 1, b'a'], &FrameError::MisplacedProperty {
-        id: 0x0B,
-        packet: "UNSUBSCRIBE",
-    });
+    check(
+        V5,
+        &[0, 1, 2, 0x0B, 1, 0, 1, b'a'],
+        &FrameError::MisplacedProperty { id: 0x0B, packet: "UNSUBSCRIBE" },
+    );
 }

@@ -33,7 +33,13 @@ fn with(id: u8, value: &[u8]) -> Vec<u8> {
 }
 
 /// A v5 PUBLISH; the expiry stands before the property with this number.
-fn publish(topic: &str, qos: u8, all: &[Vec<u8>], expiry: Option<(usize, u32)>, payload: &[u8]) -> Vec<u8> {
+fn publish(
+    topic: &str,
+    qos: u8,
+    all: &[Vec<u8>],
+    expiry: Option<(usize, u32)>,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut all = all.to_vec();
     if let Some((at, seconds)) = expiry {
         all.insert(at % (all.len() + 1), with(0x02, &seconds.to_be_bytes()));
