@@ -5,6 +5,7 @@ mod limits;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use clap::Parser;
 use flux_auth::{AllowAll, SimpleAuthenticator};
@@ -28,26 +29,37 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
-    limits::raise_open_files();
+    let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let events = Arc::new(EventBus::new());
     let authenticator = Arc::new(SimpleAuthenticator::new());
     let broker = start_broker_with(cli.settings(), events, authenticator, Arc::new(AllowAll))?;
-    announce(&broker);
-    if let Some(signal) = signals.forever().next() {
+    announce(&broker, connections);
+    // Ends the loop below when the broker has ended, by itself or because it was stopped.
+    let (watched, handle) = (broker.clone(), signals.handle());
+    thread::spawn(move || {
+        watched.wait();
+        handle.close();
+    });
+    let mut is_stopping = false;
+    for signal in signals.forever() {
+        if is_stopping {
+            return Err("stopped at once by a second signal".into());
+        }
         tracing::info!(signal, "stopping");
+        is_stopping = true;
+        broker.stop();
     }
-    broker.stop();
-    broker.wait();
-    Ok(())
+    if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
-fn announce(broker: &BrokerHandle) {
+fn announce(broker: &BrokerHandle, connections: u64) {
     let addresses: Vec<String> = broker.local_addrs().iter().map(ToString::to_string).collect();
     eprintln!(
-        "flux-broker {} listening on {}: anonymous, in memory; flux-broker --help shows how to configure it",
+        "flux-broker {} listening on {}: anonymous, in memory, up to {connections} connections; \
+         flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
     );

@@ -59,6 +59,18 @@ pub enum Decision {
     Ask,
 }
 
+impl Decision {
+    /// Returns the verdict, or `None` where it must be asked for.
+    #[must_use]
+    pub const fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Allow => Some(Verdict::Allow),
+            Self::Deny => Some(Verdict::Deny),
+            Self::Ask => None,
+        }
+    }
+}
+
 impl From<Verdict> for Decision {
     fn from(verdict: Verdict) -> Self {
         match verdict {

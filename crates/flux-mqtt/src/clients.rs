@@ -1,5 +1,6 @@
 //! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
 
+use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,9 @@ use flux_eventbus::SessionEnd;
 use flux_session::{Session, SessionLimits, Timestamp};
 use flux_topic::TopicFilter;
 
-use crate::session::{Attachment, SessionKey, SessionState, SharedSession, StoredWill};
+use crate::due_sessions::DueId;
+use crate::message::Message;
+use crate::session::{Attachment, Publisher, SessionKey, SessionState, SharedSession, StoredWill};
 
 /// Every session of the broker, by client identifier.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub(crate) struct Claimed {
     /// The will of the connection before, which must be published now.
     pub(crate) will: Option<StoredWill>,
     /// Where the session stood in the list of due sessions.
-    pub(crate) timer: Option<Timestamp>,
+    pub(crate) timer: Option<DueId>,
     /// Sessions that ended to make room; usually none, at most one unless others raced.
     pub(crate) ended: Vec<Ended>,
 }
@@ -56,7 +59,9 @@ pub(crate) struct Ended {
     pub(crate) displaced: Option<Attachment>,
     pub(crate) reason: SessionEnd,
     /// Where it stands in the list of due sessions.
-    pub(crate) timer: Option<Timestamp>,
+    pub(crate) timer: Option<DueId>,
+    /// What it held. A queue may be long: it is dropped with this, after the lock.
+    _remains: Session<Message>,
 }
 
 impl Clients {
@@ -98,13 +103,14 @@ impl Clients {
                             ended,
                         };
                     }
-                    Resumed::Ended(end) => ended.push(end),
+                    Resumed::Ended(end) => ended.push(*end),
                     Resumed::WasOver => {}
                 }
             }
             let session = self.create(now, client_id, claim, limits);
+            // Read before others can find it and take it over.
+            let generation = session.lock().generation;
             if self.put(client_id, existing.as_ref(), &session) {
-                let generation = FIRST_GENERATION;
                 let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
                 return Claimed {
                     session,
@@ -119,6 +125,12 @@ impl Clients {
         }
     }
 
+    /// Two identifiers get the same name once in 2^64; with a secret seed nobody can aim at it.
+    fn publisher(&self, client_id: &str) -> Publisher {
+        let hash = self.sessions.hasher().hash_one(client_id);
+        Publisher(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+    }
+
     fn create(
         &self,
         now: Timestamp,
@@ -128,11 +140,15 @@ impl Clients {
     ) -> Arc<SharedSession> {
         let number = self.next_key.fetch_add(1, Ordering::Relaxed);
         let key = SessionKey(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN));
-        let session = SharedSession::new(key, client_id.clone(), Session::new(limits));
+        let session = SharedSession::new(
+            key,
+            self.publisher(client_id),
+            client_id.clone(),
+            Session::new(limits),
+        );
         {
             let mut state = session.lock();
             state.session.attach(now, claim.receive_maximum);
-            state.generation = FIRST_GENERATION;
             state.attached = Some(claim.attachment);
             state.expiry = claim.expiry;
             state.will.clone_from(&claim.will);
@@ -166,16 +182,14 @@ impl Clients {
     }
 }
 
-const FIRST_GENERATION: u64 = 1;
-
 enum Resumed {
     Continued {
         generation: u64,
         displaced: Option<Attachment>,
         will: Option<StoredWill>,
-        timer: Option<Timestamp>,
+        timer: Option<DueId>,
     },
-    Ended(Ended),
+    Ended(Box<Ended>),
     WasOver,
 }
 
@@ -196,20 +210,22 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
         } else {
             SessionEnd::Disconnected
         };
-        return Resumed::Ended(end(session, &mut state, reason));
+        return Resumed::Ended(Box::new(end(session, &mut state, reason)));
     }
     let displaced = state.attached.replace(claim.attachment);
     let will = std::mem::replace(&mut state.will, claim.will.clone());
     state.session.attach(now, claim.receive_maximum);
-    state.generation += 1;
+    let generation = session.next_generation(&mut state);
     // The new connection drains once it has its CONNACK.
     state.dirty = false;
     state.expiry = claim.expiry;
     state.expires_at = None;
     // A delayed will is cancelled when the session resumes in time [MQTT-3.1.3-9].
-    let will = will.filter(|will| will.delay == 0 && displaced.is_some());
+    // One that was due already, and whose timer is late, is sent all the same.
+    let is_due = |will: &StoredWill| will.due.is_some_and(|due| due <= now);
+    let will = will.filter(|will| (will.delay == 0 && displaced.is_some()) || is_due(will));
     let timer = state.timer.take();
-    Resumed::Continued { generation: state.generation, displaced, will, timer }
+    Resumed::Continued { generation, displaced, will, timer }
 }
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
@@ -221,7 +237,7 @@ pub(crate) fn end(
 ) -> Ended {
     state.ended = true;
     let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
-    state.session = Session::new(SessionLimits::default());
+    let remains = std::mem::replace(&mut state.session, Session::new(SessionLimits::default()));
     Ended {
         session: session.clone(),
         filters,
@@ -229,5 +245,6 @@ pub(crate) fn end(
         displaced: state.attached.take(),
         reason,
         timer: state.timer.take(),
+        _remains: remains,
     }
 }

@@ -19,7 +19,16 @@ use crate::session::{SessionKey, SharedSession};
 pub(crate) struct DueSessions {
     /// The first moment in milliseconds, or `u64::MAX`: what each turn of each worker reads.
     next: AtomicU64,
-    list: Mutex<BTreeMap<(Timestamp, SessionKey), Arc<SharedSession>>>,
+    list: Mutex<BTreeMap<DueId, Arc<SharedSession>>>,
+}
+
+/// A place in the list. The generation tells the places apart that a session takes one after
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DueId {
+    pub(crate) moment: Timestamp,
+    pub(crate) key: SessionKey,
+    pub(crate) generation: u64,
 }
 
 impl DueSessions {
@@ -33,15 +42,15 @@ impl DueSessions {
     }
 
     /// Enters a session, whose lock the caller does not hold.
-    pub(crate) fn set(&self, moment: Timestamp, session: &Arc<SharedSession>) {
+    pub(crate) fn set(&self, id: DueId, session: &Arc<SharedSession>) {
         let mut list = self.list.lock();
-        list.insert((moment, session.key), session.clone());
+        list.insert(id, session.clone());
         self.publish_next(&list);
     }
 
-    pub(crate) fn cancel(&self, moment: Timestamp, key: SessionKey) {
+    pub(crate) fn cancel(&self, id: DueId) {
         let mut list = self.list.lock();
-        list.remove(&(moment, key));
+        list.remove(&id);
         self.publish_next(&list);
     }
 
@@ -51,13 +60,13 @@ impl DueSessions {
         }
         let mut list = self.list.lock();
         let entry = list.first_entry()?;
-        let session = (entry.key().0 <= now).then(|| entry.remove());
+        let session = (entry.key().moment <= now).then(|| entry.remove());
         self.publish_next(&list);
         session
     }
 
-    fn publish_next(&self, list: &BTreeMap<(Timestamp, SessionKey), Arc<SharedSession>>) {
-        let next = list.first_key_value().map_or(u64::MAX, |((moment, _), _)| moment.as_millis());
+    fn publish_next(&self, list: &BTreeMap<DueId, Arc<SharedSession>>) {
+        let next = list.first_key_value().map_or(u64::MAX, |(id, _)| id.moment.as_millis());
         self.next.store(next, Ordering::Release);
     }
 }

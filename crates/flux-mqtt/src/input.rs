@@ -73,7 +73,7 @@ pub enum Input {
 }
 
 /// A note to a worker. Their number is bounded: one wake and one takeover for each of its
-/// connections, and commands carry a permit.
+/// connections, and commands carry a permit, of which a kick may outlive its own by one letter.
 #[derive(Debug)]
 pub enum Letter {
     /// The session of this connection has something to send.

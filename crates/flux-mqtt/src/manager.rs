@@ -115,7 +115,7 @@ impl MqttManager {
         let filter = TopicFilter::parse(filter)?;
         let session = self.broker.clients.get(client_id).ok_or_else(|| unknown(client_id))?;
         session.lock().session.unsubscribe(&filter);
-        self.broker.routes.remove(&session, [&filter]);
+        self.broker.routes.follow(&session, &[filter]);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicName;
 use triomphe::ThinArc;
 
-use crate::session::SessionKey;
+use crate::session::Publisher;
 use crate::wire::{Properties, Publish};
 
 /// A message on its way to one subscriber.
@@ -24,7 +24,7 @@ pub struct Message(ThinArc<Header, u8>);
 #[derive(Clone, Copy, Debug)]
 struct Header {
     /// Whose message it is, for No Local; `None` when the broker itself sent it.
-    publisher: Option<SessionKey>,
+    publisher: Option<Publisher>,
     expires_at: Option<Timestamp>,
     /// The bytes are: topic name, perhaps a gap, properties, payload.
     topic_len: u32,
@@ -43,7 +43,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    pub(crate) publisher: Option<SessionKey>,
+    pub(crate) publisher: Option<Publisher>,
     pub(crate) expires_at: Option<Timestamp>,
 }
 
@@ -51,7 +51,7 @@ impl Message {
     /// Copies a PUBLISH out of the read buffer, at once where its bytes stand together.
     pub(crate) fn from_publish(
         publish: &Publish<'_>,
-        publisher: SessionKey,
+        publisher: Publisher,
         expires_at: Option<Timestamp>,
     ) -> Self {
         match &publish.properties {
@@ -95,7 +95,7 @@ impl Message {
     }
 
     /// Returns the same message as if it were published by this session just now.
-    pub(crate) fn sent_by(&self, publisher: SessionKey, expires_at: Option<Timestamp>) -> Self {
+    pub(crate) fn sent_by(&self, publisher: Publisher, expires_at: Option<Timestamp>) -> Self {
         let header = Header { publisher: Some(publisher), expires_at, ..*self.header() };
         Self(ThinArc::from_header_and_slice(header, &self.0.slice))
     }
@@ -142,7 +142,7 @@ impl Message {
         self.header().retain
     }
 
-    pub(crate) fn publisher(&self) -> Option<SessionKey> {
+    pub(crate) fn publisher(&self) -> Option<Publisher> {
         self.header().publisher
     }
 

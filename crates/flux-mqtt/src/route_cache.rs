@@ -7,14 +7,16 @@ use hashbrown::HashMap;
 
 use crate::routes::{Route, Routes};
 
-/// Routes found before. At most [`RouteCache::CAPACITY`] topics; a full cache starts anew.
+/// Routes found before, as many as fit; a full cache starts anew.
 #[derive(Debug, Default)]
 pub(crate) struct RouteCache {
     topics: HashMap<Box<str>, (u64, Arc<[Route]>)>,
+    /// Bytes held by topics and routes, roughly.
+    bytes: usize,
 }
 
 impl RouteCache {
-    const CAPACITY: usize = 8192;
+    const CAPACITY: usize = 16 * 1024 * 1024;
 
     /// Returns the routes of `topic` as they are now.
     pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<[Route]> {
@@ -24,10 +26,24 @@ impl RouteCache {
             return found.clone();
         }
         let (version, found) = routes.find(topic);
-        if self.topics.len() >= Self::CAPACITY {
-            self.topics.clear();
+        let bytes = ENTRY + topic.as_str().len() + found.len() * size_of::<Route>();
+        // One that takes much room is found again rather than remembered.
+        if bytes <= Self::CAPACITY / 8 {
+            self.remember(topic, version, &found, bytes);
         }
-        self.topics.insert(topic.as_str().into(), (version, found.clone()));
         found
     }
+
+    fn remember(&mut self, topic: TopicName<'_>, version: u64, found: &Arc<[Route]>, bytes: usize) {
+        if self.bytes + bytes > Self::CAPACITY {
+            self.topics.clear();
+            self.bytes = 0;
+        }
+        // Of what is replaced the bytes count on: the cache only starts anew a little earlier.
+        self.bytes += bytes;
+        self.topics.insert(topic.as_str().into(), (version, found.clone()));
+    }
 }
+
+/// What an entry takes beside its topic and its routes.
+const ENTRY: usize = 64;

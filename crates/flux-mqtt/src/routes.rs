@@ -5,14 +5,18 @@
 //! leading level only, or of all when it begins with a wildcard: fleets subscribe and leave all
 //! the time, and must not empty every cache.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_session::{QoS, SubscriptionIds, SubscriptionOptions};
+use flux_session::{QoS, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 use parking_lot::RwLock;
 
-use crate::session::{SessionKey, SharedSession};
+use crate::message::{Delivery, Message};
+use crate::session::{Offered, SessionKey, SharedSession};
 
 /// The subscriptions of all sessions.
 #[derive(Debug)]
@@ -40,6 +44,15 @@ pub(crate) struct Route {
     pub(crate) own: Option<Grant>,
 }
 
+impl Route {
+    /// Offers a message to the session. `None` when it is not for it, or the session is over.
+    pub(crate) fn offer(&self, now: Timestamp, message: &Message) -> Option<Offered> {
+        let is_own = message.publisher() == Some(self.session.publisher);
+        let grant = if is_own { self.own.as_ref()? } else { &self.grant };
+        self.session.offer(now, grant.delivery(message))
+    }
+}
+
 /// How a message goes to a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
@@ -48,6 +61,19 @@ pub(crate) struct Grant {
     pub(crate) retain_as_published: bool,
     /// The identifiers of all matching subscriptions [MQTT-3.3.4-4].
     pub(crate) subscription_ids: SubscriptionIds,
+}
+
+impl Grant {
+    /// A message as the session gets it: at the lower of both QoS [MQTT-3.8.4-8], with RETAIN
+    /// only where the subscription wants it as published [MQTT-3.3.1-12].
+    fn delivery(&self, message: &Message) -> Delivery {
+        Delivery {
+            message: message.clone(),
+            qos: QoS::min(message.qos(), self.qos),
+            retain: self.retain_as_published && message.retain(),
+            subscription_ids: self.subscription_ids.clone(),
+        }
+    }
 }
 
 impl Routes {
@@ -59,28 +85,33 @@ impl Routes {
         }
     }
 
-    pub(crate) fn insert(
-        &self,
-        session: &Arc<SharedSession>,
-        subscriptions: &[(TopicFilter, SubscriptionOptions)],
-    ) {
-        let mut tree = self.tree.write();
-        for (filter, options) in subscriptions {
-            let subscriber = Subscriber { session: session.clone(), options: *options };
-            tree.insert(filter, session.key, subscriber);
-            self.changed(filter);
-        }
-    }
-
-    pub(crate) fn remove<'a>(
-        &self,
-        session: &SharedSession,
-        filters: impl IntoIterator<Item = &'a TopicFilter>,
-    ) {
-        let mut tree = self.tree.write();
-        for filter in filters {
-            tree.remove(filter, &session.key);
-            self.changed(filter);
+    /// Makes the routes of a session's filters what its subscriptions are, after they changed.
+    ///
+    /// Session and tree have locks of their own, so another thread may change the session again
+    /// before the tree is written. Whoever writes the tree therefore looks at the session once
+    /// more, until what it wrote is what it sees: the last writer leaves both alike.
+    pub(crate) fn follow(&self, session: &Arc<SharedSession>, filters: &[TopicFilter]) {
+        let mut wanted = session.options_of(filters);
+        loop {
+            let mut tree = self.tree.write();
+            for (filter, options) in filters.iter().zip(&wanted) {
+                match options {
+                    Some(options) => {
+                        let subscriber = Subscriber { session: session.clone(), options: *options };
+                        tree.insert(filter, session.key, subscriber);
+                    }
+                    None => {
+                        tree.remove(filter, &session.key);
+                    }
+                }
+                self.changed(filter);
+            }
+            drop(tree);
+            let current = session.options_of(filters);
+            if current == wanted {
+                return;
+            }
+            wanted = current;
         }
     }
 

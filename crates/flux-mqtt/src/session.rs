@@ -3,31 +3,44 @@
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
 //! single exception is the retained store, whose read lock may be held around a session's.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_session::{Offer, Session, Timestamp};
+use flux_session::{Offer, Session, SubscriptionOptions, Timestamp};
+use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::due_sessions::DueId;
 use crate::input::{ConnectionId, WorkerId};
 use crate::message::{Delivery, Message};
 
 /// Names a session for as long as it lives; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionKey(pub(crate) std::num::NonZeroU64);
+pub struct SessionKey(pub(crate) NonZeroU64);
+
+/// Names a client identifier, over all its sessions: whose message it is, for No Local
+/// [MQTT-3.8.3-3].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Publisher(pub(crate) NonZeroU64);
 
 /// A session that workers share.
 #[derive(Debug)]
 pub(crate) struct SharedSession {
     pub(crate) key: SessionKey,
+    pub(crate) publisher: Publisher,
     pub(crate) client_id: Arc<str>,
     state: Mutex<SessionState>,
+    /// The generation once more, for who needs nothing else: it changes under the lock only.
+    generation: AtomicU64,
 }
 
 /// What the lock of a session protects.
 #[derive(Debug)]
 pub(crate) struct SessionState {
     pub(crate) session: Session<Message>,
-    /// Counts the connections that held this session; packets of an older one are ignored.
+    /// Counts the connections that held this session, from 1; packets of an older one are
+    /// ignored.
     pub(crate) generation: u64,
     pub(crate) attached: Option<Attachment>,
     /// Whether the attached connection knows that there is something to send: it is in its
@@ -41,7 +54,7 @@ pub(crate) struct SessionState {
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) will: Option<StoredWill>,
     /// Where the session stands in the list of due sessions.
-    pub(crate) timer: Option<Timestamp>,
+    pub(crate) timer: Option<DueId>,
 }
 
 /// Which connection of which worker holds a session.
@@ -72,10 +85,15 @@ pub(crate) struct Offered {
 }
 
 impl SharedSession {
-    pub(crate) fn new(key: SessionKey, client_id: Arc<str>, session: Session<Message>) -> Self {
+    pub(crate) fn new(
+        key: SessionKey,
+        publisher: Publisher,
+        client_id: Arc<str>,
+        session: Session<Message>,
+    ) -> Self {
         let state = SessionState {
             session,
-            generation: 0,
+            generation: 1,
             attached: None,
             dirty: false,
             ended: false,
@@ -84,11 +102,32 @@ impl SharedSession {
             will: None,
             timer: None,
         };
-        Self { key, client_id, state: Mutex::new(state) }
+        let generation = AtomicU64::new(state.generation);
+        Self { key, publisher, client_id, state: Mutex::new(state), generation }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock()
+    }
+
+    /// Gives the session to another connection, and returns its generation.
+    pub(crate) fn next_generation(&self, state: &mut SessionState) -> u64 {
+        state.generation += 1;
+        self.generation.store(state.generation, Ordering::Release);
+        state.generation
+    }
+
+    /// Whether the connection of this generation still has the session. Without the lock the
+    /// answer may be late by a moment.
+    pub(crate) fn is_held_by(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Returns how each of these filters is subscribed to; not at all once the session is over.
+    pub(crate) fn options_of(&self, filters: &[TopicFilter]) -> Vec<Option<SubscriptionOptions>> {
+        let state = self.lock();
+        let options = |filter| state.session.subscription(filter).filter(|_| !state.ended);
+        filters.iter().map(options).collect()
     }
 
     /// Hands a message to the session. `None` when the session is over.

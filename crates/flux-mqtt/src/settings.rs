@@ -23,10 +23,11 @@ pub struct Settings {
     pub max_qos: QoS,
     /// The largest packet accepted from a client, in bytes, header included. Default: 16 MiB.
     pub max_packet_size: u32,
-    /// How long a connection may take until its CONNECT is complete. Default: 10 s.
+    /// How long a connection may take until its CONNECT is complete, and again until the client
+    /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
     /// Bytes that may wait unsent in a connection's write buffer before deliveries stay in the
-    /// session's queue. Default: 64 KiB.
+    /// session's queue. Default: 64 KiB; 0 counts as 1.
     pub unsent_for_deliveries: usize,
     /// Bytes that may wait unsent in a connection's write buffer before the broker stops reading
     /// from it, since a client that reads no answers gets no more of them. Default: 16 MiB.

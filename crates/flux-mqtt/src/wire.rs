@@ -32,6 +32,9 @@ pub(crate) use frame::{Frame, PacketType, split};
 pub(crate) use publish::{Properties, Publish, publish_len, write_publish};
 pub(crate) use subscribe::{Subscribe, Unsubscribe};
 
+/// The largest packet there is: five bytes of header and 268,435,455 more (section 2.1.4).
+pub(crate) const LARGEST_PACKET: u32 = 268_435_460;
+
 /// The protocol version a client speaks on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {

@@ -14,11 +14,13 @@ mod deliver;
 mod end;
 mod publish;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::sync::Arc;
 
-use flux_auth::{Access, AccessRequest, Decision, Verdict};
+use flux_auth::{Access, AccessRequest, Verdict};
 use flux_session::Timestamp;
 
 use self::connection::{Connections, Online, Stage};
@@ -118,6 +120,7 @@ impl Worker {
         let Some(mut stage) = self.connections.take(id) else {
             return Received { consumed: bytes.len(), again: false };
         };
+        self.answers.clear();
         let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
@@ -150,6 +153,7 @@ impl Worker {
         for connection in dirty.drain(..) {
             self.drain(now, connection, fx);
         }
+        debug_assert!(self.dirty.is_empty(), "draining makes no session dirty");
         self.dirty = dirty;
     }
 
@@ -181,15 +185,41 @@ impl Worker {
     ) -> Stage {
         match stage {
             Stage::Fresh => self.first_frame(id, frame, fx),
-            Stage::Online(mut online) => match self.packet(now, id, &mut online, frame, fx) {
-                Ok(()) => Stage::Online(online),
-                Err(end) => self.end(now, id, &online, &end, fx),
-            },
+            Stage::Online(mut online) => {
+                match self.packet_in_bounds(now, id, &mut online, frame, fx) {
+                    Ok(()) => Stage::Online(online),
+                    Err(end) => {
+                        // What was answered comes before goodbye [MQTT-3.14.4-1].
+                        self.send_answers(id, fx);
+                        self.end(now, id, &online, &end, fx)
+                    }
+                }
+            }
             other @ (Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing) => other,
         }
     }
 
-    /// Handles one packet of a client that is online.
+    /// Handles one packet of a client that is online; no answer is larger than the client takes
+    /// [MQTT-3.1.2-24].
+    fn packet_in_bounds(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &mut Online,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Result<(), End> {
+        let before = self.answers.len();
+        self.packet(now, id, online, frame, fx)?;
+        let len = u32::try_from(self.answers.len() - before).unwrap_or(u32::MAX);
+        if len > online.maximum_packet_size {
+            self.answers.truncate(before);
+            return Err(FrameError::AnswerTooLarge { len, max: online.maximum_packet_size }.into());
+        }
+        Ok(())
+    }
+
+    /// Handles one packet, whatever the size of the answer.
     fn packet(
         &mut self,
         now: Timestamp,
@@ -237,6 +267,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         if let Stage::Online(online) = stage {
+            self.send_answers(id, fx);
             return self.end(now, id, &online, &error.into(), fx);
         }
         fx.close(id);
@@ -268,7 +299,9 @@ impl Worker {
             && online.is_choked
         {
             online.is_choked = false;
-            fx.resume(id);
+            if online.parked.is_none() {
+                fx.resume(id);
+            }
         }
         self.drain(now, id, fx);
     }
@@ -313,13 +346,9 @@ impl Worker {
         if let Some(verdicts) = online.verdicts.take() {
             return Some(Verdict::one_for_each(accesses.count(), verdicts));
         }
-        let decisions = accesses.clone().map(|access| {
-            match self.broker.authorizer.decide(&online.client, access) {
-                Decision::Allow => Some(Verdict::Allow),
-                Decision::Deny => Some(Verdict::Deny),
-                Decision::Ask => None,
-            }
-        });
+        let authorizer = &self.broker.authorizer;
+        let decisions =
+            accesses.clone().map(|access| authorizer.decide(&online.client, access).verdict());
         let verdicts = decisions.collect::<Option<Vec<_>>>();
         if verdicts.is_none() {
             online.parked = Some(frame.bytes.to_vec());
@@ -343,7 +372,9 @@ impl Worker {
             Stage::Online(mut online) => match online.parked.take() {
                 Some(bytes) => {
                     online.verdicts = Some(verdicts);
-                    fx.resume(id);
+                    if !online.is_choked {
+                        fx.resume(id);
+                    }
                     self.parked(now, id, Stage::Online(online), &bytes, fx)
                 }
                 None => Stage::Online(online),

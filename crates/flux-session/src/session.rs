@@ -144,6 +144,12 @@ impl<M: Message> Session<M> {
         self.subscriptions.remove(filter)
     }
 
+    /// Returns the options of the subscription with exactly this filter.
+    #[must_use]
+    pub fn subscription(&self, filter: &TopicFilter) -> Option<SubscriptionOptions> {
+        self.subscriptions.get(filter).copied()
+    }
+
     /// Returns the subscriptions, in the order of their topic filters.
     pub fn subscriptions(
         &self,

@@ -9,7 +9,7 @@ use ntex::io::Io;
 use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Shell};
-use crate::input::{ConnectionId, Input};
+use crate::input::ConnectionId;
 
 /// Serves a connection until it ends. Generic over the filter: plain TCP, TLS, WebSocket.
 ///
@@ -21,14 +21,26 @@ pub(super) async fn serve<F>(
     peer: Option<SocketAddr>,
     counted: Counted,
 ) {
-    let id = shell.open(io.get_ref(), peer);
-    poll_fn(|cx| poll(&io, &shell, id, cx)).await;
-    shell.close(id);
+    let open = Open { id: shell.open(io.get_ref(), peer), shell };
+    poll_fn(|cx| poll(&io, &open.shell, open.id, cx)).await;
+    drop(open);
     // Sends what is left, for as long as the disconnect time-out allows.
     if let Err(error) = io.shutdown().await {
         tracing::trace!(%error, "connection was gone before everything was sent");
     }
     drop(counted);
+}
+
+/// A connection that the worker knows; it learns that it is gone also when this task panics.
+struct Open {
+    shell: Rc<Shell>,
+    id: ConnectionId,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shell.close(self.id);
+    }
 }
 
 fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
@@ -37,16 +49,14 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
         if wish.close {
             return Poll::Ready(());
         }
-        if wish.notify_writable {
-            match io.poll_flush(cx, false) {
-                Poll::Ready(Ok(())) => {
-                    shell.with_link(id, |link| link.wish.notify_writable = false);
-                    shell.input(Input::Writable(id));
-                    continue;
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => {}
-            }
+        if wish.notify_writable
+            && let Poll::Ready(flushed) = io.poll_flush(cx, false)
+        {
+            shell.writable(id, flushed.is_err());
+            // A peer that takes everything at once must not keep the others waiting.
+            cx.waker().wake_by_ref();
+            io.poll_dispatch(cx);
+            return Poll::Pending;
         }
         if wish.pause {
             // Whoever paused resumes or closes, and wakes this task. What the peer sent before
@@ -57,6 +67,8 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
         }
         match receive(io, shell, id) {
             Progress::TurnIsOver => {
+                // Else the buffer would grow by all that arrives between two turns.
+                io.pause();
                 cx.waker().wake_by_ref();
                 io.poll_dispatch(cx);
                 return Poll::Pending;

@@ -97,7 +97,6 @@ fn start_worker(
     let arbiter = Arbiter::with_name(format!("flux-worker-{}", id.0));
     let outfit = Outfit {
         id,
-        worker: Worker::new(id, control.broker.clone(), control.settings.clone(), control.seed),
         clock: control.clock,
         mailboxes: control.mailboxes.clone(),
         authenticator: control.authenticator.clone(),
@@ -106,8 +105,10 @@ fn start_worker(
         load,
         idle,
     };
+    let settings = control.settings.clone();
+    let worker = Worker::new(id, control.broker.clone(), settings.clone(), control.seed);
     arbiter.handle().spawn(async move {
-        ntex::rt::spawn(turn::run(Shell::new(outfit)));
+        ntex::rt::spawn(turn::run(Shell::new(worker, outfit), settings));
     });
     arbiter
 }

@@ -26,6 +26,16 @@ impl NtexEffects<'_> {
             link.io.notify_dispatcher();
         });
     }
+
+    /// Has a question about a connection answered; the answer is dropped with the connection.
+    fn ask(&self, connection: ConnectionId, answer: impl Future<Output = Input> + 'static) {
+        let shell = self.shell.clone();
+        let task = tokio::task::spawn_local(async move {
+            let input = answer.await;
+            shell.input(input);
+        });
+        self.shell.with_link(connection, |link| link.question = Some(task.abort_handle()));
+    }
 }
 
 impl Effects for NtexEffects<'_> {
@@ -39,8 +49,10 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn unsent(&self, on: ConnectionId) -> usize {
-        let unsent =
-            self.shell.with_link(on, |link| link.io.with_write_dst_buf(|pages| pages.len()));
+        let unsent = self.shell.with_link(on, |link| match link.is_dead {
+            true => 0,
+            false => link.io.with_write_dst_buf(|pages| pages.len()),
+        });
         unsent.unwrap_or_default()
     }
 
@@ -65,11 +77,9 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials) {
-        let shell = self.shell.clone();
-        let answer = shell.outfit.authenticator.clone().dyn_authenticate(credentials);
-        ntex::rt::spawn(async move {
-            let authentication = answer.await;
-            shell.input(Input::Authenticated { connection, authentication });
+        let answer = self.shell.outfit.authenticator.clone().dyn_authenticate(credentials);
+        self.ask(connection, async move {
+            Input::Authenticated { connection, authentication: answer.await }
         });
     }
 
@@ -79,12 +89,11 @@ impl Effects for NtexEffects<'_> {
         client: Arc<Client>,
         requests: Vec<AccessRequest>,
     ) {
-        let shell = self.shell.clone();
-        let answer = shell.outfit.authorizer.clone().ask(client, requests);
-        ntex::rt::spawn(async move {
-            let verdicts = answer.await;
-            shell.input(Input::Authorized { connection, verdicts });
-        });
+        let answer = self.shell.outfit.authorizer.clone().ask(client, requests);
+        self.ask(
+            connection,
+            async move { Input::Authorized { connection, verdicts: answer.await } },
+        );
     }
 
     fn persist(&mut self, _sequence: Sequence, _record: Record) {

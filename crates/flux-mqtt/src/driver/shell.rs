@@ -11,6 +11,7 @@ use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::EventBus;
 use ntex::io::IoRef;
 use slab::Slab;
+use tokio::task::AbortHandle;
 
 use super::clock::Clock;
 use super::fx::NtexEffects;
@@ -18,10 +19,9 @@ use super::mailbox::Mailboxes;
 use crate::input::{ConnectionId, Input, WorkerId};
 use crate::worker::{Received, Worker};
 
-/// What a worker's thread is given to run with.
+/// What a worker's thread works with beside the worker.
 pub(super) struct Outfit {
     pub(super) id: WorkerId,
-    pub(super) worker: Worker,
     pub(super) clock: Clock,
     pub(super) mailboxes: Mailboxes,
     pub(super) authenticator: Arc<dyn DynAuthenticator>,
@@ -39,19 +39,7 @@ pub(super) struct Shell {
     pub(super) links: RefCell<Slab<Link>>,
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
-    pub(super) outfit: Tools,
-}
-
-/// What the shell works with; as in [`Outfit`].
-pub(super) struct Tools {
-    pub(super) id: WorkerId,
-    pub(super) clock: Clock,
-    pub(super) mailboxes: Mailboxes,
-    pub(super) authenticator: Arc<dyn DynAuthenticator>,
-    pub(super) authorizer: Arc<dyn Authorizer>,
-    pub(super) events: Arc<EventBus>,
-    load: Arc<AtomicUsize>,
-    idle: Arc<tokio::sync::Notify>,
+    pub(super) outfit: Outfit,
 }
 
 /// A connection's I/O and what the worker wants of it.
@@ -59,6 +47,10 @@ pub(super) struct Link {
     pub(super) stamp: u32,
     pub(super) io: IoRef,
     pub(super) wish: Wish,
+    /// Nothing can be written any more.
+    pub(super) is_dead: bool,
+    /// The task that asks an authenticator or authorizer; at most one at a time.
+    pub(super) question: Option<AbortHandle>,
 }
 
 /// What the worker wants of a connection.
@@ -70,16 +62,13 @@ pub(super) struct Wish {
 }
 
 impl Shell {
-    pub(super) fn new(outfit: Outfit) -> Rc<Self> {
-        let Outfit { id, worker, clock, mailboxes, authenticator, authorizer, events, load, idle } =
-            outfit;
-        let tools = Tools { id, clock, mailboxes, authenticator, authorizer, events, load, idle };
+    pub(super) fn new(worker: Worker, outfit: Outfit) -> Rc<Self> {
         Rc::new(Self {
             worker: RefCell::new(worker),
             links: RefCell::new(Slab::new()),
             stamp: Cell::new(0),
             turn: RefCell::new(None),
-            outfit: tools,
+            outfit,
         })
     }
 
@@ -87,7 +76,13 @@ impl Shell {
     pub(super) fn open(self: &Rc<Self>, io: IoRef, peer: Option<SocketAddr>) -> ConnectionId {
         let stamp = self.stamp.get().wrapping_add(1);
         self.stamp.set(stamp);
-        let index = self.links.borrow_mut().insert(Link { stamp, io, wish: Wish::default() });
+        let index = self.links.borrow_mut().insert(Link {
+            stamp,
+            io,
+            wish: Wish::default(),
+            is_dead: false,
+            question: None,
+        });
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
         self.input(Input::Opened { connection, peer });
         connection
@@ -97,7 +92,21 @@ impl Shell {
     pub(super) fn close(self: &Rc<Self>, connection: ConnectionId) {
         self.input(Input::Closed(connection));
         let index = usize::try_from(connection.index).unwrap_or(usize::MAX);
-        self.links.borrow_mut().try_remove(index);
+        let link = self.links.borrow_mut().try_remove(index);
+        if let Some(question) = link.and_then(|link| link.question) {
+            // Nobody waits for the answer any more.
+            question.abort();
+        }
+    }
+
+    /// Tells the worker that it may send to a connection again. On a dead one what it sends is
+    /// lost, as it would be in the network; then what the peer sent before it left is read.
+    pub(super) fn writable(self: &Rc<Self>, connection: ConnectionId, is_dead: bool) {
+        self.with_link(connection, |link| {
+            link.wish.notify_writable = false;
+            link.is_dead = is_dead;
+        });
+        self.input(Input::Writable(connection));
     }
 
     /// Hands one input to the worker.

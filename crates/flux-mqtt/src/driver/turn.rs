@@ -3,21 +3,25 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flux_session::Timestamp;
 use ntex::io::{Io, IoConfig};
 use ntex::service::cfg::SharedCfg;
+use ntex::time::Seconds;
 use tokio::time::{Sleep, sleep_until};
 
 use super::connection::serve;
 use super::mailbox::Mail;
 use super::shell::Shell;
 use crate::input::Input;
+use crate::settings::Settings;
 
 /// Runs the turns of a worker until its thread ends.
-pub(super) async fn run(shell: Rc<Shell>) {
-    let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config: io_config() };
+pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
+    let io_config = io_config(&settings);
+    let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
     poll_fn(|cx| turn.poll(cx)).await;
 }
 
@@ -88,8 +92,14 @@ impl Turn {
     }
 }
 
-/// Write buffers count as full at 64 KiB: only beyond that is a connection told to wait.
-fn io_config() -> SharedCfg {
-    let config = IoConfig::new().set_write_buf(64 * 1024, 1024, 16);
+/// A connection is told that it is writable only where the worker has room for deliveries:
+/// else the two would ask each other for ever.
+fn io_config(settings: &Settings) -> SharedCfg {
+    let unsent = settings.unsent_for_deliveries.max(1);
+    let drain = Seconds::checked_new(
+        usize::try_from(settings.drain_timeout.as_secs()).unwrap_or(usize::MAX),
+    );
+    let config =
+        IoConfig::new().set_write_buf(unsent, unsent.min(1024), 16).set_disconnect_timeout(drain);
     SharedCfg::new("flux").add(config).into()
 }

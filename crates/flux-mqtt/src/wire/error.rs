@@ -109,6 +109,14 @@ pub enum FrameError {
     /// QoS above the Maximum QoS announced [MQTT-3.2.2-11].
     #[error("quality of service is above the maximum of {0}")]
     QosNotSupported(u8),
+    /// The answer would be larger than the client's Maximum Packet Size [MQTT-3.1.2-24].
+    #[error("the answer is {len} bytes long, the client takes {max}")]
+    AnswerTooLarge {
+        /// Length of the answer in bytes.
+        len: u32,
+        /// The client's Maximum Packet Size.
+        max: u32,
+    },
     /// Session Expiry Interval was 0 at CONNECT and is not at DISCONNECT (section 3.14.2.2.2).
     #[error("session expiry interval may not leave 0 at DISCONNECT")]
     SessionExpiry,
@@ -124,14 +132,26 @@ impl FrameError {
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
-            Self::PacketTooLarge { .. } => ReasonCode::PacketTooLarge,
+            Self::PacketTooLarge { .. } | Self::AnswerTooLarge { .. } => ReasonCode::PacketTooLarge,
             Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
+            // Without a name there must be an alias (section 3.3.2.3.4).
+            Self::TopicName(ParseTopicError::Empty) => ReasonCode::ProtocolError,
             Self::TopicName(_) => ReasonCode::TopicNameInvalid,
             Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::QosNotSupported(_) => ReasonCode::QosNotSupported,
             Self::Codec => ReasonCode::ImplementationSpecificError,
-            Self::VariableByteInteger
+            // QoS 3 and Retain Handling 3 are Protocol Errors (MQTT 5.0 section 3.8.3.1), the
+            // reserved bits make the packet malformed [MQTT-3.8.3-5].
+            Self::SubscriptionOptions(options) if *options & 0b1100_0000 == 0 => {
+                ReasonCode::ProtocolError
+            }
+            Self::SubscriptionOptions(_) => ReasonCode::MalformedPacket,
+            // A subscription identifier from a client is a Protocol Error (section 3.3.2.3.8), any
+            // other property in the wrong place makes the packet malformed (section 2.2.2.2).
+            Self::MisplacedProperty { id: 0x0B, .. } => ReasonCode::ProtocolError,
+            Self::MisplacedProperty { .. }
+            | Self::VariableByteInteger
             | Self::UnknownPacketType(_)
             | Self::FixedHeaderFlags { .. }
             | Self::Truncated
@@ -142,10 +162,8 @@ impl FrameError {
             | Self::DupWithoutQos
             | Self::UnknownProperty(_)
             | Self::ReasonCode { .. }
-            | Self::SubscriptionOptions(_)
             | Self::ConnectFlags(_) => ReasonCode::MalformedPacket,
             Self::PacketIdZero
-            | Self::MisplacedProperty { .. }
             | Self::RepeatedProperty(_)
             | Self::PropertyValue(_)
             | Self::NoTopicFilter

@@ -34,7 +34,6 @@ pub(super) enum Place {
     Subscribe,
     Unsubscribe,
     Disconnect,
-    Auth,
 }
 
 /// A property as it stands in the packet.
@@ -69,7 +68,7 @@ pub(super) fn read<'a>(
         seen |= bit;
         visit(property);
     }
-    if place != Place::Auth && has(seen, AUTHENTICATION_DATA) && !has(seen, AUTHENTICATION_METHOD) {
+    if has(seen, AUTHENTICATION_DATA) && !has(seen, AUTHENTICATION_METHOD) {
         return Err(FrameError::MisplacedProperty {
             id: AUTHENTICATION_DATA,
             packet: place.packet(),
@@ -151,16 +150,14 @@ const fn belongs(id: u8, place: Place) -> bool {
         // [MQTT-3.3.4-6]: not in a PUBLISH from a client.
         SUBSCRIPTION_IDENTIFIER => matches!(place, Place::Subscribe),
         SESSION_EXPIRY_INTERVAL => matches!(place, Place::Connect | Place::Disconnect),
-        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => {
-            matches!(place, Place::Connect | Place::Auth)
-        }
+        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => matches!(place, Place::Connect),
         REQUEST_PROBLEM_INFORMATION
         | REQUEST_RESPONSE_INFORMATION
         | RECEIVE_MAXIMUM
         | TOPIC_ALIAS_MAXIMUM
         | MAXIMUM_PACKET_SIZE => matches!(place, Place::Connect),
         WILL_DELAY_INTERVAL => matches!(place, Place::Will),
-        REASON_STRING => matches!(place, Place::Ack | Place::Disconnect | Place::Auth),
+        REASON_STRING => matches!(place, Place::Ack | Place::Disconnect),
         TOPIC_ALIAS => matches!(place, Place::Publish),
         USER_PROPERTY => true,
         _ => false,
@@ -177,7 +174,6 @@ impl Place {
             Self::Subscribe => "SUBSCRIBE",
             Self::Unsubscribe => "UNSUBSCRIBE",
             Self::Disconnect => "DISCONNECT",
-            Self::Auth => "AUTH",
         }
     }
 }

@@ -95,14 +95,14 @@ impl Worker {
                 state.session.unsubscribe(filter);
             }
         }
-        self.broker.routes.remove(&online.session, &denied);
+        self.broker.routes.follow(&online.session, &denied);
     }
 
     /// Clears away what the claim displaced: an old connection, an old session, their wills.
     fn settle(&mut self, now: Timestamp, claimed: Claimed, fx: &mut impl Effects) {
         let client_id = claimed.session.client_id.clone();
-        if let Some(moment) = claimed.timer {
-            self.broker.due.cancel(moment, claimed.session.key);
+        if let Some(id) = claimed.timer {
+            self.broker.due.cancel(id);
         }
         if let Some(displaced) = claimed.displaced {
             self.displace(now, displaced, fx);
@@ -150,7 +150,8 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
-        let message = will.message.sent_by(session.key, lifetime.map(|lifetime| now + lifetime));
+        let message =
+            will.message.sent_by(session.publisher, lifetime.map(|lifetime| now + lifetime));
         if let Ok(topic) = TopicName::parse(message.topic()) {
             self.publish_message(now, topic, &message, fx);
         }
@@ -171,14 +172,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let client_id = &online.client.client_id;
-        let connack = ConnAck {
-            session_present,
-            reason: ReasonCode::Success,
-            receive_maximum: self.settings.session.inbound_receive_maximum,
-            maximum_qos: self.settings.max_qos,
-            maximum_packet_size: self.settings.max_packet_size,
-            assigned_client_id: is_assigned.then(|| client_id.to_string()),
-        };
+        let connack = self.connack(client_id, is_assigned, session_present);
         write_connack(&mut self.answers, connect.version, connack);
         self.send_answers(id, fx);
         fx.event(Event::Connected {
@@ -192,6 +186,23 @@ impl Worker {
         self.resend(&online.session, online.generation);
         fx.resume(id);
         Stage::Online(Box::new(online))
+    }
+
+    /// What a client is told that may come in.
+    pub(super) fn connack(
+        &self,
+        client_id: &str,
+        is_assigned: bool,
+        session_present: bool,
+    ) -> ConnAck {
+        ConnAck {
+            session_present,
+            reason: ReasonCode::Success,
+            receive_maximum: self.settings.session.inbound_receive_maximum,
+            maximum_qos: self.settings.max_qos,
+            maximum_packet_size: self.settings.max_packet_size,
+            assigned_client_id: is_assigned.then(|| client_id.to_owned()),
+        }
     }
 
     /// Has the connection drained if its session brought something along [MQTT-4.4.0-1].
@@ -223,7 +234,7 @@ fn stored_will(will: &Will) -> Option<StoredWill> {
         topic: TopicName::parse(&will.topic).ok()?,
         properties: &will.properties,
         payload: &will.payload,
-        qos: QoS::min(will.qos, QoS::ExactlyOnce),
+        qos: will.qos,
         retain: will.retain,
         publisher: None,
         expires_at: None,

@@ -18,7 +18,9 @@ impl Worker {
                     fx.event(published(None, &message));
                 }
                 let topic = TopicName::parse(message.topic());
-                done(topic.map_or(0, |topic| self.publish_message(now, topic, &message, fx)));
+                done(
+                    topic.map_or(0, |topic| self.publish_message(now, topic, &message, fx).queued),
+                );
             }
             Command::Subscribe { client_id, filter, done } => {
                 let options = SubscriptionOptions {

@@ -1,11 +1,10 @@
 //! A connection begins: its first packet must be a CONNECT, and somebody decides who it is.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flux_auth::{
-    Access, AccessRequest, Authentication, Client, Credentials, Decision, Refusal, Verdict,
-};
+use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials, Refusal};
 use flux_eventbus::Event;
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
@@ -59,7 +58,7 @@ impl Worker {
         if connect.enhanced_authentication {
             return self.refuse(id, version, ReasonCode::BadAuthenticationMethod, None, fx);
         }
-        // [MQTT-3.2.2-12]; MQTT 3.1.1 knows no maximum, there the will is sent at ours.
+        // [MQTT-3.2.2-12]; MQTT 3.1.1 knows no maximum, there nobody is granted more than ours.
         let will_qos = connect.will.as_ref().map_or(QoS::AtMostOnce, |will| will.qos);
         if connect.version == Version::V5 && will_qos > self.settings.max_qos {
             return self.refuse(id, version, ReasonCode::QosNotSupported, None, fx);
@@ -71,6 +70,9 @@ impl Worker {
         }
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
+        if !self.can_be_welcomed(&connect, &client_id, is_assigned) {
+            return self.refuse(id, None, ReasonCode::PacketTooLarge, Some(client_id), fx);
+        }
         let mut credentials = Credentials::new(client_id.clone());
         credentials.username = connect.username.as_deref().map(Into::into);
         credentials.password.clone_from(&connect.password);
@@ -81,11 +83,24 @@ impl Worker {
         Stage::Authenticating(Box::new(Candidate { connect, client_id, is_assigned }))
     }
 
+    /// Whether CONNACK fits into what the client takes; nothing smaller could stand for it
+    /// [MQTT-3.1.2-24].
+    fn can_be_welcomed(&self, connect: &Connect, client_id: &str, is_assigned: bool) -> bool {
+        if connect.maximum_packet_size == u32::MAX {
+            return true;
+        }
+        let mut connack = Vec::new();
+        write_connack(&mut connack, connect.version, self.connack(client_id, is_assigned, false));
+        u32::try_from(connack.len()).is_ok_and(|len| len <= connect.maximum_packet_size)
+    }
+
     /// A client identifier that no session has [MQTT-3.1.3-6].
     fn new_client_id(&mut self) -> Arc<str> {
         loop {
             self.assigned += 1;
-            let name = format!("flux-{:016x}-{}-{}", self.seed, self.id.0, self.assigned);
+            let mut hasher = DefaultHasher::new();
+            (self.seed, self.id.0, self.assigned).hash(&mut hasher);
+            let name = format!("flux-{:016x}{:x}", hasher.finish(), self.assigned);
             if !self.broker.clients.contains(&name) {
                 return name.into();
             }
@@ -135,11 +150,8 @@ impl Worker {
     ) -> Stage {
         let inherited = self.inherited(&candidate);
         let admission = Admission { candidate, client, inherited };
-        let decide = |access| match self.broker.authorizer.decide(&admission.client, access) {
-            Decision::Allow => Some(Verdict::Allow),
-            Decision::Deny => Some(Verdict::Deny),
-            Decision::Ask => None,
-        };
+        let authorizer = &self.broker.authorizer;
+        let decide = |access| authorizer.decide(&admission.client, access).verdict();
         match admission.accesses().map(decide).collect::<Option<Vec<_>>>() {
             Some(verdicts) => self.admit(now, id, admission, &verdicts, fx),
             None => {

@@ -1,28 +1,30 @@
 //! Draining: what a session has for its client becomes bytes, as many as may wait unsent.
 
-use flux_eventbus::{DropReason, Event};
+use flux_eventbus::DropReason;
 use flux_session::{Outgoing, PacketId, Timestamp};
 
 use super::Worker;
 use super::connection::Online;
+use super::publish::tell_dropped;
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::message::Delivery;
 use crate::reason::ReasonCode;
 use crate::session::SessionState;
-use crate::wire::{AckKind, publish_len, write_ack, write_publish};
+use crate::wire::{AckKind, LARGEST_PACKET, publish_len, write_ack, write_publish};
 
 impl Worker {
     /// Sends what the window and the write buffer of a connection allow: its session is
     /// locked once, the bytes are sent once.
     pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         let Some(online) = self.connections.online(id) else { return };
+        let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(fx.unsent(id));
         let mut state = online.session.lock();
         if state.generation != online.generation {
             return;
         }
-        let room = self.settings.unsent_for_deliveries.saturating_sub(fx.unsent(id));
         let out = &mut self.deliveries;
+        out.clear();
         let mut too_large = Vec::new();
         while out.len() < room {
             let Some(outgoing) = state.session.next(now) else { break };
@@ -37,7 +39,6 @@ impl Worker {
         drop(state);
         if !out.is_empty() {
             fx.send(id, out);
-            out.clear();
         }
         if is_blocked {
             fx.notify_writable(id);
@@ -45,10 +46,9 @@ impl Worker {
         if expired > 0 {
             tracing::debug!(client_id = %online.client.client_id, expired, "messages expired");
         }
+        let session = online.session.clone();
         for delivery in too_large {
-            let client_id = online.client.client_id.clone();
-            let topic = delivery.message.topic().into();
-            fx.event(Event::Dropped { client_id, topic, reason: DropReason::PacketTooLarge });
+            tell_dropped(&session, &delivery.message, DropReason::PacketTooLarge, fx);
         }
     }
 }
@@ -78,9 +78,8 @@ fn write(
 }
 
 fn is_too_large(online: &Online, delivery: &Delivery) -> bool {
-    online.maximum_packet_size != u32::MAX
-        && u32::try_from(publish_len(online.version, delivery))
-            .map_or(true, |len| len > online.maximum_packet_size)
+    let max = online.maximum_packet_size.min(LARGEST_PACKET);
+    u32::try_from(publish_len(online.version, delivery)).map_or(true, |len| len > max)
 }
 
 fn skip(state: &mut SessionState, packet_id: Option<PacketId>) {

@@ -10,6 +10,7 @@ use parking_lot::MutexGuard;
 use super::Worker;
 use super::connection::{Online, Stage};
 use crate::clients;
+use crate::due_sessions::DueId;
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::reason::ReasonCode;
@@ -131,11 +132,9 @@ impl Worker {
         if let Some(reason) = end.reason_code() {
             let mut goodbye = Vec::new();
             write_disconnect(&mut goodbye, online.version, reason);
-            // Answers in hand belong to this connection only while it is being read.
-            if matches!(end, End::Violation(_)) {
-                self.send_answers(id, fx);
+            if u32::try_from(goodbye.len()).is_ok_and(|len| len <= online.maximum_packet_size) {
+                fx.send(id, &goodbye);
             }
-            fx.send(id, &goodbye);
         }
         fx.close(id);
         self.detach(now, online, end, fx);
@@ -214,13 +213,15 @@ impl Worker {
         let will = take_due_will(&mut state, now);
         let next = state.expires_at.into_iter();
         let next = next.chain(state.will.as_ref().and_then(|will| will.due)).min();
-        state.timer = next;
+        let (key, generation) = (session.key, state.generation);
+        state.timer = next.map(|moment| DueId { moment, key, generation });
+        let timer = state.timer;
         drop(state);
-        if let Some(moment) = next {
-            self.broker.due.set(moment, session);
+        if let Some(id) = timer {
+            self.broker.due.set(id, session);
             // Who resumed or ended it meanwhile could not find it in the list.
-            if session.lock().timer != next {
-                self.broker.due.cancel(moment, session.key);
+            if session.lock().timer != timer {
+                self.broker.due.cancel(id);
             }
         }
         if let Some(will) = will {
@@ -254,7 +255,9 @@ impl Worker {
             Stage::Closing => None,
         };
         let Some(patience) = patience else { return };
-        let deadline = connection.heard + patience;
+        // While it waits for the authorizer it is we who do not read.
+        let is_parked = matches!(connection.stage(), Stage::Online(o) if o.parked.is_some());
+        let deadline = if is_parked { now } else { connection.heard } + patience;
         if deadline > now {
             self.set_timer(id, Some(deadline));
         } else {

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flux_auth::{Access, Decision, Verdict};
+use flux_auth::{Access, Verdict};
 use flux_eventbus::{DropReason, Event, EventKind};
-use flux_session::{Inbound, PacketId, QoS, Timestamp};
+use flux_session::{Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use crate::broker::Broker;
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::message::Message;
 use crate::reason::ReasonCode;
+use crate::session::SharedSession;
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack};
 
 impl Worker {
@@ -32,28 +32,26 @@ impl Worker {
         if online.version == Version::V5 && publish.qos > self.settings.max_qos {
             return Err(FrameError::QosNotSupported(self.settings.max_qos.as_u8()).into());
         }
-        let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) else {
-            let Some(verdict) = self.may_publish(id, online, &publish, frame, fx) else {
-                return Ok(());
-            };
-            let reason = self.accept(now, online, &publish, verdict, fx);
-            self.answer(online, &publish, AckKind::PubAck, reason);
+        if !online.session.is_held_by(online.generation) {
+            return Err(End::TakenOver);
+        }
+        let Some(verdict) = self.may_publish(id, online, &publish, frame, fx) else {
             return Ok(());
         };
-        let reason = match receive(online, packet_id)? {
-            Inbound::Duplicate => ReasonCode::Success,
-            Inbound::New => {
-                let verdict = self.may_publish(id, online, &publish, frame, fx);
-                let reason = verdict.map(|verdict| self.accept(now, online, &publish, verdict, fx));
-                // Not decided yet, or refused: the identifier is free again [MQTT-4.3.3-9].
-                if reason.is_none_or(|reason| reason.as_u8() >= 0x80) {
-                    online.session.lock().session.forget_qos2(packet_id);
-                }
-                let Some(reason) = reason else { return Ok(()) };
-                reason
+        match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(packet_id)) => {
+                let reason = match note(online, packet_id, verdict)? {
+                    Inbound::New => self.accept(now, online, &publish, verdict, fx),
+                    // Delivered already, so acknowledged only [MQTT-4.3.3-10].
+                    Inbound::Duplicate => ReasonCode::Success,
+                };
+                self.acknowledge_publish(online, &publish, AckKind::PubRec, reason);
             }
-        };
-        self.answer(online, &publish, AckKind::PubRec, reason);
+            _ => {
+                let reason = self.accept(now, online, &publish, verdict, fx);
+                self.acknowledge_publish(online, &publish, AckKind::PubAck, reason);
+            }
+        }
         Ok(())
     }
 
@@ -68,12 +66,11 @@ impl Worker {
     ) -> Option<Verdict> {
         let topic = publish.topic.as_str();
         let access = Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
-        if online.verdicts.is_none() {
-            match self.broker.authorizer.decide(&online.client, access) {
-                Decision::Allow => return Some(Verdict::Allow),
-                Decision::Deny => return Some(Verdict::Deny),
-                Decision::Ask => {}
-            }
+        // The common case needs no list.
+        if online.verdicts.is_none()
+            && let Some(verdict) = self.broker.authorizer.decide(&online.client, access).verdict()
+        {
+            return Some(verdict);
         }
         let verdicts = self.decide(id, online, std::iter::once(access), frame, fx)?;
         verdicts.first().copied()
@@ -96,19 +93,23 @@ impl Worker {
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
-        let message = Message::from_publish(publish, online.session.key, expires_at);
+        let message = Message::from_publish(publish, online.session.publisher, expires_at);
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
         }
-        match self.publish_message(now, publish.topic, &message, fx) {
-            0 => ReasonCode::NoMatchingSubscribers,
-            _ => ReasonCode::Success,
+        let routed = self.publish_message(now, publish.topic, &message, fx);
+        if routed.matched == 0 {
+            ReasonCode::NoMatchingSubscribers
+        } else if routed.queued == 0 && routed.is_full {
+            ReasonCode::QuotaExceeded
+        } else {
+            ReasonCode::Success
         }
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
     /// positive and the message gone [MQTT-3.3.5-2].
-    fn answer(
+    fn acknowledge_publish(
         &mut self,
         online: &Online,
         publish: &Publish<'_>,
@@ -121,46 +122,74 @@ impl Worker {
     }
 
     /// Stores a retained message, then offers the message to every session that subscribed.
-    /// Returns to how many. `topic` is the message's own.
+    /// `topic` is the message's own.
     pub(super) fn publish_message(
         &mut self,
         now: Timestamp,
         topic: TopicName<'_>,
         message: &Message,
         fx: &mut impl Effects,
-    ) -> usize {
+    ) -> Routed {
         if message.retain() {
             // Before it matches, so that a new subscriber misses nothing [MQTT-3.3.1-6].
             let value = (!message.payload().is_empty()).then(|| message.clone());
             self.broker.retained.replace(topic, value);
         }
         let routes = self.cache.find(&self.broker.routes, topic);
+        let mut routed = Routed { matched: routes.len(), queued: 0, is_full: false };
         for route in routes.iter() {
-            let mut woken = None;
-            let refused = Broker::offer(now, route, message, |attachment| woken = Some(attachment));
-            if let Some(attachment) = woken {
+            let Some(offered) = route.offer(now, message) else { continue };
+            if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }
-            if let Some(refused) = refused {
-                fx.event(Event::Dropped {
-                    client_id: refused.session.client_id.clone(),
-                    topic: topic.as_str().into(),
-                    reason: drop_reason(refused.reason),
-                });
+            match offered.offer {
+                Offer::Queued => routed.queued += 1,
+                Offer::Dropped(reason) => {
+                    routed.is_full |= reason == flux_session::DropReason::QueueFull;
+                    tell_dropped(&route.session, message, drop_reason(reason), fx);
+                }
             }
         }
-        routes.len()
+        routed
     }
 }
 
-/// Notes the identifier of a QoS 2 message, or finds it noted already [MQTT-4.3.3-10].
-fn receive(online: &Online, packet_id: PacketId) -> Result<Inbound, End> {
+/// What became of a message.
+pub(super) struct Routed {
+    /// Sessions with a subscription that matches.
+    matched: usize,
+    /// Sessions that took it.
+    pub(super) queued: usize,
+    /// A session had no room for it.
+    is_full: bool,
+}
+
+/// Tells the platform, if it wants to know, that a session did not get a message.
+pub(super) fn tell_dropped(
+    session: &SharedSession,
+    message: &Message,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    if fx.wants(EventKind::Dropped) {
+        let (client_id, topic) = (session.client_id.clone(), message.topic().into());
+        fx.event(Event::Dropped { client_id, topic, reason });
+    }
+}
+
+/// Notes the identifier of a QoS 2 message, or finds it noted already [MQTT-4.3.3-10]. That of
+/// a message that is refused stays free [MQTT-4.3.3-9].
+fn note(online: &Online, packet_id: PacketId, verdict: Verdict) -> Result<Inbound, End> {
     let mut state = online.session.lock();
     if state.generation != online.generation {
         return Err(End::TakenOver);
     }
-    let received = state.session.receive_qos2(packet_id);
-    received.map_err(|exceeded| FrameError::ReceiveMaximum(exceeded.limit).into())
+    let noted = state.session.receive_qos2(packet_id);
+    let noted = noted.map_err(|exceeded| FrameError::ReceiveMaximum(exceeded.limit))?;
+    if verdict == Verdict::Deny && noted == Inbound::New {
+        state.session.forget_qos2(packet_id);
+    }
+    Ok(noted)
 }
 
 pub(super) fn published(client_id: Option<Arc<str>>, message: &Message) -> Event {

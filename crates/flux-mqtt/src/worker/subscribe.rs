@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
 use flux_eventbus::Event;
-use flux_session::{QoS, RetainHandling, SubscriptionIds, SubscriptionOptions, Timestamp};
+use flux_session::{QoS, RetainHandling, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::publish::drop_reason;
+use super::publish::{drop_reason, tell_dropped};
 use crate::effects::Effects;
 use crate::input::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::routes::Grant;
 use crate::session::SharedSession;
 use crate::wire::{Frame, Subscribe, Unsubscribe, write_suback, write_unsuback};
 
@@ -81,12 +80,8 @@ impl Worker {
                 is_new.push(state.session.subscribe(filter.clone(), *options).is_none());
             }
         }
-        self.broker.routes.insert(session, &wanted);
-        // Who ended the session meanwhile cleared the routes before these were in.
-        if session.lock().ended {
-            self.broker.routes.remove(session, wanted.iter().map(|(filter, _)| filter));
-            return None;
-        }
+        let filters: Vec<TopicFilter> = wanted.iter().map(|(filter, _)| filter.clone()).collect();
+        self.broker.routes.follow(session, &filters);
         let granted = wanted.into_iter().zip(is_new);
         Some(
             granted
@@ -117,22 +112,12 @@ impl Worker {
             if !is_wanted {
                 continue;
             }
-            let grant = Grant {
-                qos: options.qos,
-                retain_as_published: true,
-                subscription_ids: SubscriptionIds::from(options.subscription_id),
-            };
-            let (wake, dropped) =
-                self.broker.offer_retained(now, session, filter, &grant, options.no_local);
+            let (wake, dropped) = self.broker.offer_retained(now, session, filter, options);
             if let Some(attachment) = wake {
                 self.wake(attachment, fx);
             }
             for (message, reason) in dropped {
-                fx.event(Event::Dropped {
-                    client_id: session.client_id.clone(),
-                    topic: message.topic().into(),
-                    reason: drop_reason(reason),
-                });
+                tell_dropped(session, &message, drop_reason(reason), fx);
             }
         }
     }
@@ -144,19 +129,24 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Result<(), End> {
         let packet = Unsubscribe::read(frame, online.version)?;
-        let codes: Vec<ReasonCode> = {
+        let existed: Vec<bool> = {
             let mut state = online.session.lock();
             if state.generation != online.generation {
                 return Err(End::TakenOver);
             }
-            let existed = packet.filters.iter().map(|filter| state.session.unsubscribe(filter));
-            existed
-                .map(|old| old.map_or(ReasonCode::NoSubscriptionExisted, |_| ReasonCode::Success))
-                .collect()
+            let session = &mut state.session;
+            packet.filters.iter().map(|filter| session.unsubscribe(filter).is_some()).collect()
         };
-        self.broker.routes.remove(&online.session, &packet.filters);
+        let filters = packet.filters.into_iter().zip(&existed);
+        let removed: Vec<TopicFilter> = filters.filter_map(|(f, was)| was.then_some(f)).collect();
+        self.broker.routes.follow(&online.session, &removed);
+        let code = |was: &bool| match was {
+            true => ReasonCode::Success,
+            false => ReasonCode::NoSubscriptionExisted,
+        };
+        let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
         write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes);
-        for filter in &packet.filters {
+        for filter in &removed {
             fx.event(Event::Unsubscribed {
                 client_id: online.client.client_id.clone(),
                 filter: filter.as_str().into(),

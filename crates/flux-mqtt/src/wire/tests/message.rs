@@ -7,8 +7,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::{field, frame, legal, packet, properties};
-use crate::SessionKey;
 use crate::message::Message;
+use crate::session::Publisher;
 use crate::wire::{FrameError, Publish, Version};
 
 /// Properties that travel with a message, encoded, in any order that is legal.
@@ -63,7 +63,7 @@ proptest! {
         let bytes = publish(&topic, qos, &all, expiry, &payload);
         let read = Publish::read(&frame(&bytes), Version::V5).unwrap();
         prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
-        let key = SessionKey(NonZeroU64::MIN);
+        let key = Publisher(NonZeroU64::MIN);
         let message = Message::from_publish(&read, key, None);
         for message in [message.clone(), message.sent_by(key, None)] {
             prop_assert_eq!(message.topic(), &topic);
@@ -92,7 +92,7 @@ proptest! {
 fn a_v311_message_has_no_properties() {
     let bytes = packet(0x33, b"\0\x03a/b\0\x07\x05\x01\x00");
     let read = Publish::read(&frame(&bytes), Version::V311).unwrap();
-    let message = Message::from_publish(&read, SessionKey(NonZeroU64::MIN), None);
+    let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
     assert_eq!((message.topic(), message.payload()), ("a/b", &[5, 1, 0][..]));
     assert_eq!((message.properties(), message.retain()), (&[][..], true));
 }

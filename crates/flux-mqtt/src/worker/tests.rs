@@ -1,0 +1,21 @@
+//! The core of the broker in one thread: workers, their mailboxes and their connections as
+//! values, in virtual time.
+
+mod authenticate;
+mod authorize;
+mod backpressure;
+mod clean_start;
+mod client;
+mod cluster;
+mod commands;
+mod deliver;
+mod effects;
+mod keep_alive;
+mod races;
+mod retained;
+mod rights;
+mod routes;
+mod stress;
+mod takeover;
+mod violations;
+mod will;

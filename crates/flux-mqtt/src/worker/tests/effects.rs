@@ -1,0 +1,124 @@
+//! The hands of a worker under test: everything it wants done is written down.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use flux_auth::{AccessRequest, Client, Credentials};
+use flux_eventbus::{Event, EventKind};
+
+use crate::effects::Effects;
+use crate::input::{ConnectionId, Letter, WorkerId};
+use crate::storage::{Record, Sequence};
+
+/// What the worker wanted of the world.
+#[derive(Default)]
+pub(super) struct TestEffects {
+    sockets: BTreeMap<ConnectionId, Socket>,
+    pub(super) letters: Vec<(WorkerId, Letter)>,
+    pub(super) authenticate: Vec<(ConnectionId, Credentials)>,
+    pub(super) authorize: Vec<(ConnectionId, Vec<AccessRequest>)>,
+    pub(super) events: Vec<Event>,
+    /// Called whenever a letter is written, at that moment.
+    pub(super) on_letter: Option<Box<dyn FnMut() + Send>>,
+}
+
+/// One connection as its worker sees it.
+#[derive(Default)]
+pub(super) struct Socket {
+    /// Everything sent since it was last taken.
+    pub(super) sent: Vec<u8>,
+    /// Bytes that count as unsent while the peer does not read; `None` while it does.
+    pub(super) stalled: Option<usize>,
+    /// What arrived and was not taken yet.
+    pub(super) inbound: Vec<u8>,
+    pub(super) is_paused: bool,
+    pub(super) is_closed: bool,
+    /// How often the worker asked to be told, and was not told yet.
+    pub(super) notify: usize,
+    /// Bytes sent after the connection was to be closed.
+    pub(super) after_close: Vec<u8>,
+}
+
+impl TestEffects {
+    pub(super) fn socket(&mut self, id: ConnectionId) -> &mut Socket {
+        self.sockets.entry(id).or_default()
+    }
+
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        self.sockets.keys().copied().collect()
+    }
+
+    pub(super) fn take_letters(&mut self) -> Vec<(WorkerId, Letter)> {
+        mem::take(&mut self.letters)
+    }
+}
+
+impl Effects for TestEffects {
+    fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
+        let socket = self.socket(to);
+        if socket.is_closed {
+            socket.after_close.extend_from_slice(bytes);
+        }
+        socket.sent.extend_from_slice(bytes);
+        if let Some(unsent) = &mut socket.stalled {
+            *unsent += bytes.len();
+        }
+    }
+
+    fn unsent(&self, on: ConnectionId) -> usize {
+        self.sockets.get(&on).and_then(|socket| socket.stalled).unwrap_or_default()
+    }
+
+    fn notify_writable(&mut self, on: ConnectionId) {
+        self.socket(on).notify += 1;
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.socket(connection).is_closed = true;
+    }
+
+    fn pause(&mut self, connection: ConnectionId) {
+        self.socket(connection).is_paused = true;
+    }
+
+    fn resume(&mut self, connection: ConnectionId) {
+        self.socket(connection).is_paused = false;
+    }
+
+    fn letter(&mut self, to: WorkerId, letter: Letter) {
+        if let Some(on_letter) = &mut self.on_letter {
+            on_letter();
+        }
+        self.letters.push((to, letter));
+    }
+
+    fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials) {
+        self.authenticate.push((connection, credentials));
+    }
+
+    fn authorize(
+        &mut self,
+        connection: ConnectionId,
+        _client: Arc<Client>,
+        requests: Vec<AccessRequest>,
+    ) {
+        self.authorize.push((connection, requests));
+    }
+
+    fn persist(&mut self, sequence: Sequence, record: Record) {
+        panic!("nothing is stored here: {sequence:?} {record:?}");
+    }
+
+    fn load(&mut self, client_id: Arc<str>) {
+        panic!("nothing is stored here: {client_id}");
+    }
+
+    fn wants(&self, _kind: EventKind) -> bool {
+        true
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}

@@ -1,0 +1,57 @@
+//! Two threads in one place, held at the moment that matters.
+
+use std::thread;
+
+use flux_eventbus::SessionEnd;
+use flux_topic::TopicFilter;
+
+use super::client;
+use super::cluster::Cluster;
+use crate::clients;
+use crate::session::SharedSession;
+
+/// Worker 0 enters a subscription of `sub` into the session, and waits for the routes; then
+/// `meanwhile` happens, then worker 0 goes on. Returns how many routes are left.
+fn subscribe_and(meanwhile: impl FnOnce(&std::sync::Arc<SharedSession>, &TopicFilter)) -> usize {
+    let mut c = Cluster::new(2);
+    let peer = c.connect(0, "sub");
+    let filter = TopicFilter::parse("t/#").unwrap();
+    let (broker, session) = (c.broker.clone(), c.broker.clients.get("sub").unwrap());
+    let held = broker.routes.hold();
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            c.send(peer, &client::subscribe(peer.version, 1, &[("t/#", 1)]));
+        });
+        while session.lock().session.subscriptions().len() == 0 {
+            thread::yield_now();
+        }
+        // It will look at the session once more before it waits; let it.
+        for _ in 0..2_000 {
+            thread::yield_now();
+        }
+        meanwhile(&session, &filter);
+        drop(held);
+        worker.join().unwrap();
+    });
+    broker.routes.len()
+}
+
+/// Whoever ends a session clears its routes, which these are not among yet.
+#[test]
+fn a_session_that_ends_while_it_subscribes_leaves_no_route() {
+    let left = subscribe_and(|session, _| {
+        let ended = clients::end(session, &mut session.lock(), SessionEnd::CleanStart);
+        assert_eq!(ended.filters.len(), 1);
+    });
+    assert_eq!(left, 0);
+}
+
+/// The same with an UNSUBSCRIBE, over the connection that took over or through the facade: it
+/// removes the subscription from the session, then the route, which is not there yet.
+#[test]
+fn an_unsubscribe_while_another_worker_subscribes_leaves_no_route() {
+    let left = subscribe_and(|session, filter| {
+        assert!(session.lock().session.unsubscribe(filter).is_some());
+    });
+    assert_eq!(left, 0, "routed, although the session does not know of it, and never removed");
+}
