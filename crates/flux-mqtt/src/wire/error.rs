@@ -62,6 +62,9 @@ pub enum FrameError {
         /// Name of the packet.
         packet: &'static str,
     },
+    /// Authentication Data without Authentication Method (section 3.1.2.11.10).
+    #[error("there is authentication data and no authentication method")]
+    AuthenticationDataAlone,
     /// A property that may come once came twice.
     #[error("property {0:#04x} is there twice")]
     RepeatedProperty(u8),
@@ -130,7 +133,7 @@ impl FrameError {
     ///
     /// No `_` arm: a new way to fail must choose its reason code to compile.
     #[must_use]
-    pub const fn reason_code(&self) -> ReasonCode {
+    pub fn reason_code(&self) -> ReasonCode {
         match self {
             Self::PacketTooLarge { .. } | Self::AnswerTooLarge { .. } => ReasonCode::PacketTooLarge,
             Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
@@ -149,7 +152,7 @@ impl FrameError {
             Self::SubscriptionOptions(_) => ReasonCode::MalformedPacket,
             // A subscription identifier from a client is a Protocol Error (section 3.3.2.3.8), any
             // other property in the wrong place makes the packet malformed (section 2.2.2.2).
-            Self::MisplacedProperty { id: 0x0B, .. } => ReasonCode::ProtocolError,
+            Self::MisplacedProperty { id: 0x0B, packet: "PUBLISH" } => ReasonCode::ProtocolError,
             Self::MisplacedProperty { .. }
             | Self::VariableByteInteger
             | Self::UnknownPacketType(_)
@@ -164,6 +167,7 @@ impl FrameError {
             | Self::ReasonCode { .. }
             | Self::ConnectFlags(_) => ReasonCode::MalformedPacket,
             Self::PacketIdZero
+            | Self::AuthenticationDataAlone
             | Self::RepeatedProperty(_)
             | Self::PropertyValue(_)
             | Self::NoTopicFilter

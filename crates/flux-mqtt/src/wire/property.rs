@@ -69,10 +69,7 @@ pub(super) fn read<'a>(
         visit(property);
     }
     if has(seen, AUTHENTICATION_DATA) && !has(seen, AUTHENTICATION_METHOD) {
-        return Err(FrameError::MisplacedProperty {
-            id: AUTHENTICATION_DATA,
-            packet: place.packet(),
-        });
+        return Err(FrameError::AuthenticationDataAlone);
     }
     Ok(())
 }
@@ -200,7 +197,7 @@ mod tests {
         check(Place::Publish, &[0x18, 0, 0, 0, 9], &misplaced(0x18, "PUBLISH"));
         check(Place::Subscribe, &[0x1F, 0, 0], &misplaced(0x1F, "SUBSCRIBE"));
         check(Place::Connect, &[0x24, 1], &misplaced(0x24, "CONNECT"));
-        check(Place::Connect, &[0x16, 0, 0], &misplaced(0x16, "CONNECT"));
+        check(Place::Connect, &[0x16, 0, 0], &Err(FrameError::AuthenticationDataAlone));
         check(Place::Publish, &[0x7E, 1], &Err(FrameError::UnknownProperty(0x7E)));
         check(Place::Publish, &[0xA6, 0x01], &Err(FrameError::UnknownProperty(0xA6)));
     }

@@ -44,7 +44,7 @@ impl From<FrameError> for End {
 
 impl End {
     /// What DISCONNECT says, when there is somebody left to tell.
-    const fn reason_code(&self) -> Option<ReasonCode> {
+    fn reason_code(&self) -> Option<ReasonCode> {
         match self {
             Self::ByClient(_) | Self::Lost => None,
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
@@ -60,7 +60,7 @@ impl End {
         !matches!(self, Self::ByClient(Disconnect { reason: 0, .. }))
     }
 
-    const fn event(&self) -> DisconnectReason {
+    fn event(&self) -> DisconnectReason {
         match self {
             Self::ByClient(Disconnect { reason: 0x00, .. }) => DisconnectReason::ByClient,
             Self::ByClient(Disconnect { reason: 0x04, .. }) => DisconnectReason::ByClientWithWill,

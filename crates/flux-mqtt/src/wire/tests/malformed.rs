@@ -57,7 +57,7 @@ fn malformed_connects_of_v5() {
     connect(V5, 2, &with(&[0x22, 0, 1, 0x22, 0, 1]), &E::RepeatedProperty(0x22));
     let misplaced = |id, packet| E::MisplacedProperty { id, packet };
     connect(V5, 2, &with(&[0x23, 0, 1]), &misplaced(0x23, "CONNECT"));
-    connect(V5, 2, &with(&[0x16, 0, 0]), &misplaced(0x16, "CONNECT"));
+    connect(V5, 2, &with(&[0x16, 0, 0]), &FrameError::AuthenticationDataAlone);
     connect(V5, 2, &with(&[0x04]), &E::UnknownProperty(4));
     connect(V5, 2, &[&with(&[])[..], &[1, 2]].concat(), &E::TrailingBytes(2));
     let will =

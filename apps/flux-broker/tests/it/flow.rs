@@ -1,0 +1,164 @@
+//! What a client can take: Receive Maximum and Maximum Packet Size (sections 3.1.2.11, 4.9).
+
+use flux_mqtt::Settings;
+
+use crate::support::Version::V5;
+use crate::support::{
+    Broker, Client, Connect, Publish, Received, Version, puback, pubcomp, pubrec, pubrel,
+};
+
+scenarios! {
+    receive_maximum_bounds_unacknowledged_messages,
+    a_qos_2_message_counts_until_pubcomp,
+    receive_maximum_holds_for_what_comes_again,
+    qos_0_is_not_held_back_by_receive_maximum,
+    a_message_too_large_for_the_client_is_dropped,
+    no_connack_is_larger_than_the_client_takes,
+    the_client_may_not_exceed_the_brokers_receive_maximum with receives_three,
+}
+
+scenarios_of_both_versions! {
+    a_packet_too_large_for_the_broker_ends_the_connection with takes_1000_bytes,
+}
+
+fn receive_maximum_bounds_unacknowledged_messages(broker: &Broker) {
+    let (mut publisher, mut client) = pair(broker, &Connect::new(V5, "a").receive_maximum(2));
+    for number in 0..10 {
+        publisher.publish("a", number.to_string(), 1);
+    }
+    let mut open = vec![client.receive(), client.receive()];
+    client.expect_nothing();
+    for number in 2..10 {
+        // The younger one first: acknowledgements need no order.
+        client.send(&puback(open.remove(1).id));
+        let next = client.receive();
+        assert_eq!(next.number(), number);
+        client.expect_nothing();
+        open.push(next);
+    }
+}
+
+fn a_qos_2_message_counts_until_pubcomp(broker: &Broker) {
+    let (mut publisher, mut client) = pair(broker, &Connect::new(V5, "a").receive_maximum(2));
+    for number in 0..10 {
+        publisher.publish("a", number.to_string(), 2);
+    }
+    let mut open = vec![client.receive(), client.receive()];
+    for number in 2..10 {
+        let id = open.remove(0).id;
+        client.send(&pubrec(id));
+        client.expect(&pubrel(id));
+        client.expect_nothing();
+        client.send(&pubcomp(id));
+        let next = client.receive();
+        assert_eq!(next.number(), number);
+        open.push(next);
+    }
+}
+
+fn receive_maximum_holds_for_what_comes_again(broker: &Broker) {
+    let connect = Connect::persistent(V5, "a");
+    let (mut publisher, mut client) = pair(broker, &connect);
+    for number in 0..5 {
+        publisher.publish("a", number.to_string(), 1);
+    }
+    let before: Vec<Received> = (0..5).map(|_| client.receive()).collect();
+    client.disconnect();
+    let mut client = Client::resume(broker, &connect.receive_maximum(2));
+    let (first, second) = (client.receive(), client.receive());
+    assert_eq!((first.id, second.id), (before[0].id, before[1].id));
+    client.expect_nothing();
+    client.send(&puback(first.id));
+    assert_eq!(client.receive().id, before[2].id);
+    client.expect_nothing();
+}
+
+fn qos_0_is_not_held_back_by_receive_maximum(broker: &Broker) {
+    let (mut publisher, mut client) = pair(broker, &Connect::new(V5, "a").receive_maximum(1));
+    publisher.publish("a", "one", 1);
+    publisher.publish("a", "two", 1);
+    publisher.publish("a", "zero", 0);
+    let one = client.receive();
+    assert_eq!(one.text(), "one");
+    assert_eq!(client.receive().text(), "zero");
+    client.expect_nothing();
+    client.send(&puback(one.id));
+    assert_eq!(client.receive().text(), "two");
+}
+
+fn a_message_too_large_for_the_client_is_dropped(broker: &Broker) {
+    let connect = Connect::new(V5, "a").maximum_packet_size(100).receive_maximum(1);
+    let (mut publisher, mut client) = pair(broker, &connect);
+    for qos in 0..=2 {
+        // As a packet: 2 bytes of header, 3 of topic, 1 of properties, 2 of identifier.
+        let identifier = if qos == 0 { 0 } else { 2 };
+        let largest = "x".repeat(100 - 2 - 3 - 1 - identifier);
+        publisher.publish("a", format!("{largest}x"), qos);
+        publisher.publish("a", &largest, qos);
+        publisher.publish("a", "y".repeat(200_000), qos);
+        publisher.publish("a", "small", qos);
+        assert_eq!(client.receive_and_acknowledge().text(), largest);
+        assert_eq!(client.receive_and_acknowledge().text(), "small");
+        client.expect_nothing();
+    }
+}
+
+fn no_connack_is_larger_than_the_client_takes(broker: &Broker) {
+    for limit in 1..=20 {
+        let connect = Connect::new(V5, "a").maximum_packet_size(limit).bytes();
+        let mut client = Client::open_with(broker, V5, &connect);
+        // Accepted or refused, in few bytes or in none [MQTT-3.1.2-24].
+        let len = client.try_packet().map_or(0, |packet| packet.len());
+        assert!(len <= usize::try_from(limit).unwrap(), "CONNACK has {len} bytes of {limit}");
+    }
+}
+
+fn the_client_may_not_exceed_the_brokers_receive_maximum(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
+    assert_eq!(client.connack.number(0x21), Some(3));
+    for id in 1..=3 {
+        client.send(&Publish::new("a", "x").qos(2, id).bytes(V5));
+        client.expect(&V5.ack(0x50, id, 0x10));
+    }
+    client.send(&pubrel(2));
+    client.expect(&pubcomp(2));
+    client.send(&Publish::new("a", "x").qos(2, 4).bytes(V5));
+    client.expect(&V5.ack(0x50, 4, 0x10));
+    client.send(&Publish::new("a", "x").qos(2, 5).bytes(V5));
+    client.expect_disconnect(0x93);
+}
+
+fn receives_three(settings: &mut Settings) {
+    settings.session.inbound_receive_maximum = 3;
+}
+
+fn a_packet_too_large_for_the_broker_ends_the_connection(broker: &Broker, version: Version) {
+    let mut bystander = Client::connect(broker, &Connect::new(version, "bystander"));
+    bystander.subscribe("a", 0);
+    let mut client = Client::connect(broker, &Connect::new(version, "a"));
+    if version == V5 {
+        assert_eq!(client.connack.number(0x27), Some(1000));
+    }
+    let largest = "x".repeat(1000 - 3 - version.properties(&[]).len() - 3);
+    client.send(&Publish::new("a", &largest).bytes(version));
+    bystander.expect_publish(&Publish::new("a", &largest));
+    // The length alone is enough; nobody waits for the rest.
+    client.send(&Publish::new("a", format!("{largest}x")).bytes(version)[..3]);
+    client.expect_disconnect(0x95);
+    bystander.expect_nothing();
+    let mut client =
+        Client::open_with(broker, version, &Connect::new(version, &"a".repeat(1000)).bytes());
+    client.expect_closed();
+}
+
+fn takes_1000_bytes(settings: &mut Settings) {
+    settings.max_packet_size = 1000;
+}
+
+/// A publisher, and a client that subscribed to `a` with QoS 2.
+fn pair(broker: &Broker, connect: &Connect) -> (Client, Client) {
+    let publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
+    let mut client = Client::connect(broker, connect);
+    client.subscribe("a", 2);
+    (publisher, client)
+}

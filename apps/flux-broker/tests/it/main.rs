@@ -1,0 +1,34 @@
+//! The broker from outside: real sockets, raw bytes, a client library that we did not write,
+//! and the program itself.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[macro_use]
+mod support;
+
+mod connect;
+mod echo;
+mod expiry;
+mod facade;
+mod flow;
+mod framing;
+mod handshake;
+mod keep_alive;
+mod limits;
+mod max_qos;
+mod program;
+mod resume;
+mod retained;
+mod routing;
+mod rumqtt;
+mod session;
+mod subscribe;
+mod takeover;
+mod violation;
+mod will;

@@ -1,0 +1,105 @@
+//! The program itself: what it prints, how it ends, what it refuses.
+
+mod child;
+#[cfg(target_os = "linux")]
+mod descriptors;
+
+use std::net::{IpAddr, TcpListener};
+
+use self::child::{Program, run};
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect, Publish};
+
+#[test]
+fn it_says_in_one_line_where_it_listens() {
+    let program = Program::start(&["--port", "0"]);
+    assert!(!program.addresses.is_empty());
+    for address in &program.addresses {
+        assert!(address.ip().is_loopback(), "{address}");
+        Client::connect_to(*address, &Connect::new(V5, "")).disconnect();
+    }
+    let (status, rest) = program.terminate("TERM");
+    assert_eq!((status.code(), rest.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn it_takes_leave_of_its_clients_when_it_is_told_to_stop() {
+    for signal in ["TERM", "INT"] {
+        let program = Program::start(&["--port", "0", "--workers", "2"]);
+        let address = program.addresses[0];
+        let mut clients = [V5, V311, V5, V311]
+            .map(|version| Client::connect_to(address, &Connect::new(version, "")));
+        let mut waits = Client::open(address, V5);
+        let (status, _) = program.terminate(signal);
+        assert_eq!(status.code(), Some(0), "{signal}");
+        for client in &mut clients {
+            client.expect_disconnect(0x8B);
+        }
+        waits.expect_closed();
+    }
+}
+
+#[test]
+fn an_address_in_use_ends_it_and_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let output = run(&["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains(&format!("cannot listen on {address}")), "{complaint}");
+    assert!(complaint.contains("another program listens there"), "{complaint}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+}
+
+/// Only Linux has all of 127.0.0.0/8 without configuration.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_address_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let other = std::net::SocketAddr::new(IpAddr::from([127, 0, 0, 2]), port);
+    let _other_taken = TcpListener::bind(other).unwrap();
+    let output = run(&["--bind", "127.0.0.1,127.0.0.2", "--port", &port.to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    for ip in ["127.0.0.1", "127.0.0.2"] {
+        let line = format!("cannot listen on {ip}:{port}");
+        assert!(complaint.lines().any(|complaint| complaint.contains(&line)), "{complaint}");
+    }
+}
+
+#[test]
+fn an_open_address_needs_leave_for_anonymous_access() {
+    let output = run(&["--bind", "0.0.0.0", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("0.0.0.0"), "{complaint}");
+    assert!(complaint.contains("anybody may connect"), "{complaint}");
+    assert!(complaint.contains("--allow-anonymous"), "{complaint}");
+
+    let program = Program::start(&["--bind", "0.0.0.0", "--port", "0", "--allow-anonymous"]);
+    let mut address = program.addresses[0];
+    assert!(address.ip().is_unspecified());
+    address.set_ip(IpAddr::from([127, 0, 0, 1]));
+    Client::connect_to(address, &Connect::new(V311, "a")).ping();
+    assert_eq!(program.terminate("TERM").0.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_argument_is_explained() {
+    for arguments in [&["--port", "70000"][..], &["--max-qos", "3"], &["--workers", "0"], &["x"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("error"));
+    }
+}
+
+#[test]
+fn the_maximum_qos_can_be_chosen() {
+    let program = Program::start(&["--port", "0", "--max-qos", "1"]);
+    let mut client = Client::connect_to(program.addresses[0], &Connect::new(V311, "a"));
+    client.send(&V311.subscribe(1, &[("a", 2)]));
+    client.expect(&V311.suback(1, &[1]));
+    client.send(&Publish::new("a", "x").bytes(V311));
+    client.expect_publish(&Publish::new("a", "x"));
+}

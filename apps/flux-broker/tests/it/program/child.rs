@@ -1,0 +1,77 @@
+//! The program as a child process, which ends with the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+
+/// A running broker program.
+pub(crate) struct Program {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    command(env!("CARGO_BIN_EXE_flux-broker")).args(arguments).output().unwrap()
+}
+
+/// A command whose settings come from its arguments alone.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for name in ["BIND", "PORT", "WORKERS", "MAX_QOS", "ALLOW_ANONYMOUS", "LOG"] {
+        command.env_remove(format!("FLUX_{name}"));
+    }
+    command
+}
+
+impl Program {
+    /// Starts the program and reads where it listens.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_flux-broker"));
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    /// The same in a shell that first runs `preparation`, such as `ulimit`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_after(preparation: &str, arguments: &[&str]) -> Self {
+        let mut command = command("sh");
+        command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
+        command.arg(env!("CARGO_BIN_EXE_flux-broker")).args(arguments);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut program = Self { child, stderr, addresses: Vec::new() };
+        let mut line = String::new();
+        program.stderr.read_line(&mut line).unwrap();
+        let (_, addresses) = line.split_once(" listening on ").expect(&line);
+        let (addresses, _) = addresses.split_once(": ").expect(&line);
+        program.addresses = addresses.split(" and ").map(|part| part.parse().unwrap()).collect();
+        program
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal and waits for the end; returns also what else came on stderr.
+    pub(crate) fn terminate(mut self, signal: &str) -> (ExitStatus, String) {
+        let kill = format!("kill -{signal} {}", self.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _has_ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}

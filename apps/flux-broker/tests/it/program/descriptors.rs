@@ -1,0 +1,75 @@
+//! More connections than the process may have descriptors.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::time::Duration;
+
+use super::child::Program;
+use crate::support::Version::V311;
+use crate::support::{Client, Connect, DEADLINE};
+
+#[test]
+fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
+    let program = Program::start_after(
+        "ulimit -n 40",
+        &["--port", "0", "--bind", "127.0.0.1", "--workers", "1"],
+    );
+    let connect = Connect::new(V311, "").bytes();
+    let mut clients: Vec<Client> = (0..60)
+        .map(|_| {
+            let mut client = Client::open(program.addresses[0], V311);
+            client.send(&connect);
+            client
+        })
+        .collect();
+    // They are accepted in their order; the first without an answer is the first that waits.
+    let mut served = 0;
+    while is_served(&clients[served], DEADLINE_OF_THE_SERVED) {
+        served += 1;
+    }
+    assert!(served > 5, "{served} descriptors are few");
+    let before = ticks(program.id());
+    assert!(!is_served(&clients[served], Duration::from_secs(1)));
+    let used = ticks(program.id()) - before;
+    assert!(used < TICKS_PER_SECOND / 2, "it used {used} ticks while it waited");
+    // Each that leaves makes room for one that waits; those inside are served all the while.
+    let mut waiting = clients.split_off(served);
+    clients[served - 1].ping();
+    waiting.truncate(clients.len() - 1);
+    clients.drain(..waiting.len()).for_each(Client::disconnect);
+    for client in &mut waiting {
+        client.expect_connack();
+        client.ping();
+    }
+    clients[0].ping();
+}
+
+/// Long enough for an answer that comes at all.
+const DEADLINE_OF_THE_SERVED: Duration = Duration::from_secs(2);
+
+/// Whether CONNACK comes within this time.
+fn is_served(client: &Client, wait: Duration) -> bool {
+    client.stream().set_read_timeout(Some(wait)).unwrap();
+    let mut connack = [0; 4];
+    let result = client.stream().read_exact(&mut connack);
+    client.stream().set_read_timeout(Some(DEADLINE)).unwrap();
+    match result {
+        Ok(()) => {
+            assert_eq!(connack, [0x20, 2, 0, 0]);
+            true
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Processor time of a process: fields 14 and 15 of `/proc/PID/stat`.
+fn ticks(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = fields.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// `USER_HZ`, the same on every Linux that has one of the usual processors.
+const TICKS_PER_SECOND: u64 = 100;

@@ -1,0 +1,22 @@
+//! What the scenarios are written with: a broker, a raw-byte client, packets, and time.
+
+#[macro_use]
+mod workers;
+
+mod broker;
+mod clock;
+mod connect;
+mod packet;
+mod property;
+mod publish;
+mod raw;
+
+pub(crate) use broker::{Broker, loopback_settings};
+pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
+pub(crate) use connect::{Connect, Will};
+pub(crate) use packet::{
+    PINGREQ, PINGRESP, Version, packet, puback, pubcomp, pubrec, pubrel, string,
+};
+pub(crate) use property::{Properties, u16_property, u32_property};
+pub(crate) use publish::{Publish, Received};
+pub(crate) use raw::Client;

@@ -1,0 +1,46 @@
+//! A broker in this process, on a port that the system chose.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use flux_mqtt::{
+    AllowAll, BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with,
+};
+
+/// A running broker; it stops when this is dropped.
+pub(crate) struct Broker {
+    pub(crate) handle: BrokerHandle,
+}
+
+impl Broker {
+    /// Starts a broker with so many workers and the default settings, after `change`.
+    pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = loopback_settings();
+        settings.workers = NonZeroUsize::new(workers).unwrap();
+        change(&mut settings);
+        let authenticator = Arc::new(SimpleAuthenticator::new());
+        let events = Arc::new(EventBus::new());
+        let handle =
+            start_broker_with(settings, events, authenticator, Arc::new(AllowAll)).unwrap();
+        Self { handle }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.handle.local_addrs()[0]
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.handle.stop();
+        self.handle.wait();
+    }
+}
+
+/// The default settings, on a port of 127.0.0.1 that the system chooses.
+pub(crate) fn loopback_settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.listen = Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]);
+    settings
+}

@@ -1,0 +1,289 @@
+//! A client that knows nothing but bytes.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::property::split_integer;
+use super::{
+    Broker, Connect, DEADLINE, PINGREQ, PINGRESP, Properties, Publish, Received, Version, puback,
+    pubcomp, pubrec, pubrel,
+};
+
+/// A network connection; what must come has a deadline, after which the test fails.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    /// Bytes that were read already and are to be read again.
+    aside: Vec<u8>,
+    pub(crate) version: Version,
+    /// Whether CONNACK said that there was a session.
+    pub(crate) session_present: bool,
+    /// The properties of CONNACK.
+    pub(crate) connack: Properties,
+}
+
+impl Client {
+    /// Opens a connection and sends nothing.
+    pub(crate) fn open(address: SocketAddr, version: Version) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        let stream = BufReader::with_capacity(64 * 1024, stream);
+        Self {
+            stream,
+            aside: Vec::new(),
+            version,
+            session_present: false,
+            connack: Properties::default(),
+        }
+    }
+
+    /// Opens a connection, sends `bytes`, and returns what to read the answer with.
+    pub(crate) fn open_with(broker: &Broker, version: Version, bytes: &[u8]) -> Self {
+        let mut client = Self::open(broker.address(), version);
+        client.send(bytes);
+        client
+    }
+
+    /// Connects; the broker must accept.
+    pub(crate) fn connect(broker: &Broker, connect: &Connect) -> Self {
+        Self::connect_to(broker.address(), connect)
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr, connect: &Connect) -> Self {
+        let mut client = Self::open(address, connect.version);
+        client.send(&connect.bytes());
+        client.expect_connack();
+        client
+    }
+
+    /// Connects with a session that must be there.
+    pub(crate) fn resume(broker: &Broker, connect: &Connect) -> Self {
+        let client = Self::connect(broker, connect);
+        assert!(client.session_present, "the session is gone");
+        client
+    }
+
+    pub(crate) fn expect_connack(&mut self) {
+        let connack = self.packet();
+        assert_eq!(connack[0], 0x20, "not a CONNACK: {connack:02x?}");
+        assert!(connack[2] <= 1, "acknowledge flags");
+        assert_eq!(connack[3], 0, "refused: {connack:02x?}");
+        self.session_present = connack[2] == 1;
+        if self.version == Version::V5 {
+            let (properties, rest) = Properties::split(&connack[4..]);
+            assert!(rest.is_empty());
+            self.connack = properties;
+        } else {
+            assert_eq!(connack.len(), 4);
+        }
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.get_ref().write_all(bytes).expect("the broker reads");
+    }
+
+    /// Sends what the broker may not want to read to its end.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) {
+        let _may_be_closed = self.stream.get_ref().write_all(bytes);
+    }
+
+    /// Reads one packet, whatever it is.
+    pub(crate) fn packet(&mut self) -> Vec<u8> {
+        self.try_packet().expect("the broker has closed the connection")
+    }
+
+    /// Reads one packet; `None` when the connection ends before it is complete.
+    pub(crate) fn try_packet(&mut self) -> Option<Vec<u8>> {
+        let mut packet = Vec::new();
+        while packet.len() < 2 || packet.last().is_some_and(|byte| byte & 0x80 != 0) {
+            let end = packet.len() + 1;
+            self.read_until(&mut packet, end)?;
+        }
+        let (len, _) = split_integer(&packet[1..]);
+        let end = packet.len() + len;
+        self.read_until(&mut packet, end)?;
+        Some(packet)
+    }
+
+    /// Reads until there are so many bytes; `None` when the connection ends before.
+    fn read_until(&mut self, bytes: &mut Vec<u8>, len: usize) -> Option<()> {
+        while bytes.len() < len {
+            let buffered = self.buffered();
+            let taken = buffered.len().min(len - bytes.len());
+            bytes.extend_from_slice(buffered.get(..taken).filter(|taken| !taken.is_empty())?);
+            if self.aside.is_empty() {
+                self.stream.consume(taken);
+            } else {
+                self.aside.drain(..taken);
+            }
+        }
+        Some(())
+    }
+
+    /// Waits for bytes; none are there at the end of the connection.
+    fn buffered(&mut self) -> &[u8] {
+        if !self.aside.is_empty() {
+            return &self.aside;
+        }
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => &[],
+            Err(error) => panic!("nothing comes: {error}"),
+        }
+    }
+
+    /// The next bytes must be exactly these.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, expected: &[u8]) {
+        let mut got = Vec::new();
+        let end = self.read_until(&mut got, expected.len());
+        let is_right = got == expected;
+        let (got, expected) = (excerpt(&got), excerpt(expected));
+        assert!(is_right, "expected {expected}\n  but got {got}, complete: {}", end.is_some());
+    }
+
+    /// The next packet must be this PUBLISH.
+    #[track_caller]
+    pub(crate) fn expect_publish(&mut self, publish: &Publish) {
+        self.expect(&publish.bytes(self.version));
+    }
+
+    /// The next packet must be a PUBLISH.
+    #[track_caller]
+    pub(crate) fn receive(&mut self) -> Received {
+        let packet = self.packet();
+        Received::parse(self.version, &packet)
+    }
+
+    /// The next packet must be a PUBLISH, which is acknowledged as its QoS demands.
+    #[track_caller]
+    pub(crate) fn receive_and_acknowledge(&mut self) -> Received {
+        let received = self.receive();
+        match received.qos {
+            0 => {}
+            1 => self.send(&puback(received.id)),
+            _ => {
+                self.send(&pubrec(received.id));
+                self.expect_later(&pubrel(received.id));
+                self.send(&pubcomp(received.id));
+            }
+        }
+        received
+    }
+
+    /// This packet must come; what comes before it is read afterwards.
+    #[track_caller]
+    fn expect_later(&mut self, expected: &[u8]) {
+        let mut before = Vec::new();
+        loop {
+            let packet = self.packet();
+            if packet == expected {
+                break;
+            }
+            before.extend_from_slice(&packet);
+        }
+        self.aside.splice(..0, before);
+    }
+
+    /// Nothing more comes, and the connection is closed.
+    #[track_caller]
+    pub(crate) fn expect_closed(&mut self) {
+        let rest = self.buffered();
+        assert!(rest.is_empty(), "the connection should be closed, but: {}", excerpt(rest));
+    }
+
+    /// MQTT 5.0: DISCONNECT with this code and the end. MQTT 3.1.1: the end.
+    #[track_caller]
+    pub(crate) fn expect_disconnect(&mut self, code: u8) {
+        if self.version == Version::V5 {
+            let packet = self.packet();
+            let is_right = matches!(packet[..], [0xE0, 1, got] | [0xE0, 2, got, 0] if got == code);
+            assert!(is_right, "not DISCONNECT {code:#04x}: {packet:02x?}");
+        }
+        self.expect_closed();
+    }
+
+    /// Nothing waits for this client. Whatever was offered to its session by now would come
+    /// before the message that it sends itself here; at QoS 0, which no window holds back.
+    #[track_caller]
+    pub(crate) fn expect_nothing(&mut self) {
+        let topic = format!("$test/fence/{}", self.stream.get_ref().local_addr().unwrap());
+        self.send(&self.version.subscribe(0xFFFF, &[(&topic, 0)]));
+        self.expect(&self.version.suback(0xFFFF, &[0]));
+        let fence = Publish::new(&topic, "nothing came before");
+        self.send(&fence.bytes(self.version));
+        self.expect_publish(&fence);
+        self.send(&self.version.unsubscribe(0xFFFF, &[&topic]));
+        self.expect(&self.version.unsuback(0xFFFF, &[0]));
+    }
+
+    /// The connection is alive, and nothing was sent before the answer.
+    #[track_caller]
+    pub(crate) fn ping(&mut self) {
+        self.send(&PINGREQ);
+        self.expect(&PINGRESP);
+    }
+
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, filter: &str, options: u8) {
+        self.send(&self.version.subscribe(0xFFFE, &[(filter, options)]));
+        self.expect(&self.version.suback(0xFFFE, &[options & 3]));
+    }
+
+    /// Publishes at QoS 0, 1 or 2 and waits until the broker has the message.
+    #[track_caller]
+    pub(crate) fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>, qos: u8) {
+        let publish = Publish::new(topic, payload);
+        self.publish_packet(&if qos == 0 { publish } else { publish.qos(qos, 1) }, qos);
+    }
+
+    /// The same with a packet of identifier 1.
+    #[track_caller]
+    pub(crate) fn publish_packet(&mut self, publish: &Publish, qos: u8) {
+        self.send(&publish.bytes(self.version));
+        match qos {
+            0 => self.ping(),
+            1 => self.expect_taken(0x40),
+            _ => {
+                self.expect_taken(0x50);
+                self.send(&pubrel(1));
+                self.expect(&pubcomp(1));
+            }
+        }
+    }
+
+    /// An acknowledgement, whether or not somebody has subscribed.
+    #[track_caller]
+    fn expect_taken(&mut self, first: u8) {
+        let ack = self.packet();
+        assert!(matches!(ack[..], [f, _, 0, 1] | [f, _, 0, 1, 0x10] if f == first), "{ack:02x?}");
+    }
+
+    /// Leaves in peace: no will, and the broker is done with the connection.
+    pub(crate) fn disconnect(mut self) {
+        self.send(&[0xE0, 0]);
+        self.expect_closed();
+    }
+
+    /// MQTT 5.0: leaves with DISCONNECT 0x04; the broker is done with the connection.
+    pub(crate) fn close_with_will(mut self) {
+        self.send(&[0xE0, 1, 4]);
+        self.expect_closed();
+    }
+
+    /// The connection is lost.
+    pub(crate) fn lose(self) {
+        drop(self);
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+}
+
+/// Long bytes are not worth reading.
+fn excerpt(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(200)];
+    format!("{} bytes: {shown:02x?} {:?}", bytes.len(), String::from_utf8_lossy(shown))
+}
