@@ -236,6 +236,7 @@ pub(crate) fn end(
     reason: SessionEnd,
 ) -> Ended {
     state.ended = true;
+    session.next_generation(state);
     let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
     let remains = std::mem::replace(&mut state.session, Session::new(SessionLimits::default()));
     Ended {

@@ -110,7 +110,7 @@ impl SharedSession {
         self.state.lock()
     }
 
-    /// Gives the session to another connection, and returns its generation.
+    /// Takes the session away from its connection, and returns the generation of the next.
     pub(crate) fn next_generation(&self, state: &mut SessionState) -> u64 {
         state.generation += 1;
         self.generation.store(state.generation, Ordering::Release);

@@ -199,8 +199,8 @@ impl Worker {
         }
     }
 
-    /// Handles one packet of a client that is online; no answer is larger than the client takes
-    /// [MQTT-3.1.2-24].
+    /// Handles one packet of a client that is online, if the session is still this connection's;
+    /// no answer is larger than the client takes [MQTT-3.1.2-24].
     fn packet_in_bounds(
         &mut self,
         now: Timestamp,
@@ -209,6 +209,10 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
+        if !online.session.is_held_by(online.generation) {
+            // The letter that says so is on its way.
+            return Err(End::TakenOver);
+        }
         let before = self.answers.len();
         self.packet(now, id, online, frame, fx)?;
         let len = u32::try_from(self.answers.len() - before).unwrap_or(u32::MAX);

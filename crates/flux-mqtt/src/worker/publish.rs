@@ -32,9 +32,6 @@ impl Worker {
         if online.version == Version::V5 && publish.qos > self.settings.max_qos {
             return Err(FrameError::QosNotSupported(self.settings.max_qos.as_u8()).into());
         }
-        if !online.session.is_held_by(online.generation) {
-            return Err(End::TakenOver);
-        }
         let Some(verdict) = self.may_publish(id, online, &publish, frame, fx) else {
             return Ok(());
         };
