@@ -11,9 +11,9 @@ use flux_eventbus::SessionEnd;
 use flux_session::{Session, SessionLimits, Timestamp};
 use flux_topic::TopicFilter;
 
-use crate::due_sessions::DueId;
 use crate::message::Message;
-use crate::session::{Attachment, Publisher, SessionKey, SessionState, SharedSession, StoredWill};
+use crate::names::{DueId, Publisher, SessionKey};
+use crate::session::{Attachment, SessionState, SharedSession, StoredWill};
 
 /// Every session of the broker, by client identifier.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flux_session::Timestamp;
 use parking_lot::Mutex;
 
-use crate::session::{SessionKey, SharedSession};
+use crate::names::DueId;
+use crate::session::SharedSession;
 
 /// Invariant: a session is in the list at most once, at the moment in its
 /// `SessionState::timer`, give or take a thread that is between the two.
@@ -20,15 +21,6 @@ pub(crate) struct DueSessions {
     /// The first moment in milliseconds, or `u64::MAX`: what each turn of each worker reads.
     next: AtomicU64,
     list: Mutex<BTreeMap<DueId, Arc<SharedSession>>>,
-}
-
-/// A place in the list. The generation tells the places apart that a session takes one after
-/// another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct DueId {
-    pub(crate) moment: Timestamp,
-    pub(crate) key: SessionKey,
-    pub(crate) generation: u64,
 }
 
 impl DueSessions {

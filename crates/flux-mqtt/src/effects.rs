@@ -5,7 +5,8 @@ use std::sync::Arc;
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 
-use crate::input::{ConnectionId, Letter, WorkerId};
+use crate::input::Letter;
+use crate::names::{ConnectionId, WorkerId};
 use crate::storage::{Record, Sequence};
 
 /// The hands of a worker. The driver implements it with sockets and threads, a simulator with

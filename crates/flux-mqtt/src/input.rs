@@ -8,21 +8,9 @@ use flux_auth::{Authentication, Verdict};
 use flux_topic::TopicFilter;
 
 use crate::message::Message;
+use crate::names::ConnectionId;
 use crate::settings::Settings;
 use crate::storage::{Record, Sequence};
-
-/// Names a worker: 0, 1, 2 and so on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub usize);
-
-/// Names a connection of a worker for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId {
-    /// The place, used again after the connection is gone.
-    pub index: u32,
-    /// Tells the connections apart that used the place.
-    pub stamp: u32,
-}
 
 /// Something happened that a worker must know of.
 ///

@@ -11,8 +11,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::broker::Broker;
 use crate::driver::{Mail, Mailboxes};
-use crate::input::{Command, Done, Letter, WorkerId};
+use crate::input::{Command, Done, Letter};
 use crate::message::{Message, Parts};
+use crate::names::WorkerId;
 
 /// Publishes and subscribes in process, from any thread. A clone is a reference to the same.
 ///

@@ -8,7 +8,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicName;
 use triomphe::ThinArc;
 
-use crate::session::Publisher;
+use crate::names::Publisher;
 use crate::wire::{Properties, Publish};
 
 /// A message on its way to one subscriber.

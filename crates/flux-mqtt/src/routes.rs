@@ -16,7 +16,8 @@ use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 use parking_lot::RwLock;
 
 use crate::message::{Delivery, Message};
-use crate::session::{Offered, SessionKey, SharedSession};
+use crate::names::SessionKey;
+use crate::session::{Offered, SharedSession};
 
 /// The subscriptions of all sessions.
 #[derive(Debug)]

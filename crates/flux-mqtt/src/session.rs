@@ -3,7 +3,6 @@
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
 //! single exception is the retained store, whose read lock may be held around a session's.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,18 +10,8 @@ use flux_session::{Offer, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::due_sessions::DueId;
-use crate::input::{ConnectionId, WorkerId};
 use crate::message::{Delivery, Message};
-
-/// Names a session for as long as it lives; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionKey(pub(crate) NonZeroU64);
-
-/// Names a client identifier, over all its sessions: whose message it is, for No Local
-/// [MQTT-3.8.3-3].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Publisher(pub(crate) NonZeroU64);
+use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 
 /// A session that workers share.
 #[derive(Debug)]

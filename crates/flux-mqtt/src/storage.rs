@@ -5,7 +5,7 @@
 //! inside a decision, and everything that drives a worker must be able to hand it in.
 
 use crate::message::Message;
-use crate::session::SessionKey;
+use crate::names::SessionKey;
 
 /// Numbers the records of a store, in the order in which they were given to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

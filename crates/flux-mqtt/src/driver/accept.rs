@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
 use super::mailbox::{Mail, Mailboxes};
-use crate::input::WorkerId;
+use crate::names::WorkerId;
 use crate::settings::Listen;
 
 /// An address that the broker cannot listen on.

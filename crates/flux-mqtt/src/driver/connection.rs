@@ -9,7 +9,8 @@ use ntex::io::Io;
 use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Shell};
-use crate::input::ConnectionId;
+
+use crate::names::ConnectionId;
 
 /// Serves a connection until it ends. Generic over the filter: plain TCP, TLS, WebSocket.
 ///

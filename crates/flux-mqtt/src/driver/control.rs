@@ -15,7 +15,8 @@ use super::mailbox::{Mail, Mailboxes};
 use super::shell::{Outfit, Shell};
 use super::turn;
 use crate::broker::Broker;
-use crate::input::{Command, Letter, WorkerId};
+use crate::input::{Command, Letter};
+use crate::names::WorkerId;
 use crate::settings::Settings;
 use crate::worker::Worker;
 

@@ -9,7 +9,8 @@ use flux_eventbus::{Event, EventKind};
 use super::mailbox::Mail;
 use super::shell::Shell;
 use crate::effects::Effects;
-use crate::input::{ConnectionId, Input, Letter, WorkerId};
+use crate::input::{Input, Letter};
+use crate::names::{ConnectionId, WorkerId};
 use crate::storage::{Record, Sequence};
 
 /// Effects that really happen. Answers that take time run as tasks of the same thread and

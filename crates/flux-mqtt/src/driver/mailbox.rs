@@ -6,7 +6,8 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
-use crate::input::{Letter, WorkerId};
+use crate::input::Letter;
+use crate::names::WorkerId;
 
 /// What can be in a mailbox.
 #[derive(Debug)]

@@ -16,7 +16,8 @@ use tokio::task::AbortHandle;
 use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::mailbox::Mailboxes;
-use crate::input::{ConnectionId, Input, WorkerId};
+use crate::input::Input;
+use crate::names::{ConnectionId, WorkerId};
 use crate::worker::{Received, Worker};
 
 /// What a worker's thread works with beside the worker.

@@ -5,7 +5,7 @@ use flux_session::{AckError, Received};
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SessionState;
 use crate::wire::{Ack, AckKind, Frame, FrameError, PacketType, write_ack};

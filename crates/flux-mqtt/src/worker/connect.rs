@@ -13,7 +13,7 @@ use super::Worker;
 use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
 use crate::effects::Effects;
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::wire::{ConnAck, Connect, Frame, PacketType, Version, write_connack};
 

@@ -9,7 +9,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::timers::TimerId;
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 use crate::session::SharedSession;
 use crate::wire::{Connect, Version};
 

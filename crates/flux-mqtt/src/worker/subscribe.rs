@@ -12,7 +12,7 @@ use super::connection::Online;
 use super::end::End;
 use super::publish::{drop_reason, tell_dropped};
 use crate::effects::Effects;
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
 use crate::wire::{Frame, Subscribe, Unsubscribe, write_suback, write_unsuback};

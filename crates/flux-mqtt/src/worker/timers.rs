@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flux_session::Timestamp;
 
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 
 /// Connections by the moment at which they are looked at; those of the same moment in the
 /// order in which they were set. Who is looked at may have been heard of meanwhile, and sets

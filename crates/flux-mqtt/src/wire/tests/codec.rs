@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(read.packet_id.map(PacketId::get), sent.packet_id.map(u16::from));
         prop_assert_eq!(read.expiry, sent.properties.message_expiry_interval.map(u32::from));
         prop_assert_eq!(read.payload, &payload);
-        let key = crate::session::Publisher(std::num::NonZeroU64::MIN);
+        let key = crate::names::Publisher(std::num::NonZeroU64::MIN);
         let message = Message::from_publish(&read, key, None);
         let without_expiry = v5::codec::PublishProperties {
             message_expiry_interval: None,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{field, frame, legal, packet, properties};
 use crate::message::Message;
-use crate::session::Publisher;
+use crate::names::Publisher;
 use crate::wire::{FrameError, Publish, Version};
 
 /// Properties that travel with a message, encoded, in any order that is legal.

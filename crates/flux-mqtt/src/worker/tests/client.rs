@@ -6,7 +6,7 @@ use ntex_bytes::BytePages;
 use ntex_codec::Encoder;
 use ntex_mqtt::{v3, v5};
 
-use crate::input::ConnectionId;
+use crate::names::ConnectionId;
 use crate::wire::{Frame, PacketType, Version, split};
 
 /// A client's connection.

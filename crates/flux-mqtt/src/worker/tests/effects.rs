@@ -8,7 +8,8 @@ use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 
 use crate::effects::Effects;
-use crate::input::{ConnectionId, Letter, WorkerId};
+use crate::input::Letter;
+use crate::names::{ConnectionId, WorkerId};
 use crate::storage::{Record, Sequence};
 
 /// What the worker wanted of the world.

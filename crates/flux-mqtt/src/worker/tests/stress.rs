@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use super::client::{self, Peer, ack, connect};
 use super::cluster::{Cluster, Node};
-use crate::input::{ConnectionId, Input, Letter};
+use crate::input::{Input, Letter};
+use crate::names::ConnectionId;
 use crate::wire::Version;
 
 const WORKERS: usize = 4;
