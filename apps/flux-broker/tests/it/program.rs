@@ -3,6 +3,8 @@
 mod child;
 #[cfg(target_os = "linux")]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod memory;
 
 use std::net::{IpAddr, TcpListener};
 

@@ -1,0 +1,33 @@
+//! A flood on one connection does not grow the broker: what it does not get to, it does not read.
+
+use std::fs;
+
+use super::child::Program;
+use crate::support::Version::V311;
+use crate::support::{Client, Connect};
+
+/// A PUBLISH of QoS 0 to nobody: nothing is answered, so nothing else holds the client up.
+const PUBLISH: &[u8] = &[0x30, 3, 0, 1, b'a'];
+
+#[test]
+fn a_flood_is_read_no_faster_than_it_is_handled() {
+    let program = Program::start(&["--port", "0", "--workers", "1"]);
+    let mut client = Client::connect_to(program.addresses[0], &Connect::new(V311, "flood"));
+    let burst = PUBLISH.repeat(50_000);
+    client.send(&burst);
+    client.ping();
+    let before = peak(&program);
+    for _ in 0..60 {
+        client.send(&burst);
+    }
+    client.ping();
+    let grown = peak(&program) - before;
+    assert!(grown < 2048, "the broker grew by {grown} KiB while it was sent 15 MB");
+}
+
+/// The most memory that the program ever had resident, in KiB.
+fn peak(program: &Program) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim_end_matches("kB").trim().parse().unwrap()
+}
