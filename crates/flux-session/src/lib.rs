@@ -68,6 +68,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub use flux_time::Timestamp;
+
 mod session;
 
 mod delivery;
@@ -82,7 +84,6 @@ mod queue;
 
 mod packet_id;
 mod qos;
-mod timestamp;
 
 #[cfg(test)]
 mod tests;
@@ -100,4 +101,3 @@ pub use self::packet_id::PacketId;
 pub use self::qos::{InvalidQoS, QoS};
 pub use self::session::Session;
 pub use self::subscription::{RetainHandling, SubscriptionOptions};
-pub use self::timestamp::Timestamp;

@@ -83,7 +83,7 @@ fn without_test_modules(code: &str) -> String {
     kept
 }
 
-const PURE_CRATES: [&str; 3] = ["flux-retained", "flux-session", "flux-topic"];
+const PURE_CRATES: [&str; 4] = ["flux-retained", "flux-session", "flux-time", "flux-topic"];
 const IMPURE_CRATES: [&str; 7] =
     ["fastrand", "getrandom", "libc", "mio", "rand", "socket2", "tokio"];
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 /// A moment, in milliseconds since a start that the caller chooses once and keeps.
 ///
-/// The crate never reads a clock. It compares the moments it is given and nothing else, so any
-/// start does: the epoch, the start of the process, or zero in a test.
+/// Moments are compared with each other and with nothing else, so any start does: the epoch, the start of the process, or zero in a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
