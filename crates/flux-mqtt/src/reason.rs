@@ -50,6 +50,12 @@ impl ReasonCode {
         self as u8
     }
 
+    /// Returns whether the operation failed: the byte is 0x80 or above (section 2.4).
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        self.as_u8() >= 0x80
+    }
+
     /// Returns the CONNACK return code of MQTT 3.1.1 for a refused CONNECT, or `None` where
     /// the connection is closed without CONNACK [MQTT-3.2.2-6].
     #[must_use]

@@ -12,6 +12,7 @@ use crate::support::{
 
 scenarios! {
     a_full_queue_drops_the_newest with ten_queued_messages,
+    a_message_refused_for_a_full_queue_frees_its_identifier with ten_queued_messages,
     packet_identifiers_are_used_again with three_packet_identifiers,
     retained_and_live_messages_never_cross,
 }
@@ -53,6 +54,26 @@ fn a_full_queue_drops_the_newest(broker: &Broker) {
     client.expect_nothing();
     publisher.publish("a", "room again", 1);
     assert_eq!(client.receive_and_acknowledge().text(), "room again");
+}
+
+/// [MQTT-4.3.3-9]: after PUBREC 0x97 the identifier stands for a new message.
+fn a_message_refused_for_a_full_queue_frees_its_identifier(broker: &Broker) {
+    let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
+    let mut client = Client::connect(broker, &Connect::persistent(V5, "a"));
+    client.subscribe("a", 1);
+    client.disconnect();
+    for number in 0..10 {
+        publisher.publish("a", number.to_string(), 1);
+    }
+    publisher.send(&Publish::new("a", "refused").qos(2, 1).bytes(V5));
+    publisher.expect(&[0x50, 3, 0, 1, 0x97]);
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    for number in 0..10 {
+        assert_eq!(client.receive_and_acknowledge().number(), number);
+    }
+    client.ping();
+    publisher.publish("a", "a new message", 2);
+    assert_eq!(client.receive_and_acknowledge().text(), "a new message");
 }
 
 fn packet_identifiers_are_used_again(broker: &Broker) {

@@ -37,8 +37,8 @@ impl Worker {
         };
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
-                let reason = match note(online, packet_id, verdict)? {
-                    Inbound::New => self.accept(now, online, &publish, verdict, fx),
+                let reason = match note(online, packet_id)? {
+                    Inbound::New => self.accept_noted(now, online, &publish, verdict, fx),
                     // Delivered already, so acknowledged only [MQTT-4.3.3-10].
                     Inbound::Duplicate => ReasonCode::Success,
                 };
@@ -71,6 +71,25 @@ impl Worker {
         }
         let verdicts = self.decide(id, online, std::iter::once(access), frame, fx)?;
         verdicts.first().copied()
+    }
+
+    /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
+    /// refused is free again [MQTT-4.3.3-9].
+    fn accept_noted(
+        &mut self,
+        now: Timestamp,
+        online: &Online,
+        publish: &Publish<'_>,
+        verdict: Verdict,
+        fx: &mut impl Effects,
+    ) -> ReasonCode {
+        let reason = self.accept(now, online, publish, verdict, fx);
+        if reason.is_error()
+            && let Some(packet_id) = publish.packet_id
+        {
+            online.session.lock().session.forget_qos2(packet_id);
+        }
+        reason
     }
 
     /// Takes a message over, or refuses it, and returns the reason for the acknowledgement.
@@ -174,19 +193,14 @@ pub(super) fn tell_dropped(
     }
 }
 
-/// Notes the identifier of a QoS 2 message, or finds it noted already [MQTT-4.3.3-10]. That of
-/// a message that is refused stays free [MQTT-4.3.3-9].
-fn note(online: &Online, packet_id: PacketId, verdict: Verdict) -> Result<Inbound, End> {
+/// Notes the identifier of a QoS 2 message, or finds it noted already [MQTT-4.3.3-10].
+fn note(online: &Online, packet_id: PacketId) -> Result<Inbound, End> {
     let mut state = online.session.lock();
     if state.generation != online.generation {
         return Err(End::TakenOver);
     }
     let noted = state.session.receive_qos2(packet_id);
-    let noted = noted.map_err(|exceeded| FrameError::ReceiveMaximum(exceeded.limit))?;
-    if verdict == Verdict::Deny && noted == Inbound::New {
-        state.session.forget_qos2(packet_id);
-    }
-    Ok(noted)
+    Ok(noted.map_err(|exceeded| FrameError::ReceiveMaximum(exceeded.limit))?)
 }
 
 pub(super) fn published(client_id: Option<Arc<str>>, message: &Message) -> Event {
