@@ -76,6 +76,8 @@ mod delivery;
 mod limits;
 mod subscription;
 
+mod group;
+
 mod ack;
 mod in_flight;
 mod inbound;
@@ -94,6 +96,7 @@ struct Readme;
 
 pub use self::ack::{AckError, Received};
 pub use self::delivery::{Delivery, Message, SubscriptionIds};
+pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};
 pub use self::limits::{QUEUED_OVERHEAD, SessionLimits};
 pub use self::outgoing::{Discarded, DropReason, Offer, Outgoing};

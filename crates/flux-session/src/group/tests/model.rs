@@ -1,0 +1,217 @@
+//! A group against a list of messages: whatever happens between question and answer, each message
+//! is in exactly one place, and nobody with room stands idle while something waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::time::Duration;
+
+use proptest::prelude::{Just, any, prop, prop_oneof, proptest};
+use proptest::sample::Index;
+use proptest::strategy::Strategy as _;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn each_message_is_in_one_place(
+        strategy in prop::sample::select(&STRATEGIES),
+        limits in limits(),
+        actions in prop::collection::vec(action(), 1..200),
+    ) {
+        let mut world = World::new(strategy, limits);
+        for action in actions {
+            world.play(action);
+            world.check();
+        }
+        world.drain();
+    }
+}
+
+const STRATEGIES: [Strategy; 4] =
+    [Strategy::RoundRobin, Strategy::Random, Strategy::Sticky, Strategy::Affine];
+
+fn limits() -> impl proptest::strategy::Strategy<Value = GroupLimits> {
+    let when_full = prop_oneof![Just(GroupFull::Newest), Just(GroupFull::Oldest)];
+    (0_usize..5, 0_usize..400, when_full).prop_map(|(queued_messages, queued_bytes, when_full)| {
+        GroupLimits { queued_messages, queued_bytes, when_full }
+    })
+}
+
+/// Something that can happen in every state; what makes no sense right now does nothing.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Join(char),
+    Leave(char),
+    Publish {
+        draw: u64,
+        lifetime: Option<u64>,
+    },
+    /// One of the open questions is answered.
+    Accept(Index),
+    Decline(Index),
+    Ready(char),
+    /// A member gives back what it took, the last few messages of it.
+    GiveBack(char, usize),
+    Wait(u64),
+}
+
+fn action() -> impl proptest::strategy::Strategy<Value = Action> {
+    let key = || prop::sample::select(&['a', 'b', 'c']);
+    prop_oneof![
+        2 => key().prop_map(Action::Join),
+        1 => key().prop_map(Action::Leave),
+        8 => (any::<u64>(), prop::option::of(0_u64..20))
+            .prop_map(|(draw, lifetime)| Action::Publish { draw, lifetime }),
+        6 => any::<Index>().prop_map(Action::Accept),
+        4 => any::<Index>().prop_map(Action::Decline),
+        4 => key().prop_map(Action::Ready),
+        1 => (key(), 1_usize..4).prop_map(|(key, count)| Action::GiveBack(key, count)),
+        1 => (1_u64..10).prop_map(Action::Wait),
+    ]
+}
+
+struct World {
+    group: Members,
+    now: Timestamp,
+    next_number: u32,
+    members: BTreeSet<char>,
+    open: Vec<Ask<char, (), Numbered>>,
+    /// Who has room as far as the group was told, and is not being asked.
+    with_room: BTreeSet<char>,
+    taken: BTreeMap<char, Vec<Numbered>>,
+    /// Everything published and not refused, given up or expired.
+    held: BTreeSet<Numbered>,
+}
+
+impl World {
+    fn new(strategy: Strategy, limits: GroupLimits) -> Self {
+        Self {
+            group: Group::new(strategy, limits),
+            now: NOW,
+            next_number: 0,
+            members: BTreeSet::new(),
+            open: Vec::new(),
+            with_room: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            held: BTreeSet::new(),
+        }
+    }
+
+    fn play(&mut self, action: Action) {
+        match action {
+            Action::Join(key) => {
+                assert_eq!(self.group.join(key, ()), self.members.insert(key));
+            }
+            Action::Leave(key) => {
+                assert_eq!(self.group.leave(&key).is_some(), self.members.remove(&key));
+                self.with_room.remove(&key);
+            }
+            Action::Publish { draw, lifetime } => self.publish(draw, lifetime),
+            Action::Accept(which) => {
+                if let Some(ask) = self.answer(which) {
+                    self.accept(&ask);
+                }
+            }
+            Action::Decline(which) => {
+                if let Some(ask) = self.answer(which) {
+                    let step = self.group.declined(self.now, ask);
+                    self.note(step);
+                }
+            }
+            Action::Ready(key) => {
+                let step = self.group.ready(self.now, &key);
+                self.has_room(key);
+                self.note(step);
+            }
+            Action::GiveBack(key, count) => {
+                let taken = self.taken.entry(key).or_default();
+                let back = taken.split_off(taken.len().saturating_sub(count));
+                let step = self.group.give_back(self.now, back);
+                self.note(step);
+            }
+            Action::Wait(millis) => {
+                self.now = self.now + Duration::from_millis(millis);
+            }
+        }
+    }
+
+    fn publish(&mut self, draw: u64, lifetime: Option<u64>) {
+        let expires_at = lifetime.map(|millis| self.now + Duration::from_millis(millis));
+        let message = Numbered { number: self.next_number, expires_at };
+        self.next_number += 1;
+        self.held.insert(message);
+        let step = self.group.publish(self.now, message, draw);
+        if let Step::Ask(ask) = &step {
+            assert_eq!(ask.message, message, "what is new is handed out first");
+        }
+        self.note(step);
+    }
+
+    fn accept(&mut self, ask: &Ask<char, (), Numbered>) {
+        self.taken.entry(ask.key).or_default().push(ask.message);
+        let step = self.group.accepted(self.now, &ask.key);
+        self.has_room(ask.key);
+        self.note(step);
+    }
+
+    fn answer(&mut self, which: Index) -> Option<Ask<char, (), Numbered>> {
+        (!self.open.is_empty()).then(|| self.open.remove(which.index(self.open.len())))
+    }
+
+    fn has_room(&mut self, key: char) {
+        if self.members.contains(&key) {
+            self.with_room.insert(key);
+        }
+    }
+
+    fn note(&mut self, step: Step<char, (), Numbered>) {
+        match step {
+            Step::Ask(ask) => {
+                assert!(
+                    self.with_room.remove(&ask.key),
+                    "{} did not say that it has room",
+                    ask.key
+                );
+                self.open.push(ask);
+            }
+            Step::Full(message) => {
+                assert!(self.held.remove(&message));
+                assert!(self.with_room.is_empty(), "somebody has room");
+            }
+            Step::Queued => assert!(self.with_room.is_empty(), "somebody has room"),
+            Step::Idle => {}
+        }
+    }
+
+    fn check(&mut self) {
+        for (message, reason) in self.group.take_dropped() {
+            assert!(self.held.remove(&message), "{message:?} was dropped twice");
+            let has_expired = message.expires_at.is_some_and(|moment| moment <= self.now);
+            assert!(has_expired || reason == DropReason::QueueFull);
+        }
+        let elsewhere = self.open.len() + self.taken.values().map(Vec::len).sum::<usize>();
+        let queued = self.group.queued();
+        assert_eq!(queued.messages + elsewhere, self.held.len(), "each message is in one place");
+        assert_eq!(queued.bytes, queued.messages * (1 + QUEUED_OVERHEAD));
+        let ring: BTreeSet<char> = self.group.ring.iter().copied().collect();
+        assert_eq!(ring.len(), self.group.ring.len(), "nobody stands in the ring twice");
+        assert_eq!(ring, self.with_room);
+        if self.open.is_empty() {
+            assert!(queued.messages == 0 || ring.is_empty(), "somebody has room");
+        }
+    }
+
+    /// Whoever is there takes everything.
+    fn drain(&mut self) {
+        self.play(Action::Join('z'));
+        self.play(Action::Ready('z'));
+        while let Some(ask) = self.open.pop() {
+            self.accept(&ask);
+            self.check();
+        }
+        self.check();
+        assert_eq!(self.group.queued().messages, 0, "nothing waits");
+        let taken: BTreeSet<Numbered> = self.taken.values().flatten().copied().collect();
+        assert_eq!(taken, self.held, "everything arrived");
+    }
+}
