@@ -57,8 +57,8 @@
 //! };
 //!
 //! // The connection breaks before PUBACK: on the next one the message goes again, marked so.
-//! let lost = session.detach(now);
-//! assert_eq!(lost.messages, 0);
+//! session.detach(now);
+//! assert!(session.take_dropped().is_empty(), "QoS 0 would be lost");
 //! session.attach(now, 10);
 //! assert!(matches!(session.next(now), Some(Outgoing::Publish { dup: true, .. })));
 //!
@@ -98,8 +98,8 @@ pub use self::ack::{AckError, Received};
 pub use self::delivery::{Delivery, Message, SubscriptionIds};
 pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};
-pub use self::limits::{QUEUED_OVERHEAD, SessionLimits};
-pub use self::outgoing::{Discarded, DropReason, Offer, Outgoing};
+pub use self::limits::{QUEUED_OVERHEAD, SessionLimits, WhenFull};
+pub use self::outgoing::{DropReason, Dropped, Offer, Outgoing};
 pub use self::packet_id::PacketId;
 pub use self::qos::{InvalidQoS, QoS};
 pub use self::session::Session;

@@ -10,13 +10,15 @@ pub struct SessionLimits {
     pub receive_maximum_cap: u16,
     /// The most messages that wait to be sent. Default 1,000,000.
     ///
-    /// When reached, the newest message is dropped: [`DropReason::QueueFull`](crate::DropReason).
+    /// When reached, [`when_full`](Self::when_full) decides.
     pub queued_messages: usize,
     /// The most bytes that wait to be sent; each message counts its
     /// [`size`](crate::Message::size) and [`QUEUED_OVERHEAD`]. Default 64 MiB.
     ///
-    /// When reached, the newest message is dropped: [`DropReason::QueueFull`](crate::DropReason).
+    /// When reached, [`when_full`](Self::when_full) decides.
     pub queued_bytes: usize,
+    /// What happens to a message that finds the queue full. Default: it is dropped.
+    pub when_full: WhenFull,
     /// The packet identifiers in use are `1..=packet_ids`. Default 65,535, all there are; zero
     /// counts as one. Smaller in tests, so that the cycle comes round.
     ///
@@ -35,10 +37,34 @@ impl Default for SessionLimits {
             receive_maximum_cap: 1_024,
             queued_messages: 1_000_000,
             queued_bytes: 64 * 1024 * 1024,
+            when_full: WhenFull::DropNewest,
             packet_ids: u16::MAX,
             inbound_receive_maximum: u16::MAX,
         }
     }
+}
+
+/// What a session does with a message for which its queue has no room, after what expired at the
+/// front of the queue has gone.
+///
+/// Nothing is promised at QoS 0: such a message displaces at most others like it, under
+/// [`DropOldest`](Self::DropOldest), and is dropped under every other policy. What was sent waits
+/// in no queue and is never displaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It is dropped: [`DropReason::QueueFull`](crate::DropReason::QueueFull). What was
+    /// acknowledged to a publisher before stays promised.
+    #[default]
+    DropNewest,
+    /// It takes the place of the oldest ones, first those at QoS 0, then the others:
+    /// [`DropReason::Displaced`](crate::DropReason::Displaced). One that is larger than the whole
+    /// queue displaces nothing and is dropped.
+    DropOldest,
+    /// It is not taken, and its publisher is told: [`Offer::Refused`](crate::Offer::Refused).
+    Refuse,
+    /// The session is to end: [`Offer::Overflow`](crate::Offer::Overflow). One that is larger than
+    /// the whole queue is only dropped, or any publisher could end any session.
+    EndSession,
 }
 
 /// The bytes every queued message counts beside its [`size`](crate::Message::size): its place in

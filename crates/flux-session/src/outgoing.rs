@@ -23,33 +23,40 @@ pub enum Outgoing<M> {
 
 /// What became of an offered message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a dropped message is counted and reported by the caller"]
+#[must_use = "what was not taken is counted and reported by the caller"]
 pub enum Offer {
-    /// The session holds it: it will be sent, unless it expires first.
+    /// The session holds it: it will be sent, unless it expires or is displaced first.
     Queued,
     /// The session does not hold it.
     Dropped(DropReason),
+    /// The session does not hold it, and the publisher is to be told: reason code 0x97 (MQTT 5.0
+    /// section 3.4.2.1). Only at QoS 1 and 2, under [`WhenFull::Refuse`](crate::WhenFull::Refuse).
+    Refused,
+    /// The session does not hold it, and the caller is to end the session. Only at QoS 1 and 2,
+    /// under [`WhenFull::EndSession`](crate::WhenFull::EndSession).
+    Overflow,
 }
 
-/// Why a session did not take a message.
+/// A message that a session held, or was offered, and gave up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped<M> {
+    /// The message, as it would have been sent.
+    pub delivery: Delivery<M>,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// Why a session did not take a message, or gave one up that was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
-    /// QoS 0 is not kept for a client that is away (MQTT 5.0 section 4.1).
+    /// QoS 0 is not kept for a client that is away (MQTT 5.0 section 4.1): it was offered, or still
+    /// waited, without a connection.
     Offline,
-    /// The queue is at one of its limits. The newest message is the one that goes: what was
-    /// acknowledged to a publisher before stays promised.
+    /// It was offered while the queue was at one of its limits.
     QueueFull,
-    /// The Message Expiry Interval had passed when the message was offered
-    /// (MQTT 5.0 section 3.3.2.3.3).
+    /// It was taken, and had to make room for a newer one:
+    /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest).
+    Displaced,
+    /// The Message Expiry Interval had passed before it was sent (MQTT 5.0 section 3.3.2.3.3).
     Expired,
-}
-
-/// What a session threw away at the end of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "discarded messages are counted and reported by the caller"]
-pub struct Discarded {
-    /// The number of messages.
-    pub messages: usize,
-    /// The bytes they counted against the queue, overhead included.
-    pub bytes: usize,
 }

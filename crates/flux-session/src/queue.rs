@@ -3,27 +3,20 @@
 use std::collections::VecDeque;
 
 use crate::limits::QUEUED_OVERHEAD;
-use crate::{Delivery, Discarded, Message, QoS, SessionLimits, Timestamp};
+use crate::{Delivery, Message, QoS, SessionLimits, Timestamp};
 
-/// Two queues with one running number: order is kept across both, until the window is closed and
+/// Two lines with one running number: order is kept across both, until the window is closed and
 /// QoS 0 passes, since it needs no acknowledgement `[MQTT-3.3.4-9]`.
 #[derive(Debug)]
 pub(crate) struct Queue<M> {
-    unacknowledged: VecDeque<Queued<M>>,
-    acknowledged: VecDeque<Queued<M>>,
+    unacknowledged: Line<M>,
+    acknowledged: Line<M>,
     next_number: u64,
-    /// The sum of [`cost`] over both queues.
-    bytes: usize,
 }
 
 impl<M: Message> Queue<M> {
     pub(crate) fn new() -> Self {
-        Self {
-            unacknowledged: VecDeque::new(),
-            acknowledged: VecDeque::new(),
-            next_number: 0,
-            bytes: 0,
-        }
+        Self { unacknowledged: Line::new(), acknowledged: Line::new(), next_number: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -31,7 +24,7 @@ impl<M: Message> Queue<M> {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.unacknowledged.bytes.saturating_add(self.acknowledged.bytes)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -44,70 +37,111 @@ impl<M: Message> Queue<M> {
 
     /// Returns whether the limits allow one more.
     pub(crate) fn has_room_for(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
-        self.len() < limits.queued_messages
-            && self.bytes.saturating_add(cost(delivery)) <= limits.queued_bytes
+        allows(limits, self.len(), self.bytes(), delivery)
+    }
+
+    /// Returns whether the limits would allow one more if everything were gone that
+    /// [`displace`](Self::displace) may take for it.
+    pub(crate) fn could_fit(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
+        match delivery.qos {
+            QoS::AtMostOnce => {
+                allows(limits, self.acknowledged.len(), self.acknowledged.bytes, delivery)
+            }
+            QoS::AtLeastOnce | QoS::ExactlyOnce => allows(limits, 0, 0, delivery),
+        }
     }
 
     pub(crate) fn push(&mut self, delivery: Delivery<M>) {
-        self.bytes = self.bytes.saturating_add(cost(&delivery));
         let number = self.next_number;
         self.next_number += 1;
         match delivery.qos {
             QoS::AtMostOnce => &mut self.unacknowledged,
             QoS::AtLeastOnce | QoS::ExactlyOnce => &mut self.acknowledged,
         }
-        .push_back(Queued { number, delivery });
+        .push(Queued { number, delivery });
     }
 
     /// Takes the oldest message.
     pub(crate) fn pop(&mut self) -> Option<Delivery<M>> {
         match (self.unacknowledged.front(), self.acknowledged.front()) {
-            (Some(qos0), Some(other)) if qos0.number < other.number => self.pop_qos0(),
-            (Some(_), None) => self.pop_qos0(),
-            (_, Some(_)) => self.pop_acknowledged(),
+            (Some(qos0), Some(other)) if qos0.number < other.number => self.unacknowledged.pop(),
+            (Some(_), None) => self.unacknowledged.pop(),
+            (_, Some(_)) => self.acknowledged.pop(),
             (None, None) => None,
         }
     }
 
     /// Takes the oldest message at QoS 0.
     pub(crate) fn pop_qos0(&mut self) -> Option<Delivery<M>> {
-        let delivery = pop_front(&mut self.unacknowledged)?;
-        self.bytes = self.bytes.saturating_sub(cost(&delivery));
-        Some(delivery)
+        self.unacknowledged.pop()
     }
 
-    /// Takes the oldest message above QoS 0.
-    fn pop_acknowledged(&mut self) -> Option<Delivery<M>> {
-        let delivery = pop_front(&mut self.acknowledged)?;
-        self.bytes = self.bytes.saturating_sub(cost(&delivery));
-        Some(delivery)
+    /// Takes the message that goes first to make room for one at `qos`.
+    pub(crate) fn displace(&mut self, qos: QoS) -> Option<Delivery<M>> {
+        match qos {
+            QoS::AtMostOnce => self.unacknowledged.pop(),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => {
+                self.unacknowledged.pop().or_else(|| self.acknowledged.pop())
+            }
+        }
     }
 
-    /// Drops expired messages from the front of both queues and returns how many.
+    /// Takes a message that has expired from the front of one of the lines.
     ///
-    /// Only from the front: constant time per message dropped, and messages of one publisher
-    /// mostly expire in the order they came.
-    pub(crate) fn drop_expired(&mut self, now: Timestamp) -> u64 {
-        let mut dropped = 0;
-        while self.unacknowledged.front().is_some_and(|queued| queued.delivery.is_expired(now)) {
-            self.pop_qos0();
-            dropped += 1;
-        }
-        while self.acknowledged.front().is_some_and(|queued| queued.delivery.is_expired(now)) {
-            self.pop_acknowledged();
-            dropped += 1;
-        }
-        dropped
+    /// Only from the front: constant time per message, and messages of one publisher mostly
+    /// expire in the order they came.
+    pub(crate) fn pop_expired(&mut self, now: Timestamp) -> Option<Delivery<M>> {
+        [&mut self.unacknowledged, &mut self.acknowledged].into_iter().find_map(|line| {
+            let is_expired = line.front().is_some_and(|queued| queued.delivery.is_expired(now));
+            if is_expired { line.pop() } else { None }
+        })
     }
 
-    /// Drops everything at QoS 0 and the spare room: the client is away.
-    pub(crate) fn discard_qos0(&mut self) -> Discarded {
-        let bytes = self.unacknowledged.iter().map(|queued| cost(&queued.delivery)).sum();
-        let discarded = Discarded { messages: self.unacknowledged.len(), bytes };
-        self.unacknowledged = VecDeque::new();
-        self.acknowledged.shrink_to_fit();
-        self.bytes = self.bytes.saturating_sub(bytes);
-        discarded
+    /// Gives spare memory back.
+    pub(crate) fn shrink(&mut self) {
+        self.unacknowledged.waiting.shrink_to_fit();
+        self.acknowledged.waiting.shrink_to_fit();
+    }
+}
+
+/// Messages in the order they came.
+#[derive(Debug)]
+struct Line<M> {
+    waiting: VecDeque<Queued<M>>,
+    /// The sum of [`cost`].
+    bytes: usize,
+}
+
+impl<M: Message> Line<M> {
+    const fn new() -> Self {
+        Self { waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn front(&self) -> Option<&Queued<M>> {
+        self.waiting.front()
+    }
+
+    fn push(&mut self, queued: Queued<M>) {
+        self.bytes = self.bytes.saturating_add(cost(&queued.delivery));
+        self.waiting.push_back(queued);
+    }
+
+    /// Takes the front, and gives a large buffer back once it has run empty.
+    fn pop(&mut self) -> Option<Delivery<M>> {
+        let Queued { delivery, .. } = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(cost(&delivery));
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {
+            self.waiting = VecDeque::new();
+        }
+        Some(delivery)
     }
 }
 
@@ -117,13 +151,14 @@ struct Queued<M> {
     delivery: Delivery<M>,
 }
 
-/// Takes the front, and gives a large buffer back once it has run empty.
-fn pop_front<M>(queue: &mut VecDeque<Queued<M>>) -> Option<Delivery<M>> {
-    let queued = queue.pop_front()?;
-    if queue.is_empty() && queue.capacity() > KEPT_CAPACITY {
-        *queue = VecDeque::new();
-    }
-    Some(queued.delivery)
+/// Returns whether the limits allow a message beside so many others.
+fn allows<M: Message>(
+    limits: &SessionLimits,
+    messages: usize,
+    bytes: usize,
+    delivery: &Delivery<M>,
+) -> bool {
+    messages < limits.queued_messages && bytes.saturating_add(cost(delivery)) <= limits.queued_bytes
 }
 
 /// Returns what a message counts against the queue's bytes.

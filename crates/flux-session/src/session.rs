@@ -10,8 +10,8 @@ use crate::in_flight::InFlight;
 use crate::inbound::OpenReceipts;
 use crate::queue::Queue;
 use crate::{
-    Delivery, Discarded, DropReason, Message, Offer, Outgoing, QoS, SessionLimits,
-    SubscriptionOptions, Timestamp,
+    Delivery, DropReason, Dropped, Message, Offer, Outgoing, QoS, SessionLimits,
+    SubscriptionOptions, Timestamp, WhenFull,
 };
 
 /// The session state of one client on the server (MQTT 5.0 section 4.1), with or without a
@@ -29,8 +29,8 @@ pub struct Session<M> {
     queue: Queue<M>,
     in_flight: InFlight<M>,
     open_receipts: OpenReceipts,
-    /// Messages that expired in the queue since the caller last asked.
-    expired: u64,
+    /// What the queue lost since the caller last asked.
+    dropped: Vec<Dropped<M>>,
 }
 
 impl<M: Message> Session<M> {
@@ -43,7 +43,7 @@ impl<M: Message> Session<M> {
             queue: Queue::new(),
             in_flight: InFlight::new(limits.packet_ids),
             open_receipts: OpenReceipts::default(),
-            expired: 0,
+            dropped: Vec::new(),
         }
     }
 
@@ -62,23 +62,27 @@ impl<M: Message> Session<M> {
     pub fn attach(&mut self, now: Timestamp, receive_maximum: u16) {
         self.link = Link::Attached;
         self.in_flight.attach(receive_maximum.min(self.limits.receive_maximum_cap).max(1));
-        self.expired += self.queue.drop_expired(now);
+        self.drop_expired(now);
     }
 
-    /// Ends the network connection, and returns what was queued at QoS 0 and is lost with it.
+    /// Ends the network connection. What was queued at QoS 0 is lost with it:
+    /// [`take_dropped`](Self::take_dropped).
     ///
     /// Everything else stays until the client returns or the session is dropped.
-    pub fn detach(&mut self, now: Timestamp) -> Discarded {
+    pub fn detach(&mut self, now: Timestamp) {
         self.link = Link::Detached { since: Some(now) };
         self.in_flight.detach();
-        self.queue.discard_qos0()
+        while let Some(delivery) = self.queue.pop_qos0() {
+            self.dropped.push(Dropped { delivery, reason: DropReason::Offline });
+        }
+        self.queue.shrink();
     }
 
     /// Takes a message for this client, or says why not.
     ///
     /// The limits decide here and now, so that a publisher can be told before it is acknowledged.
-    /// A full queue first loses what has expired at its front; if that does not help, the newest
-    /// message is the one that is dropped.
+    /// A full queue first loses what has expired at its front; if that does not help,
+    /// [`SessionLimits::when_full`] decides.
     pub fn offer(&mut self, now: Timestamp, delivery: Delivery<M>) -> Offer {
         if delivery.qos == QoS::AtMostOnce && !self.is_attached() {
             return Offer::Dropped(DropReason::Offline);
@@ -86,11 +90,10 @@ impl<M: Message> Session<M> {
         if delivery.is_expired(now) {
             return Offer::Dropped(DropReason::Expired);
         }
-        if !self.queue.has_room_for(&delivery, &self.limits) {
-            self.expired += self.queue.drop_expired(now);
-            if !self.queue.has_room_for(&delivery, &self.limits) {
-                return Offer::Dropped(DropReason::QueueFull);
-            }
+        if !self.queue.has_room_for(&delivery, &self.limits)
+            && let Err(not_taken) = self.make_room(now, &delivery)
+        {
+            return not_taken;
         }
         self.queue.push(delivery);
         Offer::Queued
@@ -101,8 +104,8 @@ impl<M: Message> Session<M> {
     ///
     /// What is sent again comes first, then the queue in the order of the offers. While the window
     /// is closed, or every packet identifier is in use, only QoS 0 passes (`[MQTT-3.3.4-9]`,
-    /// `[MQTT-4.9.0-2]`). A message that expired in the queue is dropped and counted; one that was
-    /// sent before never is `[MQTT-4.3.3-7]`. A QoS 1 or QoS 2 message is in flight from here on.
+    /// `[MQTT-4.9.0-2]`). A message that expired in the queue is dropped; one that was sent
+    /// before never is `[MQTT-4.3.3-7]`. A QoS 1 or QoS 2 message is in flight from here on.
     pub fn next(&mut self, now: Timestamp) -> Option<Outgoing<M>> {
         if !self.is_attached() {
             return None;
@@ -114,7 +117,7 @@ impl<M: Message> Session<M> {
             if !delivery.is_expired(now) {
                 return Some(self.publish(delivery));
             }
-            self.expired += 1;
+            self.dropped.push(Dropped { delivery, reason: DropReason::Expired });
         }
         None
     }
@@ -188,14 +191,57 @@ impl<M: Message> Session<M> {
         }
     }
 
-    /// Returns the number of messages that expired in the queue since the last call.
-    pub fn take_expired(&mut self) -> u64 {
-        std::mem::take(&mut self.expired)
+    /// Takes what the queue lost since the last call, oldest loss first: messages that expired or
+    /// were displaced, and QoS 0 that waited when the connection ended.
+    ///
+    /// Any call that is given the time may lose something, at most what the queue held. The caller
+    /// asks after each, for the session keeps it all until then. (What [`offer`](Self::offer) did
+    /// not take, it said.)
+    #[must_use = "lost messages are counted and reported by the caller"]
+    pub fn take_dropped(&mut self) -> Vec<Dropped<M>> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes the first message that may be sent now.
     fn pop_queue(&mut self) -> Option<Delivery<M>> {
         if self.in_flight.has_room() { self.queue.pop() } else { self.queue.pop_qos0() }
+    }
+
+    fn drop_expired(&mut self, now: Timestamp) {
+        while let Some(delivery) = self.queue.pop_expired(now) {
+            self.dropped.push(Dropped { delivery, reason: DropReason::Expired });
+        }
+    }
+
+    /// Makes room for a message in a full queue, as far as the policy allows it.
+    #[cold]
+    fn make_room(&mut self, now: Timestamp, delivery: &Delivery<M>) -> Result<(), Offer> {
+        self.drop_expired(now);
+        if self.queue.has_room_for(delivery, &self.limits) {
+            return Ok(());
+        }
+        let is_promised = delivery.qos > QoS::AtMostOnce;
+        let could_fit = self.queue.could_fit(delivery, &self.limits);
+        match self.limits.when_full {
+            WhenFull::DropOldest if could_fit => {
+                self.displace(delivery);
+                Ok(())
+            }
+            WhenFull::Refuse if is_promised => Err(Offer::Refused),
+            WhenFull::EndSession if is_promised && could_fit => Err(Offer::Overflow),
+            WhenFull::DropNewest
+            | WhenFull::DropOldest
+            | WhenFull::Refuse
+            | WhenFull::EndSession => Err(Offer::Dropped(DropReason::QueueFull)),
+        }
+    }
+
+    /// Drops older messages until there is room for this one.
+    fn displace(&mut self, newer: &Delivery<M>) {
+        while !self.queue.has_room_for(newer, &self.limits) {
+            let Some(delivery) = self.queue.displace(newer.qos) else { return };
+            self.dropped.push(Dropped { delivery, reason: DropReason::Displaced });
+        }
     }
 
     /// Sends a message for the first time.

@@ -6,11 +6,12 @@ mod model;
 mod queue;
 mod resume;
 mod subscriptions;
+mod when_full;
 mod window;
 
 use crate::{
-    Delivery, Message, Offer, Outgoing, PacketId, QoS, Session, SessionLimits, SubscriptionIds,
-    Timestamp,
+    Delivery, DropReason, Message, Offer, Outgoing, PacketId, QoS, Session, SessionLimits,
+    SubscriptionIds, Timestamp,
 };
 
 /// A message that is only its name.
@@ -77,6 +78,12 @@ fn sent_at(session: &mut Session<Note>, now: Timestamp) -> Vec<String> {
             Outgoing::Release { packet_id } => format!("release id {packet_id}"),
         })
         .collect()
+}
+
+/// Takes what the queue lost, by name.
+fn dropped(session: &mut Session<Note>) -> Vec<(&'static str, DropReason)> {
+    let dropped = session.take_dropped().into_iter();
+    dropped.map(|dropped| (dropped.delivery.message.name, dropped.reason)).collect()
 }
 
 fn id(value: u16) -> PacketId {

@@ -19,7 +19,7 @@ fn a_duplicate_is_known_until_it_is_released() {
 fn a_duplicate_is_known_across_connections() {
     let mut session = attached(1);
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::New));
-    let _ = session.detach(NOW);
+    session.detach(NOW);
     session.attach(NOW, 1);
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::Duplicate));
     assert!(session.release(id(7)));

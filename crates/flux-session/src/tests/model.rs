@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use self::world::World;
-use crate::{Message, QoS, SessionLimits, Timestamp};
+use crate::{Message, QoS, SessionLimits, Timestamp, WhenFull};
 
 proptest! {
     #[test]
@@ -92,13 +92,23 @@ impl Message for Numbered {
 
 /// Limits that are reached all the time.
 fn limits() -> impl Strategy<Value = SessionLimits> {
-    (1_u16..=4, 0_usize..=6, 0_usize..=600, 1_u16..=16, 0_u16..=3).prop_map(
-        |(receive_maximum_cap, queued_messages, queued_bytes, packet_ids, inbound)| SessionLimits {
-            receive_maximum_cap,
-            queued_messages,
-            queued_bytes,
-            packet_ids,
-            inbound_receive_maximum: inbound,
+    let when_full = prop::sample::select(&[
+        WhenFull::DropNewest,
+        WhenFull::DropOldest,
+        WhenFull::Refuse,
+        WhenFull::EndSession,
+    ]);
+    let queue = (0_usize..=6, 0_usize..=600, when_full);
+    (1_u16..=4, queue, 1_u16..=16, 0_u16..=3).prop_map(
+        |(receive_maximum_cap, (queued_messages, queued_bytes, when_full), packet_ids, inbound)| {
+            SessionLimits {
+                receive_maximum_cap,
+                queued_messages,
+                queued_bytes,
+                when_full,
+                packet_ids,
+                inbound_receive_maximum: inbound,
+            }
         },
     )
 }

@@ -1,6 +1,8 @@
 //! What waits: limits, order and expiry.
 
-use super::{NOW, Note, QOS0, QOS1, QOS2, attached, id, note, note_until, queue, sent, sent_at};
+use super::{
+    NOW, Note, QOS0, QOS1, QOS2, attached, dropped, id, note, note_until, queue, sent, sent_at,
+};
 use crate::{DropReason, Offer, QUEUED_OVERHEAD, Session, SessionLimits, Timestamp};
 
 const FULL: Offer = Offer::Dropped(DropReason::QueueFull);
@@ -59,7 +61,7 @@ fn a_full_queue_makes_room_by_what_expired_at_its_front() {
     assert_eq!(session.offer(at(0), note("b", QOS1)), Offer::Queued);
     assert_eq!(session.offer(at(9), note("c", QOS1)), FULL);
     assert_eq!(session.offer(at(10), note("d", QOS1)), Offer::Queued);
-    assert_eq!(session.take_expired(), 1);
+    assert_eq!(dropped(&mut session), [("a", DropReason::Expired)]);
 }
 
 #[test]
@@ -68,11 +70,11 @@ fn an_expired_message_is_not_taken() {
     let expired = Offer::Dropped(DropReason::Expired);
     assert_eq!(session.offer(at(10), note_until("a", QOS1, 10)), expired);
     assert_eq!(session.offer(at(10), note_until("b", QOS1, 11)), Offer::Queued);
-    assert_eq!(session.take_expired(), 0, "the offer said so");
+    assert_eq!(dropped(&mut session), [], "the offer said so");
 }
 
 #[test]
-fn a_message_that_expired_while_it_waited_is_skipped_and_counted() {
+fn a_message_that_expired_while_it_waited_is_skipped_and_reported() {
     let mut session = attached(2);
     for delivery in [
         note_until("a", QOS1, 10),
@@ -83,7 +85,9 @@ fn a_message_that_expired_while_it_waited_is_skipped_and_counted() {
         assert_eq!(session.offer(at(0), delivery), Offer::Queued);
     }
     assert_eq!(sent_at(&mut session, at(20)), ["b/0", "d/1 id 1"]);
-    assert_eq!((session.take_expired(), session.take_expired()), (2, 0));
+    let expired = [("a", DropReason::Expired), ("c", DropReason::Expired)];
+    assert_eq!(dropped(&mut session), expired);
+    assert_eq!(dropped(&mut session), []);
     assert_eq!(session.queued_bytes(), 0);
 }
 
@@ -93,10 +97,10 @@ fn a_message_that_was_sent_does_not_expire() {
     assert_eq!(session.offer(at(0), note_until("a", QOS2, 10)), Offer::Queued);
     assert_eq!(session.offer(at(0), note_until("b", QOS1, 10)), Offer::Queued);
     assert_eq!(sent_at(&mut session, at(9)), ["a/2 id 1", "b/1 id 2"]);
-    let _ = session.detach(at(11));
+    session.detach(at(11));
     session.attach(at(12), 2);
     assert_eq!(sent_at(&mut session, at(12)), ["a/2 id 1 dup", "b/1 id 2 dup"]);
-    assert_eq!(session.take_expired(), 0);
+    assert_eq!(dropped(&mut session), []);
 }
 
 #[test]
@@ -105,7 +109,8 @@ fn a_return_drops_what_expired_at_the_front() {
     assert_eq!(session.offer(at(0), note_until("a", QOS1, 10)), Offer::Queued);
     assert_eq!(session.offer(at(0), note("b", QOS1)), Offer::Queued);
     session.attach(at(10), 1);
-    assert_eq!((session.take_expired(), session.queued()), (1, 1));
+    assert_eq!(dropped(&mut session), [("a", DropReason::Expired)]);
+    assert_eq!(session.queued(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a new connection sends again.
 
-use super::{NOW, Note, QOS0, QOS1, QOS2, attached, id, note, queue, sent};
-use crate::{AckError, Discarded, Offer, QUEUED_OVERHEAD, Received, Session, Timestamp};
+use super::{NOW, Note, QOS0, QOS1, QOS2, attached, dropped, id, note, queue, sent};
+use crate::{AckError, DropReason, Offer, QUEUED_OVERHEAD, Received, Session, Timestamp};
 
 /// Returns a session with PUBREC received for `b` and `d`, and `e` still queued.
 fn interrupted() -> Session<Note> {
@@ -10,7 +10,8 @@ fn interrupted() -> Session<Note> {
     assert_eq!(sent(&mut session), ["a/1 id 1", "b/2 id 2", "c/2 id 3", "d/2 id 4"]);
     let _ = session.pubrec(id(4), true).unwrap();
     let _ = session.pubrec(id(2), true).unwrap();
-    assert_eq!(session.detach(NOW), Discarded::default());
+    session.detach(NOW);
+    assert_eq!(dropped(&mut session), []);
     session
 }
 
@@ -82,7 +83,7 @@ fn a_pubrel_is_sent_on_every_connection_until_pubcomp() {
     sent(&mut session);
     let _ = session.pubrec(id(1), true).unwrap();
     for _ in 0..3 {
-        let _ = session.detach(NOW);
+        session.detach(NOW);
         session.attach(NOW, 1);
         assert_eq!(sent(&mut session), ["release id 1"]);
     }
@@ -96,16 +97,17 @@ fn a_connection_that_ends_early_loses_nothing() {
     let mut session = interrupted();
     session.attach(NOW, 2);
     assert!(session.next(NOW).is_some());
-    let _ = session.detach(NOW);
+    session.detach(NOW);
     session.attach(NOW, 10);
     assert_eq!(sent(&mut session).len(), 5);
 }
 
 #[test]
-fn detach_discards_queued_qos0_and_says_how_much() {
+fn detach_drops_queued_qos0_and_says_what() {
     let mut session = attached(1);
     queue(&mut session, [("aa", QOS1), ("bb", QOS0), ("ccc", QOS0), ("dddd", QOS1)]);
-    assert_eq!(session.detach(NOW), Discarded { messages: 2, bytes: 5 + 2 * QUEUED_OVERHEAD });
+    session.detach(NOW);
+    assert_eq!(dropped(&mut session), [("bb", DropReason::Offline), ("ccc", DropReason::Offline)]);
     assert_eq!(session.queued(), 2);
     assert_eq!(session.queued_bytes(), 6 + 2 * QUEUED_OVERHEAD);
     assert!(session.next(NOW).is_none(), "there is no connection");
@@ -126,7 +128,7 @@ fn a_session_knows_since_when_it_is_detached() {
     session.attach(NOW, 1);
     assert_eq!((session.is_attached(), session.detached_since()), (true, None));
     let later = Timestamp::from_millis(5_000);
-    let _ = session.detach(later);
+    session.detach(later);
     assert_eq!((session.is_attached(), session.detached_since()), (false, Some(later)));
 }
 

@@ -29,7 +29,7 @@ fn subscriptions_come_in_the_order_of_their_filters_and_outlive_the_connection()
         let filter = TopicFilter::parse(filter).unwrap();
         session.subscribe(filter, SubscriptionOptions::new(QOS0));
     }
-    let _ = session.detach(super::NOW);
+    session.detach(super::NOW);
     let filters: Vec<_> = session.subscriptions().map(|(filter, _)| filter.clone()).collect();
     assert_eq!(filters.len(), 4);
     assert!(filters.is_sorted());

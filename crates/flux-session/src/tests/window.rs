@@ -105,7 +105,7 @@ fn has_work_says_whether_next_has_something() {
     queue(&mut session, [("c", QOS0)]);
     assert!(session.has_work(), "QoS 0 passes");
     sent(&mut session);
-    let _ = session.detach(NOW);
+    session.detach(NOW);
     assert!(!session.has_work(), "nobody to send to");
     session.attach(NOW, 1);
     assert!(session.has_work(), "a is to be sent again");

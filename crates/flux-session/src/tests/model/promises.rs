@@ -2,7 +2,9 @@
 
 use super::Numbered;
 use super::client::Packet;
-use crate::{Discarded, PacketId, QUEUED_OVERHEAD, QoS, SessionLimits, Timestamp};
+use crate::{
+    DropReason, Offer, PacketId, QUEUED_OVERHEAD, QoS, SessionLimits, Timestamp, WhenFull,
+};
 
 /// One message the session took.
 #[derive(Clone, Debug)]
@@ -39,8 +41,8 @@ pub(super) struct Promises {
     pub(super) limits: SessionLimits,
     /// The window of the present connection.
     pub(super) window: Option<usize>,
-    /// Messages that expired in the queue since the session was last asked.
-    pub(super) expired: u64,
+    /// What the queue lost since the session was last asked.
+    pub(super) dropped: Vec<(u32, DropReason)>,
 }
 
 impl Promise {
@@ -62,7 +64,7 @@ impl Promise {
 
 impl Promises {
     pub(super) fn new(limits: SessionLimits) -> Self {
-        Self { list: Vec::new(), limits, window: None, expired: 0 }
+        Self { list: Vec::new(), limits, window: None, dropped: Vec::new() }
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -97,30 +99,50 @@ impl Promises {
         self.drop_expired(now);
     }
 
-    pub(super) fn detach(&mut self) -> Discarded {
+    pub(super) fn detach(&mut self) {
         self.window = None;
-        let (messages, bytes) = (self.queued(), self.queued_bytes());
-        self.list.retain(|promise| promise.qos > QoS::AtMostOnce);
-        Discarded { messages: messages - self.queued(), bytes: bytes - self.queued_bytes() }
+        while let Some(index) = self.first_queued(true) {
+            self.drop(index, DropReason::Offline);
+        }
     }
 
-    /// Takes a message, or returns `false` if the queue has no room.
-    pub(super) fn take(&mut self, now: Timestamp, message: Numbered, qos: QoS) -> bool {
+    /// Takes a message, or says what becomes of it.
+    pub(super) fn offer(&mut self, now: Timestamp, message: Numbered, qos: QoS) -> Offer {
+        if qos == QoS::AtMostOnce && self.window.is_none() {
+            return Offer::Dropped(DropReason::Offline);
+        }
+        if message.expires_at.is_some_and(|moment| moment <= now) {
+            return Offer::Dropped(DropReason::Expired);
+        }
         if !self.has_room_for(&message) {
             self.drop_expired(now);
         }
-        let has_room = self.has_room_for(&message);
-        if has_room {
-            self.list.push(Promise {
-                message,
-                qos,
-                stage: Stage::Queued,
-                here: Here::Nothing,
-                sent_before: false,
-                skipped: false,
-            });
+        if !self.has_room_for(&message) {
+            let fits_alone = self.fits_beside(&message, |_| false);
+            match (self.limits.when_full, qos) {
+                (WhenFull::DropOldest, QoS::AtMostOnce) => {
+                    self.displace(&message, |promise| promise.qos == QoS::AtMostOnce);
+                }
+                (WhenFull::DropOldest, _) => self.displace(&message, |_| true),
+                (WhenFull::Refuse, QoS::AtLeastOnce | QoS::ExactlyOnce) => return Offer::Refused,
+                (WhenFull::EndSession, QoS::AtLeastOnce | QoS::ExactlyOnce) if fits_alone => {
+                    return Offer::Overflow;
+                }
+                (WhenFull::DropNewest | WhenFull::Refuse | WhenFull::EndSession, _) => {}
+            }
         }
-        has_room
+        if !self.has_room_for(&message) {
+            return Offer::Dropped(DropReason::QueueFull);
+        }
+        self.list.push(Promise {
+            message,
+            qos,
+            stage: Stage::Queued,
+            here: Here::Nothing,
+            sent_before: false,
+            skipped: false,
+        });
+        Offer::Queued
     }
 
     /// Returns the index of the promise that the session must serve next.
@@ -148,8 +170,7 @@ impl Promises {
             if !promise.is_queued() || !promise.is_expired(now) {
                 return Some(index);
             }
-            self.list.remove(index);
-            self.expired += 1;
+            self.drop(index, DropReason::Expired);
         }
     }
 
@@ -180,22 +201,47 @@ impl Promises {
     }
 
     fn has_room_for(&self, message: &Numbered) -> bool {
-        self.queued() < self.limits.queued_messages
-            && self.queued_bytes() + message.size + QUEUED_OVERHEAD <= self.limits.queued_bytes
+        self.fits_beside(message, |_| true)
+    }
+
+    /// Returns whether a message fits beside those that wait and stay.
+    fn fits_beside(&self, message: &Numbered, stays: impl Fn(&Promise) -> bool) -> bool {
+        let waiting = self.list.iter().filter(|promise| promise.is_queued() && stays(promise));
+        let sizes: Vec<_> = waiting.map(|p| p.message.size + QUEUED_OVERHEAD).collect();
+        let bytes = sizes.iter().sum::<usize>() + message.size + QUEUED_OVERHEAD;
+        sizes.len() < self.limits.queued_messages && bytes <= self.limits.queued_bytes
+    }
+
+    /// Drops the oldest QoS 0, then the oldest others, of those that may go, if that will help.
+    fn displace(&mut self, message: &Numbered, may_go: impl Fn(&Promise) -> bool) {
+        if !self.fits_beside(message, |promise| !may_go(promise)) {
+            return;
+        }
+        while !self.has_room_for(message) {
+            let first = self.first_queued(true).or_else(|| self.first_queued(false));
+            self.drop(first.unwrap(), DropReason::Displaced);
+        }
     }
 
     /// Drops what expired at the front of each queue.
     fn drop_expired(&mut self, now: Timestamp) {
         for at_qos0 in [true, false] {
-            let is_first = |promise: &Promise| {
-                promise.is_queued() && (promise.qos == QoS::AtMostOnce) == at_qos0
-            };
-            while let Some(first) = self.list.iter().position(is_first)
+            while let Some(first) = self.first_queued(at_qos0)
                 && self.list[first].is_expired(now)
             {
-                self.list.remove(first);
-                self.expired += 1;
+                self.drop(first, DropReason::Expired);
             }
         }
+    }
+
+    fn first_queued(&self, at_qos0: bool) -> Option<usize> {
+        let is_first =
+            |promise: &Promise| promise.is_queued() && (promise.qos == QoS::AtMostOnce) == at_qos0;
+        self.list.iter().position(is_first)
+    }
+
+    fn drop(&mut self, index: usize, reason: DropReason) {
+        let promise = self.list.remove(index);
+        self.dropped.push((promise.message.number, reason));
     }
 }

@@ -9,8 +9,8 @@ use super::client::{Client, Packet};
 use super::promises::{Here, Promise, Promises, Stage};
 use super::{Ack, Numbered, Step};
 use crate::{
-    AckError, Delivery, DropReason, Inbound, Offer, Outgoing, PacketId, QoS, Received, Session,
-    SessionLimits, SubscriptionIds, Timestamp,
+    AckError, Delivery, Inbound, Outgoing, PacketId, QoS, Received, Session, SessionLimits,
+    SubscriptionIds, Timestamp,
 };
 
 /// A session, its client, and what must be true of both.
@@ -66,7 +66,8 @@ impl World {
             Step::Attach { receive_maximum } => self.attach(receive_maximum),
             Step::Detach => {
                 self.client.disconnect();
-                assert_eq!(self.session.detach(self.now), self.promises.detach());
+                self.session.detach(self.now);
+                self.promises.detach();
             }
             Step::Wait(millis) => self.now = self.now + Duration::from_millis(millis),
             Step::InboundPublish(packet_id) => self.inbound_publish(packet_id),
@@ -87,7 +88,9 @@ impl World {
         assert_eq!(self.session.in_flight(), self.promises.in_flight());
         assert_eq!(self.session.is_attached(), self.promises.window.is_some());
         assert_eq!(self.session.has_work(), self.promises.due().is_some());
-        assert_eq!(self.session.take_expired(), std::mem::take(&mut self.promises.expired));
+        let dropped = self.session.take_dropped().into_iter();
+        let dropped: Vec<_> = dropped.map(|d| (d.delivery.message.number, d.reason)).collect();
+        assert_eq!(dropped, std::mem::take(&mut self.promises.dropped));
 
         let limits = self.promises.limits;
         assert!(self.session.queued() <= limits.queued_messages);
@@ -136,15 +139,7 @@ impl World {
         let expires_at = lifetime.map(|millis| self.now + Duration::from_millis(millis));
         let message = Numbered { number: self.next_number, size, expires_at };
         self.next_number += 1;
-        let expected = if qos == QoS::AtMostOnce && self.promises.window.is_none() {
-            Offer::Dropped(DropReason::Offline)
-        } else if lifetime == Some(0) {
-            Offer::Dropped(DropReason::Expired)
-        } else if self.promises.take(self.now, message, qos) {
-            Offer::Queued
-        } else {
-            Offer::Dropped(DropReason::QueueFull)
-        };
+        let expected = self.promises.offer(self.now, message, qos);
         let subscription_ids = SubscriptionIds::NONE;
         let delivery = Delivery { message, qos, retain: false, subscription_ids };
         assert_eq!(self.session.offer(self.now, delivery), expected);
