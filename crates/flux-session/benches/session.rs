@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use flux_session::{
-    Delivery, Message, Offer, Outgoing, QoS, Session, SessionLimits, SubscriptionIds, Timestamp,
+    Connection, Delivery, Message, Offer, Outgoing, QoS, Session, SessionLimits, SubscriptionIds,
+    Timestamp,
 };
 
 fn main() {
@@ -72,7 +73,7 @@ fn resume(criterion: &mut Criterion) {
             session
         };
         let send_again = |session: &mut Session<Shared>| {
-            session.attach(NOW, WINDOW);
+            let _ = session.attach(NOW, connection());
             while let Some(Outgoing::Publish { delivery, .. }) = session.next(NOW) {
                 black_box(delivery);
             }
@@ -84,8 +85,12 @@ fn resume(criterion: &mut Criterion) {
 
 fn attached() -> Session<Shared> {
     let mut session = Session::new(SessionLimits::default());
-    session.attach(NOW, WINDOW);
+    let _ = session.attach(NOW, connection());
     session
+}
+
+fn connection() -> Connection<Shared> {
+    Connection { receive_maximum: WINDOW, ..Connection::default() }
 }
 
 fn offer(session: &mut Session<Shared>, message: &Shared, qos: QoS) {
@@ -94,6 +99,7 @@ fn offer(session: &mut Session<Shared>, message: &Shared, qos: QoS) {
         qos,
         retain: false,
         subscription_ids: SubscriptionIds::NONE,
+        share: None,
     };
     assert_eq!(session.offer(NOW, delivery), Offer::Queued);
 }

@@ -1,5 +1,6 @@
 //! What is delivered: a message, and how this client is to get it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::{QoS, Timestamp};
@@ -32,6 +33,8 @@ pub struct Delivery<M> {
     pub retain: bool,
     /// The identifiers of the subscriptions that matched `[MQTT-3.3.4-3]`.
     pub subscription_ids: SubscriptionIds,
+    /// The shared subscription by which it came, or `None` for a subscription of the client alone.
+    pub share: Option<ShareId>,
 }
 
 impl<M: Message> Delivery<M> {
@@ -40,6 +43,12 @@ impl<M: Message> Delivery<M> {
         self.message.expires_at().is_some_and(|moment| moment <= now)
     }
 }
+
+/// Names a shared subscription (MQTT 5.0 section 4.8.2) among those of the caller.
+///
+/// To a session it means nothing but itself: deliveries with the same one belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareId(pub NonZeroU32);
 
 /// The Subscription Identifiers that go with a delivery (MQTT 5.0 section 3.3.2.3.8).
 ///
@@ -92,6 +101,12 @@ enum Identifiers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_share_fits_into_the_padding() {
+        let parts = size_of::<u64>() + size_of::<SubscriptionIds>();
+        assert_eq!(size_of::<Delivery<u64>>(), parts + size_of::<u64>());
+    }
 
     #[test]
     fn identifiers_come_back_as_they_were_collected() {

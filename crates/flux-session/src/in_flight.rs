@@ -3,6 +3,8 @@
 mod ring;
 mod schedule;
 
+use std::mem;
+
 use self::ring::Ring;
 use self::schedule::Schedule;
 use crate::{AckError, Delivery, Outgoing, PacketId, QoS, Received};
@@ -39,6 +41,10 @@ impl<M: Clone> InFlight<M> {
         self.ring.len()
     }
 
+    pub(crate) fn window(&self) -> u16 {
+        self.window
+    }
+
     /// Begins a connection: everything is to be sent again.
     pub(crate) fn attach(&mut self, window: u16) {
         self.window = window;
@@ -57,6 +63,11 @@ impl<M: Clone> InFlight<M> {
     /// Ends a connection: what is not sent again yet is scheduled by the next one.
     pub(crate) fn detach(&mut self) {
         self.ring.shrink();
+    }
+
+    /// Returns how many new exchanges may begin before one of these ends.
+    pub(crate) fn free_places(&self) -> usize {
+        usize::from(self.window).min(self.ring.capacity()).saturating_sub(self.ring.len())
     }
 
     /// Returns whether a new exchange may begin.
@@ -157,6 +168,22 @@ impl<M: Clone> InFlight<M> {
         Ok(message)
     }
 
+    /// Takes what came by a shared subscription, was sent at QoS 1 and is not acknowledged, in the
+    /// order of first sending. Only at the end of the session: nothing can go again afterwards.
+    pub(crate) fn take_shared(&mut self) -> Vec<Delivery<M>> {
+        let mut shared = Vec::new();
+        for (order, _, exchange) in self.ring.iter_mut() {
+            if let Stage::Published(delivery) = mem::replace(&mut exchange.stage, Stage::Released)
+                && delivery.qos == QoS::AtLeastOnce
+                && delivery.share.is_some()
+            {
+                shared.push((order, delivery));
+            }
+        }
+        shared.sort_unstable_by_key(|(order, _)| *order);
+        shared.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
     /// Returns whether the connection may carry one more PUBLISH.
     fn is_window_open(&self) -> bool {
         self.outstanding < usize::from(self.window)
@@ -189,7 +216,7 @@ struct Exchange<M> {
 impl<M> Exchange<M> {
     /// Takes the message of a PUBLISH at `qos`: the client has it, or will not get it.
     fn release(&mut self, qos: QoS) -> Result<M, AckError> {
-        match std::mem::replace(&mut self.stage, Stage::Released) {
+        match mem::replace(&mut self.stage, Stage::Released) {
             Stage::Published(delivery) if delivery.qos == qos => Ok(delivery.message),
             other => {
                 self.stage = other;

@@ -30,6 +30,14 @@ impl OpenReceipts {
         Ok(Inbound::New)
     }
 
+    pub(crate) fn contains(&self, packet_id: PacketId) -> bool {
+        self.open.contains(&packet_id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Forgets an identifier and returns whether it was known.
     pub(crate) fn forget(&mut self, packet_id: PacketId) -> bool {
         self.open.remove(&packet_id)

@@ -18,8 +18,8 @@
 //!
 //! ```
 //! use flux_session::{
-//!     Delivery, Message, Offer, Outgoing, QoS, Session, SessionLimits, SubscriptionIds,
-//!     SubscriptionOptions, Timestamp,
+//!     Connection, Delivery, Departure, Message, Offer, Outgoing, QoS, Session, SessionExpiry,
+//!     SessionLimits, SubscriptionIds, SubscriptionOptions, Timestamp,
 //! };
 //! use flux_topic::TopicFilter;
 //!
@@ -41,12 +41,18 @@
 //!
 //! // The client connects, and something it subscribed to is published.
 //! let now = Timestamp::from_millis(0);
-//! session.attach(now, 10);
+//! let connect = Connection {
+//!     receive_maximum: 10,
+//!     expiry: SessionExpiry::from_secs(3600),
+//!     ..Connection::default()
+//! };
+//! let _no_will = session.attach(now, connect.clone());
 //! let delivery = Delivery {
 //!     message: Text("21.5"),
 //!     qos: QoS::AtLeastOnce,
 //!     retain: false,
 //!     subscription_ids: SubscriptionIds::NONE,
+//!     share: None,
 //! };
 //! assert_eq!(session.offer(now, delivery), Offer::Queued);
 //!
@@ -57,9 +63,11 @@
 //! };
 //!
 //! // The connection breaks before PUBACK: on the next one the message goes again, marked so.
-//! session.detach(now);
+//! let unsent_shared = session.detach(now, Departure::default());
+//! assert!(unsent_shared.is_empty(), "nothing came by a shared subscription");
 //! assert!(session.take_dropped().is_empty(), "QoS 0 would be lost");
-//! session.attach(now, 10);
+//! assert!(session.continues(now, false));
+//! let _no_will = session.attach(now, connect);
 //! assert!(matches!(session.next(now), Some(Outgoing::Publish { dup: true, .. })));
 //!
 //! // PUBACK ends it.
@@ -71,6 +79,11 @@
 pub use flux_time::Timestamp;
 
 mod session;
+
+mod connection;
+mod expiry;
+mod remains;
+mod will;
 
 mod delivery;
 mod limits;
@@ -95,12 +108,16 @@ mod tests;
 struct Readme;
 
 pub use self::ack::{AckError, Received};
-pub use self::delivery::{Delivery, Message, SubscriptionIds};
+pub use self::connection::{Connection, Departure};
+pub use self::delivery::{Delivery, Message, ShareId, SubscriptionIds};
+pub use self::expiry::SessionExpiry;
 pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};
 pub use self::limits::{QUEUED_OVERHEAD, SessionLimits, WhenFull};
 pub use self::outgoing::{DropReason, Dropped, Offer, Outgoing};
 pub use self::packet_id::PacketId;
 pub use self::qos::{InvalidQoS, QoS};
+pub use self::remains::{Due, Remains};
 pub use self::session::Session;
 pub use self::subscription::{RetainHandling, SubscriptionOptions};
+pub use self::will::Will;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::limits::QUEUED_OVERHEAD;
-use crate::{Delivery, Message, QoS, SessionLimits, Timestamp};
+use crate::{Delivery, Message, QoS, SessionLimits, ShareId, Timestamp};
 
 /// Two lines with one running number: order is kept across both, until the window is closed and
 /// QoS 0 passes, since it needs no acknowledgement `[MQTT-3.3.4-9]`.
@@ -31,13 +31,23 @@ impl<M: Message> Queue<M> {
         self.unacknowledged.is_empty() && self.acknowledged.is_empty()
     }
 
+    /// Returns how many wait that need a place in the window.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged.len()
+    }
+
     pub(crate) fn has_qos0(&self) -> bool {
         !self.unacknowledged.is_empty()
     }
 
     /// Returns whether the limits allow one more.
     pub(crate) fn has_room_for(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
-        allows(limits, self.len(), self.bytes(), delivery)
+        allows(limits, self.len(), self.bytes(), cost(delivery))
+    }
+
+    /// Returns whether the limits allow one more message without content.
+    pub(crate) fn has_room(&self, limits: &SessionLimits) -> bool {
+        allows(limits, self.len(), self.bytes(), QUEUED_OVERHEAD)
     }
 
     /// Returns whether the limits would allow one more if everything were gone that
@@ -45,9 +55,9 @@ impl<M: Message> Queue<M> {
     pub(crate) fn could_fit(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
         match delivery.qos {
             QoS::AtMostOnce => {
-                allows(limits, self.acknowledged.len(), self.acknowledged.bytes, delivery)
+                allows(limits, self.acknowledged.len(), self.acknowledged.bytes, cost(delivery))
             }
-            QoS::AtLeastOnce | QoS::ExactlyOnce => allows(limits, 0, 0, delivery),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => allows(limits, 0, 0, cost(delivery)),
         }
     }
 
@@ -97,6 +107,14 @@ impl<M: Message> Queue<M> {
         })
     }
 
+    /// Takes what came by this shared subscription, or by any, in the order it came.
+    pub(crate) fn take_shared(&mut self, share: Option<ShareId>) -> Vec<Delivery<M>> {
+        let mut taken = self.unacknowledged.take_shared(share);
+        taken.append(&mut self.acknowledged.take_shared(share));
+        taken.sort_unstable_by_key(|queued| queued.number);
+        taken.into_iter().map(|queued| queued.delivery).collect()
+    }
+
     /// Gives spare memory back.
     pub(crate) fn shrink(&mut self) {
         self.unacknowledged.waiting.shrink_to_fit();
@@ -110,11 +128,13 @@ struct Line<M> {
     waiting: VecDeque<Queued<M>>,
     /// The sum of [`cost`].
     bytes: usize,
+    /// How many came by a shared subscription: mostly none, and then nobody need look for them.
+    shared: usize,
 }
 
 impl<M: Message> Line<M> {
     const fn new() -> Self {
-        Self { waiting: VecDeque::new(), bytes: 0 }
+        Self { waiting: VecDeque::new(), bytes: 0, shared: 0 }
     }
 
     fn len(&self) -> usize {
@@ -131,17 +151,42 @@ impl<M: Message> Line<M> {
 
     fn push(&mut self, queued: Queued<M>) {
         self.bytes = self.bytes.saturating_add(cost(&queued.delivery));
+        self.shared += usize::from(queued.delivery.share.is_some());
         self.waiting.push_back(queued);
     }
 
     /// Takes the front, and gives a large buffer back once it has run empty.
     fn pop(&mut self) -> Option<Delivery<M>> {
-        let Queued { delivery, .. } = self.waiting.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(cost(&delivery));
+        let queued = self.take_front()?;
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {
             self.waiting = VecDeque::new();
         }
-        Some(delivery)
+        Some(queued.delivery)
+    }
+
+    fn take_front(&mut self) -> Option<Queued<M>> {
+        let queued = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(cost(&queued.delivery));
+        self.shared -= usize::from(queued.delivery.share.is_some());
+        Some(queued)
+    }
+
+    fn take_shared(&mut self, share: Option<ShareId>) -> Vec<Queued<M>> {
+        let mut taken = Vec::new();
+        if self.shared == 0 {
+            return taken;
+        }
+        // Each goes once round, and leaves or joins the end again.
+        for _ in 0..self.waiting.len() {
+            let Some(queued) = self.take_front() else { break };
+            let came_by = queued.delivery.share;
+            if came_by.is_some() && (share.is_none() || came_by == share) {
+                taken.push(queued);
+            } else {
+                self.push(queued);
+            }
+        }
+        taken
     }
 }
 
@@ -151,14 +196,9 @@ struct Queued<M> {
     delivery: Delivery<M>,
 }
 
-/// Returns whether the limits allow a message beside so many others.
-fn allows<M: Message>(
-    limits: &SessionLimits,
-    messages: usize,
-    bytes: usize,
-    delivery: &Delivery<M>,
-) -> bool {
-    messages < limits.queued_messages && bytes.saturating_add(cost(delivery)) <= limits.queued_bytes
+/// Returns whether the limits allow a message that counts `cost` bytes beside so many others.
+fn allows(limits: &SessionLimits, messages: usize, bytes: usize, cost: usize) -> bool {
+    messages < limits.queued_messages && bytes.saturating_add(cost) <= limits.queued_bytes
 }
 
 /// Returns what a message counts against the queue's bytes.

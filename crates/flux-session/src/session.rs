@@ -1,6 +1,8 @@
 //! The session: what a client subscribed to and what it is owed.
 
 mod handshake;
+mod lifetime;
+mod shared;
 
 use std::collections::BTreeMap;
 
@@ -10,21 +12,24 @@ use crate::in_flight::InFlight;
 use crate::inbound::OpenReceipts;
 use crate::queue::Queue;
 use crate::{
-    Delivery, DropReason, Dropped, Message, Offer, Outgoing, QoS, SessionLimits,
-    SubscriptionOptions, Timestamp, WhenFull,
+    Delivery, DropReason, Dropped, Message, Offer, Outgoing, QoS, SessionExpiry, SessionLimits,
+    SubscriptionOptions, Timestamp, WhenFull, Will,
 };
 
 /// The session state of one client on the server (MQTT 5.0 section 4.1), with or without a
 /// network connection.
 ///
 /// A session begins detached. It holds the client's subscriptions, the messages that wait, the
-/// exchanges in flight and the QoS 2 messages the client has not released. It ends by being
-/// dropped.
+/// exchanges in flight, the QoS 2 messages the client has not released, and its will. It
+/// [ends](Self::end) when the caller says so, at the latest when its expiry is over.
 #[derive(Debug)]
 pub struct Session<M> {
     limits: SessionLimits,
     subscriptions: BTreeMap<TopicFilter, SubscriptionOptions>,
     link: Link,
+    expiry: SessionExpiry,
+    /// The will of the present connection, or of the last one while its moment has not come.
+    will: Option<Will<M>>,
     /// Holds nothing at QoS 0 while detached.
     queue: Queue<M>,
     in_flight: InFlight<M>,
@@ -40,42 +45,13 @@ impl<M: Message> Session<M> {
             limits,
             subscriptions: BTreeMap::new(),
             link: Link::Detached { since: None },
+            expiry: SessionExpiry::NEVER,
+            will: None,
             queue: Queue::new(),
             in_flight: InFlight::new(limits.packet_ids),
             open_receipts: OpenReceipts::default(),
             dropped: Vec::new(),
         }
-    }
-
-    /// Begins a network connection: everything in flight is scheduled to be sent again, before
-    /// anything new and in its original order (`[MQTT-4.4.0-1]`, `[MQTT-4.6.0-1]`).
-    ///
-    /// Unacknowledged PUBLISH packets go with DUP set and their identifier unchanged; where PUBREC
-    /// has come, PUBREL goes alone `[MQTT-4.3.3-6]`. `receive_maximum` is what the client announced
-    /// (65,535 if it did not); the window is that, at most
-    /// [`receive_maximum_cap`](SessionLimits::receive_maximum_cap). It holds for what is sent again
-    /// too `[MQTT-3.3.4-9]`, except for PUBREL, which never waits. Zero is a Protocol Error that the
-    /// caller refuses (MQTT 5.0 section 3.1.2.11.3); here it counts as one `[MQTT-4.9.0-1]`.
-    ///
-    /// When a connection takes over from one that was not detached, queued QoS 0 goes to the new
-    /// one.
-    pub fn attach(&mut self, now: Timestamp, receive_maximum: u16) {
-        self.link = Link::Attached;
-        self.in_flight.attach(receive_maximum.min(self.limits.receive_maximum_cap).max(1));
-        self.drop_expired(now);
-    }
-
-    /// Ends the network connection. What was queued at QoS 0 is lost with it:
-    /// [`take_dropped`](Self::take_dropped).
-    ///
-    /// Everything else stays until the client returns or the session is dropped.
-    pub fn detach(&mut self, now: Timestamp) {
-        self.link = Link::Detached { since: Some(now) };
-        self.in_flight.detach();
-        while let Some(delivery) = self.queue.pop_qos0() {
-            self.dropped.push(Dropped { delivery, reason: DropReason::Offline });
-        }
-        self.queue.shrink();
     }
 
     /// Takes a message for this client, or says why not.
@@ -175,6 +151,18 @@ impl<M: Message> Session<M> {
     /// and whose last acknowledgement has not come.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Returns the most QoS 1 and QoS 2 messages that may be in flight on this connection, or zero
+    /// without one.
+    pub fn window(&self) -> u16 {
+        if self.is_attached() { self.in_flight.window() } else { 0 }
+    }
+
+    /// Returns how many more QoS 1 and QoS 2 messages may be sent for the first time before one is
+    /// acknowledged, or zero without a connection. Queued ones have no place yet.
+    pub fn free_places(&self) -> usize {
+        if self.is_attached() { self.in_flight.free_places() } else { 0 }
     }
 
     /// Returns whether the client has a network connection.

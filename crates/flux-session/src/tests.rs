@@ -10,8 +10,8 @@ mod when_full;
 mod window;
 
 use crate::{
-    Delivery, DropReason, Message, Offer, Outgoing, PacketId, QoS, Session, SessionLimits,
-    SubscriptionIds, Timestamp,
+    Connection, Delivery, Departure, DropReason, Message, Offer, Outgoing, PacketId, QoS, Session,
+    SessionExpiry, SessionLimits, SubscriptionIds, Timestamp,
 };
 
 /// A message that is only its name.
@@ -40,13 +40,30 @@ const QOS2: QoS = QoS::ExactlyOnce;
 /// Returns a session on its first connection.
 fn attached(receive_maximum: u16) -> Session<Note> {
     let mut session = Session::new(SessionLimits::default());
-    session.attach(NOW, receive_maximum);
+    let _ = session.attach(NOW, connection(receive_maximum));
     session
+}
+
+/// Returns a connection whose session goes on after it.
+fn connection(receive_maximum: u16) -> Connection<Note> {
+    Connection { receive_maximum, expiry: SessionExpiry::NEVER, will: None }
+}
+
+/// Begins a connection after one without a will.
+#[track_caller]
+fn attach(session: &mut Session<Note>, now: Timestamp, receive_maximum: u16) {
+    assert_eq!(session.attach(now, connection(receive_maximum)), None);
+}
+
+/// Breaks the connection of a session without shared deliveries.
+#[track_caller]
+fn detach(session: &mut Session<Note>, now: Timestamp) {
+    assert_eq!(session.detach(now, Departure::default()), []);
 }
 
 fn note(name: &'static str, qos: QoS) -> Delivery<Note> {
     let message = Note { name, size: name.len(), expires_at: None };
-    Delivery { message, qos, retain: false, subscription_ids: SubscriptionIds::NONE }
+    Delivery { message, qos, retain: false, subscription_ids: SubscriptionIds::NONE, share: None }
 }
 
 fn note_until(name: &'static str, qos: QoS, expires_at: u64) -> Delivery<Note> {

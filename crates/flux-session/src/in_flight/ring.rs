@@ -59,9 +59,14 @@ impl<T> Ring<T> {
         self.held
     }
 
+    /// Returns the number of identifiers there are.
+    pub(crate) fn capacity(&self) -> usize {
+        usize::from(self.last_id.get())
+    }
+
     /// Returns whether every identifier is in use.
     pub(crate) fn is_full(&self) -> bool {
-        self.held >= usize::from(self.last_id.get())
+        self.held >= self.capacity()
     }
 
     /// Holds `entry` under an unused identifier.

@@ -86,4 +86,15 @@ impl<M: Message> Session<M> {
     pub fn forget_qos2(&mut self, packet_id: PacketId) {
         self.open_receipts.forget(packet_id);
     }
+
+    /// Returns whether a QoS 2 message has come with this identifier and was not released: it is in
+    /// use, and a QoS 1 message must not come with it (reason code 0x91 `[MQTT-2.2.1-3]`).
+    pub fn is_receiving(&self, packet_id: PacketId) -> bool {
+        self.open_receipts.contains(packet_id)
+    }
+
+    /// Returns the number of QoS 2 messages that have come and were not released.
+    pub fn open_receipts(&self) -> usize {
+        self.open_receipts.len()
+    }
 }

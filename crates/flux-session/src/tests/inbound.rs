@@ -1,6 +1,6 @@
 //! QoS 2 messages from the client.
 
-use super::{NOW, Note, attached, id};
+use super::{NOW, Note, attach, attached, detach, id};
 use crate::{Inbound, ReceiveMaximumExceeded, Session, SessionLimits};
 
 #[test]
@@ -19,8 +19,8 @@ fn a_duplicate_is_known_until_it_is_released() {
 fn a_duplicate_is_known_across_connections() {
     let mut session = attached(1);
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::New));
-    session.detach(NOW);
-    session.attach(NOW, 1);
+    detach(&mut session, NOW);
+    attach(&mut session, NOW, 1);
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::Duplicate));
     assert!(session.release(id(7)));
 }

@@ -1,7 +1,8 @@
 //! What waits: limits, order and expiry.
 
 use super::{
-    NOW, Note, QOS0, QOS1, QOS2, attached, dropped, id, note, note_until, queue, sent, sent_at,
+    NOW, Note, QOS0, QOS1, QOS2, attach, attached, detach, dropped, id, note, note_until, queue,
+    sent, sent_at,
 };
 use crate::{DropReason, Offer, QUEUED_OVERHEAD, Session, SessionLimits, Timestamp};
 
@@ -28,7 +29,7 @@ fn at_the_limit_of_messages_the_newest_is_dropped() {
     let mut session = detached(SessionLimits { queued_messages: 2, ..Default::default() });
     queue(&mut session, [("a", QOS1), ("b", QOS1)]);
     assert_eq!(session.offer(NOW, note("c", QOS1)), FULL);
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!(sent(&mut session), ["a/1 id 1"]);
     assert_eq!(session.offer(NOW, note("d", QOS0)), Offer::Queued, "what is sent is not queued");
     assert_eq!(session.offer(NOW, note("e", QOS0)), FULL);
@@ -97,8 +98,8 @@ fn a_message_that_was_sent_does_not_expire() {
     assert_eq!(session.offer(at(0), note_until("a", QOS2, 10)), Offer::Queued);
     assert_eq!(session.offer(at(0), note_until("b", QOS1, 10)), Offer::Queued);
     assert_eq!(sent_at(&mut session, at(9)), ["a/2 id 1", "b/1 id 2"]);
-    session.detach(at(11));
-    session.attach(at(12), 2);
+    detach(&mut session, at(11));
+    attach(&mut session, at(12), 2);
     assert_eq!(sent_at(&mut session, at(12)), ["a/2 id 1 dup", "b/1 id 2 dup"]);
     assert_eq!(dropped(&mut session), []);
 }
@@ -108,7 +109,7 @@ fn a_return_drops_what_expired_at_the_front() {
     let mut session = detached(SessionLimits::default());
     assert_eq!(session.offer(at(0), note_until("a", QOS1, 10)), Offer::Queued);
     assert_eq!(session.offer(at(0), note("b", QOS1)), Offer::Queued);
-    session.attach(at(10), 1);
+    attach(&mut session, at(10), 1);
     assert_eq!(dropped(&mut session), [("a", DropReason::Expired)]);
     assert_eq!(session.queued(), 1);
 }
@@ -119,7 +120,7 @@ fn a_long_queue_comes_out_in_order() {
     for _ in 0..1_000 {
         queue(&mut session, [("a", QOS1), ("b", QOS2), ("c", QOS1)]);
     }
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     for n in 0..3_000_u16 {
         let packet_id = id(n + 1);
         let name = ["a/1", "b/2", "c/1"][usize::from(n) % 3];

@@ -1,6 +1,8 @@
 //! What a new connection sends again.
 
-use super::{NOW, Note, QOS0, QOS1, QOS2, attached, dropped, id, note, queue, sent};
+use super::{
+    NOW, Note, QOS0, QOS1, QOS2, attach, attached, detach, dropped, id, note, queue, sent,
+};
 use crate::{AckError, DropReason, Offer, QUEUED_OVERHEAD, Received, Session, Timestamp};
 
 /// Returns a session with PUBREC received for `b` and `d`, and `e` still queued.
@@ -10,7 +12,7 @@ fn interrupted() -> Session<Note> {
     assert_eq!(sent(&mut session), ["a/1 id 1", "b/2 id 2", "c/2 id 3", "d/2 id 4"]);
     let _ = session.pubrec(id(4), true).unwrap();
     let _ = session.pubrec(id(2), true).unwrap();
-    session.detach(NOW);
+    detach(&mut session, NOW);
     assert_eq!(dropped(&mut session), []);
     session
 }
@@ -18,7 +20,7 @@ fn interrupted() -> Session<Note> {
 #[test]
 fn everything_in_flight_goes_again_in_order_before_anything_new() {
     let mut session = interrupted();
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     assert_eq!(
         sent(&mut session),
         ["a/1 id 1 dup", "release id 2", "c/2 id 3 dup", "release id 4", "e/1 id 5"]
@@ -28,7 +30,7 @@ fn everything_in_flight_goes_again_in_order_before_anything_new() {
 #[test]
 fn nothing_goes_again_on_the_same_connection() {
     let mut session = interrupted();
-    session.attach(NOW, 4);
+    attach(&mut session, NOW, 4);
     assert_eq!(sent(&mut session).len(), 4);
     assert_eq!(sent(&mut session), [""; 0]);
 }
@@ -36,7 +38,7 @@ fn nothing_goes_again_on_the_same_connection() {
 #[test]
 fn a_smaller_window_holds_back_publish_and_never_pubrel() {
     let mut session = interrupted();
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!(sent(&mut session), ["a/1 id 1 dup", "release id 2", "release id 4"]);
     assert!(!session.has_work());
 
@@ -54,7 +56,7 @@ fn a_smaller_window_holds_back_publish_and_never_pubrel() {
 #[test]
 fn an_acknowledgement_before_the_packet_went_again_completes_it() {
     let mut session = interrupted();
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     assert_eq!(session.puback(id(1)).map(|message| message.name), Ok("a"));
     assert!(matches!(session.pubrec(id(3), true), Ok(Received::Release(_))));
     session.pubcomp(id(2)).unwrap();
@@ -67,7 +69,7 @@ fn an_acknowledgement_before_the_packet_went_again_completes_it() {
 #[test]
 fn a_repeated_pubrec_takes_the_place_of_the_scheduled_pubrel() {
     let mut session = interrupted();
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     assert_eq!(session.pubrec(id(2), true), Ok(Received::ReleaseAgain));
     assert_eq!(
         sent(&mut session),
@@ -83,22 +85,22 @@ fn a_pubrel_is_sent_on_every_connection_until_pubcomp() {
     sent(&mut session);
     let _ = session.pubrec(id(1), true).unwrap();
     for _ in 0..3 {
-        session.detach(NOW);
-        session.attach(NOW, 1);
+        detach(&mut session, NOW);
+        attach(&mut session, NOW, 1);
         assert_eq!(sent(&mut session), ["release id 1"]);
     }
     session.pubcomp(id(1)).unwrap();
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!(sent(&mut session), [""; 0]);
 }
 
 #[test]
 fn a_connection_that_ends_early_loses_nothing() {
     let mut session = interrupted();
-    session.attach(NOW, 2);
+    attach(&mut session, NOW, 2);
     assert!(session.next(NOW).is_some());
-    session.detach(NOW);
-    session.attach(NOW, 10);
+    detach(&mut session, NOW);
+    attach(&mut session, NOW, 10);
     assert_eq!(sent(&mut session).len(), 5);
 }
 
@@ -106,7 +108,7 @@ fn a_connection_that_ends_early_loses_nothing() {
 fn detach_drops_queued_qos0_and_says_what() {
     let mut session = attached(1);
     queue(&mut session, [("aa", QOS1), ("bb", QOS0), ("ccc", QOS0), ("dddd", QOS1)]);
-    session.detach(NOW);
+    detach(&mut session, NOW);
     assert_eq!(dropped(&mut session), [("bb", DropReason::Offline), ("ccc", DropReason::Offline)]);
     assert_eq!(session.queued(), 2);
     assert_eq!(session.queued_bytes(), 6 + 2 * QUEUED_OVERHEAD);
@@ -117,7 +119,7 @@ fn detach_drops_queued_qos0_and_says_what() {
 fn a_takeover_hands_queued_qos0_to_the_new_connection() {
     let mut session = attached(1);
     queue(&mut session, [("a", QOS0)]);
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!(sent(&mut session), ["a/0"]);
 }
 
@@ -125,10 +127,10 @@ fn a_takeover_hands_queued_qos0_to_the_new_connection() {
 fn a_session_knows_since_when_it_is_detached() {
     let mut session: Session<Note> = Session::new(crate::SessionLimits::default());
     assert_eq!((session.is_attached(), session.detached_since()), (false, None));
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!((session.is_attached(), session.detached_since()), (true, None));
     let later = Timestamp::from_millis(5_000);
-    session.detach(later);
+    detach(&mut session, later);
     assert_eq!((session.is_attached(), session.detached_since()), (false, Some(later)));
 }
 
@@ -137,7 +139,7 @@ fn what_was_offered_while_away_is_sent_on_return() {
     let mut session: Session<Note> = Session::new(crate::SessionLimits::default());
     queue(&mut session, [("a", QOS1), ("b", QOS2)]);
     assert!(matches!(session.offer(NOW, note("c", QOS0)), Offer::Dropped(_)));
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     assert_eq!(sent(&mut session), ["a/1 id 1", "b/2 id 2"]);
 }
 
@@ -158,7 +160,7 @@ fn a_skipped_qos2_message_that_the_client_may_know_is_released() {
     let mut session = attached(1);
     queue(&mut session, [("a", QOS2), ("b", QOS1)]);
     sent(&mut session);
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert_eq!(sent(&mut session), ["a/2 id 1 dup"]);
     assert!(session.skip(id(1)).is_ok());
     assert_eq!(session.skip(id(1)), Err(AckError::WrongState));

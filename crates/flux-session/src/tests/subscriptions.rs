@@ -2,7 +2,7 @@
 
 use flux_topic::TopicFilter;
 
-use super::{QOS0, QOS1, QOS2, attached};
+use super::{QOS0, QOS1, QOS2, attached, detach};
 use crate::{RetainHandling, SubscriptionOptions};
 
 #[test]
@@ -29,7 +29,7 @@ fn subscriptions_come_in_the_order_of_their_filters_and_outlive_the_connection()
         let filter = TopicFilter::parse(filter).unwrap();
         session.subscribe(filter, SubscriptionOptions::new(QOS0));
     }
-    session.detach(super::NOW);
+    detach(&mut session, super::NOW);
     let filters: Vec<_> = session.subscriptions().map(|(filter, _)| filter.clone()).collect();
     assert_eq!(filters.len(), 4);
     assert!(filters.is_sorted());

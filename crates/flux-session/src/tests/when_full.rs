@@ -1,6 +1,6 @@
 //! What a full queue does: the four policies.
 
-use super::{NOW, Note, QOS0, QOS1, QOS2, dropped, note, note_until, sent, sent_at};
+use super::{NOW, Note, QOS0, QOS1, QOS2, attach, dropped, note, note_until, sent, sent_at};
 use crate::{DropReason, Offer, QUEUED_OVERHEAD, QoS, Session, SessionLimits, Timestamp, WhenFull};
 
 const FULL: Offer = Offer::Dropped(DropReason::QueueFull);
@@ -14,7 +14,7 @@ fn session(when_full: WhenFull, bytes: usize) -> Session<Note> {
         ..SessionLimits::default()
     };
     let mut session = Session::new(limits);
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     session
 }
 
@@ -106,7 +106,7 @@ fn what_was_sent_is_not_displaced() {
     super::queue(&mut session, [("b", QOS1), ("c", QOS1), ("d", QOS1), ("e", QOS1)]);
     let displaced = [("b", DropReason::Displaced), ("c", DropReason::Displaced)];
     assert_eq!(dropped(&mut session), displaced);
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     assert_eq!(sent(&mut session), ["a/1 id 1 dup", "d/1 id 2", "e/1 id 3"]);
 }
 

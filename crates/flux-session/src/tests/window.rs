@@ -1,6 +1,6 @@
 //! The window and the packet identifiers.
 
-use super::{NOW, Note, QOS0, QOS1, QOS2, attached, id, queue, sent};
+use super::{NOW, Note, QOS0, QOS1, QOS2, attach, attached, detach, id, queue, sent};
 use crate::{Session, SessionLimits};
 
 #[test]
@@ -46,7 +46,7 @@ fn qos0_passes_a_closed_window() {
 fn our_own_cap_binds_when_the_client_allows_more() {
     let limits = SessionLimits { receive_maximum_cap: 1, ..SessionLimits::default() };
     let mut session: Session<Note> = Session::new(limits);
-    session.attach(NOW, u16::MAX);
+    attach(&mut session, NOW, u16::MAX);
     queue(&mut session, [("a", QOS1), ("b", QOS1)]);
     assert_eq!(sent(&mut session), ["a/1 id 1"]);
 }
@@ -55,7 +55,7 @@ fn our_own_cap_binds_when_the_client_allows_more() {
 fn a_window_of_zero_counts_as_one() {
     let limits = SessionLimits { receive_maximum_cap: 0, packet_ids: 0, ..Default::default() };
     let mut session: Session<Note> = Session::new(limits);
-    session.attach(NOW, 0);
+    attach(&mut session, NOW, 0);
     queue(&mut session, [("a", QOS1), ("b", QOS1)]);
     assert_eq!(sent(&mut session), ["a/1 id 1"]);
 }
@@ -64,7 +64,7 @@ fn a_window_of_zero_counts_as_one() {
 fn nothing_is_sent_while_every_identifier_is_in_use() {
     let limits = SessionLimits { packet_ids: 2, ..SessionLimits::default() };
     let mut session: Session<Note> = Session::new(limits);
-    session.attach(NOW, 10);
+    attach(&mut session, NOW, 10);
     queue(&mut session, [("a", QOS1), ("b", QOS1), ("c", QOS1), ("d", QOS0), ("e", QOS1)]);
     assert_eq!(sent(&mut session), ["a/1 id 1", "b/1 id 2", "d/0"]);
     assert!(!session.has_work());
@@ -89,7 +89,7 @@ fn an_identifier_that_is_never_acknowledged_is_never_given_again() {
     }
     queue(&mut session, [("last", QOS1)]);
     sent(&mut session);
-    session.attach(NOW, 4);
+    attach(&mut session, NOW, 4);
     let last = id(expected.next().unwrap());
     assert_eq!(sent(&mut session), ["stays/1 id 1 dup", &format!("last/1 id {last} dup")]);
 }
@@ -105,8 +105,8 @@ fn has_work_says_whether_next_has_something() {
     queue(&mut session, [("c", QOS0)]);
     assert!(session.has_work(), "QoS 0 passes");
     sent(&mut session);
-    session.detach(NOW);
+    detach(&mut session, NOW);
     assert!(!session.has_work(), "nobody to send to");
-    session.attach(NOW, 1);
+    attach(&mut session, NOW, 1);
     assert!(session.has_work(), "a is to be sent again");
 }

@@ -9,8 +9,8 @@ use super::client::{Client, Packet};
 use super::promises::{Here, Promise, Promises, Stage};
 use super::{Ack, Numbered, Step};
 use crate::{
-    AckError, Delivery, Inbound, Outgoing, PacketId, QoS, Received, Session, SessionLimits,
-    SubscriptionIds, Timestamp,
+    AckError, Connection, Delivery, Departure, Inbound, Outgoing, PacketId, QoS, Received, Session,
+    SessionLimits, SubscriptionIds, Timestamp,
 };
 
 /// A session, its client, and what must be true of both.
@@ -66,7 +66,7 @@ impl World {
             Step::Attach { receive_maximum } => self.attach(receive_maximum),
             Step::Detach => {
                 self.client.disconnect();
-                self.session.detach(self.now);
+                assert_eq!(self.session.detach(self.now, Departure::default()), []);
                 self.promises.detach();
             }
             Step::Wait(millis) => self.now = self.now + Duration::from_millis(millis),
@@ -131,7 +131,8 @@ impl World {
     fn attach(&mut self, receive_maximum: u16) {
         self.client.disconnect();
         self.last_again = None;
-        self.session.attach(self.now, receive_maximum);
+        let connection = Connection { receive_maximum, ..Connection::default() };
+        assert_eq!(self.session.attach(self.now, connection), None);
         self.promises.attach(self.now, receive_maximum);
     }
 
@@ -141,7 +142,7 @@ impl World {
         self.next_number += 1;
         let expected = self.promises.offer(self.now, message, qos);
         let subscription_ids = SubscriptionIds::NONE;
-        let delivery = Delivery { message, qos, retain: false, subscription_ids };
+        let delivery = Delivery { message, qos, retain: false, subscription_ids, share: None };
         assert_eq!(self.session.offer(self.now, delivery), expected);
     }
 

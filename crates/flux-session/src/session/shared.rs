@@ -1,0 +1,64 @@
+//! Deliveries by shared subscriptions: taken only where they can be sent, given back unsent.
+
+use super::Session;
+use crate::{Delivery, DropReason, Message, Offer, QoS, ShareId, Timestamp};
+
+/// One member's part in a shared subscription (MQTT 5.0 section 4.8.2).
+///
+/// The caller's group chooses the member that gets a message. This session takes it only if it can
+/// be sent without waiting for anything but the connection, so that no message waits for a slow
+/// member while another is idle; and it gives back what it has not sent.
+impl<M: Message> Session<M> {
+    /// Takes a message that another member could have instead, or gives it back unharmed: then the
+    /// group asks the next one.
+    ///
+    /// Taken above QoS 0 means that there is a connection, and a place in the window and an
+    /// identifier that nothing in flight or queued needs. At QoS 0 a connection is enough. Either
+    /// way the queue's limits allow it: nothing is displaced for it. A message that every member
+    /// gave back can be [offered](Self::offer) to one of them, and waits there.
+    ///
+    /// # Errors
+    ///
+    /// The delivery itself, if the session does not take it. One that has expired is not given
+    /// back: no other member would take it.
+    pub fn offer_shared(
+        &mut self,
+        now: Timestamp,
+        delivery: Delivery<M>,
+    ) -> Result<Offer, Delivery<M>> {
+        if delivery.is_expired(now) {
+            return Ok(Offer::Dropped(DropReason::Expired));
+        }
+        let has_place = match delivery.qos {
+            QoS::AtMostOnce => self.is_attached(),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => self.has_unclaimed_place(),
+        };
+        if !has_place || !self.queue.has_room_for(&delivery, &self.limits) {
+            return Err(delivery);
+        }
+        self.queue.push(delivery);
+        Ok(Offer::Queued)
+    }
+
+    /// Returns whether [`offer_shared`](Self::offer_shared) would take a message at QoS 1 without
+    /// content. A larger one may still find the queue's bytes used up.
+    pub fn has_room_for_shared(&self) -> bool {
+        self.has_unclaimed_place() && self.queue.has_room(&self.limits)
+    }
+
+    /// Takes back what came by this shared subscription, or by any, and was never sent, in the
+    /// order it came, QoS 0 included.
+    ///
+    /// For a member that unsubscribes; at the end of a connection [`detach`](Self::detach) gives
+    /// them back by itself. What was sent stays: the client completes it, now or when it
+    /// returns `[MQTT-4.8.2-4]`.
+    #[must_use = "the messages are for other members of the group"]
+    pub fn take_unsent_shared(&mut self, share: Option<ShareId>) -> Vec<Delivery<M>> {
+        self.queue.take_shared(share)
+    }
+
+    /// Returns whether there is a place in the window that nothing queued will need.
+    fn has_unclaimed_place(&self) -> bool {
+        self.queue.acknowledged() < self.free_places()
+    }
+}
