@@ -74,4 +74,6 @@ pub enum SessionEnd {
     Expired,
     /// Its connection ended, and it was not to outlive that.
     Disconnected,
+    /// Its queue was full, and such sessions are to end.
+    QueueFull,
 }

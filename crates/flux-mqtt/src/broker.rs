@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flux_auth::Authorizer;
+use flux_eventbus::DropReason;
 use flux_session::{QoS, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 
@@ -10,6 +11,7 @@ use crate::RetainedStore;
 use crate::clients::{Clients, Ended};
 use crate::due_sessions::DueSessions;
 use crate::message::{Delivery, Message};
+use crate::reason::{lost, not_taken};
 use crate::routes::Routes;
 use crate::session::{Attachment, SharedSession};
 
@@ -21,6 +23,16 @@ pub(crate) struct Broker {
     pub(crate) retained: RetainedStore,
     pub(crate) due: DueSessions,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+}
+
+/// What became of the retained messages that a subscription brought.
+pub(crate) struct RetainedOffered {
+    /// The connection that must be told, if it does not know yet.
+    pub(crate) wake: Option<Attachment>,
+    /// What the session did not take, or lost to take another.
+    pub(crate) lost: Vec<(Message, DropReason)>,
+    /// The session, if it had no room and ends for that.
+    pub(crate) ended: Option<Box<Ended>>,
 }
 
 impl Broker {
@@ -42,11 +54,11 @@ impl Broker {
     pub(crate) fn offer_retained(
         &self,
         now: Timestamp,
-        session: &SharedSession,
+        session: &Arc<SharedSession>,
         filter: &TopicFilter,
         options: &SubscriptionOptions,
-    ) -> (Option<Attachment>, Vec<(Message, flux_session::DropReason)>) {
-        let (mut wake, mut dropped) = (None, Vec::new());
+    ) -> RetainedOffered {
+        let mut all = RetainedOffered { wake: None, lost: Vec::new(), ended: None };
         self.retained.with_tree(|tree| {
             tree.for_each_match(filter, |message| {
                 if options.no_local && message.publisher() == Some(session.publisher) {
@@ -57,20 +69,24 @@ impl Broker {
                     qos: QoS::min(message.qos(), options.qos),
                     retain: true,
                     subscription_ids: SubscriptionIds::from(options.subscription_id),
+                    share: None,
                 };
                 let Some(offered) = session.offer(now, delivery) else { return };
-                wake = wake.or(offered.wake);
-                if let flux_session::Offer::Dropped(reason) = offered.offer {
-                    dropped.push((message.clone(), reason));
+                all.wake = all.wake.or(offered.wake);
+                all.ended = all.ended.take().or(offered.ended);
+                all.lost.extend(offered.dropped.into_iter().map(lost));
+                if let Some(reason) = not_taken(offered.offer) {
+                    all.lost.push((message.clone(), reason));
                 }
             });
         });
-        (wake, dropped)
+        all
     }
 
     /// Clears away what an ended session left in the shared state.
     pub(crate) fn clear(&self, ended: &Ended) {
-        self.routes.follow(&ended.session, &ended.filters);
+        let filters: Vec<TopicFilter> = ended.remains.filters().cloned().collect();
+        self.routes.follow(&ended.session, &filters);
         self.clients.remove(&ended.session);
         if let Some(id) = ended.timer {
             self.due.cancel(id);

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use flux_eventbus::SessionEnd;
-use flux_session::{Session, SessionLimits, Timestamp};
-use flux_topic::TopicFilter;
+use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 
 use crate::message::Message;
 use crate::names::{DueId, Publisher, SessionKey};
-use crate::session::{Attachment, SessionState, SharedSession, StoredWill};
+use crate::session::{Attachment, SessionState, SharedSession};
 
 /// Every session of the broker, by client identifier.
 #[derive(Debug)]
@@ -27,10 +26,7 @@ pub(crate) struct Clients {
 pub(crate) struct Claim {
     pub(crate) attachment: Attachment,
     pub(crate) clean_start: bool,
-    /// Session Expiry Interval in seconds.
-    pub(crate) expiry: u32,
-    pub(crate) receive_maximum: u16,
-    pub(crate) will: Option<StoredWill>,
+    pub(crate) connection: Connection<Message>,
 }
 
 /// A session taken into possession.
@@ -43,7 +39,9 @@ pub(crate) struct Claimed {
     /// The connection that held the client identifier until now.
     pub(crate) displaced: Option<Attachment>,
     /// The will of the connection before, which must be published now.
-    pub(crate) will: Option<StoredWill>,
+    pub(crate) will: Option<Will<Message>>,
+    /// What the session lost while its client was away.
+    pub(crate) dropped: Vec<Dropped<Message>>,
     /// Where the session stood in the list of due sessions.
     pub(crate) timer: Option<DueId>,
     /// Sessions that ended to make room; usually none, at most one unless others raced.
@@ -54,14 +52,12 @@ pub(crate) struct Claimed {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) session: Arc<SharedSession>,
-    pub(crate) filters: Vec<TopicFilter>,
-    pub(crate) will: Option<StoredWill>,
     pub(crate) displaced: Option<Attachment>,
     pub(crate) reason: SessionEnd,
     /// Where it stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
     /// What it held. A queue may be long: it is dropped with this, after the lock.
-    _remains: Session<Message>,
+    pub(crate) remains: Remains<Message>,
 }
 
 impl Clients {
@@ -91,7 +87,7 @@ impl Clients {
             let existing = self.get(client_id);
             if let Some(session) = &existing {
                 match resume(now, session, claim) {
-                    Resumed::Continued { generation, displaced, will, timer } => {
+                    Resumed::Continued { generation, displaced, will, dropped, timer } => {
                         let session = session.clone();
                         return Claimed {
                             session,
@@ -99,6 +95,7 @@ impl Clients {
                             present: true,
                             displaced,
                             will,
+                            dropped,
                             timer,
                             ended,
                         };
@@ -118,6 +115,7 @@ impl Clients {
                     present: false,
                     displaced,
                     will: None,
+                    dropped: Vec::new(),
                     timer: None,
                     ended,
                 };
@@ -148,10 +146,9 @@ impl Clients {
         );
         {
             let mut state = session.lock();
-            state.session.attach(now, claim.receive_maximum);
+            let none_before = state.session.attach(now, claim.connection.clone());
+            debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment);
-            state.expiry = claim.expiry;
-            state.will.clone_from(&claim.will);
         }
         Arc::new(session)
     }
@@ -186,7 +183,8 @@ enum Resumed {
     Continued {
         generation: u64,
         displaced: Option<Attachment>,
-        will: Option<StoredWill>,
+        will: Option<Will<Message>>,
+        dropped: Vec<Dropped<Message>>,
         timer: Option<DueId>,
     },
     Ended(Box<Ended>),
@@ -199,11 +197,8 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     if state.ended {
         return Resumed::WasOver;
     }
-    let expired = state.expires_at.is_some_and(|moment| moment <= now);
-    // A session with expiry 0 ends with its connection, and this one is closed now.
-    let goes_on = !claim.clean_start && !expired && state.expiry > 0;
-    if !goes_on {
-        let reason = if expired {
+    if !state.session.continues(now, claim.clean_start) {
+        let reason = if state.session.has_expired(now) {
             SessionEnd::Expired
         } else if claim.clean_start {
             SessionEnd::CleanStart
@@ -213,19 +208,13 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
         return Resumed::Ended(Box::new(end(session, &mut state, reason)));
     }
     let displaced = state.attached.replace(claim.attachment);
-    let will = std::mem::replace(&mut state.will, claim.will.clone());
-    state.session.attach(now, claim.receive_maximum);
+    let will = state.session.attach(now, claim.connection.clone());
+    let dropped = state.session.take_dropped();
     let generation = session.next_generation(&mut state);
     // The new connection drains once it has its CONNACK.
     state.dirty = false;
-    state.expiry = claim.expiry;
-    state.expires_at = None;
-    // A delayed will is cancelled when the session resumes in time [MQTT-3.1.3-9].
-    // One that was due already, and whose timer is late, is sent all the same.
-    let is_due = |will: &StoredWill| will.due.is_some_and(|due| due <= now);
-    let will = will.filter(|will| (will.delay == 0 && displaced.is_some()) || is_due(will));
     let timer = state.timer.take();
-    Resumed::Continued { generation, displaced, will, timer }
+    Resumed::Continued { generation, displaced, will, dropped, timer }
 }
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
@@ -237,15 +226,11 @@ pub(crate) fn end(
 ) -> Ended {
     state.ended = true;
     session.next_generation(state);
-    let filters = state.session.subscriptions().map(|(filter, _)| filter.clone()).collect();
-    let remains = std::mem::replace(&mut state.session, Session::new(SessionLimits::default()));
     Ended {
         session: session.clone(),
-        filters,
-        will: state.will.take(),
         displaced: state.attached.take(),
         reason,
         timer: state.timer.take(),
-        _remains: remains,
+        remains: state.session.end(),
     }
 }

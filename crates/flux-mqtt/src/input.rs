@@ -60,8 +60,8 @@ pub enum Input {
     Time,
 }
 
-/// A note to a worker. Their number is bounded: one wake and one takeover for each of its
-/// connections, and commands carry a permit, of which a kick may outlive its own by one letter.
+/// A note to a worker. Their number is bounded: one wake and one takeover or overflow for each of
+/// its connections, and commands carry a permit, of which a kick may outlive its own by one letter.
 #[derive(Debug)]
 pub enum Letter {
     /// The session of this connection has something to send.
@@ -70,6 +70,8 @@ pub enum Letter {
     TakenOver(ConnectionId),
     /// The session of this connection was ended from outside.
     Kicked(ConnectionId),
+    /// The session of a connection had no room for a message, and ended.
+    Overflow(ConnectionId),
     /// Somebody outside wants something done.
     Command(Command),
 }

@@ -1,4 +1,10 @@
-//! Reason codes: why an operation succeeded, failed or ended (MQTT 5.0 section 2.4).
+//! Reason codes: why an operation succeeded, failed or ended (MQTT 5.0 section 2.4), and why a
+//! message was dropped.
+
+use flux_eventbus::DropReason;
+use flux_session::{Dropped, Offer};
+
+use crate::message::Message;
 
 /// A reason code of MQTT 5.0, with the names of the standard's table 2-6.
 ///
@@ -91,5 +97,29 @@ impl ReasonCode {
             | Self::QosNotSupported
             | Self::SharedSubscriptionsNotSupported => None,
         }
+    }
+}
+
+/// Returns why a session did not take a message, or `None` if it did.
+pub(crate) const fn not_taken(offer: Offer) -> Option<DropReason> {
+    match offer {
+        Offer::Queued => None,
+        Offer::Dropped(reason) => Some(drop_reason(reason)),
+        Offer::Refused | Offer::Overflow => Some(DropReason::QueueFull),
+    }
+}
+
+/// Returns a message that a session lost, and why.
+pub(crate) fn lost(dropped: Dropped<Message>) -> (Message, DropReason) {
+    (dropped.delivery.message, drop_reason(dropped.reason))
+}
+
+const fn drop_reason(reason: flux_session::DropReason) -> DropReason {
+    match reason {
+        flux_session::DropReason::Offline => DropReason::Offline,
+        flux_session::DropReason::QueueFull | flux_session::DropReason::Displaced => {
+            DropReason::QueueFull
+        }
+        flux_session::DropReason::Expired => DropReason::Expired,
     }
 }

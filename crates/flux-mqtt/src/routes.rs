@@ -73,6 +73,7 @@ impl Grant {
             qos: QoS::min(message.qos(), self.qos),
             retain: self.retain_as_published && message.retain(),
             subscription_ids: self.subscription_ids.clone(),
+            share: None,
         }
     }
 }

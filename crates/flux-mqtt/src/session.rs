@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_session::{Offer, Session, SubscriptionOptions, Timestamp};
+use flux_eventbus::SessionEnd;
+use flux_session::{Dropped, Offer, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::clients::{self, Ended};
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 
@@ -37,11 +39,6 @@ pub(crate) struct SessionState {
     pub(crate) dirty: bool,
     /// The session is over; whoever still holds it drops what it wanted to add.
     pub(crate) ended: bool,
-    /// Session Expiry Interval in seconds.
-    pub(crate) expiry: u32,
-    /// When the session ends, once its connection is gone.
-    pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) will: Option<StoredWill>,
     /// Where the session stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
 }
@@ -53,24 +50,16 @@ pub(crate) struct Attachment {
     pub(crate) connection: ConnectionId,
 }
 
-/// A will message, kept until it is published or deleted [MQTT-3.1.2-7].
-#[derive(Clone, Debug)]
-pub(crate) struct StoredWill {
-    pub(crate) message: Message,
-    /// Will Delay Interval in seconds.
-    pub(crate) delay: u32,
-    /// Message Expiry Interval in seconds, which begins when the will is published.
-    pub(crate) expiry: Option<u32>,
-    /// When it is to be published, once its connection is gone.
-    pub(crate) due: Option<Timestamp>,
-}
-
 /// What became of a delivery.
 #[derive(Debug)]
 pub(crate) struct Offered {
     pub(crate) offer: Offer,
+    /// What the session lost to make room for it; mostly nothing.
+    pub(crate) dropped: Vec<Dropped<Message>>,
     /// The connection that must be told, if it does not know yet.
     pub(crate) wake: Option<Attachment>,
+    /// The session, if it had no room and ends for that.
+    pub(crate) ended: Option<Box<Ended>>,
 }
 
 impl SharedSession {
@@ -86,9 +75,6 @@ impl SharedSession {
             attached: None,
             dirty: false,
             ended: false,
-            expiry: 0,
-            expires_at: None,
-            will: None,
             timer: None,
         };
         let generation = AtomicU64::new(state.generation);
@@ -120,14 +106,17 @@ impl SharedSession {
     }
 
     /// Hands a message to the session. `None` when the session is over.
-    pub(crate) fn offer(&self, now: Timestamp, delivery: Delivery) -> Option<Offered> {
+    pub(crate) fn offer(self: &Arc<Self>, now: Timestamp, delivery: Delivery) -> Option<Offered> {
         let mut state = self.lock();
         if state.ended {
             return None;
         }
         let offer = state.session.offer(now, delivery);
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
-        Some(Offered { offer, wake })
+        let dropped = state.session.take_dropped();
+        let ended = matches!(offer, Offer::Overflow)
+            .then(|| Box::new(clients::end(self, &mut state, SessionEnd::QueueFull)));
+        Some(Offered { offer, dropped, wake, ended })
     }
 }
 

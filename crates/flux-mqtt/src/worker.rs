@@ -27,6 +27,7 @@ use self::connection::{Connections, Online, Stage};
 use self::end::End;
 use self::timers::Timers;
 use crate::broker::Broker;
+use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, WorkerId};
@@ -43,6 +44,8 @@ pub struct Worker {
     connections: Connections,
     /// Connections whose sessions have something to send, in the order in which they got it.
     dirty: Vec<ConnectionId>,
+    /// Sessions that ended in this turn because they had no room for a message.
+    overflowed: Vec<Ended>,
     cache: RouteCache,
     timers: Timers,
     /// Answers to the connection whose frames are being handled.
@@ -79,6 +82,7 @@ impl Worker {
             settings,
             connections: Connections::default(),
             dirty: Vec::new(),
+            overflowed: Vec::new(),
             cache: RouteCache::default(),
             timers: Timers::default(),
             answers: Vec::new(),
@@ -150,6 +154,7 @@ impl Worker {
     /// Ends a turn: everything that came to this worker's connections since the last one is
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        self.bury_overflowed(now, fx);
         let mut dirty = std::mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {
             self.drain(now, connection, fx);
@@ -161,7 +166,7 @@ impl Worker {
     /// Returns whether [`Worker::finish_turn`] has something to do.
     #[must_use]
     pub const fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.overflowed.is_empty()
     }
 
     /// Returns when [`Input::Time`] is wanted at the latest.
@@ -315,6 +320,7 @@ impl Worker {
         match letter {
             Letter::Wake(connection) => self.dirty.push(connection),
             Letter::TakenOver(connection) => self.cut(now, connection, &End::TakenOver, fx),
+            Letter::Overflow(connection) => self.cut(now, connection, &End::Overflow, fx),
             Letter::Kicked(connection) => self.cut(now, connection, &End::Kicked, fx),
             Letter::Command(command) => self.command(now, command, fx),
         }

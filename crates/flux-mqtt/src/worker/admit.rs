@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
 use flux_eventbus::Event;
-use flux_session::{QoS, Timestamp};
+use flux_session::{Connection, QoS, SessionExpiry, Timestamp, Will};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
+use super::publish::tell_lost;
 use crate::clients::{Claim, Claimed, Ended};
 use crate::effects::Effects;
 use crate::input::Letter;
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::session::{Attachment, SharedSession, StoredWill};
-use crate::wire::{ConnAck, Connect, Will, write_connack};
+use crate::session::{Attachment, SharedSession};
+use crate::wire::{self, ConnAck, Connect, write_connack};
 
 impl Worker {
     /// Lets a client in, if the verdicts (in the order of [`Admission::accesses`]) allow it.
@@ -47,9 +48,11 @@ impl Worker {
         let claim = Claim {
             attachment: Attachment { worker: self.id, connection: id },
             clean_start: connect.clean_start,
-            expiry: connect.session_expiry,
-            receive_maximum: connect.receive_maximum,
-            will: connect.will.as_ref().and_then(stored_will),
+            connection: Connection {
+                receive_maximum: connect.receive_maximum,
+                expiry: SessionExpiry::from_secs(connect.session_expiry),
+                will: connect.will.as_ref().and_then(will_of),
+            },
         };
         let claimed =
             self.broker.clients.claim(now, &client.client_id, &claim, self.settings.session);
@@ -111,11 +114,12 @@ impl Worker {
         if let Some(will) = &claimed.will {
             self.send_will(now, &claimed.session, will, fx);
         }
+        tell_lost(&claimed.session, claimed.dropped, fx);
         for mut ended in claimed.ended {
             if let Some(displaced) = ended.displaced.take() {
                 self.displace(now, displaced, fx);
             }
-            self.bury(now, &ended, fx);
+            self.bury(now, ended, fx);
         }
         if claimed.present {
             fx.event(Event::SessionResumed { client_id });
@@ -133,12 +137,13 @@ impl Worker {
     }
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
-    pub(super) fn bury(&mut self, now: Timestamp, ended: &Ended, fx: &mut impl Effects) {
-        self.broker.clear(ended);
+    pub(super) fn bury(&mut self, now: Timestamp, ended: Ended, fx: &mut impl Effects) {
+        self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
-        if let Some(will) = &ended.will {
+        if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, fx);
         }
+        tell_lost(&ended.session, ended.remains.dropped, fx);
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 
@@ -147,7 +152,7 @@ impl Worker {
         &mut self,
         now: Timestamp,
         session: &SharedSession,
-        will: &StoredWill,
+        will: &Will<Message>,
         fx: &mut impl Effects,
     ) {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
@@ -229,7 +234,7 @@ fn patience(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
 }
 
-fn stored_will(will: &Will) -> Option<StoredWill> {
+fn will_of(will: &wire::Will) -> Option<Will<Message>> {
     let message = Message::new(Parts {
         // Checked when CONNECT was read.
         topic: TopicName::parse(&will.topic).ok()?,
@@ -240,5 +245,5 @@ fn stored_will(will: &Will) -> Option<StoredWill> {
         publisher: None,
         expires_at: None,
     });
-    Some(StoredWill { message, delay: will.delay, expiry: will.expiry, due: None })
+    Some(Will { message, delay: will.delay, expiry: will.expiry })
 }

@@ -5,7 +5,7 @@ use flux_session::{Outgoing, PacketId, Timestamp};
 
 use super::Worker;
 use super::connection::Online;
-use super::publish::tell_dropped;
+use super::publish::{tell_dropped, tell_lost};
 use crate::effects::Effects;
 use crate::message::Delivery;
 use crate::names::ConnectionId;
@@ -35,7 +35,7 @@ impl Worker {
         // While it waits to be writable it knows that there is more: nobody need wake it.
         let is_blocked = out.len() >= room && state.session.has_work();
         state.dirty = is_blocked;
-        let expired = state.session.take_expired();
+        let dropped = state.session.take_dropped();
         drop(state);
         if !out.is_empty() {
             fx.send(id, out);
@@ -43,10 +43,8 @@ impl Worker {
         if is_blocked {
             fx.notify_writable(id);
         }
-        if expired > 0 {
-            tracing::debug!(client_id = %online.client.client_id, expired, "messages expired");
-        }
         let session = online.session.clone();
+        tell_lost(&session, dropped, fx);
         for delivery in too_large {
             tell_dropped(&session, &delivery.message, DropReason::PacketTooLarge, fx);
         }

@@ -1,19 +1,20 @@
 //! A connection ends: by whom, what the peer is told, and what becomes of session and will.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use flux_eventbus::{DisconnectReason, Event, SessionEnd};
-use flux_session::Timestamp;
+use flux_session::{Departure, Due, SessionExpiry, Timestamp};
 use parking_lot::MutexGuard;
 
 use super::Worker;
 use super::connection::{Online, Stage};
+use super::publish::tell_lost;
 use crate::clients;
 use crate::effects::Effects;
+use crate::input::Letter;
 use crate::names::{ConnectionId, DueId};
 use crate::reason::ReasonCode;
-use crate::session::{SessionState, SharedSession, StoredWill};
+use crate::session::{SessionState, SharedSession};
 use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
 
 /// Why the connection of a client that was online ends.
@@ -29,6 +30,8 @@ pub(super) enum End {
     TakenOver,
     /// The client broke the rules.
     Violation(FrameError),
+    /// Its session had no room for a message, and such sessions are to end.
+    Overflow,
     /// An administrator wanted it.
     Kicked,
     /// The broker stops.
@@ -49,14 +52,28 @@ impl End {
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
             Self::TakenOver => Some(ReasonCode::SessionTakenOver),
             Self::Violation(error) => Some(error.reason_code()),
+            Self::Overflow => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
         }
     }
 
-    /// Only a normal DISCONNECT deletes the will [MQTT-3.14.4-3].
-    const fn keeps_will(&self) -> bool {
-        !matches!(self, Self::ByClient(Disconnect { reason: 0, .. }))
+    /// What the end means for the session.
+    fn departure(&self) -> Departure {
+        match self {
+            // Only a normal DISCONNECT deletes the will [MQTT-3.14.4-3].
+            Self::ByClient(Disconnect { reason, session_expiry }) => Departure {
+                discard_will: *reason == 0,
+                expiry: session_expiry.map(SessionExpiry::from_secs),
+            },
+            Self::Lost
+            | Self::KeepAlive
+            | Self::TakenOver
+            | Self::Violation(_)
+            | Self::Overflow
+            | Self::Kicked
+            | Self::Shutdown => Departure::default(),
+        }
     }
 
     fn event(&self) -> DisconnectReason {
@@ -73,6 +90,7 @@ impl End {
             Self::Violation(error) => {
                 DisconnectReason::ProtocolError { code: error.reason_code().as_u8() }
             }
+            Self::Overflow => DisconnectReason::QuotaExceeded,
             Self::Kicked => DisconnectReason::Kicked,
             Self::Shutdown => DisconnectReason::ServerShutdown,
         }
@@ -84,8 +102,9 @@ impl Worker {
     pub(super) fn disconnect(online: &Online, frame: &Frame<'_>) -> End {
         match Disconnect::read(frame, online.version) {
             Ok(packet) => {
-                let was_zero = online.session.lock().expiry == 0;
-                if was_zero && packet.session_expiry.is_some_and(|expiry| expiry > 0) {
+                let expiry = packet.session_expiry.map(SessionExpiry::from_secs);
+                let state = online.session.lock();
+                if expiry.is_some_and(|expiry| !state.session.expiry_may_become(expiry)) {
                     return FrameError::SessionExpiry.into();
                 }
                 End::ByClient(packet)
@@ -163,17 +182,8 @@ impl Worker {
         }
         state.attached = None;
         state.dirty = false;
-        let _not_promised = state.session.detach(now);
-        if let End::ByClient(Disconnect { session_expiry: Some(expiry), .. }) = end {
-            state.expiry = *expiry;
-        }
-        if !end.keeps_will() {
-            state.will = None;
-        }
-        state.expires_at = lifetime(state.expiry).map(|lifetime| now + lifetime);
-        if let Some(will) = &mut state.will {
-            will.due = Some(now + Duration::from_secs(will.delay.into()));
-        }
+        let unsent = state.session.detach(now, end.departure());
+        debug_assert!(unsent.is_empty(), "no delivery comes by a shared subscription");
         // Still under the lock: nobody resumes the session before its will is taken out.
         self.settle_detached(now, &online.session, state, fx);
     }
@@ -201,17 +211,24 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         state.timer = None;
-        if state.expires_at.is_some_and(|moment| moment <= now) {
-            let has_lived_on = state.expiry > 0;
-            let reason = if has_lived_on { SessionEnd::Expired } else { SessionEnd::Disconnected };
-            let ended = clients::end(session, &mut state, reason);
-            drop(state);
-            self.bury(now, &ended, fx);
-            return;
+        let mut will = None;
+        while let Some(due) = state.session.due(now) {
+            match due {
+                Due::Will(due) => will = Some(due),
+                Due::End => {
+                    let lives_on = state.session.expiry() > SessionExpiry::WITH_CONNECTION;
+                    let reason =
+                        if lives_on { SessionEnd::Expired } else { SessionEnd::Disconnected };
+                    let mut ended = clients::end(session, &mut state, reason);
+                    drop(state);
+                    ended.remains.will = will;
+                    self.bury(now, ended, fx);
+                    return;
+                }
+            }
         }
-        let will = take_due_will(&mut state, now);
-        let next = state.expires_at.into_iter();
-        let next = next.chain(state.will.as_ref().and_then(|will| will.due)).min();
+        let dropped = state.session.take_dropped();
+        let next = state.session.deadline();
         let (key, generation) = (session.key, state.generation);
         state.timer = next.map(|moment| DueId { moment, key, generation });
         let timer = state.timer;
@@ -225,6 +242,22 @@ impl Worker {
         }
         if let Some(will) = will {
             self.send_will(now, session, &will, fx);
+        }
+        tell_lost(session, dropped, fx);
+    }
+
+    /// Clears away the sessions that had no room for a message in this turn. Not sooner: one of
+    /// them may be that of the connection whose packet was being handled.
+    pub(super) fn bury_overflowed(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        while let Some(mut ended) = self.overflowed.pop() {
+            match ended.displaced.take() {
+                Some(old) if old.worker == self.id => {
+                    self.cut(now, old.connection, &End::Overflow, fx);
+                }
+                Some(old) => fx.letter(old.worker, Letter::Overflow(old.connection)),
+                None => {}
+            }
+            self.bury(now, ended, fx);
         }
     }
 
@@ -263,14 +296,4 @@ impl Worker {
             self.cut(now, id, &End::KeepAlive, fx);
         }
     }
-}
-
-fn take_due_will(state: &mut SessionState, now: Timestamp) -> Option<StoredWill> {
-    let is_due = state.will.as_ref()?.due.is_some_and(|due| due <= now);
-    if is_due { state.will.take() } else { None }
-}
-
-/// How long a session outlives its connection; `None` is for ever (section 3.1.2.11.2).
-fn lifetime(expiry: u32) -> Option<Duration> {
-    (expiry != u32::MAX).then(|| Duration::from_secs(expiry.into()))
 }

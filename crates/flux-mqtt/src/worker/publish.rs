@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flux_auth::{Access, Verdict};
 use flux_eventbus::{DropReason, Event, EventKind};
-use flux_session::{Inbound, Offer, PacketId, QoS, Timestamp};
+use flux_session::{Dropped, Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
 use super::Worker;
@@ -15,7 +15,7 @@ use super::end::End;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
-use crate::reason::ReasonCode;
+use crate::reason::{ReasonCode, lost, not_taken};
 use crate::session::SharedSession;
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack};
 
@@ -116,7 +116,7 @@ impl Worker {
         let routed = self.publish_message(now, publish.topic, &message, fx);
         if routed.matched == 0 {
             ReasonCode::NoMatchingSubscribers
-        } else if routed.queued == 0 && routed.is_full {
+        } else if routed.is_refused || (routed.queued == 0 && routed.is_full) {
             ReasonCode::QuotaExceeded
         } else {
             ReasonCode::Success
@@ -152,19 +152,22 @@ impl Worker {
             self.broker.retained.replace(topic, value);
         }
         let routes = self.cache.find(&self.broker.routes, topic);
-        let mut routed = Routed { matched: routes.len(), queued: 0, is_full: false };
+        let mut routed =
+            Routed { matched: routes.len(), queued: 0, is_full: false, is_refused: false };
         for route in routes.iter() {
             let Some(offered) = route.offer(now, message) else { continue };
             if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }
-            match offered.offer {
-                Offer::Queued => routed.queued += 1,
-                Offer::Dropped(reason) => {
-                    routed.is_full |= reason == flux_session::DropReason::QueueFull;
-                    tell_dropped(&route.session, message, drop_reason(reason), fx);
-                }
+            tell_lost(&route.session, offered.dropped, fx);
+            if let Some(reason) = not_taken(offered.offer) {
+                routed.is_full |= reason == DropReason::QueueFull;
+                routed.is_refused |= offered.offer == Offer::Refused;
+                tell_dropped(&route.session, message, reason, fx);
+            } else {
+                routed.queued += 1;
             }
+            self.overflowed.extend(offered.ended.map(|ended| *ended));
         }
         routed
     }
@@ -178,6 +181,8 @@ pub(super) struct Routed {
     pub(super) queued: usize,
     /// A session had no room for it.
     is_full: bool,
+    /// A session had no room for it, and its publisher is to know.
+    is_refused: bool,
 }
 
 /// Tells the platform, if it wants to know, that a session did not get a message.
@@ -190,6 +195,17 @@ pub(super) fn tell_dropped(
     if fx.wants(EventKind::Dropped) {
         let (client_id, topic) = (session.client_id.clone(), message.topic().into());
         fx.event(Event::Dropped { client_id, topic, reason });
+    }
+}
+
+/// Tells the platform, if it wants to know, what a session lost.
+pub(super) fn tell_lost(
+    session: &SharedSession,
+    dropped: Vec<Dropped<Message>>,
+    fx: &mut impl Effects,
+) {
+    for (message, reason) in dropped.into_iter().map(lost) {
+        tell_dropped(session, &message, reason, fx);
     }
 }
 
@@ -210,13 +226,5 @@ pub(super) fn published(client_id: Option<Arc<str>>, message: &Message) -> Event
         payload: Bytes::copy_from_slice(message.payload()),
         qos: message.qos().as_u8(),
         retain: message.retain(),
-    }
-}
-
-pub(super) const fn drop_reason(reason: flux_session::DropReason) -> DropReason {
-    match reason {
-        flux_session::DropReason::Offline => DropReason::Offline,
-        flux_session::DropReason::QueueFull => DropReason::QueueFull,
-        flux_session::DropReason::Expired => DropReason::Expired,
     }
 }

@@ -10,7 +10,7 @@ use flux_topic::TopicFilter;
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::publish::{drop_reason, tell_dropped};
+use super::publish::tell_dropped;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -94,7 +94,7 @@ impl Worker {
     pub(super) fn send_retained(
         &mut self,
         now: Timestamp,
-        session: &SharedSession,
+        session: &Arc<SharedSession>,
         granted: &[Granted],
         fx: &mut impl Effects,
     ) {
@@ -112,13 +112,14 @@ impl Worker {
             if !is_wanted {
                 continue;
             }
-            let (wake, dropped) = self.broker.offer_retained(now, session, filter, options);
-            if let Some(attachment) = wake {
+            let offered = self.broker.offer_retained(now, session, filter, options);
+            if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }
-            for (message, reason) in dropped {
-                tell_dropped(session, &message, drop_reason(reason), fx);
+            for (message, reason) in offered.lost {
+                tell_dropped(session, &message, reason, fx);
             }
+            self.overflowed.extend(offered.ended.map(|ended| *ended));
         }
     }
 

@@ -18,4 +18,5 @@ mod routes;
 mod stress;
 mod takeover;
 mod violations;
+mod when_full;
 mod will;

@@ -69,7 +69,7 @@ proptest! {
             expires_at: lifetime.map(|millis| now + Duration::from_millis(millis)),
         });
         let subscription_ids: SubscriptionIds = ids.iter().copied().collect();
-        let delivery = Delivery { message, qos, retain, subscription_ids };
+        let delivery = Delivery { message, qos, retain, subscription_ids, share: None };
         let id = (qos != QoS::AtMostOnce).then(|| PacketId::new(id).unwrap());
         let dup = dup && id.is_some();
 

@@ -41,7 +41,7 @@ fn subscribe_and(meanwhile: impl FnOnce(&std::sync::Arc<SharedSession>, &TopicFi
 fn a_session_that_ends_while_it_subscribes_leaves_no_route() {
     let left = subscribe_and(|session, _| {
         let ended = clients::end(session, &mut session.lock(), SessionEnd::CleanStart);
-        assert_eq!(ended.filters.len(), 1);
+        assert_eq!(ended.remains.filters().len(), 1);
     });
     assert_eq!(left, 0);
 }
