@@ -8,7 +8,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::pool::Pool;
-use crate::{Discarded, Message, Timestamp};
+use crate::{DropReason, Message, Timestamp};
 
 /// A shared subscription: members that divide the messages among them (MQTT 5.0 section 4.8.2).
 ///
@@ -266,13 +266,21 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         self.members.len()
     }
 
-    /// Returns the messages that wait here and the bytes that they count.
-    pub fn queued(&self) -> Discarded {
-        Discarded { messages: self.pool.len(), bytes: self.pool.bytes() }
+    /// Returns how many messages wait here.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// Returns the bytes of the messages that wait here, each with
+    /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.pool.bytes()
     }
 
     /// Returns the messages that expired or were displaced in the queue since the last call.
-    pub fn take_dropped(&mut self) -> Vec<(M, crate::DropReason)> {
+    pub fn take_dropped(&mut self) -> Vec<(M, DropReason)> {
         self.pool.take_dropped()
     }
 

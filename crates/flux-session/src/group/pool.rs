@@ -44,7 +44,7 @@ impl<M: Message> Pool<M> {
             while !self.has_room_for(message)
                 && let Some(oldest) = self.take_front()
             {
-                self.dropped.push((oldest, DropReason::QueueFull));
+                self.dropped.push((oldest, DropReason::Displaced));
             }
         }
         self.has_room_for(message)
