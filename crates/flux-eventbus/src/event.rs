@@ -79,8 +79,8 @@ pub enum Event {
     /// A message was not delivered to one client, or not accepted from it.
     Dropped {
         /// The client identifier of the receiver; with [`DropReason::NotAuthorized`], of the
-        /// publisher.
-        client_id: Arc<str>,
+        /// publisher. `None` for a shared subscription of which nobody could take the message.
+        client_id: Option<Arc<str>>,
         /// The topic name.
         topic: Arc<str>,
         /// Why it was dropped.
@@ -167,7 +167,7 @@ mod tests {
                 retain: true,
             },
             Event::Dropped {
-                client_id: id.clone(),
+                client_id: Some(id.clone()),
                 topic: topic.clone(),
                 reason: DropReason::QueueFull,
             },

@@ -14,6 +14,7 @@ use crate::message::{Delivery, Message};
 use crate::reason::{lost, not_taken};
 use crate::routes::Routes;
 use crate::session::{Attachment, SharedSession};
+use crate::settings::Settings;
 
 /// The shared state of a broker. Each part has its own lock; none is held while another is
 /// taken, except that retained messages are read while they are offered (see `offer_retained`).
@@ -36,10 +37,10 @@ pub(crate) struct RetainedOffered {
 }
 
 impl Broker {
-    pub(crate) fn new(authorizer: Arc<dyn Authorizer>) -> Self {
+    pub(crate) fn new(settings: &Settings, authorizer: Arc<dyn Authorizer>) -> Self {
         Self {
             clients: Clients::new(),
-            routes: Routes::new(),
+            routes: Routes::new(settings.shared),
             retained: RetainedStore::new(),
             due: DueSessions::new(),
             authorizer,

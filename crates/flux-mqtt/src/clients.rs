@@ -225,6 +225,7 @@ pub(crate) fn end(
     reason: SessionEnd,
 ) -> Ended {
     state.ended = true;
+    state.declined = Vec::new();
     session.next_generation(state);
     Ended {
         session: session.clone(),

@@ -16,8 +16,9 @@ pub trait Effects {
     /// lost, which the protocol allows for.
     fn send(&mut self, to: ConnectionId, bytes: &[u8]);
 
-    /// Returns how many bytes wait to be sent on a connection.
-    fn unsent(&self, on: ConnectionId) -> usize;
+    /// Returns how many bytes wait to be sent on a connection; `None` when nothing can be sent on
+    /// it any more.
+    fn unsent(&self, on: ConnectionId) -> Option<usize>;
 
     /// Asks for [`Input::Writable`](crate::Input::Writable) when little is unsent.
     fn notify_writable(&mut self, on: ConnectionId);

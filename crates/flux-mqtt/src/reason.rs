@@ -114,7 +114,8 @@ pub(crate) fn lost(dropped: Dropped<Message>) -> (Message, DropReason) {
     (dropped.delivery.message, drop_reason(dropped.reason))
 }
 
-const fn drop_reason(reason: flux_session::DropReason) -> DropReason {
+/// Returns the reason as events call it.
+pub(crate) const fn drop_reason(reason: flux_session::DropReason) -> DropReason {
     match reason {
         flux_session::DropReason::Offline => DropReason::Offline,
         flux_session::DropReason::QueueFull | flux_session::DropReason::Displaced => {

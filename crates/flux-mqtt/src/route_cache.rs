@@ -5,12 +5,12 @@ use std::sync::Arc;
 use flux_topic::TopicName;
 use hashbrown::HashMap;
 
-use crate::routes::{Route, Routes};
+use crate::routes::{Found, Route, Routes};
 
 /// Routes found before, as many as fit; a full cache starts anew.
 #[derive(Debug, Default)]
 pub(crate) struct RouteCache {
-    topics: HashMap<Box<str>, (u64, Arc<[Route]>)>,
+    topics: HashMap<Box<str>, (u64, Arc<Found>)>,
     /// Bytes held by topics and routes, roughly.
     bytes: usize,
 }
@@ -19,7 +19,7 @@ impl RouteCache {
     const CAPACITY: usize = 16 * 1024 * 1024;
 
     /// Returns the routes of `topic` as they are now.
-    pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<[Route]> {
+    pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<Found> {
         if let Some((version, found)) = self.topics.get(topic.as_str())
             && *version == routes.version(topic)
         {
@@ -34,7 +34,7 @@ impl RouteCache {
         found
     }
 
-    fn remember(&mut self, topic: TopicName<'_>, version: u64, found: &Arc<[Route]>, bytes: usize) {
+    fn remember(&mut self, topic: TopicName<'_>, version: u64, found: &Arc<Found>, bytes: usize) {
         if self.bytes + bytes > Self::CAPACITY {
             self.topics.clear();
             self.bytes = 0;

@@ -8,31 +8,77 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_session::{QoS, SubscriptionIds, SubscriptionOptions, Timestamp};
+use flux_session::{QoS, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 use parking_lot::RwLock;
 
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
+use crate::settings::SharedSettings;
+use crate::share::{Member, Share};
 
 /// The subscriptions of all sessions.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    tree: RwLock<SubscriptionTree<SessionKey, Subscriber>>,
+    map: RwLock<Map>,
+    shared: SharedSettings,
     /// One number for each class of leading levels; it only grows.
     literal: [AtomicU64; CLASSES],
     /// The same for filters that begin with a wildcard.
     wildcard: AtomicU64,
 }
 
+/// What the lock protects.
+#[derive(Debug, Default)]
+struct Map {
+    tree: SubscriptionTree<RouteKey, Target>,
+    /// Shared subscriptions that have members, each in the tree once.
+    shares: HashMap<TopicFilter, Arc<Share>>,
+    by_id: HashMap<ShareId, Arc<Share>>,
+    last_share: u32,
+}
+
+/// Whose a subscription in the tree is. Sessions come first, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RouteKey(NonZeroU64);
+
+impl RouteKey {
+    /// No session ever has a key so high.
+    const SHARES: u64 = 1 << 63;
+
+    const fn session(key: SessionKey) -> Self {
+        Self(key.0)
+    }
+
+    fn share(id: ShareId) -> Self {
+        Self(NonZeroU64::from(id.0) | Self::SHARES)
+    }
+}
+
 #[derive(Clone, Debug)]
-struct Subscriber {
-    session: Arc<SharedSession>,
-    options: SubscriptionOptions,
+enum Target {
+    Session(Member),
+    Share(Arc<Share>),
+}
+
+/// Everything that gets a message.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// In the order of the sessions.
+    pub(crate) sessions: Box<[Route]>,
+    pub(crate) shares: Box<[Arc<Share>]>,
+}
+
+impl Found {
+    pub(crate) const fn len(&self) -> usize {
+        self.sessions.len() + self.shares.len()
+    }
 }
 
 /// One session that gets a message, once, however many of its subscriptions match.
@@ -79,42 +125,103 @@ impl Grant {
 }
 
 impl Routes {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shared: SharedSettings) -> Self {
         Self {
-            tree: RwLock::new(SubscriptionTree::new()),
+            map: RwLock::default(),
+            shared,
             literal: [const { AtomicU64::new(0) }; CLASSES],
             wildcard: AtomicU64::new(0),
         }
     }
 
     /// Makes the routes of a session's filters what its subscriptions are, after they changed.
+    /// Returns the shared ones among them, which are to hear that the session is ready.
     ///
-    /// Session and tree have locks of their own, so another thread may change the session again
-    /// before the tree is written. Whoever writes the tree therefore looks at the session once
+    /// Session and map have locks of their own, so another thread may change the session again
+    /// before the map is written. Whoever writes the map therefore looks at the session once
     /// more, until what it wrote is what it sees: the last writer leaves both alike.
-    pub(crate) fn follow(&self, session: &Arc<SharedSession>, filters: &[TopicFilter]) {
+    pub(crate) fn follow(
+        &self,
+        session: &Arc<SharedSession>,
+        filters: &[TopicFilter],
+    ) -> Vec<Arc<Share>> {
         let mut wanted = session.options_of(filters);
         loop {
-            let mut tree = self.tree.write();
+            let mut joined = Vec::new();
+            let mut map = self.map.write();
             for (filter, options) in filters.iter().zip(&wanted) {
-                match options {
-                    Some(options) => {
-                        let subscriber = Subscriber { session: session.clone(), options: *options };
-                        tree.insert(filter, session.key, subscriber);
+                let member = options.map(|options| Member { session: session.clone(), options });
+                match (filter.share_name(), member) {
+                    (None, Some(member)) => {
+                        let key = RouteKey::session(session.key);
+                        map.tree.insert(filter, key, Target::Session(member));
+                        self.changed(filter);
                     }
-                    None => {
-                        tree.remove(filter, &session.key);
+                    (None, None) => {
+                        map.tree.remove(filter, &RouteKey::session(session.key));
+                        self.changed(filter);
                     }
+                    (Some(_), Some(member)) => joined.push(self.join(&mut map, filter, member)),
+                    (Some(_), None) => self.leave(&mut map, filter, session.key),
                 }
-                self.changed(filter);
             }
-            drop(tree);
+            drop(map);
             let current = session.options_of(filters);
             if current == wanted {
-                return;
+                return joined;
             }
             wanted = current;
         }
+    }
+
+    /// Makes a session a member of a shared subscription, which begins with its first member.
+    fn join(&self, map: &mut Map, filter: &TopicFilter, member: Member) -> Arc<Share> {
+        let share = match map.shares.get(filter) {
+            Some(share) => share.clone(),
+            None => {
+                let id = map.next_share_id();
+                let SharedSettings { strategy, limits } = self.shared;
+                let share = Arc::new(Share::new(id, filter, strategy, limits));
+                map.shares.insert(filter.clone(), share.clone());
+                map.by_id.insert(id, share.clone());
+                map.tree.insert(filter, RouteKey::share(id), Target::Share(share.clone()));
+                self.changed(filter);
+                share
+            }
+        };
+        share.lock().join(member.session.key, member);
+        share
+    }
+
+    /// Ends a membership; the shared subscription ends with its last member, and what waited there
+    /// with it.
+    fn leave(&self, map: &mut Map, filter: &TopicFilter, key: SessionKey) {
+        let Some(share) = map.shares.get(filter).cloned() else { return };
+        let is_empty = {
+            let mut members = share.lock();
+            members.leave(&key);
+            members.is_empty()
+        };
+        if is_empty {
+            map.shares.remove(filter);
+            map.by_id.remove(&share.id);
+            map.tree.remove(filter, &RouteKey::share(share.id));
+            self.changed(filter);
+        }
+    }
+
+    /// Returns a shared subscription that has members.
+    pub(crate) fn share(&self, id: ShareId) -> Option<Arc<Share>> {
+        self.map.read().by_id.get(&id).cloned()
+    }
+
+    /// Returns the shared subscriptions among these filters that have members.
+    pub(crate) fn shares(&self, filters: &[TopicFilter]) -> Vec<Arc<Share>> {
+        if filters.iter().all(|filter| filter.share_name().is_none()) {
+            return Vec::new();
+        }
+        let map = self.map.read();
+        filters.iter().filter_map(|filter| map.shares.get(filter).cloned()).collect()
     }
 
     /// Says that what `filter` can match may be routed otherwise now. Called under the write
@@ -135,23 +242,42 @@ impl Routes {
         literal.load(Ordering::Acquire).wrapping_add(self.wildcard.load(Ordering::Acquire))
     }
 
-    /// Returns the routes of `topic` in the order of the sessions, and their version.
-    pub(crate) fn find(&self, topic: TopicName<'_>) -> (u64, Arc<[Route]>) {
-        let tree = self.tree.read();
+    /// Returns the routes of `topic` and their version.
+    pub(crate) fn find(&self, topic: TopicName<'_>) -> (u64, Arc<Found>) {
+        let map = self.map.read();
         let version = self.version(topic);
-        let mut matches: Vec<(SessionKey, Subscriber)> = Vec::new();
-        tree.for_each_match(topic, |key, subscriber| matches.push((*key, subscriber.clone())));
-        drop(tree);
-        matches.sort_by_key(|(key, _)| *key);
-        let routes = matches.chunk_by(|a, b| a.0 == b.0).filter_map(merge).collect();
-        (version, routes)
+        let (mut members, mut shares) = (Vec::new(), Vec::new());
+        map.tree.for_each_match(topic, |_, target| match target {
+            Target::Session(member) => members.push(member.clone()),
+            Target::Share(share) => shares.push(share.clone()),
+        });
+        drop(map);
+        members.sort_by_key(|member| member.session.key);
+        shares.sort_by_key(|share| share.id);
+        let routes = members.chunk_by(|a, b| a.session.key == b.session.key);
+        let sessions = routes.filter_map(merge).collect();
+        (version, Arc::new(Found { sessions, shares: shares.into() }))
+    }
+}
+
+impl Map {
+    /// Returns an identifier that no shared subscription has now. Numbers come again only after
+    /// four billion others.
+    fn next_share_id(&mut self) -> ShareId {
+        loop {
+            self.last_share = self.last_share.wrapping_add(1);
+            let id = ShareId(NonZeroU32::new(self.last_share).unwrap_or(NonZeroU32::MAX));
+            if !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
     }
 }
 
 /// Makes one route of all the matches of a session (section 3.3.4).
-fn merge(matches: &[(SessionKey, Subscriber)]) -> Option<Route> {
-    let session = matches.first()?.1.session.clone();
-    let all = matches.iter().map(|(_, subscriber)| &subscriber.options);
+fn merge(matches: &[Member]) -> Option<Route> {
+    let session = matches.first()?.session.clone();
+    let all = matches.iter().map(|member| &member.options);
     let grant = grant(all.clone())?;
     let own = grant_own(all);
     Some(Route { session, grant, own })

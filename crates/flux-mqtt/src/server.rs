@@ -54,7 +54,7 @@ pub fn start_broker_with(
     }
     let listeners = driver::bind(&settings.listen).map_err(StartBrokerError::Bind)?;
     let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let broker = Arc::new(Broker::new(authorizer.clone()));
+    let broker = Arc::new(Broker::new(&settings, authorizer.clone()));
     let mailboxes = Mailboxes::new(settings.workers.get());
     let stop = Arc::new(Notify::new());
     let handle = BrokerHandle {

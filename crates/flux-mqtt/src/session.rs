@@ -3,17 +3,19 @@
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
 //! single exception is the retained store, whose read lock may be held around a session's.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flux_eventbus::SessionEnd;
-use flux_session::{Dropped, Offer, Session, SubscriptionOptions, Timestamp};
+use flux_session::{DropReason, Dropped, Offer, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clients::{self, Ended};
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
+use crate::share::Share;
 
 /// A session that workers share.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(crate) struct SessionState {
     pub(crate) ended: bool,
     /// Where the session stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
+    /// Shared subscriptions that it declined a message of: they are told once it has room.
+    pub(crate) declined: Vec<Arc<Share>>,
 }
 
 /// Which connection of which worker holds a session.
@@ -76,6 +80,7 @@ impl SharedSession {
             dirty: false,
             ended: false,
             timer: None,
+            declined: Vec::new(),
         };
         let generation = AtomicU64::new(state.generation);
         Self { key, publisher, client_id, state: Mutex::new(state), generation }
@@ -118,9 +123,56 @@ impl SharedSession {
             .then(|| Box::new(clients::end(self, &mut state, SessionEnd::QueueFull)));
         Some(Offered { offer, dropped, wake, ended })
     }
+
+    /// Hands a message of a shared subscription to the session. `None` when it is for another
+    /// member: the session is over, without connection, or has no room now.
+    pub(crate) fn offer_shared(
+        &self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        delivery: Delivery,
+    ) -> Option<Offered> {
+        let mut state = self.lock();
+        if state.ended {
+            return None;
+        }
+        let taken = state.session.offer_shared(now, delivery);
+        let has_room = state.session.queued() == 0 && state.session.has_room_for_shared();
+        let offer = match taken {
+            Ok(offer) => offer,
+            // It never fits, and must not keep the others waiting.
+            Err(_) if has_room => Offer::Dropped(DropReason::QueueFull),
+            Err(_) => {
+                if !state.declined.iter().any(|other| Arc::ptr_eq(other, share)) {
+                    state.declined.push(share.clone());
+                }
+                return None;
+            }
+        };
+        let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
+        Some(Offered { offer, dropped: Vec::new(), wake, ended: None })
+    }
 }
 
 impl SessionState {
+    /// Returns whether a drain has something to do: to send, or to say that there is room.
+    pub(crate) fn has_work(&self) -> bool {
+        self.session.has_work() || !self.declined.is_empty()
+    }
+
+    /// Takes the shared subscriptions that wait for room, if all that the session had is sent and
+    /// there is some.
+    pub(crate) fn take_declined(&mut self) -> Vec<Arc<Share>> {
+        if !self.declined.is_empty()
+            && self.session.queued() == 0
+            && self.session.has_room_for_shared()
+        {
+            mem::take(&mut self.declined)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Marks the session dirty; returns the connection to tell, unless it knows already.
     pub(crate) fn wake(&mut self) -> Option<Attachment> {
         if self.dirty {

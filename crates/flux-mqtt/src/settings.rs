@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use flux_session::{QoS, SessionLimits};
+use flux_session::{GroupLimits, QoS, SessionLimits};
 use thiserror::Error;
 
 /// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
@@ -34,8 +34,35 @@ pub struct Settings {
     pub unsent_for_answers: usize,
     /// The limits of each session.
     pub session: SessionLimits,
+    /// How shared subscriptions divide their messages.
+    pub shared: SharedSettings,
     /// How long a stopping broker waits for its last bytes to be sent. Default: 5 s.
     pub drain_timeout: Duration,
+}
+
+/// How shared subscriptions divide their messages (MQTT 5.0 section 4.8.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedSettings {
+    /// Which member gets a message. Default: one after the other.
+    pub strategy: SharedStrategy,
+    /// What may wait in a shared subscription while no member can take it.
+    pub limits: GroupLimits,
+}
+
+/// Which of the members that are online and have a place in their window gets a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SharedStrategy {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+    /// The one that took the last, for as long as it can.
+    Sticky,
+    /// The same one for all messages of a publisher, for as long as it can.
+    HashClient,
+    /// The same one for all messages of a topic, for as long as it can.
+    HashTopic,
 }
 
 /// Where a broker listens.
@@ -59,6 +86,7 @@ impl Default for Settings {
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,
             session: SessionLimits::default(),
+            shared: SharedSettings::default(),
             drain_timeout: Duration::from_secs(5),
         }
     }

@@ -13,6 +13,7 @@ mod connection;
 mod deliver;
 mod end;
 mod publish;
+mod share;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -30,10 +31,11 @@ use crate::broker::Broker;
 use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
-use crate::names::{ConnectionId, WorkerId};
+use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::route_cache::RouteCache;
 use crate::session::Attachment;
 use crate::settings::Settings;
+use crate::share::Share;
 use crate::wire::{self, Frame, FrameError, PacketType};
 
 /// One worker of a broker.
@@ -55,6 +57,10 @@ pub struct Worker {
     /// What makes assigned client identifiers unlike those of another start of the broker.
     seed: u64,
     assigned: u64,
+    /// Numbers that were drawn, for shared subscriptions with a random choice.
+    drawn: u64,
+    /// Members of shared subscriptions that have room again.
+    ready: Vec<(Arc<Share>, SessionKey)>,
     is_shutting_down: bool,
 }
 
@@ -89,6 +95,8 @@ impl Worker {
             deliveries: Vec::new(),
             seed,
             assigned: 0,
+            drawn: 0,
+            ready: Vec::new(),
             is_shutting_down: false,
         }
     }
@@ -155,6 +163,7 @@ impl Worker {
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
         self.bury_overflowed(now, fx);
+        self.serve_ready(now, fx);
         let mut dirty = std::mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {
             self.drain(now, connection, fx);
@@ -163,10 +172,10 @@ impl Worker {
         self.dirty = dirty;
     }
 
-    /// Returns whether [`Worker::finish_turn`] has something to do.
+    /// Returns whether [`Worker::finish_turn`] has something to do, perhaps once more.
     #[must_use]
     pub const fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.overflowed.is_empty()
+        !self.dirty.is_empty() || !self.overflowed.is_empty() || !self.ready.is_empty()
     }
 
     /// Returns when [`Input::Time`] is wanted at the latest.
@@ -244,7 +253,7 @@ impl Worker {
                 self.acknowledge(id, online, frame)
             }
             PacketType::Subscribe => self.subscribe(now, id, online, frame, fx),
-            PacketType::Unsubscribe => self.unsubscribe(online, frame, fx),
+            PacketType::Unsubscribe => self.unsubscribe(now, online, frame, fx),
             PacketType::PingReq => self.ping(frame),
             PacketType::Disconnect => Err(Self::disconnect(online, frame)),
             PacketType::Connect
@@ -295,7 +304,7 @@ impl Worker {
     fn choke(&self, id: ConnectionId, mut stage: Stage, fx: &mut impl Effects) -> Stage {
         if let Stage::Online(online) = &mut stage
             && !online.is_choked
-            && fx.unsent(id) > self.settings.unsent_for_answers
+            && fx.unsent(id) > Some(self.settings.unsent_for_answers)
         {
             online.is_choked = true;
             fx.pause(id);

@@ -38,7 +38,7 @@ fn connack_of_v5_says_what_the_broker_can(broker: &Broker) {
     assert!(!client.session_present);
     let connack = &client.connack;
     assert_eq!(connack.number(0x27), Some(16 * 1024 * 1024), "Maximum Packet Size");
-    assert_eq!(connack.number(0x2A), Some(0), "Shared Subscription Available");
+    assert_eq!(connack.number(0x2A), None, "Shared Subscription Available");
     assert!(matches!(connack.number(0x21), None | Some(0xFFFF)), "Receive Maximum");
     assert_eq!(connack.number(0x24), None, "Maximum QoS: 2");
     for absent in [0x11, 0x12, 0x13, 0x15, 0x16, 0x1A, 0x1C, 0x1F] {

@@ -28,6 +28,7 @@ mod retained;
 mod routing;
 mod rumqtt;
 mod session;
+mod shared;
 mod subscribe;
 mod takeover;
 mod violation;

@@ -5,7 +5,6 @@ use crate::support::{Broker, Client, Connect, Publish, Version, puback};
 
 scenarios! {
     suback_has_one_code_for_each_filter,
-    a_shared_subscription_is_refused_beside_others,
     unsuback_of_v5_says_what_existed,
 }
 
@@ -23,20 +22,6 @@ fn suback_has_one_code_for_each_filter(broker: &Broker) {
         let mut client = Client::connect(broker, &Connect::new(version, "a"));
         client.send(&version.subscribe(0x1234, &filters));
         client.expect(&version.suback(0x1234, &[2, 0, 1, 1]));
-    }
-}
-
-fn a_shared_subscription_is_refused_beside_others(broker: &Broker) {
-    for (version, refusal) in [(V311, 0x80), (V5, 0x9E)] {
-        let mut client = Client::connect(broker, &Connect::new(version, "a"));
-        client.send(&version.subscribe(1, &[("a", 1), ("$share/group/b", 1), ("c", 0)]));
-        client.expect(&version.suback(1, &[1, refusal, 0]));
-        let mut publisher = Client::connect(broker, &Connect::new(version, "publisher"));
-        for topic in ["b", "group/b", "$share/group/b", "c"] {
-            publisher.publish(topic, "x", 0);
-        }
-        client.expect_publish(&Publish::new("c", "x"));
-        client.expect_nothing();
     }
 }
 

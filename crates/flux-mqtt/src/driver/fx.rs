@@ -7,7 +7,7 @@ use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 
 use super::mailbox::Mail;
-use super::shell::Shell;
+use super::shell::{Link, Shell};
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, WorkerId};
@@ -49,12 +49,11 @@ impl Effects for NtexEffects<'_> {
         });
     }
 
-    fn unsent(&self, on: ConnectionId) -> usize {
-        let unsent = self.shell.with_link(on, |link| match link.is_dead {
-            true => 0,
-            false => link.io.with_write_dst_buf(|pages| pages.len()),
-        });
-        unsent.unwrap_or_default()
+    fn unsent(&self, on: ConnectionId) -> Option<usize> {
+        let unsent = |link: &mut Link| {
+            (!link.is_dead).then(|| link.io.with_write_dst_buf(|pages| pages.len()))
+        };
+        self.shell.with_link(on, unsent)?
     }
 
     fn notify_writable(&mut self, on: ConnectionId) {

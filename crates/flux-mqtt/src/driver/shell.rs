@@ -100,8 +100,8 @@ impl Shell {
         }
     }
 
-    /// Tells the worker that it may send to a connection again. On a dead one what it sends is
-    /// lost, as it would be in the network; then what the peer sent before it left is read.
+    /// Tells the worker that it may send to a connection again, or that nobody ever will; then
+    /// what the peer sent before it left is still read.
     pub(super) fn writable(self: &Rc<Self>, connection: ConnectionId, is_dead: bool) {
         self.with_link(connection, |link| {
             link.wish.notify_writable = false;
@@ -133,6 +133,9 @@ impl Shell {
         let mut fx = NtexEffects { shell: self };
         let mut worker = self.worker.borrow_mut();
         worker.finish_turn(self.outfit.clock.now(), &mut fx);
+        if worker.has_dirty() {
+            self.request_turn();
+        }
         worker.next_deadline()
     }
 

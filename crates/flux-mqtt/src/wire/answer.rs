@@ -57,7 +57,6 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
     };
     packet.max_packet_size = Some(answer.maximum_packet_size);
     packet.assigned_client_id = answer.assigned_client_id.map(Into::into);
-    packet.shared_subscription_available = false;
     packet
 }
 

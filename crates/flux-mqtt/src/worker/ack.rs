@@ -24,7 +24,7 @@ impl Worker {
         }
         let answer = react(&mut state, frame.packet_type, ack)?;
         // The window may have opened.
-        if state.session.has_work() && state.wake().is_some() {
+        if state.has_work() && state.wake().is_some() {
             self.dirty.push(id);
         }
         drop(state);

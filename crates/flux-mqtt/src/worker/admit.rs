@@ -71,7 +71,7 @@ impl Worker {
             verdicts: None,
         };
         if claimed.present {
-            self.drop_denied(&online, &allowed);
+            self.drop_denied(now, &online, &allowed, fx);
         }
         let present = claimed.present;
         self.settle(now, claimed, fx);
@@ -79,7 +79,13 @@ impl Worker {
     }
 
     /// Subscriptions that the client may not have any more do not survive the resume.
-    fn drop_denied(&self, online: &Online, allowed: &BTreeSet<TopicFilter>) {
+    fn drop_denied(
+        &mut self,
+        now: Timestamp,
+        online: &Online,
+        allowed: &BTreeSet<TopicFilter>,
+        fx: &mut impl Effects,
+    ) {
         // What came after the question was asked is decided now, or not allowed.
         let is_allowed = |filter: &TopicFilter, qos: QoS| {
             let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
@@ -90,16 +96,9 @@ impl Worker {
             .into_iter()
             .filter_map(|(filter, qos)| (!is_allowed(&filter, qos)).then_some(filter))
             .collect();
-        if denied.is_empty() {
-            return;
+        if !denied.is_empty() {
+            self.leave(now, &online.session, None, &denied, fx);
         }
-        {
-            let mut state = online.session.lock();
-            for filter in &denied {
-                state.session.unsubscribe(filter);
-            }
-        }
-        self.broker.routes.follow(&online.session, &denied);
     }
 
     /// Clears away what the claim displaced: an old connection, an old session, their wills.
@@ -137,13 +136,15 @@ impl Worker {
     }
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
-    pub(super) fn bury(&mut self, now: Timestamp, ended: Ended, fx: &mut impl Effects) {
+    pub(super) fn bury(&mut self, now: Timestamp, mut ended: Ended, fx: &mut impl Effects) {
         self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, fx);
         }
+        let shared = ended.remains.take_shared();
         tell_lost(&ended.session, ended.remains.dropped, fx);
+        self.hand_on(now, shared, fx);
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 
@@ -215,7 +216,7 @@ impl Worker {
     fn resend(&mut self, session: &SharedSession, generation: u64) {
         let mut state = session.lock();
         if state.generation == generation
-            && state.session.has_work()
+            && state.has_work()
             && let Some(attachment) = state.wake()
         {
             self.dirty.push(attachment.connection);

@@ -18,7 +18,9 @@ impl Worker {
     /// locked once, the bytes are sent once.
     pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         let Some(online) = self.connections.online(id) else { return };
-        let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(fx.unsent(id));
+        // What is not sent on a dead connection may be for another: it stays in the session.
+        let Some(unsent) = fx.unsent(id) else { return };
+        let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(unsent);
         let mut state = online.session.lock();
         if state.generation != online.generation {
             return;
@@ -36,6 +38,9 @@ impl Worker {
         let is_blocked = out.len() >= room && state.session.has_work();
         state.dirty = is_blocked;
         let dropped = state.session.take_dropped();
+        for share in state.take_declined() {
+            self.ready.push((share, online.session.key));
+        }
         drop(state);
         if !out.is_empty() {
             fx.send(id, out);
@@ -46,7 +51,12 @@ impl Worker {
         let session = online.session.clone();
         tell_lost(&session, dropped, fx);
         for delivery in too_large {
-            tell_dropped(&session, &delivery.message, DropReason::PacketTooLarge, fx);
+            tell_dropped(
+                Some(&session.client_id),
+                &delivery.message,
+                DropReason::PacketTooLarge,
+                fx,
+            );
         }
     }
 }

@@ -183,9 +183,9 @@ impl Worker {
         state.attached = None;
         state.dirty = false;
         let unsent = state.session.detach(now, end.departure());
-        debug_assert!(unsent.is_empty(), "no delivery comes by a shared subscription");
         // Still under the lock: nobody resumes the session before its will is taken out.
         self.settle_detached(now, &online.session, state, fx);
+        self.hand_on(now, unsent, fx);
     }
 
     /// Looks at a session that the list of due sessions gave out.

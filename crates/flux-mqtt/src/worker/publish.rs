@@ -12,6 +12,7 @@ use flux_topic::TopicName;
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
+use super::share::Fate;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
@@ -104,7 +105,7 @@ impl Worker {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
             let (topic, reason) = (publish.topic.as_str().into(), DropReason::NotAuthorized);
-            fx.event(Event::Dropped { client_id: client_id.clone(), topic, reason });
+            fx.event(Event::Dropped { client_id: Some(client_id.clone()), topic, reason });
             return ReasonCode::NotAuthorized;
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
@@ -151,10 +152,10 @@ impl Worker {
             let value = (!message.payload().is_empty()).then(|| message.clone());
             self.broker.retained.replace(topic, value);
         }
-        let routes = self.cache.find(&self.broker.routes, topic);
+        let found = self.cache.find(&self.broker.routes, topic);
         let mut routed =
-            Routed { matched: routes.len(), queued: 0, is_full: false, is_refused: false };
-        for route in routes.iter() {
+            Routed { matched: found.len(), queued: 0, is_full: false, is_refused: false };
+        for route in found.sessions.iter() {
             let Some(offered) = route.offer(now, message) else { continue };
             if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
@@ -163,11 +164,17 @@ impl Worker {
             if let Some(reason) = not_taken(offered.offer) {
                 routed.is_full |= reason == DropReason::QueueFull;
                 routed.is_refused |= offered.offer == Offer::Refused;
-                tell_dropped(&route.session, message, reason, fx);
+                tell_dropped(Some(&route.session.client_id), message, reason, fx);
             } else {
                 routed.queued += 1;
             }
             self.overflowed.extend(offered.ended.map(|ended| *ended));
+        }
+        for share in found.shares.iter() {
+            match self.publish_shared(now, share, message, fx) {
+                Fate::Taken => routed.queued += 1,
+                Fate::Full => routed.is_full = true,
+            }
         }
         routed
     }
@@ -175,9 +182,9 @@ impl Worker {
 
 /// What became of a message.
 pub(super) struct Routed {
-    /// Sessions with a subscription that matches.
+    /// Sessions and shared subscriptions that match.
     matched: usize,
-    /// Sessions that took it.
+    /// Those that took it.
     pub(super) queued: usize,
     /// A session had no room for it.
     is_full: bool,
@@ -185,15 +192,16 @@ pub(super) struct Routed {
     is_refused: bool,
 }
 
-/// Tells the platform, if it wants to know, that a session did not get a message.
+/// Tells the platform, if it wants to know, that a client did not get a message, or nobody of a
+/// shared subscription.
 pub(super) fn tell_dropped(
-    session: &SharedSession,
+    client_id: Option<&Arc<str>>,
     message: &Message,
     reason: DropReason,
     fx: &mut impl Effects,
 ) {
     if fx.wants(EventKind::Dropped) {
-        let (client_id, topic) = (session.client_id.clone(), message.topic().into());
+        let (client_id, topic) = (client_id.cloned(), message.topic().into());
         fx.event(Event::Dropped { client_id, topic, reason });
     }
 }
@@ -205,7 +213,7 @@ pub(super) fn tell_lost(
     fx: &mut impl Effects,
 ) {
     for (message, reason) in dropped.into_iter().map(lost) {
-        tell_dropped(session, &message, reason, fx);
+        tell_dropped(Some(&session.client_id), &message, reason, fx);
     }
 }
 

@@ -45,8 +45,6 @@ impl Worker {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
             let code = if verdict == Verdict::Deny {
                 ReasonCode::NotAuthorized
-            } else if filter.share_name().is_some() {
-                ReasonCode::SharedSubscriptionsNotSupported
             } else {
                 wanted.push((filter, options));
                 granted_code(options.qos)
@@ -54,7 +52,7 @@ impl Worker {
             codes.push(code);
         }
         let generation = Some(online.generation);
-        let Some(granted) = self.enter(&online.session, generation, wanted) else {
+        let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
             return Err(End::TakenOver);
         };
         write_suback(&mut self.answers, online.version, packet.packet_id, &codes);
@@ -65,10 +63,12 @@ impl Worker {
     /// Enters subscriptions into a session and the routes. `None` when the session is over or,
     /// with a generation given, another connection's.
     pub(super) fn enter(
-        &self,
+        &mut self,
+        now: Timestamp,
         session: &Arc<SharedSession>,
         generation: Option<u64>,
         wanted: Vec<(TopicFilter, SubscriptionOptions)>,
+        fx: &mut impl Effects,
     ) -> Option<Vec<Granted>> {
         let mut is_new = Vec::with_capacity(wanted.len());
         {
@@ -81,13 +81,26 @@ impl Worker {
             }
         }
         let filters: Vec<TopicFilter> = wanted.iter().map(|(filter, _)| filter.clone()).collect();
-        self.broker.routes.follow(session, &filters);
+        self.follow(now, session, &filters, fx);
         let granted = wanted.into_iter().zip(is_new);
         Some(
             granted
                 .map(|((filter, options), is_new)| Granted { filter, options, is_new })
                 .collect(),
         )
+    }
+
+    /// Makes the routes what the session's subscriptions are; what waits in shared ones is served.
+    fn follow(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        filters: &[TopicFilter],
+        fx: &mut impl Effects,
+    ) {
+        for share in self.broker.routes.follow(session, filters) {
+            self.serve(now, &share, session.key, fx);
+        }
     }
 
     /// Sends the retained messages that new subscriptions ask for (section 3.3.1.3).
@@ -109,7 +122,8 @@ impl Worker {
                 RetainHandling::OnNewSubscription => *is_new,
                 RetainHandling::Never => false,
             };
-            if !is_wanted {
+            // A shared subscription brings none (section 4.8.2).
+            if !is_wanted || filter.share_name().is_some() {
                 continue;
             }
             let offered = self.broker.offer_retained(now, session, filter, options);
@@ -117,7 +131,7 @@ impl Worker {
                 self.wake(attachment, fx);
             }
             for (message, reason) in offered.lost {
-                tell_dropped(session, &message, reason, fx);
+                tell_dropped(Some(&session.client_id), &message, reason, fx);
             }
             self.overflowed.extend(offered.ended.map(|ended| *ended));
         }
@@ -125,35 +139,61 @@ impl Worker {
 
     pub(super) fn unsubscribe(
         &mut self,
+        now: Timestamp,
         online: &Online,
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
         let packet = Unsubscribe::read(frame, online.version)?;
-        let existed: Vec<bool> = {
-            let mut state = online.session.lock();
-            if state.generation != online.generation {
-                return Err(End::TakenOver);
-            }
-            let session = &mut state.session;
-            packet.filters.iter().map(|filter| session.unsubscribe(filter).is_some()).collect()
+        let generation = Some(online.generation);
+        let Some(existed) = self.leave(now, &online.session, generation, &packet.filters, fx)
+        else {
+            return Err(End::TakenOver);
         };
-        let filters = packet.filters.into_iter().zip(&existed);
-        let removed: Vec<TopicFilter> = filters.filter_map(|(f, was)| was.then_some(f)).collect();
-        self.broker.routes.follow(&online.session, &removed);
         let code = |was: &bool| match was {
             true => ReasonCode::Success,
             false => ReasonCode::NoSubscriptionExisted,
         };
         let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
         write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes);
-        for filter in &removed {
+        let filters = packet.filters.iter().zip(&existed);
+        for (filter, _) in filters.filter(|(_, existed)| **existed) {
             fx.event(Event::Unsubscribed {
                 client_id: online.client.client_id.clone(),
                 filter: filter.as_str().into(),
             });
         }
         Ok(())
+    }
+
+    /// Takes subscriptions out of a session and the routes, and returns which of them there were.
+    /// `None` when, with a generation given, the session is another connection's.
+    ///
+    /// What came by a shared subscription and was not sent is for its other members.
+    pub(super) fn leave(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        generation: Option<u64>,
+        filters: &[TopicFilter],
+        fx: &mut impl Effects,
+    ) -> Option<Vec<bool>> {
+        let shares = self.broker.routes.shares(filters);
+        let mut unsent = Vec::new();
+        let existed = {
+            let mut state = session.lock();
+            if generation.is_some_and(|generation| generation != state.generation) {
+                return None;
+            }
+            for share in shares {
+                unsent.append(&mut state.session.take_unsent_shared(Some(share.id)));
+            }
+            let session = &mut state.session;
+            filters.iter().map(|filter| session.unsubscribe(filter).is_some()).collect()
+        };
+        self.follow(now, session, filters, fx);
+        self.hand_on(now, unsent, fx);
+        Some(existed)
     }
 }
 

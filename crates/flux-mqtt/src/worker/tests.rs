@@ -15,6 +15,7 @@ mod races;
 mod retained;
 mod rights;
 mod routes;
+mod shared;
 mod stress;
 mod takeover;
 mod violations;

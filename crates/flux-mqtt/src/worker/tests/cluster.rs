@@ -49,7 +49,7 @@ impl Cluster {
         settings: Settings,
         authorizer: Arc<dyn Authorizer>,
     ) -> Self {
-        let broker = Arc::new(Broker::new(authorizer));
+        let broker = Arc::new(Broker::new(&settings, authorizer));
         let settings = Arc::new(settings);
         let node = |id| Node {
             worker: Worker::new(WorkerId(id), broker.clone(), settings.clone(), 7),
@@ -235,6 +235,9 @@ impl Node {
     pub(super) fn turn(&mut self, now: Timestamp, asks_who: bool) {
         while self.read(now) || (!asks_who && self.introduce(now)) {}
         self.worker.finish_turn(now, &mut self.fx);
+        while self.worker.has_dirty() {
+            self.worker.finish_turn(now, &mut self.fx);
+        }
         self.close_what_is_to_be_closed(now);
     }
 

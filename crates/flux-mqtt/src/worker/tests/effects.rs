@@ -33,6 +33,8 @@ pub(super) struct Socket {
     pub(super) stalled: Option<usize>,
     /// What arrived and was not taken yet.
     pub(super) inbound: Vec<u8>,
+    /// Nothing can be sent any more, and the worker does not know yet that it is gone.
+    pub(super) is_dead: bool,
     pub(super) is_paused: bool,
     pub(super) is_closed: bool,
     /// How often the worker asked to be told, and was not told yet.
@@ -67,8 +69,9 @@ impl Effects for TestEffects {
         }
     }
 
-    fn unsent(&self, on: ConnectionId) -> usize {
-        self.sockets.get(&on).and_then(|socket| socket.stalled).unwrap_or_default()
+    fn unsent(&self, on: ConnectionId) -> Option<usize> {
+        let socket = self.sockets.get(&on)?;
+        (!socket.is_dead).then(|| socket.stalled.unwrap_or_default())
     }
 
     fn notify_writable(&mut self, on: ConnectionId) {

@@ -129,7 +129,7 @@ fn play(order: [Step; 4]) -> Vec<String> {
         match step {
             Step::Store => drop(c.broker.retained.replace(topic, Some(message("new")))),
             Step::Offer => {
-                for route in c.broker.routes.find(topic).1.iter() {
+                for route in c.broker.routes.find(topic).1.sessions.iter() {
                     assert!(route.offer(c.now, &message("new")).is_some());
                 }
             }

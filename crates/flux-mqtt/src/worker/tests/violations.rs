@@ -54,15 +54,6 @@ fn each_violation_has_its_reason_code() {
 }
 
 #[test]
-fn a_shared_subscription_is_not_granted() {
-    let mut c = Cluster::new(1);
-    let peer = c.connect(0, "a");
-    c.send(peer, &client::subscribe(peer.version, 1, &[("$share/g/t", 1), ("t", 1)]));
-    assert_eq!(c.heard(peer), ["SUBACK 1 [9e, 01]"]);
-    assert_eq!(c.broker.routes.len(), 1);
-}
-
-#[test]
 fn an_acknowledgement_of_the_wrong_kind_is_an_error_and_one_of_nothing_is_not() {
     let mut c = Cluster::new(1);
     let peer = c.connect(0, "a");

@@ -1,0 +1,80 @@
+//! A shared subscription as several workers see it: the pure group behind one lock.
+//!
+//! Invariant: nobody holds this lock and a session's. The group says whom to ask, the worker asks
+//! (`worker/share.rs`), and tells the group.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use flux_session::{Group, GroupLimits, ShareId, Strategy, SubscriptionOptions};
+use flux_topic::TopicFilter;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::message::Message;
+use crate::names::SessionKey;
+use crate::session::SharedSession;
+use crate::settings::SharedStrategy;
+
+/// A shared subscription: one for each `$share/{name}/{filter}` (section 4.8.2).
+pub(crate) struct Share {
+    pub(crate) id: ShareId,
+    /// The whole filter, with its share name.
+    pub(crate) filter: Arc<str>,
+    strategy: SharedStrategy,
+    members: Mutex<Members>,
+}
+
+/// The sessions that share a subscription.
+pub(crate) type Members = Group<SessionKey, Member, Message>;
+
+/// One of the sessions that share a subscription, and how it wants to receive.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) session: Arc<SharedSession>,
+    pub(crate) options: SubscriptionOptions,
+}
+
+impl Share {
+    pub(crate) fn new(
+        id: ShareId,
+        filter: &TopicFilter,
+        strategy: SharedStrategy,
+        limits: GroupLimits,
+    ) -> Self {
+        let choice = match strategy {
+            SharedStrategy::RoundRobin => Strategy::RoundRobin,
+            SharedStrategy::Random => Strategy::Random,
+            SharedStrategy::Sticky => Strategy::Sticky,
+            SharedStrategy::HashClient | SharedStrategy::HashTopic => Strategy::Affine,
+        };
+        let members = Mutex::new(Group::new(choice, limits));
+        Self { id, filter: filter.as_str().into(), strategy, members }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock()
+    }
+
+    /// Returns the number that decides who gets this message, as far as the strategy leaves it to
+    /// one; `random` where that is chance.
+    pub(crate) fn draw(&self, message: &Message, random: impl FnOnce() -> u64) -> u64 {
+        match self.strategy {
+            SharedStrategy::RoundRobin | SharedStrategy::Sticky => 0,
+            SharedStrategy::Random => random(),
+            SharedStrategy::HashClient => message.publisher().map_or(0, |name| name.0.get()),
+            SharedStrategy::HashTopic => {
+                let mut hasher = DefaultHasher::new();
+                message.topic_bytes().hash(&mut hasher);
+                hasher.finish()
+            }
+        }
+    }
+}
+
+/// Members hold sessions, which may hold the share: names only.
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Share").field("filter", &self.filter).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Shared subscriptions: each message goes to one of the members (section 4.8.2).
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
+use std::sync::Arc;
+
+use flux_eventbus::DropReason;
+use flux_session::{Ask, QoS, ShareId, Step, SubscriptionIds, Timestamp};
+
+use super::Worker;
+use super::publish::tell_dropped;
+use crate::effects::Effects;
+use crate::message::{Delivery, Message};
+use crate::names::SessionKey;
+use crate::reason::{drop_reason, not_taken};
+use crate::share::{Member, Share};
+
+/// What a group wants next.
+type Next = Step<SessionKey, Member, Message>;
+
+/// What became of a message that was published to a shared subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// A member has it, or it waits for one.
+    Taken,
+    /// There is no room for it.
+    Full,
+}
+
+impl Worker {
+    /// Hands a message to one member of a shared subscription, or has it wait there.
+    pub(super) fn publish_shared(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        message: &Message,
+        fx: &mut impl Effects,
+    ) -> Fate {
+        let draw = share.draw(message, || self.random());
+        let next = share.lock().publish(now, message.clone(), draw);
+        self.ask_members(now, share, next, fx)
+    }
+
+    /// Members that said that they have room are given what waits, once a turn: what they make room
+    /// for by that is of the next.
+    pub(super) fn serve_ready(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        for (share, member) in mem::take(&mut self.ready) {
+            self.serve(now, &share, member, fx);
+        }
+    }
+
+    /// Gives a member that has room what waits for somebody.
+    pub(super) fn serve(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        member: SessionKey,
+        fx: &mut impl Effects,
+    ) {
+        let next = share.lock().ready(now, &member);
+        self.ask_members(now, share, next, fx);
+    }
+
+    /// Hands what a session was given and did not send to other members.
+    pub(super) fn hand_on(
+        &mut self,
+        now: Timestamp,
+        deliveries: Vec<Delivery>,
+        fx: &mut impl Effects,
+    ) {
+        let mut by_share = BTreeMap::<ShareId, Vec<Message>>::new();
+        for delivery in deliveries {
+            if let Some(share) = delivery.share {
+                by_share.entry(share).or_default().push(delivery.message);
+            }
+        }
+        for (id, messages) in by_share {
+            // Without members there is nobody whom they were for.
+            let Some(share) = self.broker.routes.share(id) else { continue };
+            let next = share.lock().give_back(now, messages);
+            self.ask_members(now, &share, next, fx);
+        }
+    }
+
+    /// Asks whom the group wants asked, until it wants nothing more.
+    fn ask_members(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        mut next: Next,
+        fx: &mut impl Effects,
+    ) -> Fate {
+        let mut fate = Fate::Taken;
+        loop {
+            next = match next {
+                Step::Ask(ask) => self.ask(now, share, ask, fx),
+                Step::Full(message) => {
+                    fate = Fate::Full;
+                    tell_dropped(None, &message, DropReason::QueueFull, fx);
+                    break;
+                }
+                Step::Queued | Step::Idle => break,
+            };
+        }
+        let dropped = share.lock().take_dropped();
+        for (message, reason) in dropped {
+            tell_dropped(None, &message, drop_reason(reason), fx);
+        }
+        fate
+    }
+
+    /// Asks one member, and tells the group.
+    fn ask(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        ask: Ask<SessionKey, Member, Message>,
+        fx: &mut impl Effects,
+    ) -> Next {
+        let Member { session, options } = &ask.member;
+        let delivery = Delivery {
+            message: ask.message.clone(),
+            qos: QoS::min(ask.message.qos(), options.qos),
+            retain: options.retain_as_published && ask.message.retain(),
+            subscription_ids: SubscriptionIds::from(options.subscription_id),
+            share: Some(share.id),
+        };
+        match session.offer_shared(now, share, delivery) {
+            None => share.lock().declined(now, ask),
+            Some(offered) => {
+                if let Some(attachment) = offered.wake {
+                    self.wake(attachment, fx);
+                }
+                if let Some(reason) = not_taken(offered.offer) {
+                    tell_dropped(Some(&session.client_id), &ask.message, reason, fx);
+                }
+                share.lock().accepted(now, &ask.key)
+            }
+        }
+    }
+
+    /// A number that differs each time and that nobody can foresee who does not know the seed.
+    fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        let mut hasher = DefaultHasher::new();
+        (self.seed, self.id.0, "draw", self.drawn).hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,60 @@
+//! Shared subscriptions over several workers (section 4.8.2): who gets a message, and when.
+
+use super::client::{self, Peer, ack};
+use super::cluster::Cluster;
+use crate::input::Input;
+
+const FILTER: &str = "$share/g/t";
+const NOTHING: [&str; 0] = [];
+
+/// A publisher on worker 0 and a member on each of two workers.
+fn group() -> (Cluster, Peer, [Peer; 2]) {
+    let mut c = Cluster::new(2);
+    let publisher = c.connect(0, "pub");
+    let members = [c.connect(0, "a"), c.connect(1, "b")];
+    for member in members {
+        c.subscribe(member, FILTER, 1);
+    }
+    (c, publisher, members)
+}
+
+#[test]
+fn what_was_not_sent_goes_to_another_worker_at_once() {
+    let (mut c, publisher, [a, b]) = group();
+    c.send(b, &client::unsubscribe(b.version, 1, FILTER));
+    c.heard(b);
+    c.socket(a).stalled = Some(0);
+    let payload = "x".repeat(40_000);
+    for number in 1..=5_u16 {
+        c.publish(publisher, 1, number, "t", &payload);
+    }
+    assert_eq!(c.heard(a).len(), 2, "then 64 KiB are unsent");
+    c.subscribe(b, FILTER, 1);
+    c.socket(a).is_dead = true;
+    c.input(a.worker, Input::Writable(a.id));
+    assert_eq!(c.heard(a), NOTHING, "nothing is sent to nobody");
+    c.lose(a);
+    c.settle();
+    assert_eq!(c.heard(b).len(), 3);
+    let again = c.dial(0, client::connect("a"));
+    assert_eq!(c.heard(again).len(), 1 + 2, "what was sent waited for its member");
+}
+
+#[test]
+fn room_that_an_acknowledgement_makes_is_given_to_what_waits() {
+    let mut c = Cluster::new(2);
+    let publisher = c.connect(0, "pub");
+    let member = c.dial(1, client::connect("a").receive_max(1));
+    c.subscribe_after_connack(member, FILTER, 1);
+    for number in 1..=3_u16 {
+        c.publish(publisher, 1, number, "t", &number.to_string());
+    }
+    c.settle();
+    assert_eq!(c.heard(member), ["t=1 q1 #1"]);
+    c.send(member, &ack(0x40, 1));
+    assert_eq!(c.heard(member), ["t=2 q1 #2"], "in the same turn");
+    c.send(member, &ack(0x40, 2));
+    assert_eq!(c.heard(member), ["t=3 q1 #3"]);
+    c.send(member, &ack(0x40, 3));
+    assert_eq!(c.heard(member), NOTHING);
+}
