@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use self::parse::ParseFilterError;
 pub(crate) use self::parse::pattern_start;
-use crate::levels::Levels;
+use crate::levels::{Levels, TooManyLevels, count_levels};
 use crate::matching::pattern_matches;
 use crate::name::TopicName;
 
@@ -42,6 +42,36 @@ impl TopicFilter {
     pub fn parse(text: &str) -> Result<Self, ParseFilterError> {
         let pattern_start = pattern_start(text)?;
         Ok(Self { text: Arc::from(text), pattern_start })
+    }
+
+    /// Returns a filter with a copy of `bytes`, which nobody has looked at yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and when `bytes` are not UTF-8, `[MQTT-1.5.4-1]`.
+    pub fn from_utf8(bytes: &[u8]) -> Result<Self, ParseFilterError> {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text),
+            Err(error) => Err(ParseFilterError::NotUtf8 { at: error.valid_up_to() }),
+        }
+    }
+
+    /// Returns the filter itself if its pattern has at most `max` levels.
+    ///
+    /// ```
+    /// use flux_topic::{TooManyLevels, TopicFilter};
+    ///
+    /// let filter = TopicFilter::parse("$share/group/fleet/+/#")?;
+    /// assert_eq!(filter.clone().within_levels(3), Ok(filter.clone()));
+    /// assert_eq!(filter.within_levels(2), Err(TooManyLevels { levels: 3, max: 2 }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it has more.
+    pub fn within_levels(self, max: usize) -> Result<Self, TooManyLevels> {
+        TooManyLevels::check(self.level_count(), max).map(|()| self)
     }
 
     /// Returns the whole filter as it was written.
@@ -76,6 +106,12 @@ impl TopicFilter {
     #[must_use]
     pub fn levels(&self) -> Levels<'_> {
         Levels::of(self.pattern())
+    }
+
+    /// Returns how many [`levels`](Self::levels) the pattern has: at least 1. A `#` is one.
+    #[must_use]
+    pub fn level_count(&self) -> usize {
+        count_levels(self.pattern())
     }
 
     /// Returns the level that every matching topic name begins with; `None` when the pattern starts
@@ -164,6 +200,14 @@ mod tests {
         assert_eq!(filter.first_level(), first);
         assert_eq!(filter.has_wildcards(), wild);
         assert_eq!(filter.levels().collect::<Vec<_>>().join("/"), pattern);
+        assert_eq!(filter.level_count(), filter.levels().count());
+        assert_eq!(TopicFilter::from_utf8(text.as_bytes()), Ok(filter));
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_no_filter() {
+        assert_eq!(TopicFilter::from_utf8(b"a/\xC3"), Err(ParseFilterError::NotUtf8 { at: 2 }));
+        assert_eq!(TopicFilter::from_utf8(b"a#"), Err(ParseFilterError::HashNotAlone { at: 1 }));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::iter::FusedIterator;
 
+use thiserror::Error;
+
 /// The most bytes that a topic name or a topic filter may have, `[MQTT-4.7.3-3]`.
 pub const MAX_TOPIC_BYTES: usize = 65_535;
 
@@ -42,6 +44,30 @@ impl<'a> Iterator for Levels<'a> {
 
 impl FusedIterator for Levels<'_> {}
 
+/// A topic name or filter has more levels than whoever asked allows.
+///
+/// The standard sets no limit. A server that sets one tells a publisher the reason code 0x90 (Topic
+/// Name invalid), a subscriber 0x8F (Topic Filter invalid): well formed, but not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("there are {levels} topic levels, the limit is {max}: write fewer `/`")]
+pub struct TooManyLevels {
+    /// How many levels there are.
+    pub levels: usize,
+    /// How many are allowed.
+    pub max: usize,
+}
+
+impl TooManyLevels {
+    pub(crate) const fn check(levels: usize, max: usize) -> Result<(), Self> {
+        if levels > max { Err(Self { levels, max }) } else { Ok(()) }
+    }
+}
+
+/// Returns how many [`Levels`] a text has.
+pub(crate) fn count_levels(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'/').count() + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +75,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         assert_eq!(Levels::of(text).collect::<Vec<_>>(), expected);
+        assert_eq!(count_levels(text), expected.len());
     }
 
     #[test]
@@ -59,5 +86,14 @@ mod tests {
         check("/a", &["", "a"]);
         check("a/", &["a", ""]);
         check("a//b", &["a", "", "b"]);
+    }
+
+    #[test]
+    fn a_limit_is_the_last_count_that_passes() {
+        assert_eq!(TooManyLevels::check(3, 3), Ok(()));
+        assert_eq!(
+            TooManyLevels::check(4, 3).unwrap_err().to_string(),
+            "there are 4 topic levels, the limit is 3: write fewer `/`"
+        );
     }
 }

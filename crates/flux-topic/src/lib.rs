@@ -42,7 +42,7 @@ mod subscription_tree;
 
 pub use filter::{ParseFilterError, TopicFilter};
 pub use level_arena::{Leaf, LevelArena, NodeId};
-pub use levels::{Levels, MAX_TOPIC_BYTES};
+pub use levels::{Levels, MAX_TOPIC_BYTES, TooManyLevels};
 pub use matching::{TopicMatcher, matches};
 pub use name::{ParseTopicError, TopicName};
 pub use subscription_tree::SubscriptionTree;

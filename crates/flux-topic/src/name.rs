@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::levels::{Levels, MAX_TOPIC_BYTES};
+use crate::levels::{Levels, MAX_TOPIC_BYTES, TooManyLevels, count_levels};
 
 /// A valid topic name: the label that a message carries. MQTT 5.0 section 4.7.
 ///
@@ -38,6 +38,36 @@ impl<'a> TopicName<'a> {
         }
     }
 
+    /// Returns `bytes`, which nobody has looked at yet, as a topic name.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and when `bytes` are not UTF-8, `[MQTT-1.5.4-1]`.
+    pub fn from_utf8(bytes: &'a [u8]) -> Result<Self, ParseTopicError> {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text),
+            Err(error) => Err(ParseTopicError::NotUtf8 { at: error.valid_up_to() }),
+        }
+    }
+
+    /// Returns the name itself if it has at most `max` levels.
+    ///
+    /// ```
+    /// use flux_topic::{TooManyLevels, TopicName};
+    ///
+    /// let name = TopicName::parse("fleet/17/state")?;
+    /// assert_eq!(name.within_levels(3), Ok(name));
+    /// assert_eq!(name.within_levels(2), Err(TooManyLevels { levels: 3, max: 2 }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it has more.
+    pub fn within_levels(self, max: usize) -> Result<Self, TooManyLevels> {
+        TooManyLevels::check(self.level_count(), max).map(|()| self)
+    }
+
     /// Returns the name as it was written.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
@@ -48,6 +78,12 @@ impl<'a> TopicName<'a> {
     #[must_use]
     pub const fn levels(self) -> Levels<'a> {
         Levels::of(self.0)
+    }
+
+    /// Returns how many [`levels`](Self::levels) the name has: at least 1.
+    #[must_use]
+    pub fn level_count(self) -> usize {
+        count_levels(self.0)
     }
 
     /// Returns whether the name starts with `$`, so that no filter which starts with a wildcard
@@ -101,6 +137,13 @@ pub enum ParseTopicError {
         /// Where the wildcard is.
         at: usize,
     },
+    /// The bytes are not text, `[MQTT-1.5.4-1]`, `[MQTT-3.3.2-1]`: from the network a malformed
+    /// packet.
+    #[error("topic name is not UTF-8 from byte {at} on: encode it as UTF-8")]
+    NotUtf8 {
+        /// Where the first byte is that does not belong to a character.
+        at: usize,
+    },
 }
 
 #[cfg(test)]
@@ -130,6 +173,17 @@ mod tests {
         check("ab\0", Err(ParseTopicError::Nul { at: 2 }));
         check("a/+", Err(ParseTopicError::Wildcard { wildcard: '+', at: 2 }));
         check("€#", Err(ParseTopicError::Wildcard { wildcard: '#', at: 3 }));
+    }
+
+    #[test]
+    fn bytes_are_a_name_when_they_are_text() {
+        let name = TopicName::from_utf8("温度/€".as_bytes());
+        assert_eq!(name, TopicName::parse("温度/€"));
+        assert_eq!(TopicName::from_utf8(b""), Err(ParseTopicError::Empty));
+        assert_eq!(TopicName::from_utf8(b"a\xFF"), Err(ParseTopicError::NotUtf8 { at: 1 }));
+        // U+D800 as three bytes, and a character that is cut.
+        assert_eq!(TopicName::from_utf8(b"\xED\xA0\x80"), Err(ParseTopicError::NotUtf8 { at: 0 }));
+        assert_eq!(TopicName::from_utf8(b"a/\xC3"), Err(ParseTopicError::NotUtf8 { at: 2 }));
     }
 
     #[test]

@@ -64,6 +64,13 @@ pub enum ParseFilterError {
          as in `$share/group/topic`"
     )]
     ShareWithoutFilter,
+    /// The bytes are not text, `[MQTT-1.5.4-1]`, `[MQTT-3.8.3-1]`: from the network a malformed
+    /// packet.
+    #[error("topic filter is not UTF-8 from byte {at} on: encode it as UTF-8")]
+    NotUtf8 {
+        /// Where the first byte is that does not belong to a character.
+        at: usize,
+    },
 }
 
 /// Returns where the pattern of the filter `text` starts: 0, or behind `$share/{name}/`.
