@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod coverage;
 mod filter;
 mod level_arena;
 mod levels;
@@ -40,6 +41,7 @@ mod matching;
 mod name;
 mod subscription_tree;
 
+pub use coverage::covers;
 pub use filter::{ParseFilterError, TopicFilter};
 pub use level_arena::{Leaf, LevelArena, NodeId};
 pub use levels::{Levels, MAX_TOPIC_BYTES, TooManyLevels};
