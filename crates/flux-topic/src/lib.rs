@@ -39,6 +39,7 @@ mod level_arena;
 mod levels;
 mod matching;
 mod name;
+mod scope;
 mod subscription_tree;
 
 pub use coverage::covers;
@@ -47,6 +48,7 @@ pub use level_arena::{Leaf, LevelArena, NodeId};
 pub use levels::{Levels, MAX_TOPIC_BYTES, TooManyLevels};
 pub use matching::{TopicMatcher, matches};
 pub use name::{ParseTopicError, TopicName};
+pub use scope::Scope;
 pub use subscription_tree::SubscriptionTree;
 
 /// Runs the examples of the README as tests.

@@ -81,6 +81,8 @@ pub(crate) fn pattern_matches(pattern: &str, topic: TopicName<'_>) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -119,6 +121,31 @@ pub(crate) mod tests {
             |(mut levels, hash)| {
                 levels.extend(hash.then_some("#"));
                 TopicFilter::parse(&levels.join("/")).ok()
+            },
+        )
+    }
+
+    /// A topic name and a filter made of it: some levels replaced by `+`, the last ones by `#`. It
+    /// matches.
+    pub(crate) fn long_filter_and_topic(
+        levels: Range<usize>,
+    ) -> impl Strategy<Value = (TopicFilter, String)> {
+        let level =
+            prop_oneof![prop::sample::select(vec!["", "a", "b"]).prop_map_into(), "[a-z]{9,20}"];
+        let levels = prop::collection::vec((level, prop::bool::weighted(0.2)), levels);
+        (levels, any::<prop::sample::Index>(), any::<bool>()).prop_filter_map(
+            "names and filters are not empty",
+            |(levels, cut, hash)| {
+                let topic =
+                    levels.iter().map(|(level, _)| level.as_str()).collect::<Vec<_>>().join("/");
+                let mut filter: Vec<_> =
+                    levels.iter().map(|(level, plus)| if *plus { "+" } else { level }).collect();
+                if hash {
+                    filter.truncate(cut.index(levels.len() + 1));
+                    filter.push("#");
+                }
+                TopicName::parse(&topic).ok()?;
+                Some((TopicFilter::parse(&filter.join("/")).ok()?, topic))
             },
         )
     }
@@ -207,6 +234,12 @@ pub(crate) mod tests {
             let expected = slow_matches(filter.pattern(), &topic);
             prop_assert_eq!(matches(filter.as_str(), &topic), expected);
             prop_assert_eq!(filter.matches(TopicName::parse(&topic).unwrap()), expected);
+        }
+
+        #[test]
+        fn long_names_match_what_is_made_of_them((filter, topic) in long_filter_and_topic(1..300)) {
+            prop_assert!(slow_matches(filter.pattern(), &topic));
+            prop_assert!(filter.matches(TopicName::parse(&topic).unwrap()));
         }
 
         #[test]
