@@ -1,46 +1,80 @@
-//! What a lookup costs: beside many subscriptions that do not match, and with hits.
+//! What a lookup and a change cost in a tree of a thousand, a hundred thousand and a million
+//! subscriptions: what does not match should not count.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{Criterion, Throughput};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut criterion = Criterion::default().configure_from_args();
-    misses(&mut criterion)?;
-    hits(&mut criterion)?;
-    changes(&mut criterion)?;
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    for count in [1_000, 100_000, 1_000_000] {
+        fleet(&mut criterion, count)?;
+        let tree = tree_of(count, |site| format!("site/{site}/+/temperature"))?;
+        scattered(&mut criterion, "plus_in_the_middle", &tree, |site| {
+            format!("site/{site}/oven/temperature")
+        })?;
+        let tree = tree_of(count, |tenant| format!("tenant-{tenant}/#"))?;
+        scattered(&mut criterion, "hash_per_tenant", &tree, |tenant| {
+            format!("tenant-{tenant}/any/thing/below")
+        })?;
+    }
+    several_hits(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
 
-/// A lookup among subscriptions of other devices, which share the first level and the last.
-fn misses(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
-    let mut group = criterion.benchmark_group("match_none");
-    for count in [1_000, 100_000] {
-        let tree = fleet(count)?;
-        let topic = TopicName::parse("fleet/device-absent/state/position")?;
-        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            bencher.iter(|| count_matches(&tree, black_box(topic)));
-        });
-    }
-    Ok(())
-}
+/// One exact subscription for each of `count` devices, which share all levels but one.
+fn fleet(criterion: &mut Criterion, count: u64) -> Result<(), Box<dyn Error>> {
+    let mut tree = tree_of(count, device_state)?;
+    scattered(criterion, "exact", &tree, device_state)?;
 
-/// A lookup that finds one subscriber, a few through wildcards, and a thousand of one filter.
-fn hits(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
-    let mut group = criterion.benchmark_group("match_some");
-    let topic = TopicName::parse("fleet/device-500/state/position")?;
-
-    let mut tree = fleet(100_000)?;
-    group.bench_function("one_of_100000", |bencher| {
+    let topic = TopicName::parse("fleet/device-absent/state/position")?;
+    criterion.bench_function(&format!("no_match/{count}"), |bencher| {
         bencher.iter(|| count_matches(&tree, black_box(topic)));
     });
 
+    let filter = TopicFilter::parse("fleet/visitor/state/#")?;
+    criterion.bench_function(&format!("insert_and_remove/{count}"), |bencher| {
+        bencher.iter(|| {
+            tree.insert(black_box(&filter), 0, 0);
+            tree.remove(black_box(&filter), &0)
+        });
+    });
+    Ok(())
+}
+
+/// Looks up topics that lie far apart in the tree, each of which has one match.
+fn scattered(
+    criterion: &mut Criterion,
+    name: &str,
+    tree: &SubscriptionTree<u64, u8>,
+    topic: fn(u64) -> String,
+) -> Result<(), Box<dyn Error>> {
+    let count = u64::try_from(tree.len())?;
+    let topics: Vec<_> = (0..100_000).map(|n| topic(n * 7_919 % count)).collect();
+    let names: Result<Vec<_>, _> = topics.iter().map(|text| TopicName::parse(text)).collect();
+    let names = names?;
+    let mut names = names.iter().cycle();
+    criterion.bench_function(&format!("{name}/{count}"), |bencher| {
+        bencher.iter(|| names.next().map(|name| count_matches(tree, *name)));
+    });
+    Ok(())
+}
+
+/// A lookup that finds five subscribers through wildcards, and a thousand of one filter.
+fn several_hits(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let mut group = criterion.benchmark_group("several_hits");
+    let mut tree = tree_of(100_000, device_state)?;
     for (key, filter) in (1_000_000..).zip(["#", "fleet/#", "fleet/+/state/+", "+/+/+/position"]) {
         tree.insert(&TopicFilter::parse(filter)?, key, 0);
     }
+    let topic = TopicName::parse("fleet/device-500/state/position")?;
     group.bench_function("five_through_wildcards", |bencher| {
         bencher.iter(|| count_matches(&tree, black_box(topic)));
     });
@@ -57,28 +91,18 @@ fn hits(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A device that comes and goes: four nodes made and pruned.
-fn changes(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
-    let mut tree = fleet(100_000)?;
-    let filter = TopicFilter::parse("visitors/device-1/state/#")?;
-    criterion.bench_function("insert_and_remove", |bencher| {
-        bencher.iter(|| {
-            tree.insert(black_box(&filter), 0, 0);
-            tree.remove(black_box(&filter), &0)
-        });
-    });
-    Ok(())
+fn device_state(device: u64) -> String {
+    format!("fleet/device-{device}/state/position")
 }
 
-/// Returns a tree with one subscription for each of `count` devices.
-fn fleet(count: u64) -> Result<SubscriptionTree<u64, u8>, Box<dyn Error>> {
+/// Returns a tree with `count` subscriptions, each with a filter of its own.
+fn tree_of(
+    count: u64,
+    filter: fn(u64) -> String,
+) -> Result<SubscriptionTree<u64, u8>, Box<dyn Error>> {
     let mut tree = SubscriptionTree::new();
-    for device in 0..count {
-        tree.insert(
-            &TopicFilter::parse(&format!("fleet/device-{device}/state/position"))?,
-            device,
-            0,
-        );
+    for key in 0..count {
+        tree.insert(&TopicFilter::parse(&filter(key))?, key, 0);
     }
     Ok(tree)
 }

@@ -33,8 +33,10 @@ impl<'a> Iterator for Levels<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest?;
-        let (level, rest) = match rest.split_once('/') {
-            Some((level, rest)) => (level, Some(rest)),
+        // Levels are short: a plain walk over the bytes is faster than the search of `split_once`.
+        let slash = rest.bytes().position(|byte| byte == b'/');
+        let (level, rest) = match slash.and_then(|at| rest.split_at_checked(at)) {
+            Some((level, rest)) => (level, rest.get(1..)),
             None => (rest, None),
         };
         self.rest = rest;

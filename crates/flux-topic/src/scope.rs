@@ -96,14 +96,12 @@ impl TopicName<'_> {
 
 /// Returns the hash of the levels that `hash` is of, and one more.
 ///
-/// Seven bytes at a time make a word with a 1 in front, which keeps empty levels and leading zeros
-/// apart. The last word of a level is shorter than seven bytes and thus says where it ends.
+/// What remains behind the last eight bytes, nothing perhaps, has a 1 in front: so the end of a level
+/// counts, and an empty one too.
 fn below(hash: u64, level: &str) -> u64 {
-    let (hash, word) = level.bytes().fold((hash, 1), |(hash, word), byte| {
-        let word = word << 8 | u64::from(byte);
-        if word >> 56 == 0 { (hash, word) } else { (mix(hash, word), 1) }
-    });
-    mix(hash, word)
+    let (words, rest) = level.as_bytes().as_chunks();
+    let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_be_bytes(*word)));
+    mix(hash, rest.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)))
 }
 
 /// Multiplies to twice the width and folds, so that every bit of both reaches every bit of the
