@@ -1,12 +1,16 @@
 //! [`LevelArena`]: the nodes of a tree whose branches are topic levels.
 
+mod level;
+
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
 use slab::Slab;
+
+use self::level::Level;
 
 /// A tree with a topic level (MQTT 5.0 section 4.7.1.1) on every branch and a value at every node:
 /// what a subscription tree and a tree of retained messages have in common.
@@ -34,7 +38,7 @@ impl<N, S: BuildHasher> LevelArena<N, S> {
         nodes.insert(Node {
             parent: NodeId::ROOT,
             children: 0,
-            level: Box::default(),
+            level: Level::new(""),
             value: root,
         });
         Self { nodes, children: HashTable::new(), hasher }
@@ -43,9 +47,9 @@ impl<N, S: BuildHasher> LevelArena<N, S> {
     /// Returns the child of `parent` on the branch `level`.
     #[must_use]
     pub fn child(&self, parent: NodeId, level: &str) -> Option<NodeId> {
-        let hash = self.hasher.hash_one((parent, level));
-        let is_child = |id: &NodeId| self.node(*id).key() == (parent, level);
-        self.children.find(hash, is_child).copied()
+        let key = Key { parent, level: level.as_bytes() };
+        let hash = self.hasher.hash_one(key);
+        self.children.find(hash, |id| self.node(*id).key() == key).copied()
     }
 
     /// Adds a child to `parent` on the branch `level`, which must be free.
@@ -58,9 +62,9 @@ impl<N, S: BuildHasher> LevelArena<N, S> {
         debug_assert!(self.child(parent, level).is_none(), "the branch {level:?} is not free");
         self.node_mut(parent).children += 1;
         let Self { nodes, children, hasher } = self;
-        let node = Node { parent, children: 0, level: level.into(), value };
+        let node = Node { parent, children: 0, level: Level::new(level), value };
         let id = NodeId::at(nodes.insert(node));
-        let hash = hasher.hash_one((parent, level));
+        let hash = hasher.hash_one(nodes[id.index()].key());
         children.insert_unique(hash, id, |id| hasher.hash_one(nodes[id.index()].key()));
         id
     }
@@ -80,7 +84,7 @@ impl<N, S: BuildHasher> LevelArena<N, S> {
         }
         let Node { parent, level, value, .. } = self.nodes.remove(id.index());
         self.node_mut(parent).children -= 1;
-        Some(Leaf { parent, level, value })
+        Some(Leaf { parent, level: level.as_str().into(), value })
     }
 }
 
@@ -103,7 +107,7 @@ impl<N, S> LevelArena<N, S> {
     /// When `id` has been removed.
     #[must_use]
     pub fn level(&self, id: NodeId) -> &str {
-        &self.node(id).level
+        self.node(id).level.as_str()
     }
 
     /// Returns how many nodes the tree has, the root included.
@@ -184,14 +188,28 @@ struct Node<N> {
     parent: NodeId,
     /// How many nodes have this one as their parent.
     children: u32,
-    level: Box<str>,
+    level: Level,
     value: N,
 }
 
 impl<N> Node<N> {
-    /// Returns what the table of children is keyed by.
-    fn key(&self) -> (NodeId, &str) {
-        (self.parent, &self.level)
+    fn key(&self) -> Key<'_> {
+        Key { parent: self.parent, level: self.level.as_bytes() }
+    }
+}
+
+/// What the table of children is keyed by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key<'a> {
+    parent: NodeId,
+    level: &'a [u8],
+}
+
+/// Nothing follows the level, so its length need not be hashed as a slice's would be.
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent.hash(state);
+        state.write(self.level);
     }
 }
 
