@@ -110,6 +110,12 @@ impl<N, S> LevelArena<N, S> {
         self.node(id).level.as_str()
     }
 
+    /// Returns all nodes, the root first. The order depends on what was added and removed when, not on
+    /// the hasher.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().map(|(index, _)| NodeId::at(index))
+    }
+
     /// Returns how many nodes the tree has, the root included.
     #[must_use]
     pub fn node_count(&self) -> usize {

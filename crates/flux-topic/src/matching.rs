@@ -130,8 +130,7 @@ pub(crate) mod tests {
     pub(crate) fn long_filter_and_topic(
         levels: Range<usize>,
     ) -> impl Strategy<Value = (TopicFilter, String)> {
-        let level =
-            prop_oneof![prop::sample::select(vec!["", "a", "b"]).prop_map_into(), "[a-z]{9,20}"];
+        let level = prop_oneof![9 => prop::sample::select(vec!["", "a", "b"]).prop_map_into(), 1 => "[a-z]{9,30}"];
         let levels = prop::collection::vec((level, prop::bool::weighted(0.2)), levels);
         (levels, any::<prop::sample::Index>(), any::<bool>()).prop_filter_map(
             "names and filters are not empty",
@@ -237,7 +236,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn long_names_match_what_is_made_of_them((filter, topic) in long_filter_and_topic(1..300)) {
+        fn long_names_match_what_is_made_of_them((filter, topic) in long_filter_and_topic(1..200)) {
             prop_assert!(slow_matches(filter.pattern(), &topic));
             prop_assert!(filter.matches(TopicName::parse(&topic).unwrap()));
         }

@@ -6,6 +6,7 @@ mod tests;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::iter;
 
 use self::subscribers::Subscribers;
 use crate::filter::TopicFilter;
@@ -103,6 +104,26 @@ impl<K: Ord, V, S: BuildHasher> SubscriptionTree<K, V, S> {
             }
             current = self.arena.child(id, level).map(|child| (child, levels));
         }
+    }
+
+    /// Calls `visit` once for each subscription of the tree, with the pattern of its filter.
+    ///
+    /// It is meant for an administrator who wants to see them all: patterns are put together anew, and
+    /// the order is the arena's, in which later patterns take the places of removed ones.
+    pub fn for_each(&self, mut visit: impl FnMut(&str, &K, &V)) {
+        for id in self.arena.ids().filter(|id| !self.arena[*id].subscribers.is_empty()) {
+            let pattern = self.pattern(id);
+            self.arena[id].subscribers.for_each(&mut |key, value| visit(&pattern, key, value));
+        }
+    }
+
+    /// Returns the pattern that ends at a node.
+    fn pattern(&self, id: NodeId) -> String {
+        let up = iter::successors(Some(id), |id| self.arena.parent(*id));
+        let mut levels: Vec<_> =
+            up.take_while(|id| *id != NodeId::ROOT).map(|id| self.arena.level(id)).collect();
+        levels.reverse();
+        levels.join("/")
     }
 
     /// Returns the node where the filter's pattern ends.

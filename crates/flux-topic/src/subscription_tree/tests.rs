@@ -1,5 +1,6 @@
 //! The subscription tree: tables, and a model that asks every filter every time.
 
+mod cost;
 mod model;
 
 use super::*;
@@ -9,7 +10,10 @@ fn filter(text: &str) -> TopicFilter {
 }
 
 /// Returns the keys that `topic` visits, in the order of the visits.
-fn visits<K: Ord + Clone, V>(tree: &SubscriptionTree<K, V>, topic: &str) -> Vec<K> {
+fn visits<K: Ord + Clone, V, S: BuildHasher>(
+    tree: &SubscriptionTree<K, V, S>,
+    topic: &str,
+) -> Vec<K> {
     let mut keys = Vec::new();
     tree.for_each_match(TopicName::parse(topic).unwrap(), |key, _| keys.push(key.clone()));
     keys

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::*;
-use crate::matching::tests::{any_filter, any_topic, slow_matches};
+use crate::matching::tests::{any_filter, any_topic, long_filter_and_topic, slow_matches};
 
 type Key = u8;
 type Value = u16;
@@ -67,6 +67,11 @@ proptest! {
             other.insert(&TopicFilter::parse(pattern).unwrap(), *key, *value);
         }
         prop_assert_eq!(tree.arena.node_count(), other.arena.node_count());
+        let mut all = Model::new();
+        tree.for_each(|pattern, key, value| {
+            assert_eq!(all.insert((pattern.to_owned(), *key), *value), None, "{pattern} again");
+        });
+        prop_assert_eq!(&all, &model);
 
         for topic in &topics {
             let mut found = visits(&tree, topic);
@@ -87,5 +92,28 @@ proptest! {
         }
         prop_assert!(tree.is_empty());
         prop_assert_eq!(tree.arena.node_count(), 1);
+    }
+
+    #[test]
+    fn hundreds_of_levels_are_the_slow_definition(
+        (filter, topic) in long_filter_and_topic(100..200),
+        (other, _) in long_filter_and_topic(100..200),
+        end in 0..200_usize,
+    ) {
+        // What matches, what ends earlier or later, and what is another path altogether.
+        let pattern = filter.pattern();
+        let cut = pattern.match_indices('/').nth(end).map_or(pattern.len(), |(at, _)| at.max(1));
+        let below = topic.clone() + "/+";
+        let at_and_below = topic.clone() + "/#";
+        let texts = [pattern, pattern.get(..cut).unwrap(), other.pattern(), &topic, &below, &at_and_below, "#"];
+
+        let (mut tree, mut expected) = (SubscriptionTree::new(), Vec::new());
+        for (key, text) in (0..).zip(texts) {
+            tree.insert(&TopicFilter::parse(text).unwrap(), key, 0);
+            expected.extend(slow_matches(text, &topic).then_some((key, 0)));
+        }
+        let mut found = visits(&tree, &topic);
+        found.sort_unstable();
+        prop_assert_eq!(found, expected);
     }
 }
