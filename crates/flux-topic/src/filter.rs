@@ -117,8 +117,8 @@ impl TopicFilter {
     /// Returns the level that every matching topic name begins with; `None` when the pattern starts
     /// with a wildcard.
     ///
-    /// A cache of matches asks it: a subscription with this filter, when it comes or goes, changes
-    /// only the matches of topic names with this first level, or of any name when there is none.
+    /// For what a subscription with this filter changes when it comes or goes,
+    /// [`scope`](Self::scope) says more: it looks at several levels.
     #[must_use]
     pub fn first_level(&self) -> Option<&str> {
         self.levels().next().filter(|level| !matches!(*level, "+" | "#"))

@@ -5,6 +5,10 @@
 //! subscriptions live in a [`SubscriptionTree`], whose lookup costs what the matching part of the
 //! tree costs, however many other subscriptions there are.
 //!
+//! Filters are compared with each other as access lists need it: [`TopicFilter::covers`] for what is
+//! allowed, [`TopicFilter::overlaps`] for what is denied. A [`Scope`] says which topic names a
+//! subscription concerns when it comes or goes, for caches of matches.
+//!
 //! The crate is pure: no clock, no I/O, no lock, no thread. It knows no client, no quality of
 //! service and no protocol version: the caller chooses what a subscription's key and value are, and
 //! who of a shared subscription's group receives a message (MQTT 5.0 section 4.8.2).
