@@ -61,7 +61,7 @@ impl Broker {
     ) -> RetainedOffered {
         let mut all = RetainedOffered { wake: None, lost: Vec::new(), ended: None };
         self.retained.with_tree(|tree| {
-            tree.for_each_match(filter, |message| {
+            tree.for_each_match(now, filter, |message| {
                 if options.no_local && message.publisher() == Some(session.publisher) {
                     return;
                 }

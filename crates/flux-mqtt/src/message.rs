@@ -163,6 +163,16 @@ impl flux_session::Message for Message {
     }
 }
 
+impl flux_retained::Retain for Message {
+    fn size(&self) -> usize {
+        self.0.slice.len()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.header().expires_at
+    }
+}
+
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")

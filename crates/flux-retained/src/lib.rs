@@ -1,12 +1,14 @@
 //! MQTT retained messages: the last message of every topic, found by name or by topic filter.
 //!
 //! [`RetainedTree`] is the pure data structure: one value per topic name, a lookup by filter that
-//! walks only what can match, no lock. [`RetainedStore`] shares one tree between threads.
-//! [`RetainedMessage`] is what a store holds unless a broker brings a type of its own.
+//! walks only what can match, no lock. A [`Cursor`] makes such a lookup in pieces, while the tree
+//! changes. [`RetainedLimits`] bound what the tree holds. [`RetainedStore`] shares one tree between
+//! threads. [`RetainedMessage`] is what a store holds unless a broker brings a type of its own,
+//! which is [`Retain`].
 //!
 //! The crate knows no subscription: when retained messages are sent (Retain Handling, MQTT 5.0
-//! section 3.8.3.1), whether they have expired and how many there may be is up to the caller. It
-//! does no I/O and reads no clock.
+//! section 3.8.3.1) is up to the caller. It does no I/O and reads no clock: the time is an argument,
+//! and who wants the room of expired messages back calls `remove_expired`.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -30,13 +32,19 @@
 //! );
 //! ```
 
+mod limits;
 mod message;
+mod retain;
 mod store;
 mod tree;
 
-pub use message::{RetainedMessage, SetRetainedError};
-pub use store::RetainedStore;
-pub use tree::RetainedTree;
+pub use flux_time::Timestamp;
+
+pub use self::limits::{LEVEL_OVERHEAD, RetainedLimitError, RetainedLimits, WhenFull};
+pub use self::message::{RetainedMessage, SetRetainedError};
+pub use self::retain::Retain;
+pub use self::store::{RetainedCursor, RetainedStore};
+pub use self::tree::{Cursor, Displaced, Progress, RetainedTree};
 
 /// Runs the examples of the README as tests.
 #[cfg(doctest)]

@@ -1,8 +1,12 @@
 //! [`RetainedMessage`]: what a store holds, and when it is refused.
 
 use bytes::Bytes;
+use flux_time::Timestamp;
 use flux_topic::ParseTopicError;
 use thiserror::Error;
+
+use crate::limits::RetainedLimitError;
+use crate::retain::Retain;
 
 /// The message that a topic keeps for later subscribers. MQTT 5.0 section 3.3.1.3.
 ///
@@ -17,6 +21,17 @@ pub struct RetainedMessage {
     pub qos: u8,
 }
 
+/// It counts its topic and payload, and never expires.
+impl Retain for RetainedMessage {
+    fn size(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
 /// Why a message cannot be retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SetRetainedError {
@@ -29,6 +44,9 @@ pub enum SetRetainedError {
         /// The value that was given.
         qos: u8,
     },
+    /// The store has no room for it: see the error inside.
+    #[error(transparent)]
+    Limit(#[from] RetainedLimitError),
 }
 
 /// The highest quality of service. MQTT 5.0 section 4.3.

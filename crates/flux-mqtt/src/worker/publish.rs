@@ -150,7 +150,8 @@ impl Worker {
         if message.retain() {
             // Before it matches, so that a new subscriber misses nothing [MQTT-3.3.1-6].
             let value = (!message.payload().is_empty()).then(|| message.clone());
-            self.broker.retained.replace(topic, value);
+            // What the limits refuse is not retained; its subscribers get it all the same.
+            let _refused = self.broker.retained.replace(now, topic, value);
         }
         let found = self.cache.find(&self.broker.routes, topic);
         let mut routed =

@@ -1,11 +1,28 @@
 //! The shared store: what it accepts, and that handles share it.
 
+mod threads;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use flux_topic::ParseTopicError;
 
 use super::*;
+use crate::tree::Progress;
+
+/// A value of a broker; even numbers expire a second after the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Number(u64);
+
+impl Retain for Number {
+    fn size(&self) -> usize {
+        8
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.0.is_multiple_of(2).then_some(Timestamp::from_millis(1_000))
+    }
+}
 
 fn payload(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
@@ -82,13 +99,68 @@ fn clones_share_their_messages() {
 
 #[test]
 fn a_broker_stores_what_it_likes() {
-    let store: RetainedStore<u32> = RetainedStore::new();
-    let name = TopicName::parse("a/b").unwrap();
-    assert_eq!(store.replace(name, Some(1)), None);
-    assert_eq!(store.replace(name, Some(2)), Some(1));
-    assert_eq!(store.with_tree(|tree| tree.get(name).copied()), Some(2));
-    assert_eq!(store.replace(name, None), Some(2));
+    let store: RetainedStore<Number> = RetainedStore::new();
+    let (now, name) = (Timestamp::from_millis(0), TopicName::parse("a/b").unwrap());
+    let replace = |value| store.replace(now, name, value).unwrap().replaced;
+    assert_eq!(replace(Some(Number(1))), None);
+    assert_eq!(replace(Some(Number(2))), Some(Number(1)));
+    assert_eq!(store.with_tree(|tree| tree.get(now, name).copied()), Some(Number(2)));
+    assert_eq!(replace(None), Some(Number(2)));
     assert!(store.is_empty());
+}
+
+#[test]
+fn an_expired_value_goes_when_somebody_asks_for_it() {
+    let store: RetainedStore<Number> = RetainedStore::new();
+    for (topic, number) in [("a", 1), ("b", 2), ("c", 4)] {
+        let name = TopicName::parse(topic).unwrap();
+        store.replace(TIMELESS, name, Some(Number(number))).unwrap();
+    }
+    let moment = Timestamp::from_millis(1_000);
+    assert_eq!(store.next_expiry(), Some(moment));
+    assert_eq!(store.remove_expired(TIMELESS, 5), []);
+    assert_eq!(store.remove_expired(moment, 1), [Number(2)]);
+    assert_eq!(store.remove_expired(moment, 5), [Number(4)]);
+    assert_eq!((store.len(), store.next_expiry()), (1, None));
+}
+
+#[test]
+fn a_cursor_that_is_dropped_leaves_nothing() {
+    let store: RetainedStore = RetainedStore::new();
+    store.set("a/b".to_owned(), payload("p"), 0);
+    let mut cursor = store.cursor(&TopicFilter::parse("#").unwrap());
+    let mut found = 0;
+    while found == 0 {
+        assert_eq!(cursor.advance(TIMELESS, 1, |_| found += 1), Progress::More);
+    }
+    store.set("a/b".to_owned(), Bytes::new(), 0);
+    assert_eq!(store.bytes(), crate::LEVEL_OVERHEAD, "it stands on the way back at a");
+    drop(cursor);
+    assert_eq!(store.bytes(), 0);
+}
+
+/// So nobody can store a newer value before the visitor is done with an old one.
+#[test]
+fn a_visit_happens_while_the_store_is_locked() {
+    let store: RetainedStore = RetainedStore::new();
+    store.set("a".to_owned(), payload("p"), 0);
+    let mut cursor = store.cursor(&TopicFilter::parse("a").unwrap());
+    let mut is_locked = false;
+    let progress = cursor.advance(TIMELESS, 10, |_| is_locked = store.tree.try_read().is_err());
+    assert_eq!((progress, is_locked), (Progress::Done, true));
+    assert!(store.tree.try_read().is_ok());
+}
+
+#[test]
+fn a_full_store_refuses() {
+    let limits = RetainedLimits { messages: 1, ..RetainedLimits::default() };
+    let store: RetainedStore = RetainedStore::with_limits(limits);
+    store.set("a".to_owned(), payload("p"), 0);
+    store.set("b".to_owned(), payload("p"), 0);
+    let error = RetainedLimitError::Messages { messages: 2, limit: 1 };
+    assert_eq!(store.try_set("b", payload("p"), 0), Err(error.into()));
+    assert_eq!(store.get_matching("#"), [message("a", "p", 0)]);
+    assert_eq!(store.bytes(), crate::LEVEL_OVERHEAD + 2);
 }
 
 #[test]

@@ -1,8 +1,24 @@
 //! The tree of retained values: tables, and a model that asks every topic every time.
 
+mod cursor;
+mod expiry;
+mod limits;
 mod model;
 
 use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+/// A value that never expires.
+impl Retain for &str {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
 
 fn name(text: &str) -> TopicName<'_> {
     TopicName::parse(text).unwrap()
@@ -12,21 +28,41 @@ fn name(text: &str) -> TopicName<'_> {
 fn tree<'t>(topics: &[&'t str]) -> RetainedTree<&'t str> {
     let mut tree = RetainedTree::new();
     for topic in topics {
-        tree.set(name(topic), *topic);
+        set(&mut tree, topic, *topic);
     }
     tree
 }
 
-fn visits<V: Clone>(tree: &RetainedTree<V>, filter: &str) -> Vec<V> {
+fn filter(text: &str) -> TopicFilter {
+    TopicFilter::parse(text).unwrap()
+}
+
+/// Sets a value for which there is room, and returns the one that it replaces.
+fn set<V: Retain>(tree: &mut RetainedTree<V>, topic: &str, value: V) -> Option<V> {
+    let displaced = tree.set(NOW, name(topic), value).unwrap();
+    assert_eq!(displaced.dropped.len(), 0);
+    displaced.replaced
+}
+
+fn visits<V: Retain + Clone>(tree: &RetainedTree<V>, pattern: &str) -> Vec<V> {
     let mut values = Vec::new();
-    tree.for_each_match(&TopicFilter::parse(filter).unwrap(), |value| values.push(value.clone()));
+    tree.for_each_match(NOW, &filter(pattern), |value| values.push(value.clone()));
     values
 }
 
-/// Checks which of `topics` match `filter`, in the order of the visits.
+/// Checks which of `topics` match `pattern`, in the order of the visits, in one walk and by a cursor
+/// that looks at one node at a time.
 #[track_caller]
-fn check(topics: &[&str], filter: &str, expected: &[&str]) {
-    assert_eq!(visits(&tree(topics), filter), expected);
+fn check(topics: &[&str], pattern: &str, expected: &[&str]) {
+    let mut tree = tree(topics);
+    assert_eq!(visits(&tree, pattern), expected);
+
+    let nodes = tree.arena.node_count();
+    let mut cursor = tree.open(&filter(pattern));
+    let mut found = Vec::new();
+    while tree.advance(&mut cursor, NOW, 1, |topic| found.push(*topic)) == Progress::More {}
+    assert_eq!(found, expected);
+    assert_eq!((tree.arena.node_count(), tree.arena[NodeId::ROOT].pins), (nodes, 0));
 }
 
 #[test]
@@ -75,14 +111,36 @@ fn leading_wildcards_do_not_see_dollar_topics() {
 }
 
 #[test]
+fn empty_levels_are_levels() {
+    let topics = ["/", "//", "/a", "a/", "a//b", "a//"];
+    check(&topics, "+/+", &["/", "/a", "a/"]);
+    check(&topics, "/+", &["/", "/a"]);
+    check(&topics, "/#", &["/", "//", "/a"]);
+    check(&topics, "//#", &["/", "//"]);
+    check(&topics, "a//#", &["a/", "a//b", "a//"]);
+    check(&topics, "+//+", &["//", "a//b", "a//"]);
+    check(&topics, "+/+/", &["//", "a//"]);
+    check(&topics, "/", &["/"]);
+}
+
+#[test]
+fn literals_between_wildcards_lead_back_to_them() {
+    let topics = ["a/x/b/y/1", "a/x/b/z/1", "a/w/b/y/2", "a/w/c/y/3", "q/x/b/y/4", "a/x/b/y/1/5"];
+    check(&topics, "+/x/b/+/+", &["a/x/b/y/1", "a/x/b/z/1", "q/x/b/y/4"]);
+    check(&topics, "a/+/b/y/#", &["a/x/b/y/1", "a/x/b/y/1/5", "a/w/b/y/2"]);
+    check(&topics, "a/+/b/+/1", &["a/x/b/y/1", "a/x/b/z/1"]);
+    check(&topics, "+/+/+/y/+", &["a/x/b/y/1", "a/w/b/y/2", "a/w/c/y/3", "q/x/b/y/4"]);
+}
+
+#[test]
 fn a_topic_has_one_value() {
     let mut tree = RetainedTree::new();
-    assert_eq!(tree.set(name("a/b"), 1), None);
-    assert_eq!(tree.set(name("a/b"), 2), Some(1));
-    assert_eq!((tree.get(name("a/b")), tree.get(name("a"))), (Some(&2), None));
+    assert_eq!(set(&mut tree, "a/b", "1"), None);
+    assert_eq!(set(&mut tree, "a/b", "2"), Some("1"));
+    assert_eq!((tree.get(NOW, name("a/b")), tree.get(NOW, name("a"))), (Some(&"2"), None));
     assert_eq!((tree.len(), tree.is_empty()), (1, false));
     assert_eq!(tree.remove(name("a")), None);
-    assert_eq!(tree.remove(name("a/b")), Some(2));
+    assert_eq!(tree.remove(name("a/b")), Some("2"));
     assert_eq!(tree.remove(name("a/b")), None);
     assert_eq!(tree.arena.node_count(), 1);
 }
@@ -94,11 +152,11 @@ fn siblings_keep_their_order_when_one_leaves() {
         tree.remove(name(leaving));
         assert_eq!(visits(&tree, "+"), left);
     }
-    tree.set(name("a"), "a");
+    set(&mut tree, "a", "a");
     assert_eq!(visits(&tree, "+"), ["c", "a"]);
     tree.remove(name("c"));
     tree.remove(name("a"));
-    tree.set(name("e"), "e");
+    set(&mut tree, "e", "e");
     assert_eq!(visits(&tree, "#"), ["e"]);
 }
 
@@ -115,6 +173,7 @@ fn the_longest_name_and_filter_need_no_deep_stack() {
     let slashes = "/".repeat(65_535);
     let names = vec!["a"; 32_768].join("/");
     let pluses = vec!["+"; 32_768].join("/");
+    check(&[&slashes, &names], &pluses, &[&names]);
     let mut tree = tree(&[&slashes, &names]);
     assert_eq!(visits(&tree, &pluses), [&names]);
     assert_eq!(visits(&tree, "#"), [&slashes, &names]);

@@ -124,10 +124,12 @@ fn play(order: [Step; 4]) -> Vec<String> {
     let session = c.broker.clients.get("sub").unwrap();
     let (topic, filter) = (TopicName::parse("t").unwrap(), TopicFilter::parse("t").unwrap());
     let options = SubscriptionOptions::new(QoS::AtLeastOnce);
-    c.broker.retained.replace(topic, Some(message("old")));
+    c.broker.retained.replace(c.now, topic, Some(message("old"))).unwrap();
     for step in order {
         match step {
-            Step::Store => drop(c.broker.retained.replace(topic, Some(message("new")))),
+            Step::Store => {
+                c.broker.retained.replace(c.now, topic, Some(message("new"))).unwrap();
+            }
             Step::Offer => {
                 for route in c.broker.routes.find(topic).1.sessions.iter() {
                     assert!(route.offer(c.now, &message("new")).is_some());

@@ -1,26 +1,57 @@
-//! The tree against a plain map of topics: every operation, every answer.
+//! The tree against a plain map of topics: every operation, every answer, and after every step what
+//! the tree is made of.
 
-use std::collections::BTreeMap;
+mod plain;
+mod world;
 
-use flux_topic::matches;
 use proptest::prelude::*;
 
+use self::world::World;
 use super::super::*;
-use super::{name, visits};
+use super::{filter, name};
+use crate::limits::WhenFull;
 
-/// The value says its topic, so that a wrong one shows.
-type Value = (String, u16);
-type Model = BTreeMap<String, Value>;
+/// The value says its topic and its number, so that a wrong one shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Value {
+    topic: String,
+    number: u64,
+    size: usize,
+    expires_at: Option<Timestamp>,
+}
+
+impl Retain for Value {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+}
+
+impl Value {
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|moment| moment <= now)
+    }
+}
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Set(String, u16),
+    /// With how long it lives, in milliseconds.
+    Set(String, usize, Option<u64>),
     Remove(String),
+    Open(String),
+    /// Which of the open cursors, modulo their number, and how many nodes.
+    Advance(usize, usize),
+    Close(usize),
+    RemoveExpired(usize),
+    Pass(u64),
 }
 
 fn any_topic() -> impl Strategy<Value = String> {
     let level = prop::sample::select(vec!["", "a", "b", "$x"]);
-    prop::collection::vec(level, 1..5)
+    prop::collection::vec(level, 1..4)
         .prop_map(|levels| levels.join("/"))
         .prop_filter("a name is not empty", |name| !name.is_empty())
 }
@@ -36,61 +67,59 @@ fn any_filter() -> impl Strategy<Value = String> {
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {
+    let life = prop::option::weighted(0.3, 0..20u64);
     prop_oneof![
-        3 => (any_topic(), any::<u16>()).prop_map(|(topic, value)| Operation::Set(topic, value)),
-        2 => any_topic().prop_map(Operation::Remove),
+        8 => (any_topic(), any_size(), life).prop_map(|(topic, size, life)| {
+            Operation::Set(topic, size, life)
+        }),
+        4 => any_topic().prop_map(Operation::Remove),
+        2 => any_filter().prop_map(Operation::Open),
+        6 => (any::<usize>(), 0..6usize).prop_map(|(which, nodes)| {
+            Operation::Advance(which, nodes)
+        }),
+        1 => any::<usize>().prop_map(Operation::Close),
+        1 => (0..4usize).prop_map(Operation::RemoveExpired),
+        2 => (0..8u64).prop_map(Operation::Pass),
     ]
 }
 
-/// Applies an operation to the tree and to the model, and checks that they answer alike.
-fn apply<S: BuildHasher>(
-    tree: &mut RetainedTree<Value, S>,
-    model: &mut Model,
-    operation: &Operation,
-) {
-    match operation {
-        Operation::Set(topic, value) => {
-            let value = (topic.clone(), *value);
-            let replaced = model.insert(topic.clone(), value.clone());
-            assert_eq!(tree.set(name(topic), value), replaced);
-        }
-        Operation::Remove(topic) => {
-            assert_eq!(tree.get(name(topic)), model.get(topic));
-            assert_eq!(tree.remove(name(topic)), model.remove(topic));
-        }
-    }
-    assert_eq!((tree.len(), tree.is_empty()), (model.len(), model.is_empty()));
+/// Small ones, and some that are about as much as a level.
+fn any_size() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => 0..12usize, 1 => LEVEL_OVERHEAD - 6..LEVEL_OVERHEAD + 6]
+}
+
+fn any_limits() -> impl Strategy<Value = RetainedLimits> {
+    let when_full = prop::sample::select(vec![WhenFull::Refuse, WhenFull::DropOldest]);
+    let tiny = (0..8usize, 0..16usize, 0..60usize, any_size(), when_full);
+    prop_oneof![
+        1 => Just(RetainedLimits::default()),
+        2 => tiny.prop_map(|(messages, levels, bytes, message_bytes, when_full)| RetainedLimits {
+            messages,
+            bytes: levels * LEVEL_OVERHEAD + bytes,
+            message_bytes,
+            when_full,
+        }),
+    ]
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
     #[test]
     fn the_tree_is_the_model(
-        operations in prop::collection::vec(any_operation(), 0..60),
+        limits in any_limits(),
+        operations in prop::collection::vec(any_operation(), 0..80),
         filters in prop::collection::vec(any_filter(), 1..12),
     ) {
-        let (mut tree, mut model) = (RetainedTree::new(), Model::new());
-        let mut other = RetainedTree::with_hasher(RandomState::new());
+        // Two worlds differ only in their hashers.
+        let (mut world, mut other) = (World::new(limits), World::new(limits));
         for operation in &operations {
-            apply(&mut tree, &mut model, operation);
-            match operation {
-                Operation::Set(topic, value) => other.set(name(topic), (topic.clone(), *value)),
-                Operation::Remove(topic) => other.remove(name(topic)),
-            };
+            world.apply(operation);
+            other.apply(operation);
         }
-
-        for filter in &filters {
-            let mut found = visits(&tree, filter);
-            prop_assert_eq!(&found, &visits(&other, filter), "the order of visits");
-            found.sort_unstable();
-            let expected: Vec<_> =
-                model.values().filter(|(topic, _)| matches(filter, topic)).cloned().collect();
-            prop_assert_eq!(found, expected);
+        for pattern in &filters {
+            prop_assert_eq!(world.matches(pattern), other.matches(pattern), "the order of visits");
         }
-
-        for (topic, value) in model {
-            prop_assert_eq!(tree.remove(name(&topic)), Some(value));
-        }
-        prop_assert!(tree.is_empty());
-        prop_assert_eq!(tree.arena.node_count(), 1);
+        world.end();
     }
 }
