@@ -2,9 +2,11 @@
 
 mod acknowledgements;
 mod inbound;
+mod lifetime;
 mod model;
 mod queue;
 mod resume;
+mod shared;
 mod subscriptions;
 mod when_full;
 mod window;

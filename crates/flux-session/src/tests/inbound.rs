@@ -9,7 +9,11 @@ fn a_duplicate_is_known_until_it_is_released() {
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::New));
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::Duplicate));
     assert_eq!(session.receive_qos2(id(8)), Ok(Inbound::New));
+    assert!(session.is_receiving(id(7)));
+    assert_eq!(session.open_receipts(), 2);
     assert!(session.release(id(7)));
+    assert!(!session.is_receiving(id(7)));
+    assert_eq!(session.open_receipts(), 1);
     assert!(!session.release(id(7)));
     assert_eq!(session.receive_qos2(id(7)), Ok(Inbound::New));
     assert_eq!(session.receive_qos2(id(8)), Ok(Inbound::Duplicate));

@@ -12,6 +12,24 @@ fn no_more_than_the_receive_maximum_is_in_flight() {
 }
 
 #[test]
+fn window_and_free_places_are_those_of_the_connection() {
+    let limits =
+        SessionLimits { receive_maximum_cap: 5, packet_ids: 3, ..SessionLimits::default() };
+    let mut session: Session<Note> = Session::new(limits);
+    assert_eq!((session.window(), session.free_places()), (0, 0));
+    attach(&mut session, NOW, 10);
+    assert_eq!((session.window(), session.free_places()), (5, 3), "there are three identifiers");
+    queue(&mut session, [("a", QOS1), ("b", QOS2)]);
+    assert_eq!(session.free_places(), 3, "what is queued has no place yet");
+    sent(&mut session);
+    assert_eq!(session.free_places(), 1);
+    attach(&mut session, NOW, 1);
+    assert_eq!((session.window(), session.free_places()), (1, 0));
+    detach(&mut session, NOW);
+    assert_eq!((session.window(), session.free_places()), (0, 0));
+}
+
+#[test]
 fn puback_pubcomp_and_refusal_open_the_window_and_pubrec_does_not() {
     let mut session = attached(1);
     queue(&mut session, [("a", QOS1), ("b", QOS2), ("c", QOS2), ("d", QOS1)]);
