@@ -63,9 +63,13 @@ impl<M: Message> Session<M> {
     /// From here on the expiry counts, and the delay of the will, unless it is discarded. What
     /// was queued at QoS 0 is lost: [`take_dropped`](Self::take_dropped). Everything else stays
     /// until the client returns or the session ends. An expiry that the client
-    /// [may not change to](Self::expiry_may_become) is ignored.
+    /// [may not change to](Self::expiry_may_become) is ignored. Without a connection nothing
+    /// changes.
     #[must_use = "the messages are for other members of the group"]
     pub fn detach(&mut self, now: Timestamp, departure: Departure) -> Vec<Delivery<M>> {
+        if !self.is_attached() {
+            return Vec::new();
+        }
         self.link = Link::Detached { since: Some(now) };
         if departure.discard_will {
             self.will = None;

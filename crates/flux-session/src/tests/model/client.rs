@@ -36,6 +36,12 @@ impl Client {
         self.owed.clear();
     }
 
+    /// Loses everything it remembers of the session.
+    pub(super) fn forget(&mut self) {
+        self.disconnect();
+        self.holding.clear();
+    }
+
     /// Reads one packet, and returns whether there was one.
     pub(super) fn read(&mut self, refuse: bool) -> bool {
         let Some(packet) = self.wire.pop_front() else { return false };

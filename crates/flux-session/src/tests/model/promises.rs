@@ -1,16 +1,19 @@
 //! The model: every message the session took and still owes, oldest first.
 
+mod queue;
+
+use std::collections::BTreeMap;
+
 use super::Numbered;
 use super::client::Packet;
-use crate::{
-    DropReason, Offer, PacketId, QUEUED_OVERHEAD, QoS, SessionLimits, Timestamp, WhenFull,
-};
+use crate::{DropReason, PacketId, QUEUED_OVERHEAD, QoS, SessionLimits, ShareId, Timestamp};
 
 /// One message the session took.
 #[derive(Clone, Debug)]
 pub(super) struct Promise {
     pub(super) message: Numbered,
     pub(super) qos: QoS,
+    pub(super) share: Option<ShareId>,
     pub(super) stage: Stage,
     /// What the present connection has carried.
     pub(super) here: Here,
@@ -34,6 +37,20 @@ pub(super) enum Here {
     OnlyRelease,
 }
 
+/// How a promise ended, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Acknowledged, or at QoS 0 sent.
+    Delivered,
+    Refused,
+    Skipped,
+    Dropped(DropReason),
+    /// It came by a shared subscription: another member may have it.
+    GivenBack,
+    /// The session ended.
+    EndedWithSession,
+}
+
 /// The promises and what decides about them.
 #[derive(Debug)]
 pub(super) struct Promises {
@@ -43,6 +60,9 @@ pub(super) struct Promises {
     pub(super) window: Option<usize>,
     /// What the queue lost since the session was last asked.
     pub(super) dropped: Vec<(u32, DropReason)>,
+    /// What became of every promise that is not in the list any more.
+    fates: BTreeMap<u32, Fate>,
+    taken: usize,
 }
 
 impl Promise {
@@ -64,7 +84,14 @@ impl Promise {
 
 impl Promises {
     pub(super) fn new(limits: SessionLimits) -> Self {
-        Self { list: Vec::new(), limits, window: None, dropped: Vec::new() }
+        Self {
+            list: Vec::new(),
+            limits,
+            window: None,
+            dropped: Vec::new(),
+            fates: BTreeMap::new(),
+            taken: 0,
+        }
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -85,9 +112,29 @@ impl Promises {
         self.list.iter().filter(|promise| promise.here == Here::Publish).count()
     }
 
+    /// Returns how many exchanges may begin before one ends.
+    pub(super) fn free_places(&self) -> usize {
+        let window = self.window.unwrap_or_default();
+        window.min(usize::from(self.limits.packet_ids)).saturating_sub(self.in_flight())
+    }
+
     pub(super) fn with_id(&mut self, packet_id: PacketId) -> Option<(usize, &mut Promise)> {
         let mut list = self.list.iter_mut().enumerate();
         list.find(|(_, promise)| promise.packet_id() == Some(packet_id))
+    }
+
+    /// Ends a promise.
+    pub(super) fn settle(&mut self, index: usize, fate: Fate) -> Promise {
+        let promise = self.list.remove(index);
+        let before = self.fates.insert(promise.message.number, fate);
+        assert_eq!(before, None, "one end for each promise");
+        promise
+    }
+
+    /// Every message that was taken is in the list or has ended.
+    pub(super) fn check_that_none_is_missing(&self) {
+        assert_eq!(self.list.len() + self.fates.len(), self.taken);
+        assert!(self.list.iter().all(|p| !self.fates.contains_key(&p.message.number)));
     }
 
     pub(super) fn attach(&mut self, now: Timestamp, receive_maximum: u16) {
@@ -99,57 +146,47 @@ impl Promises {
         self.drop_expired(now);
     }
 
-    pub(super) fn detach(&mut self) {
-        self.window = None;
+    /// Ends the connection and returns what is given back.
+    pub(super) fn detach(&mut self) -> Vec<u32> {
+        if self.window.take().is_none() {
+            return Vec::new();
+        }
+        let unsent = self.take_unsent_shared(None);
         while let Some(index) = self.first_queued(true) {
             self.drop(index, DropReason::Offline);
         }
+        unsent
     }
 
-    /// Takes a message, or says what becomes of it.
-    pub(super) fn offer(&mut self, now: Timestamp, message: Numbered, qos: QoS) -> Offer {
-        if qos == QoS::AtMostOnce && self.window.is_none() {
-            return Offer::Dropped(DropReason::Offline);
-        }
-        if message.expires_at.is_some_and(|moment| moment <= now) {
-            return Offer::Dropped(DropReason::Expired);
-        }
-        if !self.has_room_for(&message) {
-            self.drop_expired(now);
-        }
-        if !self.has_room_for(&message) {
-            let fits_alone = self.fits_beside(&message, |_| false);
-            match (self.limits.when_full, qos) {
-                (WhenFull::DropOldest, QoS::AtMostOnce) => {
-                    self.displace(&message, |promise| promise.qos == QoS::AtMostOnce);
-                }
-                (WhenFull::DropOldest, _) => self.displace(&message, |_| true),
-                (WhenFull::Refuse, QoS::AtLeastOnce | QoS::ExactlyOnce) => return Offer::Refused,
-                (WhenFull::EndSession, QoS::AtLeastOnce | QoS::ExactlyOnce) if fits_alone => {
-                    return Offer::Overflow;
-                }
-                (WhenFull::DropNewest | WhenFull::Refuse | WhenFull::EndSession, _) => {}
+    /// Ends the session and returns what is given back.
+    pub(super) fn end(&mut self) -> Vec<u32> {
+        self.window = None;
+        let is_back = |p: &Promise| {
+            let may_go_elsewhere = matches!(
+                (p.stage, p.qos),
+                (Stage::Queued, _) | (Stage::Published(_), QoS::AtLeastOnce)
+            );
+            p.share.is_some() && may_go_elsewhere
+        };
+        let mut sent = Vec::new();
+        let mut unsent = Vec::new();
+        while let Some(promise) = self.list.first() {
+            let fate = if is_back(promise) { Fate::GivenBack } else { Fate::EndedWithSession };
+            let promise = self.settle(0, fate);
+            if fate == Fate::GivenBack {
+                let back = if promise.is_queued() { &mut unsent } else { &mut sent };
+                back.push(promise.message.number);
             }
         }
-        if !self.has_room_for(&message) {
-            return Offer::Dropped(DropReason::QueueFull);
-        }
-        self.list.push(Promise {
-            message,
-            qos,
-            stage: Stage::Queued,
-            here: Here::Nothing,
-            sent_before: false,
-            skipped: false,
-        });
-        Offer::Queued
+        sent.append(&mut unsent);
+        sent
     }
 
     /// Returns the index of the promise that the session must serve next.
     pub(super) fn due(&self) -> Option<usize> {
         let window = self.window?;
         let may_publish_again = self.outstanding() < window;
-        let may_begin = self.in_flight() < window.min(usize::from(self.limits.packet_ids));
+        let may_begin = self.free_places() > 0;
         let again = self.list.iter().position(|promise| match promise.stage {
             Stage::Queued => false,
             Stage::Published(_) => promise.here == Here::Nothing && may_publish_again,
@@ -181,7 +218,7 @@ impl Promises {
         let publish = |packet_id| Packet::Publish { number, qos, packet_id, dup };
         match (promise.stage, new_id) {
             (Stage::Queued, None) => {
-                self.list.remove(index);
+                self.settle(index, Fate::Delivered);
                 publish(None)
             }
             (Stage::Queued, Some(packet_id)) => {
@@ -198,50 +235,5 @@ impl Promises {
                 Packet::Release { packet_id }
             }
         }
-    }
-
-    fn has_room_for(&self, message: &Numbered) -> bool {
-        self.fits_beside(message, |_| true)
-    }
-
-    /// Returns whether a message fits beside those that wait and stay.
-    fn fits_beside(&self, message: &Numbered, stays: impl Fn(&Promise) -> bool) -> bool {
-        let waiting = self.list.iter().filter(|promise| promise.is_queued() && stays(promise));
-        let sizes: Vec<_> = waiting.map(|p| p.message.size + QUEUED_OVERHEAD).collect();
-        let bytes = sizes.iter().sum::<usize>() + message.size + QUEUED_OVERHEAD;
-        sizes.len() < self.limits.queued_messages && bytes <= self.limits.queued_bytes
-    }
-
-    /// Drops the oldest QoS 0, then the oldest others, of those that may go, if that will help.
-    fn displace(&mut self, message: &Numbered, may_go: impl Fn(&Promise) -> bool) {
-        if !self.fits_beside(message, |promise| !may_go(promise)) {
-            return;
-        }
-        while !self.has_room_for(message) {
-            let first = self.first_queued(true).or_else(|| self.first_queued(false));
-            self.drop(first.unwrap(), DropReason::Displaced);
-        }
-    }
-
-    /// Drops what expired at the front of each queue.
-    fn drop_expired(&mut self, now: Timestamp) {
-        for at_qos0 in [true, false] {
-            while let Some(first) = self.first_queued(at_qos0)
-                && self.list[first].is_expired(now)
-            {
-                self.drop(first, DropReason::Expired);
-            }
-        }
-    }
-
-    fn first_queued(&self, at_qos0: bool) -> Option<usize> {
-        let is_first =
-            |promise: &Promise| promise.is_queued() && (promise.qos == QoS::AtMostOnce) == at_qos0;
-        self.list.iter().position(is_first)
-    }
-
-    fn drop(&mut self, index: usize, reason: DropReason) {
-        let promise = self.list.remove(index);
-        self.dropped.push((promise.message.number, reason));
     }
 }

@@ -1,16 +1,18 @@
 //! Plays steps between the session and its client, and compares with the promises.
 
+mod acknowledge;
+mod lifetime;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use proptest::sample::Index;
-
 use super::client::{Client, Packet};
-use super::promises::{Here, Promise, Promises, Stage};
-use super::{Ack, Numbered, Step};
+use super::life::Life;
+use super::promises::{Promise, Promises};
+use super::{Connect, Numbered, Publication, Step};
 use crate::{
-    AckError, Connection, Delivery, Departure, Inbound, Outgoing, PacketId, QoS, Received, Session,
-    SessionLimits, SubscriptionIds, Timestamp,
+    Delivery, Inbound, Outgoing, PacketId, QoS, Session, SessionLimits, ShareId, SubscriptionIds,
+    Timestamp,
 };
 
 /// A session, its client, and what must be true of both.
@@ -25,6 +27,8 @@ pub(super) struct World {
     last_first_send: [Option<u32>; 3],
     /// The last PUBLISH sent again on this connection.
     last_again: Option<u32>,
+    /// Expiry and will.
+    life: Life,
     /// QoS 2 identifiers the client has open towards the server.
     inbound: BTreeSet<u16>,
 }
@@ -39,13 +43,20 @@ impl World {
             next_number: 0,
             last_first_send: [None; 3],
             last_again: None,
+            life: Life::new(),
             inbound: BTreeSet::new(),
         }
     }
 
     pub(super) fn play(&mut self, step: Step) {
         match step {
-            Step::Offer { qos, size, lifetime } => self.offer(qos, size, lifetime),
+            Step::Offer(publication, share) => self.offer(publication, share),
+            Step::OfferShared(publication, share) => self.offer_shared(publication, share),
+            Step::TakeUnsentShared(share) => {
+                let taken = self.session.take_unsent_shared(share);
+                let expected = self.promises.take_unsent_shared(share);
+                self.check_given_back(&taken, &expected);
+            }
             Step::Next => {
                 if let Some(packet) = self.next() {
                     self.client.send(packet);
@@ -63,12 +74,10 @@ impl World {
             Step::ClientAnswersEarly(which) => self.answer_early(which),
             Step::ClientRepeatsPubrec(which) => self.repeat_pubrec(which),
             Step::ClientErrs { packet_id, ack } => self.err(id(packet_id), ack),
-            Step::Attach { receive_maximum } => self.attach(receive_maximum),
-            Step::Detach => {
-                self.client.disconnect();
-                assert_eq!(self.session.detach(self.now, Departure::default()), []);
-                self.promises.detach();
-            }
+            Step::Connect(connect) => self.connect(connect),
+            Step::Detach { discard_will, expiry } => self.detach(discard_will, expiry),
+            Step::Look => self.look(),
+            Step::End => self.end(),
             Step::Wait(millis) => self.now = self.now + Duration::from_millis(millis),
             Step::InboundPublish(packet_id) => self.inbound_publish(packet_id),
             Step::InboundRelease(packet_id) => {
@@ -88,10 +97,22 @@ impl World {
         assert_eq!(self.session.in_flight(), self.promises.in_flight());
         assert_eq!(self.session.is_attached(), self.promises.window.is_some());
         assert_eq!(self.session.has_work(), self.promises.due().is_some());
-        let dropped = self.session.take_dropped().into_iter();
-        let dropped: Vec<_> = dropped.map(|d| (d.delivery.message.number, d.reason)).collect();
-        assert_eq!(dropped, std::mem::take(&mut self.promises.dropped));
+        let dropped = self.session.take_dropped();
+        self.check_dropped(&dropped);
 
+        assert_eq!(self.session.free_places(), self.promises.free_places());
+        assert_eq!(usize::from(self.session.window()), self.promises.window.unwrap_or_default());
+        assert_eq!(self.session.has_room_for_shared(), self.promises.has_room_for_shared());
+        assert_eq!(self.session.open_receipts(), self.inbound.len());
+        for packet_id in 1..6 {
+            let is_open = self.inbound.contains(&packet_id);
+            assert_eq!(self.session.is_receiving(id(packet_id)), is_open);
+        }
+        assert_eq!(self.session.deadline(), self.life.deadline());
+        assert_eq!(self.session.has_expired(self.now), self.life.has_expired(self.now));
+        assert_eq!(self.session.expiry().as_secs(), self.life.expiry);
+
+        self.promises.check_that_none_is_missing();
         let limits = self.promises.limits;
         assert!(self.session.queued() <= limits.queued_messages);
         assert!(self.session.queued_bytes() <= limits.queued_bytes);
@@ -107,7 +128,12 @@ impl World {
 
     /// A client that stays and answers everything gets everything.
     pub(super) fn drain(&mut self) {
-        self.attach(2);
+        self.connect(Connect {
+            clean_start: false,
+            receive_maximum: 2,
+            expiry: u32::MAX,
+            will_delay: None,
+        });
         loop {
             let packet = self.next();
             let is_idle = packet.is_none();
@@ -128,22 +154,25 @@ impl World {
         assert_eq!((self.session.queued(), self.session.in_flight()), (0, 0));
     }
 
-    fn attach(&mut self, receive_maximum: u16) {
-        self.client.disconnect();
-        self.last_again = None;
-        let connection = Connection { receive_maximum, ..Connection::default() };
-        assert_eq!(self.session.attach(self.now, connection), None);
-        self.promises.attach(self.now, receive_maximum);
+    fn offer(&mut self, Publication { qos, size, lifetime }: Publication, share: Option<ShareId>) {
+        let message = self.message(size, lifetime);
+        let expected = self.promises.offer(self.now, message, qos, share);
+        assert_eq!(self.session.offer(self.now, delivery(message, qos, share)), expected);
     }
 
-    fn offer(&mut self, qos: QoS, size: usize, lifetime: Option<u64>) {
+    fn offer_shared(&mut self, Publication { qos, size, lifetime }: Publication, share: ShareId) {
+        let message = self.message(size, lifetime);
+        let delivery = delivery(message, qos, Some(share));
+        let expected = self.promises.offer_shared(self.now, message, qos, share);
+        let offer = self.session.offer_shared(self.now, delivery.clone());
+        assert_eq!(offer, expected.ok_or(delivery));
+    }
+
+    /// Makes a message like no other.
+    fn message(&mut self, size: usize, lifetime: Option<u64>) -> Numbered {
         let expires_at = lifetime.map(|millis| self.now + Duration::from_millis(millis));
-        let message = Numbered { number: self.next_number, size, expires_at };
         self.next_number += 1;
-        let expected = self.promises.offer(self.now, message, qos);
-        let subscription_ids = SubscriptionIds::NONE;
-        let delivery = Delivery { message, qos, retain: false, subscription_ids, share: None };
-        assert_eq!(self.session.offer(self.now, delivery), expected);
+        Numbered { number: self.next_number, size, expires_at }
     }
 
     /// Takes the next packet out of the session: it must be the one that is due.
@@ -184,118 +213,6 @@ impl World {
         *last = Some(number);
     }
 
-    fn skip(&mut self, packet_id: PacketId) {
-        let message = self.session.skip(packet_id).unwrap();
-        let (index, promise) = self.promises.with_id(packet_id).unwrap();
-        assert_eq!(message, promise.message);
-        promise.skipped = true;
-        if promise.qos == QoS::ExactlyOnce && promise.sent_before {
-            promise.stage = Stage::Released(packet_id);
-            promise.here = Here::Nothing;
-        } else {
-            self.promises.list.remove(index);
-        }
-    }
-
-    fn answer(&mut self, which: Index) {
-        if self.client.owed() > 0 {
-            self.acknowledge_owed(which.index(self.client.owed()));
-        }
-    }
-
-    fn acknowledge_owed(&mut self, index: usize) {
-        let (ack, packet_id) = self.client.take_owed(index);
-        self.acknowledge(ack, packet_id);
-    }
-
-    /// Picks what waits to be sent again and the client knows already, and acknowledges it.
-    fn answer_early(&mut self, which: Index) {
-        let early: Vec<_> = self.promises.list.iter().filter_map(|p| self.early_ack(p)).collect();
-        if !early.is_empty() {
-            let (ack, packet_id) = early[which.index(early.len())];
-            self.acknowledge(ack, packet_id);
-        }
-    }
-
-    fn early_ack(&self, promise: &Promise) -> Option<(Ack, PacketId)> {
-        let packet_id = promise.packet_id().filter(|_| promise.here == Here::Nothing)?;
-        let delivered = self.client.delivered(promise.message.number) > 0;
-        match (promise.stage, promise.qos) {
-            (Stage::Released(_), _) => {
-                (!self.client.holds(packet_id)).then_some((Ack::Pubcomp, packet_id))
-            }
-            (_, QoS::ExactlyOnce) => delivered.then_some((Ack::Pubrec, packet_id)),
-            (..) => delivered.then_some((Ack::Puback, packet_id)),
-        }
-    }
-
-    fn repeat_pubrec(&mut self, which: Index) {
-        let released = self.promises.list.iter().filter_map(|promise| match promise.stage {
-            Stage::Released(packet_id) => Some(packet_id),
-            Stage::Queued | Stage::Published(_) => None,
-        });
-        let released: Vec<_> = released.collect();
-        if !released.is_empty() {
-            self.acknowledge(Ack::Pubrec, released[which.index(released.len())]);
-        }
-    }
-
-    /// Hands the session an acknowledgement that is right.
-    fn acknowledge(&mut self, ack: Ack, packet_id: PacketId) {
-        let (index, promise) = self.promises.with_id(packet_id).expect("the message is in flight");
-        let message = promise.message;
-        match ack {
-            Ack::Puback => {
-                assert_eq!(self.session.puback(packet_id), Ok(message));
-                assert!(self.client.delivered(message.number) > 0, "at least once");
-                self.promises.list.remove(index);
-            }
-            Ack::Pubrec => {
-                let expected = match promise.stage {
-                    Stage::Released(_) => Received::ReleaseAgain,
-                    Stage::Queued | Stage::Published(_) => Received::Release(message),
-                };
-                promise.stage = Stage::Released(packet_id);
-                if promise.here == Here::Nothing {
-                    promise.here = Here::OnlyRelease;
-                }
-                assert_eq!(self.session.pubrec(packet_id, true), Ok(expected));
-                if !self.client.is_releasing(packet_id) {
-                    self.client.send(Packet::Release { packet_id });
-                }
-            }
-            Ack::PubrecRefusing => {
-                assert_eq!(self.session.pubrec(packet_id, false), Ok(Received::Refused(message)));
-                self.promises.list.remove(index);
-            }
-            Ack::Pubcomp => {
-                assert_eq!(self.session.pubcomp(packet_id), Ok(()));
-                let delivered = self.client.delivered(message.number);
-                assert!(delivered == 1 || (promise.skipped && delivered == 0), "exactly once");
-                self.promises.list.remove(index);
-            }
-        }
-    }
-
-    /// Hands the session an acknowledgement, unless it happens to be right.
-    fn err(&mut self, packet_id: PacketId, ack: Ack) {
-        let promise = self.promises.with_id(packet_id).map(|(_, promise)| &*promise);
-        let expected = match (promise.map(|promise| (promise.stage, promise.qos)), ack) {
-            (None, _) => AckError::Unknown,
-            (Some((Stage::Published(_), QoS::AtLeastOnce)), Ack::Puback)
-            | (Some((Stage::Published(_), QoS::ExactlyOnce)), Ack::Pubrec | Ack::PubrecRefusing)
-            | (Some((Stage::Released(_), _)), Ack::Pubrec | Ack::Pubcomp) => return,
-            (Some(_), _) => AckError::WrongState,
-        };
-        let error = match ack {
-            Ack::Puback => self.session.puback(packet_id).err(),
-            Ack::Pubrec => self.session.pubrec(packet_id, true).err(),
-            Ack::PubrecRefusing => self.session.pubrec(packet_id, false).err(),
-            Ack::Pubcomp => self.session.pubcomp(packet_id).err(),
-        };
-        assert_eq!(error, Some(expected));
-    }
-
     fn inbound_publish(&mut self, packet_id: u16) {
         let limit = self.promises.limits.inbound_receive_maximum;
         let answer = self.session.receive_qos2(id(packet_id));
@@ -308,6 +225,10 @@ impl World {
             assert_eq!(answer.map_err(|error| error.limit), Err(limit));
         }
     }
+}
+
+fn delivery(message: Numbered, qos: QoS, share: Option<ShareId>) -> Delivery<Numbered> {
+    Delivery { message, qos, retain: false, subscription_ids: SubscriptionIds::NONE, share }
 }
 
 fn id(value: u16) -> PacketId {
