@@ -41,6 +41,8 @@ pub(crate) struct SessionState {
     pub(crate) dirty: bool,
     /// The session is over; whoever still holds it drops what it wanted to add.
     pub(crate) ended: bool,
+    /// It is over because it had no room for a message.
+    pub(crate) overflowed: bool,
     /// Where the session stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
@@ -79,6 +81,7 @@ impl SharedSession {
             attached: None,
             dirty: false,
             ended: false,
+            overflowed: false,
             timer: None,
             declined: Vec::new(),
         };
@@ -119,7 +122,9 @@ impl SharedSession {
         let offer = state.session.offer(now, delivery);
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
         let dropped = state.session.take_dropped();
-        let ended = matches!(offer, Offer::Overflow)
+        state.overflowed = offer == Offer::Overflow;
+        let ended = state
+            .overflowed
             .then(|| Box::new(clients::end(self, &mut state, SessionEnd::QueueFull)));
         Some(Offered { offer, dropped, wake, ended })
     }

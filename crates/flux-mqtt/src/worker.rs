@@ -226,7 +226,8 @@ impl Worker {
     ) -> Result<(), End> {
         if !online.session.is_held_by(online.generation) {
             // The letter that says so is on its way.
-            return Err(End::TakenOver);
+            let overflowed = online.session.lock().overflowed;
+            return Err(if overflowed { End::Overflow } else { End::TakenOver });
         }
         let before = self.answers.len();
         self.packet(now, id, online, frame, fx)?;

@@ -108,7 +108,7 @@ fn a_client_that_overflows_its_own_session_is_cut_off() {
     let peer = c.connect(0, "a");
     c.subscribe(peer, "t", 1);
     let publish = |number| super::client::publish(peer.version, 2, number, "t", "x");
-    c.send(peer, &[publish(1), publish(2)].concat());
+    c.send(peer, &[publish(1), publish(2), publish(3)].concat());
     assert_eq!(c.heard(peer), ["PUBACK 1 00", "PUBACK 2 97", "DISCONNECT 97"]);
     assert!(c.is_closed(peer));
     assert!(c.broker.clients.get("a").is_none());
