@@ -247,3 +247,14 @@ enum Carried {
     /// PUBREL alone, after a PUBLISH on an earlier connection: outside the window.
     Release,
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// The README names it.
+    #[test]
+    fn the_place_of_an_exchange_is_48_bytes() {
+        assert_eq!(size_of::<Option<Exchange<u64>>>(), 48);
+    }
+}

@@ -1,8 +1,9 @@
 //! One MQTT client's session as a state machine: QoS 0, 1 and 2 in both directions.
 //!
-//! A [`Session`] knows what a client subscribed to, what waits for it, what is in flight and what
-//! must be sent again after a reconnect. It enforces the window (Receive Maximum), the limits of
-//! the queue, message expiry and the order of delivery, for MQTT 3.1.1 and 5.0 alike.
+//! A [`Session`] knows what a client subscribed to, what waits for it, what is in flight, what must
+//! be sent again after a reconnect, when it ends and when its will is due. It enforces the window
+//! (Receive Maximum), the limits of the queue, message expiry and the order of delivery, for MQTT
+//! 3.1.1 and 5.0 alike.
 //!
 //! It deliberately does not know sockets, packets on the wire, threads, clocks or what a message
 //! contains: time is an argument ([`Timestamp`]), a message is a type of yours ([`Message`]), and
@@ -10,11 +11,15 @@
 //!
 //! # How it is driven
 //!
-//! - A connection begins and ends: [`Session::attach`], [`Session::detach`].
-//! - A message for the client arrives: [`Session::offer`].
+//! - A connection begins and ends: [`Session::continues`], [`Session::attach`],
+//!   [`Session::detach`].
+//! - A message for the client arrives: [`Session::offer`]; by a shared subscription:
+//!   [`Session::offer_shared`].
 //! - The connection can write: [`Session::next`] until it returns `None`.
 //! - The client acknowledges: [`Session::puback`], [`Session::pubrec`], [`Session::pubcomp`].
 //! - The client publishes at QoS 2: [`Session::receive_qos2`], [`Session::release`].
+//! - Time passes without a connection: [`Session::deadline`], [`Session::due`], [`Session::end`].
+//! - After any of these: [`Session::take_dropped`] says what was lost.
 //!
 //! ```
 //! use flux_session::{

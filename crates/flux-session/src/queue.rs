@@ -208,3 +208,15 @@ fn cost<M: Message>(delivery: &Delivery<M>) -> usize {
 
 /// The places an empty queue keeps, so that ordinary traffic does not allocate.
 const KEPT_CAPACITY: usize = 1_024;
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// The README names it.
+    #[test]
+    fn the_place_of_a_message_is_48_bytes() {
+        assert_eq!(size_of::<Queued<u64>>(), 48);
+        assert!(size_of::<Queued<u64>>() < QUEUED_OVERHEAD, "it is counted for");
+    }
+}

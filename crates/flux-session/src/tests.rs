@@ -108,3 +108,10 @@ fn dropped(session: &mut Session<Note>) -> Vec<(&'static str, DropReason)> {
 fn id(value: u16) -> PacketId {
     PacketId::new(value).unwrap()
 }
+
+/// The README names it.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_session_with_nothing_in_it_is_400_bytes() {
+    assert_eq!(size_of::<Session<u64>>(), 400);
+}
