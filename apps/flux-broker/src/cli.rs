@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use clap::Parser;
 use flux_mqtt::{Listen, QoS, Settings};
 
-/// A fast, strict and safe MQTT broker: 3.1.1 and 5.0 over TCP, every quality of service.
+/// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, every quality of service.
 ///
 /// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
 /// everything in memory.

@@ -1,4 +1,4 @@
-//! An MQTT 3.1.1 and 5.0 broker as a library.
+//! An MQTT 3.1, 3.1.1 and 5.0 broker as a library.
 //!
 //! [`start_broker`] runs one on threads of its own, in any program: plain, on tokio, on ntex.
 //!

@@ -1,11 +1,10 @@
 //! The wire: bytes of a connection to packets and back.
 //!
-//! Legality is decided here, by one walk over the bytes of each frame, before any codec sees
-//! them: the codecs of ntex-mqtt accept much that the standard forbids and stumble over some
-//! that it allows. CONNECT and DISCONNECT are read here, and PUBLISH and its acknowledgements,
-//! the hot path, are read and written here; SUBSCRIBE and UNSUBSCRIBE, once found legal, are
-//! built by ntex-mqtt, and so are CONNACK, SUBACK, UNSUBACK and DISCONNECT. Protocol versions end here: the packets that leave this
-//! module are the same for MQTT 3.1.1 and 5.0.
+//! Legality is decided here, by one walk over the bytes of each frame: the codecs of ntex-mqtt
+//! accept much that the standard forbids, stumble over some that it allows, and do not know
+//! MQTT 3.1. Every packet of a client is read here, and PUBLISH and its acknowledgements, the
+//! hot path, are written here; CONNACK, SUBACK, UNSUBACK and DISCONNECT are built by ntex-mqtt.
+//! Protocol versions end here: the packets that leave this module are the same for all three.
 
 mod ack;
 mod answer;
@@ -38,6 +37,8 @@ pub(crate) const LARGEST_PACKET: u32 = 268_435_460;
 /// The protocol version a client speaks on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
+    /// MQTT 3.1, protocol level 3: 3.1.1 with a few differences, each named where it matters.
+    V31,
     /// MQTT 3.1.1, protocol level 4.
     V311,
     /// MQTT 5.0, protocol level 5.
@@ -49,6 +50,7 @@ impl Version {
     #[must_use]
     pub const fn level(self) -> u8 {
         match self {
+            Self::V31 => 3,
             Self::V311 => 4,
             Self::V5 => 5,
         }

@@ -137,7 +137,7 @@ impl Worker {
         let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            match wire::split(rest, self.settings.max_packet_size) {
+            match wire::split(rest, self.settings.max_packet_size, stage.version()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
@@ -414,7 +414,7 @@ impl Worker {
         bytes: &[u8],
         fx: &mut impl Effects,
     ) -> Stage {
-        match wire::split(bytes, u32::MAX) {
+        match wire::split(bytes, u32::MAX, stage.version()) {
             Ok(Some(frame)) => self.frame(now, id, stage, &frame, fx),
             Ok(None) => stage,
             Err(error) => self.unreadable(now, id, stage, error, fx),

@@ -18,7 +18,7 @@ scenarios! {
     an_empty_client_identifier_of_v5_is_assigned_and_can_be_used_again,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_first_packet_that_is_not_connect_closes_without_a_byte,
     a_second_connect_is_a_protocol_error,
     what_is_sent_behind_connect_is_served,
@@ -58,15 +58,13 @@ fn v5_is_told_an_unsupported_authentication_method(broker: &Broker) {
 }
 
 fn an_unsupported_protocol_level_is_refused_in_the_peers_words(broker: &Broker) {
-    for level in [0, 3] {
-        let connect = connect_with("MQTT", level, 0x02);
+    let others = [0, 1, 2, 4, 5, 6, 255].map(|level| ("MQIsdp", level));
+    for (name, level) in [("MQTT", 0), ("MQTT", 3)].into_iter().chain(others) {
+        let connect = connect_with(name, level, 0x02);
         let mut client = Client::open_with(broker, V311, &connect);
         client.expect(&[0x20, 2, 0, 1]);
         client.expect_closed();
     }
-    let mut client = Client::open_with(broker, V311, &connect_with("MQIsdp", 3, 0x02));
-    client.expect(&[0x20, 2, 0, 1]);
-    client.expect_closed();
     for level in [6, 255] {
         expect_refusal(broker, V5, &connect_with("MQTT", level, 0x02), 0x84);
     }

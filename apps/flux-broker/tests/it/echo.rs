@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{Broker, Client, Connect, Publish, Received, Version, puback};
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     ten_thousand_messages_at_qos_0_are_written_before_one_is_read,
     ten_thousand_messages_at_qos_1_are_written_before_one_is_read,
     one_message_of_ten_megabytes_is_written_before_it_is_read,

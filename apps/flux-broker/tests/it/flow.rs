@@ -17,7 +17,7 @@ scenarios! {
     the_client_may_not_exceed_the_brokers_receive_maximum with receives_three,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_packet_too_large_for_the_broker_ends_the_connection with takes_1000_bytes,
 }
 

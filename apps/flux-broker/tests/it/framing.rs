@@ -6,7 +6,7 @@ use crate::support::{
     Broker, Client, Connect, PINGREQ, PINGRESP, Publish, Version, puback, pubcomp, pubrec, pubrel,
 };
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     one_byte_at_a_time_is_understood,
     thousands_of_packets_in_one_write_are_all_served,
     half_a_packet_is_waited_for_while_others_are_served,

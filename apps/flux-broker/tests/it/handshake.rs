@@ -8,7 +8,7 @@ scenarios! {
     v5_tells_publishers_that_nobody_subscribed,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     qos_0_needs_no_acknowledgement,
     qos_1_is_acknowledged_on_both_sides,
     qos_2_takes_four_packets_on_both_sides,

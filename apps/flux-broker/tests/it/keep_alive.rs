@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Broker, Client, Connect, Publish, Stopwatch, Version, Will, let_pass};
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_silent_client_is_closed_and_its_will_sent,
     a_ping_keeps_a_connection_alive_and_so_does_no_keep_alive,
 }

@@ -17,7 +17,7 @@ scenarios! {
     retained_and_live_messages_never_cross,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_subscriber_that_does_not_read_holds_nobody_up,
     a_client_that_does_not_read_its_answers_is_not_read with few_unsent_bytes,
     deliveries_wait_for_a_slow_reader_and_keep_their_order with few_unsent_bytes,

@@ -31,5 +31,6 @@ mod session;
 mod shared;
 mod subscribe;
 mod takeover;
+mod v31;
 mod violation;
 mod will;

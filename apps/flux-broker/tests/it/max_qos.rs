@@ -14,7 +14,7 @@ scenarios! {
     a_maximum_of_0_grants_0 with at_most_0,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     qos_2_is_granted_as_1 with at_most_1,
 }
 

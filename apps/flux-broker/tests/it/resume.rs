@@ -4,7 +4,7 @@ use crate::support::{
     Broker, Client, Connect, Publish, Received, Version, puback, pubcomp, pubrec, pubrel,
 };
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     unacknowledged_messages_come_again_in_order,
     nothing_acknowledged_comes_again,
     pubrel_alone_comes_again_after_pubrec,

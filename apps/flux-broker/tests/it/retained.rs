@@ -12,7 +12,7 @@ scenarios! {
     properties_travel_with_a_retained_message,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_retained_message_is_set_replaced_and_deleted,
     the_flag_tells_new_subscribers_from_old_ones,
     a_message_without_the_flag_leaves_the_retained_one_alone,

@@ -19,7 +19,7 @@ macro_rules! run {
     ($scenario:ident, $broker:expr, $version:expr) => {
         peer::block_on(async {
             match $version {
-                Version::V311 => $scenario::<v4::Client>($broker).await,
+                Version::V31 | Version::V311 => $scenario::<v4::Client>($broker).await,
                 Version::V5 => $scenario::<v5::Client>($broker).await,
             }
         })

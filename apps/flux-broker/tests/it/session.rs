@@ -12,6 +12,9 @@ scenarios! {
 
 scenarios_of_both_versions! {
     session_present_tells_whether_there_was_one,
+}
+
+scenarios_of_all_versions! {
     a_clean_start_forgets_everything,
     what_came_while_away_is_delivered_in_order_without_qos_0,
     a_session_survives_the_loss_of_its_connection,

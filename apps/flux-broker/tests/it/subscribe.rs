@@ -8,7 +8,7 @@ scenarios! {
     unsuback_of_v5_says_what_existed,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     unsubscribe_stops_delivery,
     unsubscribe_of_nothing_is_acknowledged,
     a_message_in_flight_outlives_its_subscription,

@@ -10,6 +10,7 @@ mod packet;
 mod property;
 mod publish;
 mod raw;
+mod rights;
 
 pub(crate) use broker::{Broker, loopback_settings};
 pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};

@@ -14,7 +14,7 @@ scenarios! {
     the_expiry_of_a_will_begins_when_it_is_sent,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     a_will_is_sent_when_the_connection_is_lost,
     a_will_is_not_sent_after_a_normal_disconnect,
     a_will_is_sent_after_a_protocol_error,

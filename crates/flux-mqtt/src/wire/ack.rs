@@ -84,7 +84,7 @@ mod tests {
 
     #[track_caller]
     fn check(version: Version, bytes: &[u8], expected: &Result<(u16, bool), FrameError>) {
-        let frame = split(bytes, 1000).unwrap().unwrap();
+        let frame = split(bytes, 1000, None).unwrap().unwrap();
         let got = Ack::read(&frame, version).map(|ack| (ack.packet_id.get(), ack.success));
         assert_eq!(&got, expected);
     }

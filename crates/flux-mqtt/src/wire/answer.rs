@@ -28,12 +28,13 @@ pub(crate) struct ConnAck {
 /// [MQTT-3.2.2-6].
 pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck) {
     match version {
-        Version::V311 => {
+        Version::V31 | Version::V311 => {
             let Some(code) = answer.reason.connect_return_code() else { return };
             let return_code = v3::codec::ConnectAckReason::try_from(code)
                 .unwrap_or(v3::codec::ConnectAckReason::ServiceUnavailable);
-            let packet =
-                v3::codec::ConnectAck { return_code, session_present: answer.session_present };
+            // Reserved in MQTT 3.1.
+            let session_present = answer.session_present && version == Version::V311;
+            let packet = v3::codec::ConnectAck { return_code, session_present };
             encode_v3(out, v3::codec::Packet::ConnectAck(packet));
         }
         Version::V5 => encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(connack_v5(answer)))),
@@ -61,6 +62,7 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
 }
 
 /// Appends a SUBACK with one reason code for each filter, in their order [MQTT-3.9.3-1].
+/// MQTT 3.1 can say no failure: there every code is one that grants.
 pub(crate) fn write_suback(
     out: &mut Vec<u8>,
     version: Version,
@@ -68,7 +70,7 @@ pub(crate) fn write_suback(
     codes: &[ReasonCode],
 ) {
     match version {
-        Version::V311 => {
+        Version::V31 | Version::V311 => {
             let granted = v3::codec::SubscribeReturnCode::Success;
             let code = |reason: &ReasonCode| match reason {
                 ReasonCode::Success => granted(ntex_mqtt::QoS::AtMostOnce),
@@ -104,7 +106,7 @@ pub(crate) fn write_unsuback(
     codes: &[ReasonCode],
 ) {
     match version {
-        Version::V311 => {
+        Version::V31 | Version::V311 => {
             let packet_id = packet_id.into();
             encode_v3(out, v3::codec::Packet::UnsubscribeAck { packet_id });
         }

@@ -17,11 +17,11 @@ use crate::reason::ReasonCode;
 #[derive(Clone, Debug)]
 pub(crate) struct Connect {
     pub(crate) version: Version,
-    /// Clean Start; Clean Session in MQTT 3.1.1.
+    /// Clean Start; Clean Session in MQTT 3.1 and 3.1.1.
     pub(crate) clean_start: bool,
     /// In seconds, 0 turns it off.
     pub(crate) keep_alive: u16,
-    /// In seconds; `u32::MAX` never ends. MQTT 3.1.1: 0 with Clean Session, else `u32::MAX`.
+    /// In seconds; `u32::MAX` never ends. MQTT 3.1 and 3.1.1: 0 with Clean Session, else `u32::MAX`.
     pub(crate) session_expiry: u32,
     pub(crate) receive_maximum: u16,
     /// In bytes, `u32::MAX` when the client sets no limit.
@@ -70,6 +70,7 @@ impl Connect {
             reason: error.reason_code(),
             source: Some(error),
         };
+        frame.packet_type.check_flags(frame.flags, Some(version)).map_err(malformed)?;
         Self::read_rest(cursor, version).map_err(malformed)
     }
 
@@ -93,17 +94,21 @@ impl Connect {
         };
         match version {
             // A session without Clean Session lasts until somebody ends it [MQTT-3.1.2-4].
-            Version::V311 => connect.session_expiry = if clean_start { 0 } else { u32::MAX },
+            Version::V31 | Version::V311 => {
+                connect.session_expiry = if clean_start { 0 } else { u32::MAX }
+            }
             Version::V5 => connect.read_properties(&mut cursor)?,
         }
         connect.client_id = cursor.string()?.to_owned();
         if flags & WILL != 0 {
             connect.will = Some(Will::read(&mut cursor, flags, version)?);
         }
-        if flags & USER_NAME != 0 {
+        // In MQTT 3.1 the remaining length takes precedence over these flags (section 3.1 of 3.1).
+        let is_there = |cursor: Cursor<'_>| version != Version::V31 || !cursor.is_empty();
+        if flags & USER_NAME != 0 && is_there(cursor) {
             connect.username = Some(cursor.string()?.to_owned());
         }
-        if flags & PASSWORD != 0 {
+        if flags & PASSWORD != 0 && is_there(cursor) {
             connect.password = Some(Bytes::copy_from_slice(cursor.binary()?));
         }
         cursor.finish()?;
@@ -162,6 +167,7 @@ fn read_version(cursor: &mut Cursor<'_>) -> Result<Version, ConnectError> {
     let name = cursor.binary().map_err(silent)?;
     let level = cursor.u8().map_err(silent)?;
     match (name, level) {
+        (b"MQIsdp", 3) => Ok(Version::V31),
         (b"MQTT", 4) => Ok(Version::V311),
         (b"MQTT", 5) => Ok(Version::V5),
         (b"MQTT", 6..) => Err(unsupported(Some(Version::V5))),
@@ -176,7 +182,7 @@ const fn check_flags(flags: u8, version: Version) -> Result<(), FrameError> {
     let qos_three = flags & WILL_QOS == WILL_QOS;
     // MQTT 5.0 allows a password alone (section 3.1.2.9), 3.1.1 does not [MQTT-3.1.2-22].
     let password_alone =
-        matches!(version, Version::V311) && flags & PASSWORD != 0 && flags & USER_NAME == 0;
+        !matches!(version, Version::V5) && flags & PASSWORD != 0 && flags & USER_NAME == 0;
     if reserved || will_without_flag || qos_three || password_alone {
         Err(FrameError::ConnectFlags(flags))
     } else {

@@ -47,7 +47,7 @@ mod tests {
 
     #[track_caller]
     fn check(version: Version, bytes: &[u8], expected: &Result<(u8, Option<u32>), FrameError>) {
-        let frame = split(bytes, 1000).unwrap().unwrap();
+        let frame = split(bytes, 1000, None).unwrap().unwrap();
         let got = Disconnect::read(&frame, version).map(|d| (d.reason, d.session_expiry));
         assert_eq!(&got, expected);
     }

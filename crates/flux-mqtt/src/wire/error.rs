@@ -123,9 +123,6 @@ pub enum FrameError {
     /// Session Expiry Interval was 0 at CONNECT and is not at DISCONNECT (section 3.14.2.2.2).
     #[error("session expiry interval may not leave 0 at DISCONNECT")]
     SessionExpiry,
-    /// The codec refused a frame that this module had found legal: our bug, not the peer's.
-    #[error("the codec does not understand a legal packet")]
-    Codec,
 }
 
 impl FrameError {
@@ -143,7 +140,6 @@ impl FrameError {
             Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::QosNotSupported(_) => ReasonCode::QosNotSupported,
-            Self::Codec => ReasonCode::ImplementationSpecificError,
             // QoS 3 and Retain Handling 3 are Protocol Errors (MQTT 5.0 section 3.8.3.1), the
             // reserved bits make the packet malformed [MQTT-3.8.3-5].
             Self::SubscriptionOptions(options) if *options & 0b1100_0000 == 0 => {

@@ -1,7 +1,7 @@
 //! Frames: the fixed header and the bytes that belong to it (section 2.1).
 
-use super::FrameError;
 use super::cursor::{Cursor, variable_byte_integer};
+use super::{FrameError, Version};
 
 /// One complete control packet as it came.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,16 @@ pub(crate) struct Frame<'a> {
 /// Splits the first frame off `bytes`, or returns `None` when it is not complete yet.
 ///
 /// The limit is enforced as soon as the fixed header is there, so that nobody waits for, or
-/// makes us hold, a packet that would be refused.
-pub(crate) fn split(bytes: &[u8], max: u32) -> Result<Option<Frame<'_>>, FrameError> {
+/// makes us hold, a packet that would be refused. `version` is unknown before CONNECT.
+pub(crate) fn split(
+    bytes: &[u8],
+    max: u32,
+    version: Option<Version>,
+) -> Result<Option<Frame<'_>>, FrameError> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
     let packet_type = PacketType::try_from(first >> 4)?;
     let flags = first & 0x0F;
-    packet_type.check_flags(flags)?;
+    packet_type.check_flags(flags, version)?;
     let Some((remaining, prefix)) = variable_byte_integer(rest)? else { return Ok(None) };
     let header = 1 + prefix;
     let len = header.saturating_add(usize::try_from(remaining).unwrap_or(usize::MAX));
@@ -88,7 +92,11 @@ impl PacketType {
     }
 
     /// The flags of PUBLISH carry meaning, those of all others are fixed (table 2-2).
-    const fn check_flags(self, flags: u8) -> Result<(), FrameError> {
+    pub(super) const fn check_flags(
+        self,
+        flags: u8,
+        version: Option<Version>,
+    ) -> Result<(), FrameError> {
         let right = match self {
             Self::Publish => true,
             Self::PubRel | Self::Subscribe | Self::Unsubscribe => flags == 0b0010,
@@ -104,10 +112,24 @@ impl PacketType {
             | Self::Disconnect
             | Self::Auth => flags == 0,
         };
-        if right {
+        if right || self.ignores(flags, version) {
             Ok(())
         } else {
             Err(FrameError::FixedHeaderFlags { packet: self.name(), flags })
+        }
+    }
+
+    /// MQTT 3.1 gives the flags of most packets no meaning, and sends SUBSCRIBE, UNSUBSCRIBE and
+    /// PUBREL at QoS 1, a retry with DUP (section 2.1 of 3.1).
+    const fn ignores(self, flags: u8, version: Option<Version>) -> bool {
+        match (version, self) {
+            // Looked at again when the version is known.
+            (None, Self::Connect) => true,
+            (Some(Version::V31), Self::PubRel | Self::Subscribe | Self::Unsubscribe) => {
+                flags & 0b0110 == 0b0010
+            }
+            (Some(Version::V31), _) => true,
+            (None | Some(Version::V311 | Version::V5), _) => false,
         }
     }
 }
@@ -143,15 +165,15 @@ mod tests {
 
     #[track_caller]
     fn refused(bytes: &[u8], expected: &FrameError) {
-        assert_eq!(split(bytes, 100).err().as_ref(), Some(expected));
+        assert_eq!(split(bytes, 100, None).err().as_ref(), Some(expected));
     }
 
     #[test]
     fn a_frame_is_split_off_when_it_is_complete() {
         for cut in 0..4 {
-            assert!(split(&[0x40, 2, 0, 1][..cut], 100).is_ok_and(|frame| frame.is_none()));
+            assert!(split(&[0x40, 2, 0, 1][..cut], 100, None).is_ok_and(|frame| frame.is_none()));
         }
-        let frame = split(&[0x40, 2, 0, 1, 0xC0], 100).unwrap().unwrap();
+        let frame = split(&[0x40, 2, 0, 1, 0xC0], 100, None).unwrap().unwrap();
         assert_eq!(frame.packet_type, PacketType::PubAck);
         assert_eq!((frame.bytes, frame.body), (&[0x40, 2, 0, 1][..], &[0, 1][..]));
     }
@@ -167,5 +189,26 @@ mod tests {
             &FrameError::PacketTooLarge { len: 268_435_460, max: 100 },
         );
         refused(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF], &FrameError::VariableByteInteger);
+    }
+
+    #[test]
+    fn flags_of_v31_are_those_of_retries_or_nothing() {
+        #[track_caller]
+        fn check(first: u8, versions: &[Version]) {
+            for version in [Version::V31, Version::V311, Version::V5] {
+                let is_legal = split(&[first, 0], 100, Some(version)).is_ok();
+                assert_eq!(is_legal, versions.contains(&version), "{first:#04x} {version:?}");
+            }
+        }
+        for kind in [0x60, 0x80, 0xA0] {
+            check(kind | 2, &[Version::V31, Version::V311, Version::V5]);
+            check(kind | 0xA, &[Version::V31]);
+            check(kind, &[]);
+            check(kind | 4, &[]);
+        }
+        for kind in [0x10, 0x40, 0x50, 0x70, 0xC0, 0xE0] {
+            check(kind, &[Version::V31, Version::V311, Version::V5]);
+            check(kind | 0xF, &[Version::V31]);
+        }
     }
 }

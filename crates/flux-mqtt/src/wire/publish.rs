@@ -36,7 +36,8 @@ pub(crate) enum Properties {
 impl<'a> Publish<'a> {
     pub(crate) fn read(frame: &Frame<'a>, version: Version) -> Result<Self, FrameError> {
         let qos = QoS::try_from(frame.flags >> 1 & 0b11).map_err(|_| FrameError::QosThree)?;
-        if qos == QoS::AtMostOnce && frame.flags & 0b1000 != 0 {
+        // MQTT 3.1 does not forbid it.
+        if qos == QoS::AtMostOnce && frame.flags & 0b1000 != 0 && version != Version::V31 {
             return Err(FrameError::DupWithoutQos);
         }
         let mut cursor = frame.cursor();

@@ -7,6 +7,11 @@ mod malformed;
 mod message;
 mod stream;
 
+use flux_topic::TopicFilter;
+use ntex_bytes::BytesMut;
+use ntex_codec::Decoder;
+use ntex_mqtt::{v3, v5};
+
 use super::{
     Ack, Connect, Disconnect, Frame, FrameError, PacketType, Publish, Subscribe, Unsubscribe,
     Version, split,
@@ -42,6 +47,50 @@ fn refusal(frame: &Frame<'_>, version: Version) -> Option<FrameError> {
     }
 }
 
+/// The topic filters of a legal SUBSCRIBE or UNSUBSCRIBE.
+fn filters(frame: &Frame<'_>, version: Version) -> Option<Vec<String>> {
+    let text = |filter: &TopicFilter| filter.as_str().to_owned();
+    match frame.packet_type {
+        PacketType::Subscribe => {
+            let packet = Subscribe::read(frame, version).ok()?;
+            Some(packet.filters.iter().map(|(filter, _)| text(filter)).collect())
+        }
+        PacketType::Unsubscribe => {
+            let packet = Unsubscribe::read(frame, version).ok()?;
+            Some(packet.filters.iter().map(text).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The same as the codec of ntex-mqtt understands the packet.
+fn filters_of_codec(frame: &Frame<'_>, version: Version) -> Vec<String> {
+    let mut bytes = BytesMut::from(frame.bytes);
+    if version == Version::V5 {
+        use v5::codec::{Decoded, Packet};
+        match v5::codec::Codec::new().decode(&mut bytes).unwrap().unwrap() {
+            Decoded::Packet(Packet::Subscribe(packet), _) => {
+                packet.topic_filters.iter().map(|(text, _)| text.to_string()).collect()
+            }
+            Decoded::Packet(Packet::Unsubscribe(packet), _) => {
+                packet.topic_filters.iter().map(ToString::to_string).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    } else {
+        use v3::codec::{Decoded, Packet};
+        match v3::codec::Codec::new().decode(&mut bytes).unwrap().unwrap() {
+            Decoded::Packet(Packet::Subscribe { topic_filters, .. }, _) => {
+                topic_filters.iter().map(|(text, _)| text.to_string()).collect()
+            }
+            Decoded::Packet(Packet::Unsubscribe { topic_filters, .. }, _) => {
+                topic_filters.iter().map(ToString::to_string).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// Puts a fixed header before a body.
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
@@ -67,7 +116,7 @@ fn properties(bytes: &[u8]) -> Vec<u8> {
 /// The one frame that these bytes are.
 #[track_caller]
 fn frame(bytes: &[u8]) -> Frame<'_> {
-    let frame = split(bytes, u32::MAX).unwrap().unwrap();
+    let frame = split(bytes, u32::MAX, None).unwrap().unwrap();
     assert_eq!(frame.bytes.len(), bytes.len(), "bytes after the frame");
     frame
 }

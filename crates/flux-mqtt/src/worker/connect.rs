@@ -64,8 +64,7 @@ impl Worker {
             return self.refuse(id, version, ReasonCode::QosNotSupported, None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
-        // [MQTT-3.1.3-8] of 3.1.1: without a name there is nothing to come back to.
-        if is_assigned && connect.version == Version::V311 && !connect.clean_start {
+        if !is_legal_client_id(&connect) {
             return self.refuse(id, version, ReasonCode::ClientIdentifierNotValid, None, fx);
         }
         let client_id: Arc<str> =
@@ -212,6 +211,16 @@ impl Admission {
         let inherited = inherited
             .map(|(filter, qos)| Access::Resume { filter: filter.as_str(), qos: qos.as_u8() });
         std::iter::once(Access::Connect).chain(will).chain(inherited)
+    }
+}
+
+fn is_legal_client_id(connect: &Connect) -> bool {
+    match connect.version {
+        // Section 3.1 of 3.1.
+        Version::V31 => (1..=23).contains(&connect.client_id.chars().count()),
+        // [MQTT-3.1.3-8] of 3.1.1: without a name there is nothing to come back to.
+        Version::V311 => connect.clean_start || !connect.client_id.is_empty(),
+        Version::V5 => true,
     }
 }
 

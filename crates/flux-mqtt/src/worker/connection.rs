@@ -180,6 +180,14 @@ impl Stage {
         }
     }
 
+    /// Which version the frames of this connection are; unknown until the client is in.
+    pub(super) const fn version(&self) -> Option<Version> {
+        match self {
+            Self::Online(online) => Some(online.version),
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+        }
+    }
+
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self, Self::Closing)
     }

@@ -15,7 +15,7 @@ use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
-use crate::wire::{Frame, Subscribe, Unsubscribe, write_suback, write_unsuback};
+use crate::wire::{Frame, Subscribe, Unsubscribe, Version, write_suback, write_unsuback};
 
 /// A subscription that was granted, and whether it is a new one.
 pub(super) struct Granted {
@@ -39,6 +39,7 @@ impl Worker {
             qos: options.qos.as_u8(),
         });
         let Some(verdicts) = self.decide(id, online, accesses, frame, fx) else { return Ok(()) };
+        let can_refuse = online.version != Version::V31;
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
@@ -49,7 +50,8 @@ impl Worker {
                 wanted.push((filter, options));
                 granted_code(options.qos)
             };
-            codes.push(code);
+            // MQTT 3.1 has no code for it; what is refused is not made all the same.
+            codes.push(if can_refuse { code } else { granted_code(options.qos) });
         }
         let generation = Some(online.generation);
         let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {

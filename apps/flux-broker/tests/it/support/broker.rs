@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use flux_mqtt::{
-    AllowAll, BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with,
-};
+use flux_mqtt::{BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with};
+
+use super::rights::Rights;
 
 /// A running broker; it stops when this is dropped.
 pub(crate) struct Broker {
@@ -14,15 +14,15 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Starts a broker with so many workers and the default settings, after `change`.
+    /// Starts a broker with so many workers and the default settings, after `change`. Nobody may
+    /// do anything below `denied/`, and everything below `asked/` after a question.
     pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = loopback_settings();
         settings.workers = NonZeroUsize::new(workers).unwrap();
         change(&mut settings);
         let authenticator = Arc::new(SimpleAuthenticator::new());
         let events = Arc::new(EventBus::new());
-        let handle =
-            start_broker_with(settings, events, authenticator, Arc::new(AllowAll)).unwrap();
+        let handle = start_broker_with(settings, events, authenticator, Arc::new(Rights)).unwrap();
         Self { handle }
     }
 

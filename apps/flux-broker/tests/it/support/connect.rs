@@ -81,7 +81,8 @@ impl Connect {
             payload.extend_from_slice(&string(&will.topic));
             payload.extend_from_slice(&string(&will.payload));
         }
-        let head = [string("MQTT"), vec![self.version.level(), flags]].concat();
+        let head =
+            [string(self.version.protocol_name()), vec![self.version.level(), flags]].concat();
         let keep_alive = self.keep_alive.to_be_bytes();
         packet(0x10, &[&head, &keep_alive, &self.version.properties(&self.properties), &payload])
     }

@@ -7,6 +7,7 @@ pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
 /// The protocol version that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
+    V31,
     V311,
     V5,
 }
@@ -57,16 +58,25 @@ impl Version {
     /// The protocol level of CONNECT.
     pub(crate) const fn level(self) -> u8 {
         match self {
+            Self::V31 => 3,
             Self::V311 => 4,
             Self::V5 => 5,
         }
     }
 
-    /// Properties with their length, which MQTT 3.1.1 does not have.
+    /// The protocol name of CONNECT.
+    pub(crate) const fn protocol_name(self) -> &'static str {
+        match self {
+            Self::V31 => "MQIsdp",
+            Self::V311 | Self::V5 => "MQTT",
+        }
+    }
+
+    /// Properties with their length, which only MQTT 5.0 has.
     pub(crate) fn properties(self, properties: &[u8]) -> Vec<u8> {
         match self {
-            Self::V311 => {
-                assert!(properties.is_empty(), "MQTT 3.1.1 has no properties");
+            Self::V31 | Self::V311 => {
+                assert!(properties.is_empty(), "only MQTT 5.0 has properties");
                 Vec::new()
             }
             Self::V5 => [&integer(properties.len())[..], properties].concat(),
@@ -100,7 +110,7 @@ impl Version {
         packet(0xA2, &[&id.to_be_bytes(), &self.properties(&[]), &filters])
     }
 
-    /// UNSUBACK, which has no codes in MQTT 3.1.1.
+    /// UNSUBACK, which has codes in MQTT 5.0 only.
     pub(crate) fn unsuback(self, id: u16, codes: &[u8]) -> Vec<u8> {
         let codes = if self == Self::V5 { codes } else { &[] };
         packet(0xB0, &[&id.to_be_bytes(), &self.properties(&[]), codes])

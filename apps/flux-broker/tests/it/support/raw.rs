@@ -60,7 +60,9 @@ impl Client {
     /// Connects with a session that must be there.
     pub(crate) fn resume(broker: &Broker, connect: &Connect) -> Self {
         let client = Self::connect(broker, connect);
-        assert!(client.session_present, "the session is gone");
+        // MQTT 3.1 does not tell.
+        let is_told = client.version != Version::V31;
+        assert_eq!(client.session_present, is_told, "the session is gone");
         client
     }
 
@@ -193,7 +195,7 @@ impl Client {
         assert!(rest.is_empty(), "the connection should be closed, but: {}", excerpt(rest));
     }
 
-    /// MQTT 5.0: DISCONNECT with this code and the end. MQTT 3.1.1: the end.
+    /// MQTT 5.0: DISCONNECT with this code and the end. Older ones: the end.
     #[track_caller]
     pub(crate) fn expect_disconnect(&mut self, code: u8) {
         if self.version == Version::V5 {

@@ -73,7 +73,7 @@ proptest! {
         let id = (qos != QoS::AtMostOnce).then(|| PacketId::new(id).unwrap());
         let dup = dup && id.is_some();
 
-        for version in [Version::V311, Version::V5] {
+        for version in [Version::V31, Version::V311, Version::V5] {
             let mut out = b"before".to_vec();
             write_publish(&mut out, version, &delivery, id, dup, now);
             let written = &out[6..];
@@ -95,7 +95,7 @@ proptest! {
                     prop_assert_eq!(rest, meaning(&encoded.concat()));
                     (seen, got)
                 }
-                Version::V311 => {
+                Version::V31 | Version::V311 => {
                     let v3::codec::Decoded::Publish(from, got, _) = decode_v3(written) else {
                         panic!("not a PUBLISH");
                     };
@@ -223,7 +223,7 @@ proptest! {
     #[test]
     fn acknowledgements_go_both_ways(id in 1..=u16::MAX, bad in any::<bool>()) {
         let packet_id = PacketId::new(id).unwrap();
-        for version in [Version::V311, Version::V5] {
+        for version in [Version::V31, Version::V311, Version::V5] {
             for kind in [AckKind::PubAck, AckKind::PubRec, AckKind::PubRel, AckKind::PubComp] {
                 let reason = match kind {
                     _ if !bad => ReasonCode::Success,
@@ -237,7 +237,7 @@ proptest! {
                 let failed = bad && version == Version::V5;
                 prop_assert_eq!(ack.success, !failed);
                 let seen = match version {
-                    Version::V311 => ack_v3(&out, kind),
+                    Version::V31 | Version::V311 => ack_v3(&out, kind),
                     Version::V5 => ack_v5(&out, kind),
                 };
                 let code = if failed { reason.as_u8() } else { 0 };

@@ -208,7 +208,7 @@ pub(super) fn subscribe_v5() -> impl Strategy<Value = v5::codec::Subscribe> {
 /// The bytes of any packet that a client may send.
 pub(super) fn packet(version: Version) -> BoxedStrategy<Vec<u8>> {
     match version {
-        Version::V311 => packet_v3().boxed(),
+        Version::V31 | Version::V311 => packet_v3().boxed(),
         Version::V5 => packet_v5().boxed(),
     }
 }

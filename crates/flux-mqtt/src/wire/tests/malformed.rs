@@ -77,7 +77,10 @@ fn what_is_not_mqtt_at_all_is_answered_in_the_nearest_version_or_not() {
     }
     check(b"\0\x04MQTT\x06\x02\0\0\0\0\0", Some(V5), ReasonCode::UnsupportedProtocolVersion);
     check(b"\0\x04MQTT\x03\x02\0\0\0\0", Some(V311), ReasonCode::UnsupportedProtocolVersion);
-    check(b"\0\x06MQIsdp\x03\x02\0\0\0\0", Some(V311), ReasonCode::UnsupportedProtocolVersion);
+    for level in [0, 1, 2, 4, 5, 6, 0x83, 0xFF] {
+        let body = [b"\0\x06MQIsdp", &[level][..], b"\x02\0\0\0\x01a"].concat();
+        check(&body, Some(V311), ReasonCode::UnsupportedProtocolVersion);
+    }
     check(b"\0\x04HTTP\x04\x02\0\0\0\0", None, ReasonCode::UnsupportedProtocolVersion);
     check(b"\0\x09MQTT", None, ReasonCode::MalformedPacket);
     check(b"\0\x04MQTT", None, ReasonCode::MalformedPacket);
@@ -133,9 +136,9 @@ fn malformed_publish_properties() {
 fn the_packet_size_limit_counts_the_whole_packet() {
     let bytes = packet(0x30, &field(&[b't'; 98]));
     assert_eq!(bytes.len(), 102);
-    assert!(wire::split(&bytes, 102).is_ok_and(|frame| frame.is_some()));
+    assert!(wire::split(&bytes, 102, None).is_ok_and(|frame| frame.is_some()));
     let expected = FrameError::PacketTooLarge { len: 102, max: 101 };
-    assert_eq!(wire::split(&bytes[..2], 101).err(), Some(expected));
+    assert_eq!(wire::split(&bytes[..2], 101, None).err(), Some(expected));
 }
 
 #[test]

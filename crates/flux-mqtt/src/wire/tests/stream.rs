@@ -13,7 +13,7 @@ fn read(stream: &[u8], cuts: &[usize], version: Version) -> Vec<String> {
     ends.sort_unstable();
     let (mut seen, mut consumed) = (Vec::new(), 0);
     for end in ends {
-        while let Some(frame) = split(&stream[consumed..end], u32::MAX).unwrap() {
+        while let Some(frame) = split(&stream[consumed..end], u32::MAX, None).unwrap() {
             consumed += frame.bytes.len();
             seen.push(describe(&frame, version));
         }
@@ -51,7 +51,7 @@ proptest! {
     #[test]
     fn the_beginning_of_a_packet_waits_for_the_rest(packet in legal::packet(Version::V5)) {
         for len in 0..packet.len() {
-            prop_assert!(split(&packet[..len], u32::MAX).is_ok_and(|frame| frame.is_none()));
+            prop_assert!(split(&packet[..len], u32::MAX, None).is_ok_and(|frame| frame.is_none()));
         }
     }
 }

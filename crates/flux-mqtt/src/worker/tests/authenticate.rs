@@ -119,7 +119,7 @@ fn connects_that_are_refused_before_anybody_is_asked() {
     }
     check(Version::V5, b"\0\x04MQTT\x07\x02\0\0\0\0\x01a", &["CONNACK 84"]);
     check(Version::V311, b"\0\x04MQTT\x03\x02\0\0\0\x01a", &["CONNACK 01"]);
-    check(Version::V311, b"\0\x06MQIsdp\x03\x02\0\0\0\x01a", &["CONNACK 01"]);
+    check(Version::V311, b"\0\x06MQIsdp\x04\x02\0\0\0\x01a", &["CONNACK 01"]);
     check(Version::V311, b"\0\x04mqtt\x04\x02\0\0\0\x01a", &[]);
     check(Version::V311, b"\0\x04MQTT\x04\x03\0\0\0\x01a", &[]);
     check(Version::V5, b"\0\x04MQTT\x05\x03\0\0\0\0\x01a", &["CONNACK 81"]);

@@ -106,7 +106,9 @@ fn a_subscribe_with_several_filters_gets_a_verdict_for_each() {
         let rights = Rights::new(&[("subscribe slow", Ask)]);
         let mut c = cluster(&rights);
         let peer = match version {
-            Version::V311 => c.dial_v3(0, v3::codec::Connect::default().client_id("a")),
+            Version::V31 | Version::V311 => {
+                c.dial_v3(0, v3::codec::Connect::default().client_id("a"))
+            }
             Version::V5 => c.dial(0, connect("a")),
         };
         c.heard(peer);

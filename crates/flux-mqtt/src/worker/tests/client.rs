@@ -79,7 +79,7 @@ fn string(text: &str) -> Vec<u8> {
 /// The property length that only MQTT 5.0 has.
 const fn no_properties(version: Version) -> &'static [u8] {
     match version {
-        Version::V311 => &[],
+        Version::V31 | Version::V311 => &[],
         Version::V5 => &[0],
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn disconnect(reason: u8, expiry: Option<u32>) -> Vec<u8> {
 /// `SUBACK 1 [01]`, `DISCONNECT 8e`.
 pub(super) fn show(version: Version, mut bytes: &[u8]) -> Vec<String> {
     let mut shown = Vec::new();
-    while let Some(frame) = split(bytes, u32::MAX).expect("what we send is well formed") {
+    while let Some(frame) = split(bytes, u32::MAX, None).expect("what we send is well formed") {
         shown.push(show_one(version, &frame));
         bytes = &bytes[frame.bytes.len()..];
     }
