@@ -23,6 +23,13 @@ pub struct Settings {
     pub max_qos: QoS,
     /// The largest packet accepted from a client, in bytes, header included. Default: 16 MiB.
     pub max_packet_size: u32,
+    /// Topic Alias Maximum: how many topic aliases a client may use. Each holds a topic name of at
+    /// most 65,535 bytes for as long as the connection lasts, so 16 bound a connection to 1 MiB.
+    /// Default: 16; 0 allows none.
+    pub topic_alias_maximum: u16,
+    /// How many topic aliases are used towards a client that takes as many or more, at the same
+    /// cost. Default: 16; 0 uses none.
+    pub topic_alias_maximum_cap: u16,
     /// How long a connection may take until its CONNECT is complete, and again until the client
     /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
@@ -82,6 +89,8 @@ impl Default for Settings {
             allow_anonymous: false,
             max_qos: QoS::ExactlyOnce,
             max_packet_size: 16 * 1024 * 1024,
+            topic_alias_maximum: 16,
+            topic_alias_maximum_cap: 16,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,

@@ -7,6 +7,7 @@
 //! Protocol versions end here: the packets that leave this module are the same for all three.
 
 mod ack;
+mod alias;
 mod answer;
 mod codec;
 mod connect;
@@ -21,6 +22,9 @@ mod subscribe;
 mod tests;
 
 pub(crate) use ack::{Ack, AckKind, write_ack};
+#[cfg(test)]
+pub(crate) use alias::TopicForm;
+pub(crate) use alias::{InboundAliases, OutboundAliases};
 pub(crate) use answer::{
     ConnAck, PINGRESP, write_connack, write_disconnect, write_suback, write_unsuback,
 };

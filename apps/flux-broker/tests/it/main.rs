@@ -12,6 +12,7 @@
 #[macro_use]
 mod support;
 
+mod alias;
 mod connect;
 mod echo;
 mod expiry;

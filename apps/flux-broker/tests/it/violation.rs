@@ -125,8 +125,11 @@ fn what_v5_forbids_ends_the_connection(broker: &Broker) {
         broker,
         V5,
         vec![
-            (publish(&[0x23, 0, 1]), 0x94),
+            (publish(&[0x23, 0, 17]), 0x94),
+            (publish(&[0x23, 0xFF, 0xFF]), 0x94),
             (publish(&[0x23, 0, 0]), 0x94),
+            (publish(&[0x23, 0, 1, 0x23, 0, 1]), 0x82),
+            (publish(&[0x23, 1]), 0x81),
             (publish(&[0x0B, 1]), 0x82),
             (publish(&[0x01, 2]), 0x82),
             (publish(&[0x01, 0, 0x01, 0]), 0x82),

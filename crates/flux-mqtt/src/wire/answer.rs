@@ -20,6 +20,8 @@ pub(crate) struct ConnAck {
     pub(crate) maximum_qos: QoS,
     /// Our Maximum Packet Size in bytes.
     pub(crate) maximum_packet_size: u32,
+    /// How many topic aliases we take.
+    pub(crate) topic_alias_maximum: u16,
     /// The client identifier that we chose, when the client sent none.
     pub(crate) assigned_client_id: Option<String>,
 }
@@ -57,6 +59,7 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
         QoS::ExactlyOnce => ntex_mqtt::QoS::ExactlyOnce,
     };
     packet.max_packet_size = Some(answer.maximum_packet_size);
+    packet.topic_alias_max = answer.topic_alias_maximum;
     packet.assigned_client_id = answer.assigned_client_id.map(Into::into);
     packet
 }

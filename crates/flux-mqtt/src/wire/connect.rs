@@ -26,6 +26,8 @@ pub(crate) struct Connect {
     pub(crate) receive_maximum: u16,
     /// In bytes, `u32::MAX` when the client sets no limit.
     pub(crate) maximum_packet_size: u32,
+    /// How many topic aliases the client takes.
+    pub(crate) topic_alias_maximum: u16,
     /// The client wants enhanced authentication.
     pub(crate) enhanced_authentication: bool,
     pub(crate) client_id: String,
@@ -86,6 +88,7 @@ impl Connect {
             session_expiry: 0,
             receive_maximum: u16::MAX,
             maximum_packet_size: u32::MAX,
+            topic_alias_maximum: 0,
             enhanced_authentication: false,
             client_id: String::new(),
             username: None,
@@ -122,6 +125,9 @@ impl Connect {
                 self.receive_maximum = u16::try_from(property.number).unwrap_or(u16::MAX);
             }
             property::MAXIMUM_PACKET_SIZE => self.maximum_packet_size = property.number,
+            property::TOPIC_ALIAS_MAXIMUM => {
+                self.topic_alias_maximum = u16::try_from(property.number).unwrap_or(u16::MAX);
+            }
             property::AUTHENTICATION_METHOD => self.enhanced_authentication = true,
             _ => {}
         })

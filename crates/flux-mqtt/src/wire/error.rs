@@ -77,6 +77,9 @@ pub enum FrameError {
         /// The Topic Alias Maximum that the broker announced.
         max: u16,
     },
+    /// No topic name, and an alias that stands for none (section 3.3.2.3.4).
+    #[error("topic alias {0} stands for no topic name yet")]
+    UnknownTopicAlias(u16),
     /// A reason code that the packet may not carry.
     #[error("reason code {code:#04x} does not belong into {packet}")]
     ReasonCode {
@@ -163,6 +166,7 @@ impl FrameError {
             | Self::ReasonCode { .. }
             | Self::ConnectFlags(_) => ReasonCode::MalformedPacket,
             Self::PacketIdZero
+            | Self::UnknownTopicAlias(_)
             | Self::AuthenticationDataAlone
             | Self::RepeatedProperty(_)
             | Self::PropertyValue(_)

@@ -3,9 +3,10 @@
 use flux_session::{PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
+use super::alias::{ALIAS_LEN, TopicForm};
 use super::cursor::{Cursor, put_variable_byte_integer, variable_byte_integer_len};
 use super::property::{self, Place};
-use super::{Frame, FrameError, Version};
+use super::{Frame, FrameError, InboundAliases, Version};
 use crate::message::{Delivery, Message};
 
 /// A PUBLISH from a client, its fields still in the read buffer.
@@ -13,12 +14,14 @@ use crate::message::{Delivery, Message};
 pub(crate) struct Publish<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// What the packet names, by name or by alias.
     pub(crate) topic: TopicName<'a>,
     /// Present when the QoS is above 0.
     pub(crate) packet_id: Option<PacketId>,
     /// Message Expiry Interval in seconds.
     pub(crate) expiry: Option<u32>,
-    /// Everything from the first byte of the topic on, as it stands in the packet.
+    /// Everything from the first byte of the topic on, as it stands in the packet; without a
+    /// topic when an alias stood for it.
     pub(crate) bytes: &'a [u8],
     pub(crate) properties: Properties,
     pub(crate) payload: &'a [u8],
@@ -34,7 +37,12 @@ pub(crate) enum Properties {
 }
 
 impl<'a> Publish<'a> {
-    pub(crate) fn read(frame: &Frame<'a>, version: Version) -> Result<Self, FrameError> {
+    /// Reads a PUBLISH; `aliases` are those of its connection, and learn from it.
+    pub(crate) fn read(
+        frame: &Frame<'a>,
+        version: Version,
+        aliases: &'a mut InboundAliases,
+    ) -> Result<Self, FrameError> {
         let qos = QoS::try_from(frame.flags >> 1 & 0b11).map_err(|_| FrameError::QosThree)?;
         // MQTT 3.1 does not forbid it.
         if qos == QoS::AtMostOnce && frame.flags & 0b1000 != 0 && version != Version::V31 {
@@ -47,39 +55,41 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(cursor.packet_id()?),
         };
-        let (mut expiry, mut properties) = (None, Properties::InPlace(0));
+        let (mut expiry, mut alias, mut properties) = (None, None, Properties::InPlace(0));
         if version == Version::V5 {
-            (expiry, properties) = read_properties(&mut cursor)?;
+            (expiry, alias, properties) = read_properties(&mut cursor)?;
         }
-        let topic = TopicName::parse(topic).map_err(FrameError::TopicName)?;
+        let topic = match alias {
+            None => TopicName::parse(topic).map_err(FrameError::TopicName)?,
+            Some(alias) => aliases.resolve(alias, topic)?,
+        };
         let payload = cursor.remaining();
         let retain = frame.flags & 1 != 0;
         Ok(Self { qos, retain, topic, packet_id, expiry, bytes, properties, payload })
     }
 }
 
-fn read_properties(cursor: &mut Cursor<'_>) -> Result<(Option<u32>, Properties), FrameError> {
+/// Reads the Message Expiry Interval, the topic alias, and the properties that travel on.
+fn read_properties(
+    cursor: &mut Cursor<'_>,
+) -> Result<(Option<u32>, Option<u16>, Properties), FrameError> {
     let start = *cursor;
-    let (mut expiry, mut alias, mut len) = (None, false, 0);
+    let (mut expiry, mut alias, mut len) = (None, None, 0);
     property::read(cursor, Place::Publish, |property| match property.id {
         property::MESSAGE_EXPIRY_INTERVAL => expiry = Some(property.number),
-        property::TOPIC_ALIAS => alias = true,
+        property::TOPIC_ALIAS => alias = u16::try_from(property.number).ok(),
         _ => len += property.bytes.len(),
     })?;
-    if alias {
-        // CONNACK announces no Topic Alias Maximum, so none may come [MQTT-3.2.2-18].
-        return Err(FrameError::TopicAlias { max: 0 });
-    }
-    if expiry.is_none() {
-        return Ok((None, Properties::InPlace(len)));
+    if expiry.is_none() && alias.is_none() {
+        return Ok((None, None, Properties::InPlace(len)));
     }
     let mut copied = Vec::with_capacity(len);
     property::read(&mut start.clone(), Place::Publish, |property| {
-        if property.id != property::MESSAGE_EXPIRY_INTERVAL {
+        if !matches!(property.id, property::MESSAGE_EXPIRY_INTERVAL | property::TOPIC_ALIAS) {
             copied.extend_from_slice(property.bytes);
         }
     })?;
-    Ok((expiry, Properties::Copied(copied)))
+    Ok((expiry, alias, Properties::Copied(copied)))
 }
 
 /// Appends the PUBLISH that carries `delivery`.
@@ -87,6 +97,7 @@ pub(crate) fn write_publish(
     out: &mut Vec<u8>,
     version: Version,
     delivery: &Delivery,
+    form: TopicForm,
     packet_id: Option<PacketId>,
     dup: bool,
     now: Timestamp,
@@ -94,8 +105,8 @@ pub(crate) fn write_publish(
     let message = &delivery.message;
     let first = 0x30 | u8::from(dup) << 3 | delivery.qos.as_u8() << 1 | u8::from(delivery.retain);
     out.push(first);
-    put_variable_byte_integer(out, remaining_length(version, delivery, packet_id.is_some()));
-    let topic = message.topic_bytes();
+    put_variable_byte_integer(out, remaining_length(version, delivery, form, packet_id.is_some()));
+    let topic = form.name(message.topic_bytes());
     // A topic name was parsed once and has at most 65,535 bytes [MQTT-4.7.3-3].
     out.extend_from_slice(&u16::try_from(topic.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend_from_slice(topic);
@@ -103,11 +114,15 @@ pub(crate) fn write_publish(
         out.extend_from_slice(&packet_id.get().to_be_bytes());
     }
     if version == Version::V5 {
-        put_variable_byte_integer(out, properties_len(delivery));
+        put_variable_byte_integer(out, properties_len(delivery, form));
         out.extend_from_slice(message.properties());
         if let Some(seconds) = remaining_expiry(message, now) {
             out.push(property::MESSAGE_EXPIRY_INTERVAL);
             out.extend_from_slice(&seconds.to_be_bytes());
+        }
+        if let Some(alias) = form.alias() {
+            out.push(property::TOPIC_ALIAS);
+            out.extend_from_slice(&alias.to_be_bytes());
         }
         for id in delivery.subscription_ids.as_slice() {
             out.push(property::SUBSCRIPTION_IDENTIFIER);
@@ -118,31 +133,37 @@ pub(crate) fn write_publish(
 }
 
 /// Returns the length in bytes of the whole PUBLISH that [`write_publish`] would append.
-pub(crate) fn publish_len(version: Version, delivery: &Delivery) -> usize {
+pub(crate) fn publish_len(version: Version, delivery: &Delivery, form: TopicForm) -> usize {
     let identified = delivery.qos != QoS::AtMostOnce;
-    let remaining = remaining_length(version, delivery, identified);
+    let remaining = remaining_length(version, delivery, form, identified);
     1 + variable_byte_integer_len(remaining) + usize::try_from(remaining).unwrap_or(usize::MAX)
 }
 
-fn remaining_length(version: Version, delivery: &Delivery, identified: bool) -> u32 {
+fn remaining_length(
+    version: Version,
+    delivery: &Delivery,
+    form: TopicForm,
+    identified: bool,
+) -> u32 {
     let message = &delivery.message;
-    let mut len = 2 + message.topic_bytes().len() + message.payload().len();
+    let mut len = 2 + form.name(message.topic_bytes()).len() + message.payload().len();
     if identified {
         len += 2;
     }
     if version == Version::V5 {
-        let properties = properties_len(delivery);
+        let properties = properties_len(delivery, form);
         len += variable_byte_integer_len(properties);
         len += usize::try_from(properties).unwrap_or(usize::MAX);
     }
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-fn properties_len(delivery: &Delivery) -> u32 {
+fn properties_len(delivery: &Delivery, form: TopicForm) -> u32 {
     let ids = delivery.subscription_ids.as_slice().iter();
     let ids = ids.map(|id| 1 + variable_byte_integer_len(*id));
     let expiry = if delivery.message.expires_at().is_some() { 5 } else { 0 };
-    let len = delivery.message.properties().len() + expiry + ids.sum::<usize>();
+    let alias = if form.alias().is_some() { ALIAS_LEN } else { 0 };
+    let len = delivery.message.properties().len() + expiry + alias + ids.sum::<usize>();
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 

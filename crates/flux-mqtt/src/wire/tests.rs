@@ -13,15 +13,17 @@ use ntex_codec::Decoder;
 use ntex_mqtt::{v3, v5};
 
 use super::{
-    Ack, Connect, Disconnect, Frame, FrameError, PacketType, Publish, Subscribe, Unsubscribe,
-    Version, split,
+    Ack, Connect, Disconnect, Frame, FrameError, InboundAliases, PacketType, Publish, Subscribe,
+    Unsubscribe, Version, split,
 };
 
 /// Reads a frame as what it says it is and shows the outcome.
 fn describe(frame: &Frame<'_>, version: Version) -> String {
     match frame.packet_type {
         PacketType::Connect => format!("{:?}", Connect::read(frame)),
-        PacketType::Publish => format!("{:?}", Publish::read(frame, version)),
+        PacketType::Publish => {
+            format!("{:?}", Publish::read(frame, version, &mut InboundAliases::default()))
+        }
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             format!("{:?} {:?}", frame.packet_type, Ack::read(frame, version))
         }
@@ -36,7 +38,7 @@ fn describe(frame: &Frame<'_>, version: Version) -> String {
 fn refusal(frame: &Frame<'_>, version: Version) -> Option<FrameError> {
     match frame.packet_type {
         PacketType::Connect => Connect::read(frame).err().and_then(|error| error.source),
-        PacketType::Publish => Publish::read(frame, version).err(),
+        PacketType::Publish => Publish::read(frame, version, &mut InboundAliases::default()).err(),
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             Ack::read(frame, version).err()
         }

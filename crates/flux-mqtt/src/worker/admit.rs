@@ -19,7 +19,7 @@ use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SharedSession};
-use crate::wire::{self, ConnAck, Connect, write_connack};
+use crate::wire::{self, ConnAck, Connect, InboundAliases, OutboundAliases, write_connack};
 
 impl Worker {
     /// Lets a client in, if the verdicts (in the order of [`Admission::accesses`]) allow it.
@@ -66,6 +66,10 @@ impl Worker {
             generation: claimed.generation,
             patience: patience(connect.keep_alive),
             maximum_packet_size: connect.maximum_packet_size,
+            inbound_aliases: InboundAliases::new(self.settings.topic_alias_maximum),
+            outbound_aliases: OutboundAliases::new(
+                connect.topic_alias_maximum.min(self.settings.topic_alias_maximum_cap),
+            ),
             is_choked: false,
             parked: None,
             verdicts: None,
@@ -208,6 +212,7 @@ impl Worker {
             receive_maximum: self.settings.session.inbound_receive_maximum,
             maximum_qos: self.settings.max_qos,
             maximum_packet_size: self.settings.max_packet_size,
+            topic_alias_maximum: self.settings.topic_alias_maximum,
             assigned_client_id: is_assigned.then(|| client_id.to_owned()),
         }
     }

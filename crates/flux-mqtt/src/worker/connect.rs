@@ -186,6 +186,7 @@ impl Worker {
                 receive_maximum: u16::MAX,
                 maximum_qos: QoS::ExactlyOnce,
                 maximum_packet_size: u32::MAX,
+                topic_alias_maximum: 0,
                 assigned_client_id: None,
             };
             write_connack(&mut self.answers, version, connack);

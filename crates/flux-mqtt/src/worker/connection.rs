@@ -11,7 +11,7 @@ use flux_topic::TopicFilter;
 use super::timers::TimerId;
 use crate::names::ConnectionId;
 use crate::session::SharedSession;
-use crate::wire::{Connect, Version};
+use crate::wire::{Connect, InboundAliases, OutboundAliases, Version};
 
 /// The network connections of a worker, by place.
 #[derive(Default)]
@@ -71,6 +71,8 @@ pub(super) struct Online {
     pub(super) patience: Option<Duration>,
     /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
     pub(super) maximum_packet_size: u32,
+    pub(super) inbound_aliases: InboundAliases,
+    pub(super) outbound_aliases: OutboundAliases,
     /// It does not read its answers, so we do not read from it.
     pub(super) is_choked: bool,
     /// A frame that waits for the authorizer.

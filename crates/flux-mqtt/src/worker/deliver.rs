@@ -4,14 +4,13 @@ use flux_eventbus::DropReason;
 use flux_session::{Outgoing, PacketId, Timestamp};
 
 use super::Worker;
-use super::connection::Online;
 use super::publish::{tell_dropped, tell_lost};
 use crate::effects::Effects;
 use crate::message::Delivery;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SessionState;
-use crate::wire::{AckKind, LARGEST_PACKET, publish_len, write_ack, write_publish};
+use crate::wire::{AckKind, LARGEST_PACKET, OutboundAliases, Version, write_ack, write_publish};
 
 impl Worker {
     /// Sends what the window and the write buffer of a connection allow: its session is
@@ -28,9 +27,14 @@ impl Worker {
         let out = &mut self.deliveries;
         out.clear();
         let mut too_large = Vec::new();
+        let mut client = Client {
+            version: online.version,
+            maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
+            aliases: &mut online.outbound_aliases,
+        };
         while out.len() < room {
             let Some(outgoing) = state.session.next(now) else { break };
-            if let Some(delivery) = write(out, &mut state, online, outgoing, now) {
+            if let Some(delivery) = write(out, &mut state, &mut client, outgoing, now) {
                 too_large.push(delivery);
             }
         }
@@ -61,33 +65,37 @@ impl Worker {
     }
 }
 
+/// What must be known of a client to write packets for it.
+struct Client<'a> {
+    version: Version,
+    maximum_packet_size: u32,
+    aliases: &'a mut OutboundAliases,
+}
+
 /// Appends one packet; gives a message back that is too large for the client, after the
 /// session has completed it as if it had been sent [MQTT-3.1.2-25].
 fn write(
     out: &mut Vec<u8>,
     state: &mut SessionState,
-    online: &Online,
+    client: &mut Client<'_>,
     outgoing: Outgoing<crate::message::Message>,
     now: Timestamp,
 ) -> Option<Delivery> {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
-            if is_too_large(online, &delivery) {
+            let max = client.maximum_packet_size;
+            let Some(form) = client.aliases.form(client.version, &delivery, max) else {
                 skip(state, packet_id);
                 return Some(delivery);
-            }
-            write_publish(out, online.version, &delivery, packet_id, dup, now);
+            };
+            write_publish(out, client.version, &delivery, form, packet_id, dup, now);
+            client.aliases.written(delivery.message.topic_bytes(), form);
         }
         Outgoing::Release { packet_id } => {
-            write_ack(out, AckKind::PubRel, online.version, packet_id, ReasonCode::Success);
+            write_ack(out, AckKind::PubRel, client.version, packet_id, ReasonCode::Success);
         }
     }
     None
-}
-
-fn is_too_large(online: &Online, delivery: &Delivery) -> bool {
-    let max = online.maximum_packet_size.min(LARGEST_PACKET);
-    u32::try_from(publish_len(online.version, delivery)).map_or(true, |len| len > max)
 }
 
 fn skip(state: &mut SessionState, packet_id: Option<PacketId>) {

@@ -29,25 +29,42 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
-        let publish = Publish::read(frame, online.version)?;
+        // The packet may borrow its topic name from them.
+        let mut aliases = std::mem::take(&mut online.inbound_aliases);
+        let published = Publish::read(frame, online.version, &mut aliases)
+            .map_err(End::from)
+            .and_then(|publish| self.publish_packet(now, id, online, &publish, frame, fx));
+        online.inbound_aliases = aliases;
+        published
+    }
+
+    fn publish_packet(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &mut Online,
+        publish: &Publish<'_>,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Result<(), End> {
         if online.version == Version::V5 && publish.qos > self.settings.max_qos {
             return Err(FrameError::QosNotSupported(self.settings.max_qos.as_u8()).into());
         }
-        let Some(verdict) = self.may_publish(id, online, &publish, frame, fx) else {
+        let Some(verdict) = self.may_publish(id, online, publish, frame, fx) else {
             return Ok(());
         };
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 let reason = match note(online, packet_id)? {
-                    Inbound::New => self.accept_noted(now, online, &publish, verdict, fx),
+                    Inbound::New => self.accept_noted(now, online, publish, verdict, fx),
                     // Delivered already, so acknowledged only [MQTT-4.3.3-10].
                     Inbound::Duplicate => ReasonCode::Success,
                 };
-                self.acknowledge_publish(online, &publish, AckKind::PubRec, reason);
+                self.acknowledge_publish(online, publish, AckKind::PubRec, reason);
             }
             _ => {
-                let reason = self.accept(now, online, &publish, verdict, fx);
-                self.acknowledge_publish(online, &publish, AckKind::PubAck, reason);
+                let reason = self.accept(now, online, publish, verdict, fx);
+                self.acknowledge_publish(online, publish, AckKind::PubAck, reason);
             }
         }
         Ok(())

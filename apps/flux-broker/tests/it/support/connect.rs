@@ -63,6 +63,10 @@ impl Connect {
         self.property(&u32_property(0x27, bytes))
     }
 
+    pub(crate) fn topic_alias_maximum(self, aliases: u16) -> Self {
+        self.property(&u16_property(0x22, aliases))
+    }
+
     pub(crate) fn property(mut self, property: &[u8]) -> Self {
         self.properties.extend_from_slice(property);
         self

@@ -1,7 +1,7 @@
 //! PUBLISH, built field by field and taken apart (section 3.3).
 
 use super::property::split_integer;
-use super::{Properties, Version, packet, string};
+use super::{Properties, Version, packet, string, u16_property};
 
 /// A PUBLISH packet; QoS 0 and not retained unless it says otherwise.
 #[derive(Clone, Debug)]
@@ -35,6 +35,11 @@ impl Publish {
 
     pub(crate) fn dup(self) -> Self {
         Self { flags: self.flags | 8, ..self }
+    }
+
+    /// Topic Alias.
+    pub(crate) fn alias(self, alias: u16) -> Self {
+        self.property(&u16_property(0x23, alias))
     }
 
     pub(crate) fn property(mut self, property: &[u8]) -> Self {

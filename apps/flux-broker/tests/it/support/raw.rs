@@ -262,6 +262,15 @@ impl Client {
         assert!(matches!(ack[..], [f, _, 0, 1] | [f, _, 0, 1, 0x10] if f == first), "{ack:02x?}");
     }
 
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP with this reason code.
+    #[track_caller]
+    pub(crate) fn expect_ack(&mut self, first: u8, id: u16, code: u8) {
+        let ack = self.packet();
+        let is_right =
+            ack[0] == first && ack[2..4] == id.to_be_bytes() && ack.get(4) == Some(&code);
+        assert!(is_right, "expected {first:#04x} {id} {code:#04x}: {ack:02x?}");
+    }
+
     /// Leaves in peace: no will, and the broker is done with the connection.
     pub(crate) fn disconnect(mut self) {
         self.send(&[0xE0, 0]);

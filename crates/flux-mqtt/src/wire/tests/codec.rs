@@ -16,8 +16,9 @@ use super::{field, frame, legal, packet, properties};
 use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
 use crate::wire::{
-    Ack, AckKind, ConnAck, Connect, Publish, Subscribe, Version, publish_len, write_ack,
-    write_connack, write_disconnect, write_publish, write_suback, write_unsuback,
+    Ack, AckKind, ConnAck, Connect, InboundAliases, Publish, Subscribe, TopicForm, Version,
+    publish_len, write_ack, write_connack, write_disconnect, write_publish, write_suback,
+    write_unsuback,
 };
 
 fn decode_v5(bytes: &[u8]) -> v5::codec::Decoded {
@@ -44,6 +45,14 @@ fn meaning(encoded: &[u8]) -> v5::codec::PublishProperties {
     decoded_v5(&packet(0x30, &[&field(b"t")[..], &properties(encoded)].concat())).0.properties
 }
 
+fn form() -> impl Strategy<Value = TopicForm> {
+    prop_oneof![
+        Just(TopicForm::Name),
+        (1..=u16::MAX).prop_map(TopicForm::NameAndAlias),
+        (1..=u16::MAX).prop_map(TopicForm::Alias),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -53,7 +62,7 @@ proptest! {
         encoded in travelling(),
         payload in legal::binary(),
         (qos, dup, retain) in (0..3_u8, any::<bool>(), any::<bool>()),
-        id in 1..=u16::MAX,
+        (id, form) in (1..=u16::MAX, form()),
         lifetime in of(1..5_000_000_u64),
         ids in vec(1..=268_435_455_u32, 0..3),
     ) {
@@ -74,10 +83,11 @@ proptest! {
         let dup = dup && id.is_some();
 
         for version in [Version::V31, Version::V311, Version::V5] {
+            let form = if version == Version::V5 { form } else { TopicForm::Name };
             let mut out = b"before".to_vec();
-            write_publish(&mut out, version, &delivery, id, dup, now);
+            write_publish(&mut out, version, &delivery, form, id, dup, now);
             let written = &out[6..];
-            prop_assert_eq!(written.len(), publish_len(version, &delivery));
+            prop_assert_eq!(written.len(), publish_len(version, &delivery, form));
             frame(written);
             let (seen, got) = match version {
                 Version::V5 => {
@@ -87,9 +97,11 @@ proptest! {
                     prop_assert_eq!(&seen_ids, &ids);
                     let left = p.message_expiry_interval.map(|seconds| u64::from(seconds.get()));
                     prop_assert_eq!(left, lifetime.map(|millis| millis.div_ceil(1000)));
+                    prop_assert_eq!(p.topic_alias.map(u16::from), form.alias());
                     let rest = v5::codec::PublishProperties {
                         subscription_ids: Vec::new(),
                         message_expiry_interval: None,
+                        topic_alias: None,
                         ..p
                     };
                     prop_assert_eq!(rest, meaning(&encoded.concat()));
@@ -111,7 +123,7 @@ proptest! {
                     (seen, got.to_vec())
                 }
             };
-            prop_assert_eq!(&*seen.topic, &*topic);
+            prop_assert_eq!(seen.topic.as_bytes(), form.name(topic.as_bytes()));
             prop_assert_eq!(&got, &payload);
             prop_assert!(same_qos(qos, seen.qos));
             prop_assert_eq!((seen.dup, seen.retain), (dup, retain));
@@ -125,7 +137,8 @@ proptest! {
             sent.clone(),
             Some(payload.clone().into()),
         ));
-        let read = Publish::read(&frame(&bytes), Version::V5).unwrap();
+        let mut aliases = InboundAliases::default();
+        let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases).unwrap();
         prop_assert_eq!(read.topic.as_str(), &*sent.topic);
         prop_assert!(same_qos(read.qos, sent.qos));
         prop_assert_eq!(read.retain, sent.retain);
@@ -147,7 +160,8 @@ proptest! {
             sent.clone(),
             Some(payload.clone().into()),
         ));
-        let read = Publish::read(&frame(&bytes), Version::V311).unwrap();
+        let mut aliases = InboundAliases::default();
+        let read = Publish::read(&frame(&bytes), Version::V311, &mut aliases).unwrap();
         prop_assert_eq!(read.topic.as_str(), &*sent.topic);
         prop_assert!(same_qos(read.qos, sent.qos));
         prop_assert_eq!(read.retain, sent.retain);
@@ -351,6 +365,7 @@ fn connack(reason: ReasonCode) -> ConnAck {
         receive_maximum: 65_535,
         maximum_qos: QoS::ExactlyOnce,
         maximum_packet_size: 1_000,
+        topic_alias_maximum: 0,
         assigned_client_id: None,
     }
 }
@@ -364,6 +379,7 @@ fn connack_announces_only_what_is_not_the_default() {
     let answer = ConnAck {
         receive_maximum: 9,
         maximum_qos: QoS::AtLeastOnce,
+        topic_alias_maximum: 7,
         assigned_client_id: Some("abc".into()),
         ..connack(ReasonCode::Success)
     };
@@ -373,6 +389,7 @@ fn connack_announces_only_what_is_not_the_default() {
         panic!("not a CONNACK");
     };
     assert_eq!(seen.receive_max.get(), 9);
+    assert_eq!(seen.topic_alias_max, 7);
     assert_eq!(seen.max_qos, ntex_mqtt::QoS::AtLeastOnce);
     assert_eq!(seen.assigned_client_id.as_deref(), Some("abc"));
     assert!(seen.shared_subscription_available && seen.retain_available);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{field, frame, legal, packet, properties};
 use crate::message::Message;
 use crate::names::Publisher;
-use crate::wire::{FrameError, Publish, Version};
+use crate::wire::{FrameError, InboundAliases, Publish, Version};
 
 /// Properties that travel with a message, encoded, in any order that is legal.
 pub(super) fn travelling() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -61,7 +61,8 @@ proptest! {
         payload in legal::binary(),
     ) {
         let bytes = publish(&topic, qos, &all, expiry, &payload);
-        let read = Publish::read(&frame(&bytes), Version::V5).unwrap();
+        let mut aliases = InboundAliases::default();
+        let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases).unwrap();
         prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
         let key = Publisher(NonZeroU64::MIN);
         let message = Message::from_publish(&read, key, None);
@@ -75,23 +76,40 @@ proptest! {
     }
 
     #[test]
-    fn a_topic_alias_is_refused_wherever_it_stands(
+    fn a_topic_alias_stays_behind_wherever_it_stood(
+        topic in legal::topic(),
         all in travelling(),
         at in any::<usize>(),
         alias in any::<u16>(),
+        expiry in of((any::<usize>(), any::<u32>())),
+        max in any::<u16>(),
     ) {
-        let mut all = all;
-        all.insert(at % (all.len() + 1), with(0x23, &alias.to_be_bytes()));
-        let bytes = publish("t", 0, &all, None, b"");
-        let error = Publish::read(&frame(&bytes), Version::V5).err();
-        prop_assert_eq!(error, Some(FrameError::TopicAlias { max: 0 }));
+        let mut with_alias = all.clone();
+        with_alias.insert(at % (all.len() + 1), with(0x23, &alias.to_be_bytes()));
+        let mut aliases = InboundAliases::new(max);
+        // By name, then by the alias alone.
+        for name in [&*topic, ""] {
+            let bytes = publish(name, 0, &with_alias, expiry, b"payload");
+            let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases);
+            if alias == 0 || alias > max {
+                prop_assert_eq!(read.err(), Some(FrameError::TopicAlias { max }));
+                continue;
+            }
+            let read = read.unwrap();
+            prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
+            let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
+            prop_assert_eq!(message.topic(), &topic);
+            prop_assert_eq!(message.properties(), all.concat());
+            prop_assert_eq!(message.payload(), b"payload");
+        }
     }
 }
 
 #[test]
 fn a_v311_message_has_no_properties() {
     let bytes = packet(0x33, b"\0\x03a/b\0\x07\x05\x01\x00");
-    let read = Publish::read(&frame(&bytes), Version::V311).unwrap();
+    let mut aliases = InboundAliases::default();
+    let read = Publish::read(&frame(&bytes), Version::V311, &mut aliases).unwrap();
     let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
     assert_eq!((message.topic(), message.payload()), ("a/b", &[5, 1, 0][..]));
     assert_eq!((message.properties(), message.retain()), (&[][..], true));

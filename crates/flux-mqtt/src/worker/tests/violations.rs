@@ -48,7 +48,8 @@ fn each_violation_has_its_reason_code() {
     check(&client::subscribe(v5, 1, &[("a/#/b", 0)]), 0x8F);
     check(&client::subscribe(v5, 1, &[("$share/g/a", 4)]), 0x82);
     check(&publish(v5, 0, 0, "a/#", "x"), 0x90);
-    check(&packet(0x30, &[&[0, 1, b't', 3, 0x23, 0, 1]]), 0x94);
+    check(&packet(0x30, &[&[0, 1, b't', 3, 0x23, 0, 17]]), 0x94);
+    check(&packet(0x30, &[&[0, 0, 3, 0x23, 0, 1]]), 0x82);
     check(&publish(v5, 0, 0, "t", &"x".repeat(200)), 0x95);
     check(&[publish(v5, 4, 1, "t", "x"), publish(v5, 4, 2, "t", "x")].concat(), 0x93);
 }
