@@ -2,7 +2,7 @@
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use flux_session::{GroupLimits, QoS, SessionLimits};
@@ -30,6 +30,14 @@ pub struct Settings {
     /// How many topic aliases are used towards a client that takes as many or more, at the same
     /// cost. Default: 16; 0 uses none.
     pub topic_alias_maximum_cap: u16,
+    /// The longest Keep Alive in seconds. A client of MQTT 5.0 that asks for a longer one, or for
+    /// none, gets this one instead, and CONNACK tells it (section 3.2.2.3.14); an older client
+    /// cannot be told and keeps its own. Default: none.
+    pub max_keep_alive: Option<NonZeroU16>,
+    /// What a client of MQTT 5.0 that asks for Response Information gets: by convention the start
+    /// of topic names on which it may be answered (section 3.2.2.3.15). At most 65,535 bytes.
+    /// Default: none.
+    pub response_information: Option<String>,
     /// How long a connection may take until its CONNECT is complete, and again until the client
     /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
@@ -91,6 +99,8 @@ impl Default for Settings {
             max_packet_size: 16 * 1024 * 1024,
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,
+            max_keep_alive: None,
+            response_information: None,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,

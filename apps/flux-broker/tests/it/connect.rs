@@ -10,6 +10,9 @@ use crate::support::{Broker, Client, Connect, PINGREQ, Publish, Version, packet,
 scenarios! {
     connack_of_v3_is_four_bytes,
     connack_of_v5_says_what_the_broker_can,
+    response_information_is_for_who_asks with answers_on_a_prefix,
+    nobody_gets_response_information_that_is_not_set,
+    response_information_is_left_out_where_it_does_not_fit with answers_on_a_prefix,
     v5_is_told_an_unsupported_authentication_method,
     an_unsupported_protocol_level_is_refused_in_the_peers_words,
     an_unknown_protocol_name_closes_without_a_byte,
@@ -49,6 +52,34 @@ fn connack_of_v5_says_what_the_broker_can(broker: &Broker) {
     }
     assert_eq!(connack.number(0x22), Some(16), "Topic Alias Maximum");
     client.ping();
+}
+
+fn answers_on_a_prefix(settings: &mut Settings) {
+    settings.response_information = Some("answers/".to_owned());
+}
+
+fn response_information_is_for_who_asks(broker: &Broker) {
+    for (property, expected) in
+        [(&[][..], None), (&[0x19, 0], None), (&[0x19, 1], Some("answers/"))]
+    {
+        let client = Client::connect(broker, &Connect::new(V5, "a").property(property));
+        assert_eq!(client.connack.text(0x1A).as_deref(), expected, "{property:?}");
+    }
+}
+
+fn nobody_gets_response_information_that_is_not_set(broker: &Broker) {
+    let client = Client::connect(broker, &Connect::new(V5, "a").property(&[0x19, 1]));
+    assert_eq!(client.connack.get(0x1A), None);
+}
+
+fn response_information_is_left_out_where_it_does_not_fit(broker: &Broker) {
+    let connect = Connect::new(V5, "a").property(&[0x19, 1]);
+    let mut client = Client::open_with(broker, V5, &connect.bytes());
+    let len = u32::try_from(client.packet().len()).unwrap();
+    for (max, has_it) in [(len, true), (len - 1, false), (len - 11, false)] {
+        let client = Client::connect(broker, &connect.clone().maximum_packet_size(max));
+        assert_eq!(client.connack.text(0x1A).is_some(), has_it);
+    }
 }
 
 fn v5_is_told_an_unsupported_authentication_method(broker: &Broker) {

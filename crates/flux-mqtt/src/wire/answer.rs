@@ -24,11 +24,15 @@ pub(crate) struct ConnAck {
     pub(crate) topic_alias_maximum: u16,
     /// The client identifier that we chose, when the client sent none.
     pub(crate) assigned_client_id: Option<String>,
+    /// Server Keep Alive in seconds, when it is not the one that the client asked for.
+    pub(crate) keep_alive: Option<u16>,
+    /// Left out where it would make the packet larger than the client takes.
+    pub(crate) response_information: Option<String>,
 }
 
-/// Appends a CONNACK. A refusal that MQTT 3.1.1 has no return code for appends nothing
+/// Appends a CONNACK, of at most `max` bytes where leaving something out allows it. A refusal that MQTT 3.1.1 has no return code for appends nothing
 /// [MQTT-3.2.2-6].
-pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck) {
+pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck, max: u32) {
     match version {
         Version::V31 | Version::V311 => {
             let Some(code) = answer.reason.connect_return_code() else { return };
@@ -39,7 +43,16 @@ pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck
             let packet = v3::codec::ConnectAck { return_code, session_present };
             encode_v3(out, v3::codec::Packet::ConnectAck(packet));
         }
-        Version::V5 => encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(connack_v5(answer)))),
+        Version::V5 => {
+            let start = out.len();
+            let mut packet = connack_v5(answer);
+            encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet.clone())));
+            if packet.response_info.is_some() && !fits(out, start, max) {
+                out.truncate(start);
+                packet.response_info = None;
+                encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet)));
+            }
+        }
     }
 }
 
@@ -61,7 +74,14 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
     packet.max_packet_size = Some(answer.maximum_packet_size);
     packet.topic_alias_max = answer.topic_alias_maximum;
     packet.assigned_client_id = answer.assigned_client_id.map(Into::into);
+    packet.server_keepalive_sec = answer.keep_alive;
+    packet.response_info = answer.response_information.map(Into::into);
     packet
+}
+
+/// Whether the packet that begins at `start` has at most `max` bytes.
+fn fits(out: &[u8], start: usize, max: u32) -> bool {
+    u32::try_from(out.len() - start).is_ok_and(|len| len <= max)
 }
 
 /// Appends a SUBACK with one reason code for each filter, in their order [MQTT-3.9.3-1].

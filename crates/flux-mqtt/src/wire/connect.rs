@@ -28,6 +28,8 @@ pub(crate) struct Connect {
     pub(crate) maximum_packet_size: u32,
     /// How many topic aliases the client takes.
     pub(crate) topic_alias_maximum: u16,
+    /// Request Response Information.
+    pub(crate) wants_response_information: bool,
     /// The client wants enhanced authentication.
     pub(crate) enhanced_authentication: bool,
     pub(crate) client_id: String,
@@ -89,6 +91,7 @@ impl Connect {
             receive_maximum: u16::MAX,
             maximum_packet_size: u32::MAX,
             topic_alias_maximum: 0,
+            wants_response_information: false,
             enhanced_authentication: false,
             client_id: String::new(),
             username: None,
@@ -127,6 +130,9 @@ impl Connect {
             property::MAXIMUM_PACKET_SIZE => self.maximum_packet_size = property.number,
             property::TOPIC_ALIAS_MAXIMUM => {
                 self.topic_alias_maximum = u16::try_from(property.number).unwrap_or(u16::MAX);
+            }
+            property::REQUEST_RESPONSE_INFORMATION => {
+                self.wants_response_information = property.number == 1;
             }
             property::AUTHENTICATION_METHOD => self.enhanced_authentication = true,
             _ => {}

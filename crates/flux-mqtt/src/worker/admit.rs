@@ -19,7 +19,9 @@ use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SharedSession};
-use crate::wire::{self, ConnAck, Connect, InboundAliases, OutboundAliases, write_connack};
+use crate::wire::{
+    self, ConnAck, Connect, InboundAliases, OutboundAliases, Version, write_connack,
+};
 
 impl Worker {
     /// Lets a client in, if the verdicts (in the order of [`Admission::accesses`]) allow it.
@@ -64,7 +66,7 @@ impl Worker {
             client,
             session: claimed.session.clone(),
             generation: claimed.generation,
-            patience: patience(connect.keep_alive),
+            patience: patience(self.server_keep_alive(connect).unwrap_or(connect.keep_alive)),
             maximum_packet_size: connect.maximum_packet_size,
             inbound_aliases: InboundAliases::new(self.settings.topic_alias_maximum),
             outbound_aliases: OutboundAliases::new(
@@ -183,8 +185,9 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let client_id = &online.client.client_id;
-        let connack = self.connack(client_id, is_assigned, session_present);
-        write_connack(&mut self.answers, connect.version, connack);
+        let connack = self.connack(connect, client_id, is_assigned, session_present);
+        let max = connect.maximum_packet_size;
+        write_connack(&mut self.answers, connect.version, connack, max);
         self.send_answers(id, fx);
         fx.event(Event::Connected {
             client_id: client_id.clone(),
@@ -202,10 +205,12 @@ impl Worker {
     /// What a client is told that may come in.
     pub(super) fn connack(
         &self,
+        connect: &Connect,
         client_id: &str,
         is_assigned: bool,
         session_present: bool,
     ) -> ConnAck {
+        let response_information = self.settings.response_information.clone();
         ConnAck {
             session_present,
             reason: ReasonCode::Success,
@@ -214,7 +219,18 @@ impl Worker {
             maximum_packet_size: self.settings.max_packet_size,
             topic_alias_maximum: self.settings.topic_alias_maximum,
             assigned_client_id: is_assigned.then(|| client_id.to_owned()),
+            keep_alive: self.server_keep_alive(connect),
+            // [MQTT-3.1.2-28]
+            response_information: response_information
+                .filter(|_| connect.wants_response_information),
         }
+    }
+
+    /// The Keep Alive that holds in place of what the client asked for [MQTT-3.2.2-21].
+    fn server_keep_alive(&self, connect: &Connect) -> Option<u16> {
+        let max = self.settings.max_keep_alive?.get();
+        let is_longer = connect.keep_alive == 0 || connect.keep_alive > max;
+        (connect.version == Version::V5 && is_longer).then_some(max)
     }
 
     /// Has the connection drained if its session brought something along [MQTT-4.4.0-1].

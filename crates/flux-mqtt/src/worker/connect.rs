@@ -89,8 +89,10 @@ impl Worker {
             return true;
         }
         let mut connack = Vec::new();
-        write_connack(&mut connack, connect.version, self.connack(client_id, is_assigned, false));
-        u32::try_from(connack.len()).is_ok_and(|len| len <= connect.maximum_packet_size)
+        let answer = self.connack(connect, client_id, is_assigned, false);
+        let max = connect.maximum_packet_size;
+        write_connack(&mut connack, connect.version, answer, max);
+        u32::try_from(connack.len()).is_ok_and(|len| len <= max)
     }
 
     /// A client identifier that no session has [MQTT-3.1.3-6].
@@ -188,8 +190,10 @@ impl Worker {
                 maximum_packet_size: u32::MAX,
                 topic_alias_maximum: 0,
                 assigned_client_id: None,
+                keep_alive: None,
+                response_information: None,
             };
-            write_connack(&mut self.answers, version, connack);
+            write_connack(&mut self.answers, version, connack, u32::MAX);
             self.send_answers(id, fx);
         }
         let peer = self.connections.peer(id);

@@ -335,7 +335,7 @@ fn no_reason_code_is_lost_on_its_way_out() {
     ];
     for reason in refusals {
         let mut out = Vec::new();
-        write_connack(&mut out, Version::V5, connack(reason));
+        write_connack(&mut out, Version::V5, connack(reason), u32::MAX);
         assert_eq!((out[2], out[3]), (0, reason.as_u8()), "CONNACK {reason:?}");
     }
     let codes = [
@@ -367,6 +367,8 @@ fn connack(reason: ReasonCode) -> ConnAck {
         maximum_packet_size: 1_000,
         topic_alias_maximum: 0,
         assigned_client_id: None,
+        keep_alive: None,
+        response_information: None,
     }
 }
 
@@ -374,22 +376,26 @@ fn connack(reason: ReasonCode) -> ConnAck {
 #[test]
 fn connack_announces_only_what_is_not_the_default() {
     let mut out = Vec::new();
-    write_connack(&mut out, Version::V5, connack(ReasonCode::Success));
+    write_connack(&mut out, Version::V5, connack(ReasonCode::Success), u32::MAX);
     assert_eq!(out, [0x20, 8, 0, 0, 5, 0x27, 0, 0, 3, 0xE8]);
     let answer = ConnAck {
         receive_maximum: 9,
         maximum_qos: QoS::AtLeastOnce,
         topic_alias_maximum: 7,
         assigned_client_id: Some("abc".into()),
+        keep_alive: Some(60),
+        response_information: Some("answers/".into()),
         ..connack(ReasonCode::Success)
     };
     out.clear();
-    write_connack(&mut out, Version::V5, answer);
+    write_connack(&mut out, Version::V5, answer, u32::MAX);
     let v5::codec::Decoded::Packet(v5::codec::Packet::ConnectAck(seen), _) = decode_v5(&out) else {
         panic!("not a CONNACK");
     };
     assert_eq!(seen.receive_max.get(), 9);
     assert_eq!(seen.topic_alias_max, 7);
+    assert_eq!(seen.server_keepalive_sec, Some(60));
+    assert_eq!(seen.response_info.as_deref(), Some("answers/"));
     assert_eq!(seen.max_qos, ntex_mqtt::QoS::AtLeastOnce);
     assert_eq!(seen.assigned_client_id.as_deref(), Some("abc"));
     assert!(seen.shared_subscription_available && seen.retain_available);
