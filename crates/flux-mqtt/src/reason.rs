@@ -62,6 +62,45 @@ impl ReasonCode {
         self.as_u8() >= 0x80
     }
 
+    /// Returns the code in words, for the Reason String of an acknowledgement or a goodbye.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::GrantedQos1 => "quality of service 1 is granted",
+            Self::GrantedQos2 => "quality of service 2 is granted",
+            Self::DisconnectWithWill => "the will message is to be published",
+            Self::NoMatchingSubscribers => "nobody has subscribed to the topic",
+            Self::NoSubscriptionExisted => "there was no such subscription",
+            Self::UnspecifiedError => "the reason is not told",
+            Self::MalformedPacket => "the packet is malformed",
+            Self::ProtocolError => "the packet is not allowed here",
+            Self::ImplementationSpecificError => "the server cannot handle the packet",
+            Self::UnsupportedProtocolVersion => "the protocol version is not supported",
+            Self::ClientIdentifierNotValid => "the client identifier is not valid",
+            Self::BadUserNameOrPassword => "the user name or the password is wrong",
+            Self::NotAuthorized => "the client may not do this",
+            Self::ServerUnavailable => "the server is not available",
+            Self::ServerBusy => "the server is busy, try again later",
+            Self::Banned => "the client is banned",
+            Self::ServerShuttingDown => "the server is shutting down",
+            Self::BadAuthenticationMethod => "the authentication method is not supported",
+            Self::KeepAliveTimeout => "nothing came for one and a half times Keep Alive",
+            Self::SessionTakenOver => "another connection uses the client identifier",
+            Self::TopicFilterInvalid => "the topic filter is not valid here",
+            Self::TopicNameInvalid => "the topic name is not for clients to publish to",
+            Self::PacketIdentifierInUse => "the packet identifier belongs to an open QoS 2 message",
+            Self::PacketIdentifierNotFound => "the packet identifier is not in use",
+            Self::ReceiveMaximumExceeded => "too many messages are unacknowledged",
+            Self::TopicAliasInvalid => "the topic alias is out of range",
+            Self::PacketTooLarge => "the packet is too large",
+            Self::QuotaExceeded => "the queue of the subscriber is full",
+            Self::AdministrativeAction => "an administrator ended the connection",
+            Self::QosNotSupported => "the quality of service is above the maximum",
+            Self::SharedSubscriptionsNotSupported => "shared subscriptions are not supported",
+        }
+    }
+
     /// Returns the CONNACK return code of MQTT 3.1.1 for a refused CONNECT, or `None` where
     /// the connection is closed without CONNACK [MQTT-3.2.2-6].
     #[must_use]

@@ -21,12 +21,12 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ack::{Ack, AckKind, write_ack};
+pub(crate) use ack::{Ack, AckKind, write_ack, write_explained_ack};
 #[cfg(test)]
 pub(crate) use alias::TopicForm;
 pub(crate) use alias::{InboundAliases, OutboundAliases};
 pub(crate) use answer::{
-    ConnAck, PINGRESP, write_connack, write_disconnect, write_suback, write_unsuback,
+    ConnAck, PINGRESP, write_connack, write_disconnect, write_refusal, write_suback, write_unsuback,
 };
 pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;

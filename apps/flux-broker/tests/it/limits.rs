@@ -44,8 +44,11 @@ fn a_full_queue_drops_the_newest(broker: &Broker) {
     client.disconnect();
     for number in 0..20 {
         publisher.send(&Publish::new("a", number.to_string()).qos(1, 1).bytes(V5));
-        let ack: &[u8] = if number < 10 { &[0x40, 2, 0, 1] } else { &[0x40, 3, 0, 1, 0x97] };
-        publisher.expect(ack);
+        if number < 10 {
+            publisher.expect(&puback(1));
+        } else {
+            publisher.expect_ack(0x40, 1, 0x97);
+        }
     }
     let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
     for number in 0..10 {
@@ -66,7 +69,7 @@ fn a_message_refused_for_a_full_queue_frees_its_identifier(broker: &Broker) {
         publisher.publish("a", number.to_string(), 1);
     }
     publisher.send(&Publish::new("a", "refused").qos(2, 1).bytes(V5));
-    publisher.expect(&[0x50, 3, 0, 1, 0x97]);
+    publisher.expect_ack(0x50, 1, 0x97);
     let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
     for number in 0..10 {
         assert_eq!(client.receive_and_acknowledge().number(), number);

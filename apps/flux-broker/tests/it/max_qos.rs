@@ -41,8 +41,7 @@ fn v5_may_not_leave_a_will_above_it(broker: &Broker) {
     let will = Will::new("will", "x").qos(2);
     let connect = Connect::new(V5, "a").will(will).bytes();
     let mut client = Client::open_with(broker, V5, &connect);
-    client.expect(&[0x20, 3, 0, 0x9B, 0]);
-    client.expect_closed();
+    client.expect_refusal(0x9B);
 }
 
 fn v3_publishes_at_qos_2_and_is_delivered_at_1(broker: &Broker) {

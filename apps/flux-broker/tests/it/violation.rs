@@ -203,8 +203,7 @@ fn an_illegal_connect_of_v5_is_told_why(broker: &Broker) {
     for (bytes, code) in table {
         println!("{code:#04x} {bytes:02x?}");
         let mut client = Client::open_with(broker, V5, &bytes);
-        client.expect(&[0x20, 3, 0, code, 0]);
-        client.expect_closed();
+        client.expect_refusal(code);
     }
 }
 

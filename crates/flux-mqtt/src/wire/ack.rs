@@ -2,7 +2,7 @@
 
 use flux_session::PacketId;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, put_variable_byte_integer};
 use super::property::{self, Place};
 use super::{Frame, FrameError, PacketType, Version};
 use crate::reason::ReasonCode;
@@ -15,6 +15,17 @@ pub(crate) enum AckKind {
     PubRec,
     PubRel,
     PubComp,
+}
+
+impl AckKind {
+    const fn first_byte(self) -> u8 {
+        match self {
+            Self::PubAck => 0x40,
+            Self::PubRec => 0x50,
+            Self::PubRel => 0x62,
+            Self::PubComp => 0x70,
+        }
+    }
 }
 
 /// An acknowledgement from a client.
@@ -63,18 +74,45 @@ pub(crate) fn write_ack(
     packet_id: PacketId,
     reason: ReasonCode,
 ) {
-    let first = match kind {
-        AckKind::PubAck => 0x40,
-        AckKind::PubRec => 0x50,
-        AckKind::PubRel => 0x62,
-        AckKind::PubComp => 0x70,
-    };
+    let first = kind.first_byte();
     let [high, low] = packet_id.get().to_be_bytes();
     if version == Version::V5 && reason != ReasonCode::Success {
         out.extend_from_slice(&[first, 3, high, low, reason.as_u8()]);
     } else {
         out.extend_from_slice(&[first, 2, high, low]);
     }
+}
+
+/// Appends a PUBACK or PUBREC of MQTT 5.0 that refuses a message, with the reason in words where
+/// that is no longer than `max` bytes [MQTT-3.4.2-2], [MQTT-3.5.2-2].
+pub(crate) fn write_explained_ack(
+    out: &mut Vec<u8>,
+    kind: AckKind,
+    packet_id: PacketId,
+    reason: ReasonCode,
+    max: u32,
+) {
+    let words = reason.description().as_bytes();
+    let len = u16::try_from(words.len()).unwrap_or(u16::MAX);
+    let [high, low] = packet_id.get().to_be_bytes();
+    let mut body = vec![high, low, reason.as_u8()];
+    put_variable_byte_integer(&mut body, 3 + u32::from(len));
+    body.push(property::REASON_STRING);
+    body.extend_from_slice(&len.to_be_bytes());
+    body.extend_from_slice(words);
+    let start = out.len();
+    out.push(kind.first_byte());
+    put_variable_byte_integer(out, u32::try_from(body.len()).unwrap_or(u32::MAX));
+    out.extend_from_slice(&body);
+    if !fits(out, start, max) {
+        out.truncate(start);
+        write_ack(out, kind, Version::V5, packet_id, reason);
+    }
+}
+
+/// Whether the packet that begins at `start` has at most `max` bytes.
+pub(super) fn fits(out: &[u8], start: usize, max: u32) -> bool {
+    u32::try_from(out.len() - start).is_ok_and(|len| len <= max)
 }
 
 #[cfg(test)]

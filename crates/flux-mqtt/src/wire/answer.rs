@@ -1,9 +1,13 @@
 //! The answers that ntex-mqtt builds: CONNACK, SUBACK, UNSUBACK, DISCONNECT; and PINGRESP.
 
+use std::num::NonZeroU16;
+
 use flux_session::{PacketId, QoS};
+use ntex_bytes::ByteString;
 use ntex_mqtt::{v3, v5};
 
 use super::Version;
+use super::ack::fits;
 use super::codec::{encode_v3, encode_v5};
 use crate::reason::ReasonCode;
 
@@ -14,7 +18,6 @@ pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
 #[derive(Clone, Debug)]
 pub(crate) struct ConnAck {
     pub(crate) session_present: bool,
-    pub(crate) reason: ReasonCode,
     /// Our Receive Maximum.
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_qos: QoS,
@@ -30,67 +33,97 @@ pub(crate) struct ConnAck {
     pub(crate) response_information: Option<String>,
 }
 
-/// Appends a CONNACK, of at most `max` bytes where leaving something out allows it. A refusal that MQTT 3.1.1 has no return code for appends nothing
-/// [MQTT-3.2.2-6].
+/// Appends the CONNACK that lets a client in; `max` is the client's Maximum Packet Size.
 pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck, max: u32) {
     match version {
         Version::V31 | Version::V311 => {
-            let Some(code) = answer.reason.connect_return_code() else { return };
-            let return_code = v3::codec::ConnectAckReason::try_from(code)
-                .unwrap_or(v3::codec::ConnectAckReason::ServiceUnavailable);
             // Reserved in MQTT 3.1.
             let session_present = answer.session_present && version == Version::V311;
+            let return_code = v3::codec::ConnectAckReason::ConnectionAccepted;
             let packet = v3::codec::ConnectAck { return_code, session_present };
             encode_v3(out, v3::codec::Packet::ConnectAck(packet));
         }
         Version::V5 => {
-            let start = out.len();
+            let information = answer.response_information.clone();
             let mut packet = connack_v5(answer);
-            encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet.clone())));
-            if packet.response_info.is_some() && !fits(out, start, max) {
-                out.truncate(start);
-                packet.response_info = None;
-                encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet)));
-            }
+            explain(out, information.as_deref(), max, |out, information| {
+                packet.response_info = information;
+                encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet.clone())));
+            });
         }
     }
 }
 
 fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
-    let reason_code = v5::codec::ConnectAckReason::try_from(answer.reason.as_u8())
-        .unwrap_or(v5::codec::ConnectAckReason::UnspecifiedError);
-    let mut packet = v5::codec::ConnectAck { reason_code, ..Default::default() };
-    if answer.reason != ReasonCode::Success {
-        return packet;
+    v5::codec::ConnectAck {
+        session_present: answer.session_present,
+        receive_max: NonZeroU16::new(answer.receive_maximum).unwrap_or(NonZeroU16::MAX),
+        max_qos: match answer.maximum_qos {
+            QoS::AtMostOnce => ntex_mqtt::QoS::AtMostOnce,
+            QoS::AtLeastOnce => ntex_mqtt::QoS::AtLeastOnce,
+            QoS::ExactlyOnce => ntex_mqtt::QoS::ExactlyOnce,
+        },
+        max_packet_size: Some(answer.maximum_packet_size),
+        topic_alias_max: answer.topic_alias_maximum,
+        assigned_client_id: answer.assigned_client_id.map(Into::into),
+        server_keepalive_sec: answer.keep_alive,
+        ..v5::codec::ConnectAck::default()
     }
-    packet.session_present = answer.session_present;
-    packet.receive_max =
-        std::num::NonZeroU16::new(answer.receive_maximum).unwrap_or(std::num::NonZeroU16::MAX);
-    packet.max_qos = match answer.maximum_qos {
-        QoS::AtMostOnce => ntex_mqtt::QoS::AtMostOnce,
-        QoS::AtLeastOnce => ntex_mqtt::QoS::AtLeastOnce,
-        QoS::ExactlyOnce => ntex_mqtt::QoS::ExactlyOnce,
-    };
-    packet.max_packet_size = Some(answer.maximum_packet_size);
-    packet.topic_alias_max = answer.topic_alias_maximum;
-    packet.assigned_client_id = answer.assigned_client_id.map(Into::into);
-    packet.server_keepalive_sec = answer.keep_alive;
-    packet.response_info = answer.response_information.map(Into::into);
-    packet
 }
 
-/// Whether the packet that begins at `start` has at most `max` bytes.
-fn fits(out: &[u8], start: usize, max: u32) -> bool {
-    u32::try_from(out.len() - start).is_ok_and(|len| len <= max)
+/// Appends the CONNACK that refuses a client, in words as well. A refusal that MQTT 3.1.1 has no
+/// return code for appends nothing [MQTT-3.2.2-6], and so does one that does not fit.
+pub(crate) fn write_refusal(
+    out: &mut Vec<u8>,
+    version: Version,
+    reason: ReasonCode,
+    words: Option<&str>,
+    max: u32,
+) {
+    match version {
+        Version::V31 | Version::V311 => {
+            let Some(code) = reason.connect_return_code() else { return };
+            let return_code = v3::codec::ConnectAckReason::try_from(code)
+                .unwrap_or(v3::codec::ConnectAckReason::ServiceUnavailable);
+            let packet = v3::codec::ConnectAck { return_code, session_present: false };
+            encode_v3(out, v3::codec::Packet::ConnectAck(packet));
+        }
+        Version::V5 => explain(out, words, max, |out, reason_string| {
+            let reason_code = v5::codec::ConnectAckReason::try_from(reason.as_u8())
+                .unwrap_or(v5::codec::ConnectAckReason::UnspecifiedError);
+            let packet = v5::codec::ConnectAck { reason_code, reason_string, ..Default::default() };
+            encode_v5(out, v5::codec::Packet::ConnectAck(Box::new(packet)));
+        }),
+    }
 }
 
-/// Appends a SUBACK with one reason code for each filter, in their order [MQTT-3.9.3-1].
+/// Appends what `write` makes of the text, or of none where the packet would be larger than `max`:
+/// a Reason String may not be what makes it too large [MQTT-3.14.2-3]. Without it the packet may
+/// still be.
+fn explain(
+    out: &mut Vec<u8>,
+    text: Option<&str>,
+    max: u32,
+    mut write: impl FnMut(&mut Vec<u8>, Option<ByteString>),
+) {
+    let start = out.len();
+    write(out, text.map(ByteString::from));
+    if text.is_some() && !fits(out, start, max) {
+        out.truncate(start);
+        write(out, None);
+    }
+}
+
+/// Appends a SUBACK with one reason code for each filter, in their order [MQTT-3.9.3-1], and why
+/// some failed in words.
 /// MQTT 3.1 can say no failure: there every code is one that grants.
 pub(crate) fn write_suback(
     out: &mut Vec<u8>,
     version: Version,
     packet_id: PacketId,
     codes: &[ReasonCode],
+    words: Option<&str>,
+    max: u32,
 ) {
     match version {
         Version::V31 | Version::V311 => {
@@ -105,7 +138,7 @@ pub(crate) fn write_suback(
             let packet_id = packet_id.into();
             encode_v3(out, v3::codec::Packet::SubscribeAck { packet_id, status });
         }
-        Version::V5 => {
+        Version::V5 => explain(out, words, max, |out, reason_string| {
             let code = |reason: &ReasonCode| {
                 v5::codec::SubscribeAckReason::try_from(reason.as_u8())
                     .unwrap_or(v5::codec::SubscribeAckReason::UnspecifiedError)
@@ -113,11 +146,11 @@ pub(crate) fn write_suback(
             let packet = v5::codec::SubscribeAck {
                 packet_id: packet_id.into(),
                 properties: Vec::new(),
-                reason_string: None,
+                reason_string,
                 status: codes.iter().map(code).collect(),
             };
             encode_v5(out, v5::codec::Packet::SubscribeAck(packet));
-        }
+        }),
     }
 }
 
@@ -127,13 +160,15 @@ pub(crate) fn write_unsuback(
     version: Version,
     packet_id: PacketId,
     codes: &[ReasonCode],
+    words: Option<&str>,
+    max: u32,
 ) {
     match version {
         Version::V31 | Version::V311 => {
             let packet_id = packet_id.into();
             encode_v3(out, v3::codec::Packet::UnsubscribeAck { packet_id });
         }
-        Version::V5 => {
+        Version::V5 => explain(out, words, max, |out, reason_string| {
             let code = |reason: &ReasonCode| {
                 v5::codec::UnsubscribeAckReason::try_from(reason.as_u8())
                     .unwrap_or(v5::codec::UnsubscribeAckReason::UnspecifiedError)
@@ -141,19 +176,28 @@ pub(crate) fn write_unsuback(
             let packet = v5::codec::UnsubscribeAck {
                 packet_id: packet_id.into(),
                 properties: Vec::new(),
-                reason_string: None,
+                reason_string,
                 status: codes.iter().map(code).collect(),
             };
             encode_v5(out, v5::codec::Packet::UnsubscribeAck(packet));
-        }
+        }),
     }
 }
 
-/// Appends a DISCONNECT; a server of MQTT 3.1.1 has none and just closes.
-pub(crate) fn write_disconnect(out: &mut Vec<u8>, version: Version, reason: ReasonCode) {
+/// Appends a DISCONNECT, in words as well; a server of MQTT 3.1.1 has none and just closes.
+pub(crate) fn write_disconnect(
+    out: &mut Vec<u8>,
+    version: Version,
+    reason: ReasonCode,
+    words: Option<&str>,
+    max: u32,
+) {
     if version == Version::V5 {
-        let code = v5::codec::DisconnectReasonCode::try_from(reason.as_u8())
-            .unwrap_or(v5::codec::DisconnectReasonCode::UnspecifiedError);
-        encode_v5(out, v5::codec::Packet::Disconnect(v5::codec::Disconnect::new(code)));
+        explain(out, words, max, |out, words| {
+            let code = v5::codec::DisconnectReasonCode::try_from(reason.as_u8())
+                .unwrap_or(v5::codec::DisconnectReasonCode::UnspecifiedError);
+            let packet = v5::codec::Disconnect::new(code).reason_string(words);
+            encode_v5(out, v5::codec::Packet::Disconnect(packet));
+        });
     }
 }

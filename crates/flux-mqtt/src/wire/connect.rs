@@ -28,6 +28,8 @@ pub(crate) struct Connect {
     pub(crate) maximum_packet_size: u32,
     /// How many topic aliases the client takes.
     pub(crate) topic_alias_maximum: u16,
+    /// Request Problem Information: whether acknowledgements may carry a Reason String.
+    pub(crate) wants_problem_information: bool,
     /// Request Response Information.
     pub(crate) wants_response_information: bool,
     /// The client wants enhanced authentication.
@@ -60,6 +62,8 @@ pub(crate) struct ConnectError {
     /// In which version to answer with CONNACK; `None` closes without a word.
     pub(crate) answer: Option<Version>,
     pub(crate) reason: ReasonCode,
+    /// The client's Maximum Packet Size in bytes, as far as CONNECT was understood.
+    pub(crate) maximum_packet_size: u32,
     #[source]
     pub(crate) source: Option<FrameError>,
 }
@@ -68,57 +72,67 @@ impl Connect {
     pub(crate) fn read(frame: &Frame<'_>) -> Result<Self, ConnectError> {
         let mut cursor = frame.cursor();
         let version = read_version(&mut cursor)?;
-        let malformed = |error: FrameError| ConnectError {
-            // MQTT 3.1.1 closes without CONNACK [MQTT-3.1.4-1]; 5.0 may say why (section 4.13).
-            answer: (version == Version::V5).then_some(version),
-            reason: error.reason_code(),
-            source: Some(error),
-        };
-        frame.packet_type.check_flags(frame.flags, Some(version)).map_err(malformed)?;
-        Self::read_rest(cursor, version).map_err(malformed)
+        let mut connect = Self::new(version);
+        let flags = frame.packet_type.check_flags(frame.flags, Some(version));
+        match flags.and_then(|()| connect.read_rest(cursor)) {
+            Ok(()) => Ok(connect),
+            Err(error) => Err(ConnectError {
+                // MQTT 3.1.1 closes without CONNACK [MQTT-3.1.4-1]; 5.0 may say why (section 4.13).
+                answer: (version == Version::V5).then_some(version),
+                reason: error.reason_code(),
+                maximum_packet_size: connect.maximum_packet_size,
+                source: Some(error),
+            }),
+        }
     }
 
-    /// Reads from the connect flags to the end.
-    fn read_rest(mut cursor: Cursor<'_>, version: Version) -> Result<Self, FrameError> {
-        let flags = cursor.u8()?;
-        check_flags(flags, version)?;
-        let clean_start = flags & CLEAN_START != 0;
-        let mut connect = Self {
+    /// A CONNECT that leaves out what may be left out.
+    const fn new(version: Version) -> Self {
+        Self {
             version,
-            clean_start,
-            keep_alive: cursor.u16()?,
+            clean_start: false,
+            keep_alive: 0,
             session_expiry: 0,
             receive_maximum: u16::MAX,
             maximum_packet_size: u32::MAX,
             topic_alias_maximum: 0,
+            wants_problem_information: true,
             wants_response_information: false,
             enhanced_authentication: false,
             client_id: String::new(),
             username: None,
             password: None,
             will: None,
-        };
+        }
+    }
+
+    /// Reads from the connect flags to the end.
+    fn read_rest(&mut self, mut cursor: Cursor<'_>) -> Result<(), FrameError> {
+        let version = self.version;
+        let flags = cursor.u8()?;
+        check_flags(flags, version)?;
+        self.clean_start = flags & CLEAN_START != 0;
+        self.keep_alive = cursor.u16()?;
         match version {
             // A session without Clean Session lasts until somebody ends it [MQTT-3.1.2-4].
             Version::V31 | Version::V311 => {
-                connect.session_expiry = if clean_start { 0 } else { u32::MAX }
+                self.session_expiry = if self.clean_start { 0 } else { u32::MAX }
             }
-            Version::V5 => connect.read_properties(&mut cursor)?,
+            Version::V5 => self.read_properties(&mut cursor)?,
         }
-        connect.client_id = cursor.string()?.to_owned();
+        self.client_id = cursor.string()?.to_owned();
         if flags & WILL != 0 {
-            connect.will = Some(Will::read(&mut cursor, flags, version)?);
+            self.will = Some(Will::read(&mut cursor, flags, version)?);
         }
         // In MQTT 3.1 the remaining length takes precedence over these flags (section 3.1 of 3.1).
         let is_there = |cursor: Cursor<'_>| version != Version::V31 || !cursor.is_empty();
         if flags & USER_NAME != 0 && is_there(cursor) {
-            connect.username = Some(cursor.string()?.to_owned());
+            self.username = Some(cursor.string()?.to_owned());
         }
         if flags & PASSWORD != 0 && is_there(cursor) {
-            connect.password = Some(Bytes::copy_from_slice(cursor.binary()?));
+            self.password = Some(Bytes::copy_from_slice(cursor.binary()?));
         }
-        cursor.finish()?;
-        Ok(connect)
+        cursor.finish()
     }
 
     fn read_properties(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FrameError> {
@@ -130,6 +144,9 @@ impl Connect {
             property::MAXIMUM_PACKET_SIZE => self.maximum_packet_size = property.number,
             property::TOPIC_ALIAS_MAXIMUM => {
                 self.topic_alias_maximum = u16::try_from(property.number).unwrap_or(u16::MAX);
+            }
+            property::REQUEST_PROBLEM_INFORMATION => {
+                self.wants_problem_information = property.number == 1;
             }
             property::REQUEST_RESPONSE_INFORMATION => {
                 self.wants_response_information = property.number == 1;
@@ -169,11 +186,13 @@ fn read_version(cursor: &mut Cursor<'_>) -> Result<Version, ConnectError> {
     let silent = |error: FrameError| ConnectError {
         answer: None,
         reason: error.reason_code(),
+        maximum_packet_size: u32::MAX,
         source: Some(error),
     };
     let unsupported = |answer| ConnectError {
         answer,
         reason: ReasonCode::UnsupportedProtocolVersion,
+        maximum_packet_size: u32::MAX,
         source: None,
     };
     let name = cursor.binary().map_err(silent)?;

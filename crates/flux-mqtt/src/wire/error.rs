@@ -129,6 +129,14 @@ pub enum FrameError {
 }
 
 impl FrameError {
+    /// Returns the error and what caused it, in one sentence for the Reason String.
+    pub(crate) fn explanation(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Returns what to tell the peer in CONNACK or DISCONNECT (section 4.13).
     ///
     /// No `_` arm: a new way to fail must choose its reason code to compile.

@@ -9,6 +9,7 @@ use flux_session::{Connection, QoS, SessionExpiry, Timestamp, Will};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
+use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
 use super::publish::tell_lost;
@@ -38,14 +39,8 @@ impl Worker {
         let head = 1 + usize::from(connect.will.is_some());
         let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
         if own.is_empty() || own.contains(&Verdict::Deny) {
-            let reason = ReasonCode::NotAuthorized;
-            return self.refuse(
-                id,
-                Some(connect.version),
-                reason,
-                Some(client.client_id.clone()),
-                fx,
-            );
+            let refusal = Refusal::of(connect, ReasonCode::NotAuthorized);
+            return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
         let claim = Claim {
             attachment: Attachment { worker: self.id, connection: id },
@@ -68,6 +63,7 @@ impl Worker {
             generation: claimed.generation,
             patience: patience(self.server_keep_alive(connect).unwrap_or(connect.keep_alive)),
             maximum_packet_size: connect.maximum_packet_size,
+            wants_problem_information: connect.wants_problem_information,
             inbound_aliases: InboundAliases::new(self.settings.topic_alias_maximum),
             outbound_aliases: OutboundAliases::new(
                 connect.topic_alias_maximum.min(self.settings.topic_alias_maximum_cap),
@@ -213,7 +209,6 @@ impl Worker {
         let response_information = self.settings.response_information.clone();
         ConnAck {
             session_present,
-            reason: ReasonCode::Success,
             receive_maximum: self.settings.session.inbound_receive_maximum,
             maximum_qos: self.settings.max_qos,
             maximum_packet_size: self.settings.max_packet_size,

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials, Refusal};
+use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials};
 use flux_eventbus::Event;
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
@@ -15,7 +15,7 @@ use super::connection::{Admission, Candidate, Stage};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::wire::{ConnAck, Connect, Frame, PacketType, Version, write_connack};
+use crate::wire::{Connect, Frame, FrameError, PacketType, Version, write_connack, write_refusal};
 
 impl Worker {
     pub(super) fn opened(
@@ -48,29 +48,46 @@ impl Worker {
             Ok(connect) => self.candidate(id, connect, fx),
             Err(error) => {
                 tracing::debug!(%error, source = ?error.source, "CONNECT is refused");
-                self.refuse(id, error.answer, error.reason, None, fx)
+                let refusal = Refusal {
+                    version: error.answer,
+                    reason: error.reason,
+                    words: error.source.as_ref().map(FrameError::explanation),
+                    maximum_packet_size: error.maximum_packet_size,
+                };
+                self.refuse(id, &refusal, None, fx)
             }
         }
     }
 
     fn candidate(&mut self, id: ConnectionId, connect: Connect, fx: &mut impl Effects) -> Stage {
-        let version = Some(connect.version);
         if connect.enhanced_authentication {
-            return self.refuse(id, version, ReasonCode::BadAuthenticationMethod, None, fx);
+            return self.refuse(
+                id,
+                &Refusal::of(&connect, ReasonCode::BadAuthenticationMethod),
+                None,
+                fx,
+            );
         }
         // [MQTT-3.2.2-12]; MQTT 3.1.1 knows no maximum, there nobody is granted more than ours.
         let will_qos = connect.will.as_ref().map_or(QoS::AtMostOnce, |will| will.qos);
         if connect.version == Version::V5 && will_qos > self.settings.max_qos {
-            return self.refuse(id, version, ReasonCode::QosNotSupported, None, fx);
+            return self.refuse(id, &Refusal::of(&connect, ReasonCode::QosNotSupported), None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
         if !is_legal_client_id(&connect) {
-            return self.refuse(id, version, ReasonCode::ClientIdentifierNotValid, None, fx);
+            return self.refuse(
+                id,
+                &Refusal::of(&connect, ReasonCode::ClientIdentifierNotValid),
+                None,
+                fx,
+            );
         }
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
         if !self.can_be_welcomed(&connect, &client_id, is_assigned) {
-            return self.refuse(id, None, ReasonCode::PacketTooLarge, Some(client_id), fx);
+            let refusal =
+                Refusal { version: None, ..Refusal::of(&connect, ReasonCode::PacketTooLarge) };
+            return self.refuse(id, &refusal, Some(client_id), fx);
         }
         let mut credentials = Credentials::new(client_id.clone());
         credentials.username = connect.username.as_deref().map(Into::into);
@@ -128,9 +145,8 @@ impl Worker {
                     self.ask_rights(now, id, *candidate, client, fx)
                 }
                 Authentication::Refused(refusal) => {
-                    let reason = refusal_code(refusal);
-                    let version = Some(candidate.connect.version);
-                    self.refuse(id, version, reason, Some(candidate.client_id), fx)
+                    let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));
+                    self.refuse(id, &refusal, Some(candidate.client_id), fx)
                 }
             },
             other @ (Stage::Fresh | Stage::Authorizing(_) | Stage::Online(_) | Stage::Closing) => {
@@ -176,30 +192,44 @@ impl Worker {
     pub(super) fn refuse(
         &mut self,
         id: ConnectionId,
-        answer: Option<Version>,
-        reason: ReasonCode,
+        refusal: &Refusal,
         client_id: Option<Arc<str>>,
         fx: &mut impl Effects,
     ) -> Stage {
-        if let Some(version) = answer {
-            let connack = ConnAck {
-                session_present: false,
-                reason,
-                receive_maximum: u16::MAX,
-                maximum_qos: QoS::ExactlyOnce,
-                maximum_packet_size: u32::MAX,
-                topic_alias_maximum: 0,
-                assigned_client_id: None,
-                keep_alive: None,
-                response_information: None,
-            };
-            write_connack(&mut self.answers, version, connack, u32::MAX);
-            self.send_answers(id, fx);
+        let Refusal { version, reason, words, maximum_packet_size: max } = refusal;
+        if let Some(version) = version {
+            let mut connack = Vec::new();
+            write_refusal(&mut connack, *version, *reason, words.as_deref(), *max);
+            if u32::try_from(connack.len()).is_ok_and(|len| (1..=*max).contains(&len)) {
+                fx.send(id, &connack);
+            }
         }
         let peer = self.connections.peer(id);
         fx.event(Event::ConnectRefused { client_id, peer, code: reason.as_u8() });
         fx.close(id);
         Stage::Closing
+    }
+}
+
+/// Why a client may not come in, and what it is told.
+pub(super) struct Refusal {
+    /// In which version to answer; `None` closes without a word.
+    version: Option<Version>,
+    reason: ReasonCode,
+    words: Option<String>,
+    /// The client's Maximum Packet Size in bytes.
+    maximum_packet_size: u32,
+}
+
+impl Refusal {
+    /// Refuses a CONNECT that was understood.
+    pub(super) fn of(connect: &Connect, reason: ReasonCode) -> Self {
+        Self {
+            version: Some(connect.version),
+            reason,
+            words: Some(reason.description().to_owned()),
+            maximum_packet_size: connect.maximum_packet_size,
+        }
     }
 }
 
@@ -230,7 +260,8 @@ fn is_legal_client_id(connect: &Connect) -> bool {
 }
 
 /// What a refusal is called on the wire (sections 3.2.2.2 and, in 3.1.1, 3.2.2.3).
-const fn refusal_code(refusal: Refusal) -> ReasonCode {
+const fn refusal_code(refusal: flux_auth::Refusal) -> ReasonCode {
+    use flux_auth::Refusal;
     match refusal {
         Refusal::BadUserNameOrPassword => ReasonCode::BadUserNameOrPassword,
         Refusal::NotAuthorized => ReasonCode::NotAuthorized,

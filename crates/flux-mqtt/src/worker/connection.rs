@@ -10,6 +10,7 @@ use flux_topic::TopicFilter;
 
 use super::timers::TimerId;
 use crate::names::ConnectionId;
+use crate::reason::ReasonCode;
 use crate::session::SharedSession;
 use crate::wire::{Connect, InboundAliases, OutboundAliases, Version};
 
@@ -71,6 +72,8 @@ pub(super) struct Online {
     pub(super) patience: Option<Duration>,
     /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
     pub(super) maximum_packet_size: u32,
+    /// Whether acknowledgements may say in words why something failed [MQTT-3.1.2-29].
+    pub(super) wants_problem_information: bool,
     pub(super) inbound_aliases: InboundAliases,
     pub(super) outbound_aliases: OutboundAliases,
     /// It does not read its answers, so we do not read from it.
@@ -79,6 +82,14 @@ pub(super) struct Online {
     pub(super) parked: Option<Vec<u8>>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
+}
+
+impl Online {
+    /// Why something failed, for an acknowledgement; not for a client that wants no words.
+    pub(super) fn words(&self, codes: &[ReasonCode]) -> Option<&'static str> {
+        let failed = codes.iter().find(|code| code.is_error())?;
+        self.wants_problem_information.then(|| failed.description())
+    }
 }
 
 impl Connections {

@@ -58,6 +58,20 @@ impl End {
         }
     }
 
+    /// The same in words.
+    fn words(&self) -> Option<String> {
+        match self {
+            Self::Violation(error) => Some(error.explanation()),
+            Self::ByClient(_)
+            | Self::Lost
+            | Self::KeepAlive
+            | Self::TakenOver
+            | Self::Overflow
+            | Self::Kicked
+            | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
+        }
+    }
+
     /// What the end means for the session.
     fn departure(&self) -> Departure {
         match self {
@@ -149,8 +163,9 @@ impl Worker {
         }
         if let Some(reason) = end.reason_code() {
             let mut goodbye = Vec::new();
-            write_disconnect(&mut goodbye, online.version, reason);
-            if u32::try_from(goodbye.len()).is_ok_and(|len| len <= online.maximum_packet_size) {
+            let (words, max) = (end.words(), online.maximum_packet_size);
+            write_disconnect(&mut goodbye, online.version, reason, words.as_deref(), max);
+            if u32::try_from(goodbye.len()).is_ok_and(|len| len <= max) {
                 fx.send(id, &goodbye);
             }
         }

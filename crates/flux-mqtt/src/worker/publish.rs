@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::names::ConnectionId;
 use crate::reason::{ReasonCode, lost, not_taken};
 use crate::session::SharedSession;
-use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack};
+use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack, write_explained_ack};
 
 impl Worker {
     pub(super) fn publish(
@@ -150,7 +150,11 @@ impl Worker {
         kind: AckKind,
         reason: ReasonCode,
     ) {
-        if let Some(packet_id) = publish.packet_id {
+        let Some(packet_id) = publish.packet_id else { return };
+        if online.version == Version::V5 && online.words(&[reason]).is_some() {
+            let max = online.maximum_packet_size;
+            write_explained_ack(&mut self.answers, kind, packet_id, reason, max);
+        } else {
             write_ack(&mut self.answers, kind, online.version, packet_id, reason);
         }
     }

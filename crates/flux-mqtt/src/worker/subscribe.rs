@@ -57,7 +57,8 @@ impl Worker {
         let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
             return Err(End::TakenOver);
         };
-        write_suback(&mut self.answers, online.version, packet.packet_id, &codes);
+        let (words, max) = (online.words(&codes), online.maximum_packet_size);
+        write_suback(&mut self.answers, online.version, packet.packet_id, &codes, words, max);
         self.send_retained(now, &online.session, &granted, fx);
         Ok(())
     }
@@ -157,7 +158,8 @@ impl Worker {
             false => ReasonCode::NoSubscriptionExisted,
         };
         let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
-        write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes);
+        let (words, max) = (online.words(&codes), online.maximum_packet_size);
+        write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes, words, max);
         let filters = packet.filters.iter().zip(&existed);
         for (filter, _) in filters.filter(|(_, existed)| **existed) {
             fx.event(Event::Unsubscribed {

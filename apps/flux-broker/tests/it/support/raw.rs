@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::property::split_integer;
 use super::{
-    Broker, Connect, DEADLINE, PINGREQ, PINGRESP, Properties, Publish, Received, Version, puback,
-    pubcomp, pubrec, pubrel,
+    Broker, Connect, DEADLINE, PINGREQ, PINGRESP, Properties, Publish, Received, Version, packet,
+    puback, pubcomp, pubrec, pubrel,
 };
 
 /// A network connection; what must come has a deadline, after which the test fails.
@@ -19,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) session_present: bool,
     /// The properties of CONNACK.
     pub(crate) connack: Properties,
+    /// The last Reason String.
+    pub(crate) words: String,
 }
 
 impl Client {
@@ -35,6 +37,7 @@ impl Client {
             version,
             session_present: false,
             connack: Properties::default(),
+            words: String::new(),
         }
     }
 
@@ -200,10 +203,43 @@ impl Client {
     pub(crate) fn expect_disconnect(&mut self, code: u8) {
         if self.version == Version::V5 {
             let packet = self.packet();
-            let is_right = matches!(packet[..], [0xE0, 1, got] | [0xE0, 2, got, 0] if got == code);
-            assert!(is_right, "not DISCONNECT {code:#04x}: {packet:02x?}");
+            let (_, body) = split_integer(&packet[1..]);
+            assert_eq!((packet[0], body[0]), (0xE0, code), "DISCONNECT: {packet:02x?}");
+            self.expect_words(&body[1..]);
         }
         self.expect_closed();
+    }
+
+    /// CONNACK of MQTT 5.0 with this code and the reason in words, and the end.
+    #[track_caller]
+    pub(crate) fn expect_refusal(&mut self, code: u8) {
+        let packet = self.packet();
+        let (_, body) = split_integer(&packet[1..]);
+        assert_eq!((packet[0], &body[..2]), (0x20, &[0, code][..]), "CONNACK: {packet:02x?}");
+        self.expect_words(&body[2..]);
+        self.expect_closed();
+    }
+
+    /// Properties that are a Reason String and nothing else; returns what follows.
+    #[track_caller]
+    fn expect_words<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (properties, rest) = Properties::split(bytes);
+        self.words = properties.text(0x1F).expect("a reason string");
+        assert!(self.words.len() > 9 && properties.0.len() == 1, "{properties:?}");
+        rest
+    }
+
+    /// SUBACK 0x90 or UNSUBACK 0xB0 with these codes; with words where MQTT 5.0 says a failure.
+    #[track_caller]
+    pub(crate) fn expect_codes(&mut self, first: u8, id: u16, codes: &[u8]) {
+        if self.version != Version::V5 || codes.iter().all(|code| *code < 0x80) {
+            let parts = [&id.to_be_bytes()[..], &self.version.properties(&[]), codes];
+            return self.expect(&packet(first, &parts));
+        }
+        let packet = self.packet();
+        let (_, body) = split_integer(&packet[1..]);
+        assert_eq!((packet[0], &body[..2]), (first, &id.to_be_bytes()[..]), "{packet:02x?}");
+        assert_eq!(self.expect_words(&body[2..]), codes);
     }
 
     /// Nothing waits for this client. Whatever was offered to its session by now would come
@@ -262,13 +298,15 @@ impl Client {
         assert!(matches!(ack[..], [f, _, 0, 1] | [f, _, 0, 1, 0x10] if f == first), "{ack:02x?}");
     }
 
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP with this reason code.
+    /// PUBACK or PUBREC with this reason code; of a failure also in words.
     #[track_caller]
     pub(crate) fn expect_ack(&mut self, first: u8, id: u16, code: u8) {
         let ack = self.packet();
-        let is_right =
-            ack[0] == first && ack[2..4] == id.to_be_bytes() && ack.get(4) == Some(&code);
+        let is_right = ack[0] == first && ack[2..4] == id.to_be_bytes() && ack[4] == code;
         assert!(is_right, "expected {first:#04x} {id} {code:#04x}: {ack:02x?}");
+        if code >= 0x80 {
+            self.expect_words(&ack[5..]);
+        }
     }
 
     /// Leaves in peace: no will, and the broker is done with the connection.

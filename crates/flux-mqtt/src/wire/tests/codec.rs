@@ -17,8 +17,8 @@ use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
 use crate::wire::{
     Ack, AckKind, ConnAck, Connect, InboundAliases, Publish, Subscribe, TopicForm, Version,
-    publish_len, write_ack, write_connack, write_disconnect, write_publish, write_suback,
-    write_unsuback,
+    publish_len, write_ack, write_connack, write_disconnect, write_explained_ack, write_publish,
+    write_refusal, write_suback, write_unsuback,
 };
 
 fn decode_v5(bytes: &[u8]) -> v5::codec::Decoded {
@@ -313,12 +313,11 @@ fn no_reason_code_is_lost_on_its_way_out() {
     ];
     for reason in goodbyes {
         let mut out = Vec::new();
-        write_disconnect(&mut out, Version::V5, reason);
+        write_disconnect(&mut out, Version::V5, reason, None, u32::MAX);
         let code = if out[1] == 0 { 0 } else { out[2] };
         assert_eq!(code, reason.as_u8(), "DISCONNECT {reason:?}");
     }
     let refusals = [
-        R::Success,
         R::MalformedPacket,
         R::ProtocolError,
         R::ImplementationSpecificError,
@@ -335,7 +334,7 @@ fn no_reason_code_is_lost_on_its_way_out() {
     ];
     for reason in refusals {
         let mut out = Vec::new();
-        write_connack(&mut out, Version::V5, connack(reason), u32::MAX);
+        write_refusal(&mut out, Version::V5, reason, None, u32::MAX);
         assert_eq!((out[2], out[3]), (0, reason.as_u8()), "CONNACK {reason:?}");
     }
     let codes = [
@@ -348,20 +347,26 @@ fn no_reason_code_is_lost_on_its_way_out() {
     ];
     let id = PacketId::new(7).unwrap();
     let mut out = Vec::new();
-    write_suback(&mut out, Version::V5, id, &codes);
+    write_suback(&mut out, Version::V5, id, &codes, None, u32::MAX);
     assert_eq!(out, [0x90, 9, 0, 7, 0, 0, 1, 2, 0x87, 0x9E, 0x97]);
     out.clear();
-    write_suback(&mut out, Version::V311, id, &codes);
+    write_suback(&mut out, Version::V311, id, &codes, None, u32::MAX);
     assert_eq!(out, [0x90, 8, 0, 7, 0, 1, 2, 0x80, 0x80, 0x80]);
     out.clear();
-    write_unsuback(&mut out, Version::V5, id, &[R::Success, R::NoSubscriptionExisted]);
+    write_unsuback(
+        &mut out,
+        Version::V5,
+        id,
+        &[R::Success, R::NoSubscriptionExisted],
+        None,
+        u32::MAX,
+    );
     assert_eq!(out, [0xB0, 5, 0, 7, 0, 0, 0x11]);
 }
 
-fn connack(reason: ReasonCode) -> ConnAck {
+fn connack() -> ConnAck {
     ConnAck {
         session_present: false,
-        reason,
         receive_maximum: 65_535,
         maximum_qos: QoS::ExactlyOnce,
         maximum_packet_size: 1_000,
@@ -376,7 +381,7 @@ fn connack(reason: ReasonCode) -> ConnAck {
 #[test]
 fn connack_announces_only_what_is_not_the_default() {
     let mut out = Vec::new();
-    write_connack(&mut out, Version::V5, connack(ReasonCode::Success), u32::MAX);
+    write_connack(&mut out, Version::V5, connack(), u32::MAX);
     assert_eq!(out, [0x20, 8, 0, 0, 5, 0x27, 0, 0, 3, 0xE8]);
     let answer = ConnAck {
         receive_maximum: 9,
@@ -385,7 +390,7 @@ fn connack_announces_only_what_is_not_the_default() {
         assigned_client_id: Some("abc".into()),
         keep_alive: Some(60),
         response_information: Some("answers/".into()),
-        ..connack(ReasonCode::Success)
+        ..connack()
     };
     out.clear();
     write_connack(&mut out, Version::V5, answer, u32::MAX);
@@ -399,4 +404,48 @@ fn connack_announces_only_what_is_not_the_default() {
     assert_eq!(seen.max_qos, ntex_mqtt::QoS::AtLeastOnce);
     assert_eq!(seen.assigned_client_id.as_deref(), Some("abc"));
     assert!(seen.shared_subscription_available && seen.retain_available);
+}
+
+/// Every reason string is read by the codec, and is left out where it would not fit.
+#[test]
+fn a_reason_string_goes_where_it_fits() {
+    use v5::codec::{Decoded, Packet};
+    #[track_caller]
+    fn check(write: impl Fn(&mut Vec<u8>, u32), expected: &str) {
+        let words = |max: u32| {
+            let mut out = b"before".to_vec();
+            write(&mut out, max);
+            assert_eq!(out[..6], *b"before");
+            let Decoded::Packet(packet, _) = decode_v5(&out[6..]) else { panic!("no packet") };
+            let words = match packet {
+                Packet::ConnectAck(packet) => packet.reason_string,
+                Packet::Disconnect(packet) => packet.reason_string,
+                Packet::PublishAck(packet) | Packet::PublishReceived(packet) => {
+                    packet.reason_string
+                }
+                Packet::SubscribeAck(packet) => packet.reason_string,
+                Packet::UnsubscribeAck(packet) => packet.reason_string,
+                other => panic!("{other:?}"),
+            };
+            (out.len() - 6, words.map(|words| words.to_string()))
+        };
+        let (len, with) = words(u32::MAX);
+        assert_eq!(with.as_deref(), Some(expected));
+        let len = u32::try_from(len).unwrap();
+        assert_eq!(words(len).1.as_deref(), Some(expected));
+        assert_eq!(words(len - 1).1, None);
+        assert_eq!(words(0).1, None);
+    }
+    let id = PacketId::new(7).unwrap();
+    let reason = ReasonCode::NotAuthorized;
+    for words in ["short", &"long ".repeat(60)] {
+        let some = Some(words);
+        check(|out, max| write_refusal(out, Version::V5, reason, some, max), words);
+        check(|out, max| write_disconnect(out, Version::V5, reason, some, max), words);
+        check(|out, max| write_suback(out, Version::V5, id, &[reason], some, max), words);
+        check(|out, max| write_unsuback(out, Version::V5, id, &[reason], some, max), words);
+    }
+    for kind in [AckKind::PubAck, AckKind::PubRec] {
+        check(|out, max| write_explained_ack(out, kind, id, reason, max), reason.description());
+    }
 }
