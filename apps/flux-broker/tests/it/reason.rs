@@ -1,9 +1,14 @@
 //! Reason codes where they belong, and why something failed in words (sections 2.4, 3.1.2.11.7).
 
-use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Publish, packet, string};
+use crate::support::Version::{V5, V31, V311};
+use crate::support::{Broker, Client, Connect, Publish, packet, pubcomp, pubrec, pubrel, string};
 
 scenarios! {
+    an_identifier_of_an_open_qos_2_message_is_in_use,
+    an_identifier_in_use_is_so_across_connections,
+    older_versions_cannot_say_that_an_identifier_is_in_use,
+    a_pubrel_or_pubrec_of_nothing_is_not_found,
+    a_message_without_subscribers_is_told_so,
     a_failure_is_told_in_words,
     a_client_that_wants_no_words_gets_them_at_its_end_only,
     words_are_left_out_where_they_do_not_fit,
@@ -101,4 +106,74 @@ fn a_goodbye_says_what_was_wrong(broker: &Broker) {
     let _new = Client::connect(broker, &Connect::new(V5, "a"));
     old.expect_disconnect(0x8E);
     assert!(old.words.contains("another connection"));
+}
+
+fn an_identifier_of_an_open_qos_2_message_is_in_use(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
+    client.subscribe("a", 0);
+    client.send(&Publish::new("a", "open").qos(2, 7).bytes(V5));
+    client.expect(&pubrec(7));
+    client.expect_publish(&Publish::new("a", "open"));
+    client.send(&Publish::new("a", "refused").qos(1, 7).bytes(V5));
+    client.expect_ack(0x40, 7, 0x91);
+    client.send(&Publish::new("asked/a", "refused").qos(1, 7).bytes(V5));
+    client.expect_ack(0x40, 7, 0x91);
+    client.send(&V5.subscribe(7, &[("b", 0), ("asked/c", 0)]));
+    client.expect_codes(0x90, 7, &[0x91, 0x91]);
+    client.send(&V5.unsubscribe(7, &["a", "b"]));
+    client.expect_codes(0xB0, 7, &[0x91, 0x91]);
+    // Nothing of it was done, and the message is still open.
+    client.publish("b", "x", 0);
+    client.publish_packet(&Publish::new("a", "other identifier").qos(1, 1), 1);
+    client.expect_publish(&Publish::new("a", "other identifier"));
+    client.send(&pubrel(7));
+    client.expect(&pubcomp(7));
+    client.send(&V5.unsubscribe(7, &["a", "b"]));
+    client.expect(&V5.unsuback(7, &[0, 0x11]));
+    client.expect_nothing();
+}
+
+fn an_identifier_in_use_is_so_across_connections(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::persistent(V5, "a"));
+    client.send(&Publish::new("a", "open").qos(2, 7).bytes(V5));
+    client.expect_ack(0x50, 7, 0x10);
+    client.disconnect();
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    client.send(&Publish::new("a", "refused").qos(1, 7).bytes(V5));
+    client.expect_ack(0x40, 7, 0x91);
+}
+
+fn older_versions_cannot_say_that_an_identifier_is_in_use(broker: &Broker) {
+    for version in [V31, V311] {
+        let mut client = Client::connect(broker, &Connect::new(version, "a"));
+        client.send(&Publish::new("b", "open").qos(2, 7).bytes(version));
+        client.expect(&pubrec(7));
+        client.send(&version.subscribe(7, &[("a", 0)]));
+        client.expect(&version.suback(7, &[0]));
+        client.send(&Publish::new("a", "x").qos(1, 7).bytes(version));
+        client.expect(&[0x40, 2, 0, 7]);
+        client.expect_publish(&Publish::new("a", "x"));
+    }
+}
+
+fn a_pubrel_or_pubrec_of_nothing_is_not_found(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
+    client.send(&pubrel(7));
+    client.expect(&V5.ack(0x70, 7, 0x92));
+    client.send(&pubrec(7));
+    client.expect(&V5.ack(0x62, 7, 0x92));
+    // A client that says so itself is not answered.
+    client.send(&V5.ack(0x50, 7, 0x92));
+    client.expect_disconnect(0x81);
+}
+
+fn a_message_without_subscribers_is_told_so(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
+    client.send(&Publish::new("a", "x").qos(1, 1).bytes(V5));
+    client.expect(&V5.ack(0x40, 1, 0x10));
+    client.send(&Publish::new("a", "x").qos(2, 2).bytes(V5));
+    client.expect(&V5.ack(0x50, 2, 0x10));
+    client.subscribe("a", 0);
+    client.send(&Publish::new("a", "x").qos(1, 3).bytes(V5));
+    client.expect(&[0x40, 2, 0, 3]);
 }

@@ -1,10 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE and their answers (sections 3.8 to 3.11).
 
-use crate::support::Version::{V5, V311};
+use crate::support::Version::{V5, V31, V311};
 use crate::support::{Broker, Client, Connect, Publish, Version, puback};
 
 scenarios! {
     suback_has_one_code_for_each_filter,
+    a_malformed_shared_filter_of_v3_is_refused_beside_others,
     unsuback_of_v5_says_what_existed,
 }
 
@@ -22,6 +23,25 @@ fn suback_has_one_code_for_each_filter(broker: &Broker) {
         let mut client = Client::connect(broker, &Connect::new(version, "a"));
         client.send(&version.subscribe(0x1234, &filters));
         client.expect(&version.suback(0x1234, &[2, 0, 1, 1]));
+    }
+}
+
+fn a_malformed_shared_filter_of_v3_is_refused_beside_others(broker: &Broker) {
+    let filters = [("$share/group", 1), ("a", 1), ("$share//a", 2), ("$share/g+/a", 0), ("b", 0)];
+    for (version, codes) in [(V31, [1, 1, 2, 0, 0]), (V311, [0x80, 1, 0x80, 0x80, 0])] {
+        let mut client = Client::connect(broker, &Connect::new(version, "a"));
+        client.send(&version.subscribe(1, &filters));
+        client.expect(&version.suback(1, &codes));
+        client.send(&version.subscribe(2, &[("$share/group/", 1)]));
+        client.expect(&version.suback(2, &codes[..1]));
+        client.send(&version.unsubscribe(3, &["$share/group", "b"]));
+        client.expect(&version.unsuback(3, &[]));
+        let mut publisher = Client::connect(broker, &Connect::new(version, "publisher"));
+        for topic in ["b", "group", "a"] {
+            publisher.publish(topic, "x", 0);
+        }
+        client.expect_publish(&Publish::new("a", "x"));
+        client.expect_nothing();
     }
 }
 

@@ -95,10 +95,6 @@ fn subscribes(version: Version) -> Vec<Violation> {
         (subscribe("a#"), 0x8F),
         (subscribe("a/#/b"), 0x8F),
         (subscribe("a+/b"), 0x8F),
-        (subscribe("$share/group"), 0x8F),
-        (subscribe("$share//a"), 0x8F),
-        (subscribe("$share/gr+oup/a"), 0x8F),
-        (subscribe("$share/group/"), 0x8F),
         (subscribe("a\0"), 0x81),
         (packet(0x82, &[&[0, 1], &version.properties(&[]), &string("a")]), 0x81),
         (packet(0x82, &[&[0, 1], &version.properties(&[]), &[0, 9, b'a', 0]]), 0x81),
@@ -147,6 +143,11 @@ fn what_v5_forbids_ends_the_connection(broker: &Broker) {
             // Retain Handling 3, and No Local on a shared subscription.
             (V5.subscribe(1, &[("a", 0x30)]), 0x82),
             (V5.subscribe(1, &[("$share/group/a", 0x04)]), 0x82),
+            (V5.subscribe(1, &[("$share/group", 0)]), 0x8F),
+            (V5.subscribe(1, &[("$share//a", 0)]), 0x8F),
+            (V5.subscribe(1, &[("$share/gr+oup/a", 0)]), 0x8F),
+            (V5.subscribe(1, &[("a", 0), ("$share/group/", 0)]), 0x8F),
+            (V5.unsubscribe(1, &["$share/group"]), 0x8F),
             (vec![0x40, 3, 0, 1, 0x92], 0x81),
             (vec![0x62, 3, 0, 1, 0x10], 0x81),
             (vec![0x40, 5, 0, 1, 0, 0, 0], 0x81),
@@ -167,6 +168,8 @@ fn what_v3_forbids_ends_the_connection(broker: &Broker) {
             (vec![0xE0, 1, 0], 0x81),
             (V311.subscribe(1, &[("a", 4)]), 0x81),
             (V311.subscribe(1, &[("a", 8)]), 0x81),
+            (V311.subscribe(1, &[("$share/group/a#", 0)]), 0x8F),
+            (V311.subscribe(1, &[("$share/group", 3)]), 0x82),
         ],
     );
 }

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE, read in one pass (sections 3.8 and 3.10).
 
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions};
-use flux_topic::TopicFilter;
+use flux_topic::{ParseFilterError, TopicFilter};
 
 use super::cursor::Cursor;
 use super::property::{self, Place};
@@ -11,15 +11,18 @@ use super::{Frame, FrameError, Version};
 #[derive(Clone, Debug)]
 pub(crate) struct Subscribe {
     pub(crate) packet_id: PacketId,
-    /// At least one [MQTT-3.8.3-2].
+    /// At least one [MQTT-3.8.3-2], unless all are malformed.
     pub(crate) filters: Vec<(TopicFilter, SubscriptionOptions)>,
+    /// Where among them stood what begins with `$share/` and is no shared subscription, and its
+    /// QoS. MQTT 3.1.1 has no shared subscriptions, so that is not the client's error.
+    pub(crate) malformed: Vec<(usize, QoS)>,
 }
 
 /// A client gives subscriptions up.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsubscribe {
     pub(crate) packet_id: PacketId,
-    /// At least one [MQTT-3.10.3-2].
+    /// At least one [MQTT-3.10.3-2], unless all are malformed as in [`Subscribe::malformed`].
     pub(crate) filters: Vec<TopicFilter>,
 }
 
@@ -38,17 +41,21 @@ impl Subscribe {
         if cursor.is_empty() {
             return Err(FrameError::NoTopicFilter);
         }
-        let mut filters = Vec::new();
+        let (mut filters, mut malformed) = (Vec::new(), Vec::new());
         while !cursor.is_empty() {
-            let filter = filter(&mut cursor)?;
+            let filter = filter(&mut cursor, version)?;
             let options = options(cursor.u8()?, version, subscription_id)?;
+            let Some(filter) = filter else {
+                malformed.push((filters.len() + malformed.len(), options.qos));
+                continue;
+            };
             // No Local makes no sense for a group of clients [MQTT-3.8.3-4].
             if options.no_local && filter.share_name().is_some() {
                 return Err(FrameError::SharedNoLocal);
             }
             filters.push((filter, options));
         }
-        Ok(Self { packet_id, filters })
+        Ok(Self { packet_id, filters, malformed })
     }
 }
 
@@ -64,14 +71,30 @@ impl Unsubscribe {
         }
         let mut filters = Vec::new();
         while !cursor.is_empty() {
-            filters.push(filter(&mut cursor)?);
+            filters.extend(filter(&mut cursor, version)?);
         }
         Ok(Self { packet_id, filters })
     }
 }
 
-fn filter(cursor: &mut Cursor<'_>) -> Result<TopicFilter, FrameError> {
-    TopicFilter::parse(cursor.string()?).map_err(FrameError::TopicFilter)
+/// Reads a topic filter; `None` for one that is malformed where the version says nothing of it.
+fn filter(cursor: &mut Cursor<'_>, version: Version) -> Result<Option<TopicFilter>, FrameError> {
+    use ParseFilterError as E;
+    let error = match TopicFilter::parse(cursor.string()?) {
+        Ok(filter) => return Ok(Some(filter)),
+        Err(error) => error,
+    };
+    let is_about_sharing = match error {
+        E::ShareNameEmpty | E::ShareNameWildcard { .. } | E::ShareWithoutFilter => true,
+        E::Empty
+        | E::TooLong { .. }
+        | E::Nul { .. }
+        | E::HashNotLast { .. }
+        | E::HashNotAlone { .. }
+        | E::PlusNotAlone { .. } => false,
+    };
+    let is_forgiven = is_about_sharing && version != Version::V5;
+    if is_forgiven { Ok(None) } else { Err(FrameError::TopicFilter(error)) }
 }
 
 /// Reads the byte behind a topic filter: Subscription Options, in MQTT 3.1.1 the requested QoS.

@@ -65,10 +65,10 @@ fn filters(frame: &Frame<'_>, version: Version) -> Option<Vec<String>> {
     }
 }
 
-/// The same as the codec of ntex-mqtt understands the packet.
+/// The same as the codec of ntex-mqtt understands the packet, which checks no filter.
 fn filters_of_codec(frame: &Frame<'_>, version: Version) -> Vec<String> {
     let mut bytes = BytesMut::from(frame.bytes);
-    if version == Version::V5 {
+    let mut filters: Vec<String> = if version == Version::V5 {
         use v5::codec::{Decoded, Packet};
         match v5::codec::Codec::new().decode(&mut bytes).unwrap().unwrap() {
             Decoded::Packet(Packet::Subscribe(packet), _) => {
@@ -90,7 +90,9 @@ fn filters_of_codec(frame: &Frame<'_>, version: Version) -> Vec<String> {
             }
             other => panic!("{other:?}"),
         }
-    }
+    };
+    filters.retain(|filter| TopicFilter::parse(filter).is_ok());
+    filters
 }
 
 /// Puts a fixed header before a body.

@@ -62,6 +62,10 @@ impl Worker {
                 };
                 self.acknowledge_publish(online, publish, AckKind::PubRec, reason);
             }
+            (QoS::AtLeastOnce, Some(packet_id)) if is_in_use(online, packet_id) => {
+                let reason = ReasonCode::PacketIdentifierInUse;
+                self.acknowledge_publish(online, publish, AckKind::PubAck, reason);
+            }
             _ => {
                 let reason = self.accept(now, online, publish, verdict, fx);
                 self.acknowledge_publish(online, publish, AckKind::PubAck, reason);
@@ -247,6 +251,12 @@ fn note(online: &Online, packet_id: PacketId) -> Result<Inbound, End> {
     }
     let noted = state.session.receive_qos2(packet_id);
     Ok(noted.map_err(|exceeded| FrameError::ReceiveMaximum(exceeded.limit))?)
+}
+
+/// Whether a packet identifier belongs to a QoS 2 message that the client has not released, and
+/// its version has a way to say so.
+pub(super) fn is_in_use(online: &Online, packet_id: PacketId) -> bool {
+    online.version == Version::V5 && online.session.lock().session.is_receiving(packet_id)
 }
 
 pub(super) fn published(client_id: Option<Arc<str>>, message: &Message) -> Event {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
 use flux_eventbus::Event;
-use flux_session::{QoS, RetainHandling, SubscriptionOptions, Timestamp};
+use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::publish::tell_dropped;
+use super::publish::{is_in_use, tell_dropped};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -39,6 +39,11 @@ impl Worker {
             qos: options.qos.as_u8(),
         });
         let Some(verdicts) = self.decide(id, online, accesses, frame, fx) else { return Ok(()) };
+        if is_in_use(online, packet.packet_id) {
+            let codes = vec![ReasonCode::PacketIdentifierInUse; packet.filters.len()];
+            self.acknowledge_subscribe(online, packet.packet_id, &codes);
+            return Ok(());
+        }
         let can_refuse = online.version != Version::V31;
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
@@ -57,10 +62,27 @@ impl Worker {
         let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
             return Err(End::TakenOver);
         };
-        let (words, max) = (online.words(&codes), online.maximum_packet_size);
-        write_suback(&mut self.answers, online.version, packet.packet_id, &codes, words, max);
+        for (index, qos) in packet.malformed {
+            let code = if can_refuse {
+                ReasonCode::TopicFilterInvalid
+            } else {
+                granted_code(QoS::min(qos, self.settings.max_qos))
+            };
+            codes.insert(index, code);
+        }
+        self.acknowledge_subscribe(online, packet.packet_id, &codes);
         self.send_retained(now, &online.session, &granted, fx);
         Ok(())
+    }
+
+    fn acknowledge_subscribe(
+        &mut self,
+        online: &Online,
+        packet_id: PacketId,
+        codes: &[ReasonCode],
+    ) {
+        let (words, max) = (online.words(codes), online.maximum_packet_size);
+        write_suback(&mut self.answers, online.version, packet_id, codes, words, max);
     }
 
     /// Enters subscriptions into a session and the routes. `None` when the session is over or,
@@ -148,6 +170,11 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Result<(), End> {
         let packet = Unsubscribe::read(frame, online.version)?;
+        if is_in_use(online, packet.packet_id) {
+            let codes = vec![ReasonCode::PacketIdentifierInUse; packet.filters.len()];
+            self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
+            return Ok(());
+        }
         let generation = Some(online.generation);
         let Some(existed) = self.leave(now, &online.session, generation, &packet.filters, fx)
         else {
@@ -158,8 +185,7 @@ impl Worker {
             false => ReasonCode::NoSubscriptionExisted,
         };
         let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
-        let (words, max) = (online.words(&codes), online.maximum_packet_size);
-        write_unsuback(&mut self.answers, online.version, packet.packet_id, &codes, words, max);
+        self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
         let filters = packet.filters.iter().zip(&existed);
         for (filter, _) in filters.filter(|(_, existed)| **existed) {
             fx.event(Event::Unsubscribed {
@@ -168,6 +194,16 @@ impl Worker {
             });
         }
         Ok(())
+    }
+
+    fn acknowledge_unsubscribe(
+        &mut self,
+        online: &Online,
+        packet_id: PacketId,
+        codes: &[ReasonCode],
+    ) {
+        let (words, max) = (online.words(codes), online.maximum_packet_size);
+        write_unsuback(&mut self.answers, online.version, packet_id, codes, words, max);
     }
 
     /// Takes subscriptions out of a session and the routes, and returns which of them there were.
