@@ -47,6 +47,7 @@ mod manager;
 mod message;
 mod names;
 mod reason;
+mod reserved;
 mod route_cache;
 mod routes;
 mod server;

@@ -25,6 +25,7 @@ mod limits;
 mod max_qos;
 mod program;
 mod reason;
+mod reserved;
 mod resume;
 mod retained;
 mod routing;

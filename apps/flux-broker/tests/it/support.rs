@@ -6,6 +6,7 @@ mod workers;
 mod broker;
 mod clock;
 mod connect;
+mod events;
 mod packet;
 mod property;
 mod publish;
@@ -15,6 +16,7 @@ mod rights;
 pub(crate) use broker::{Broker, loopback_settings};
 pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
 pub(crate) use connect::{Connect, Will};
+pub(crate) use events::Events;
 pub(crate) use packet::{
     PINGREQ, PINGRESP, Version, packet, puback, pubcomp, pubrec, pubrel, string,
 };

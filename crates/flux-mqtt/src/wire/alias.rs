@@ -154,7 +154,7 @@ mod tests {
             expires_at: None,
         });
         let subscription_ids = SubscriptionIds::NONE;
-        Delivery { message, qos: QoS::AtMostOnce, retain: false, subscription_ids }
+        Delivery { message, qos: QoS::AtMostOnce, retain: false, subscription_ids, share: None }
     }
 
     #[test]

@@ -91,7 +91,8 @@ fn filter(cursor: &mut Cursor<'_>, version: Version) -> Result<Option<TopicFilte
         | E::Nul { .. }
         | E::HashNotLast { .. }
         | E::HashNotAlone { .. }
-        | E::PlusNotAlone { .. } => false,
+        | E::PlusNotAlone { .. }
+        | E::NotUtf8 { .. } => false,
     };
     let is_forgiven = is_about_sharing && version != Version::V5;
     if is_forgiven { Ok(None) } else { Err(FrameError::TopicFilter(error)) }

@@ -15,6 +15,7 @@ use super::connection::{Admission, Candidate, Stage};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
+use crate::reserved::is_reserved;
 use crate::wire::{Connect, Frame, FrameError, PacketType, Version, write_connack, write_refusal};
 
 impl Worker {
@@ -72,6 +73,14 @@ impl Worker {
         let will_qos = connect.will.as_ref().map_or(QoS::AtMostOnce, |will| will.qos);
         if connect.version == Version::V5 && will_qos > self.settings.max_qos {
             return self.refuse(id, &Refusal::of(&connect, ReasonCode::QosNotSupported), None, fx);
+        }
+        if connect.will.as_ref().is_some_and(|will| is_reserved(&will.topic)) {
+            let reason = match connect.version {
+                // There is no return code for a topic, and closing without a word says less.
+                Version::V31 | Version::V311 => ReasonCode::NotAuthorized,
+                Version::V5 => ReasonCode::TopicNameInvalid,
+            };
+            return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
         if !is_legal_client_id(&connect) {

@@ -17,6 +17,7 @@ use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
 use crate::reason::{ReasonCode, lost, not_taken};
+use crate::reserved::is_reserved;
 use crate::session::SharedSession;
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack, write_explained_ack};
 
@@ -84,6 +85,9 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Option<Verdict> {
         let topic = publish.topic.as_str();
+        if is_reserved(topic) {
+            return Some(Verdict::Deny);
+        }
         let access = Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
         // The common case needs no list.
         if online.verdicts.is_none()
@@ -127,7 +131,11 @@ impl Worker {
         if verdict == Verdict::Deny {
             let (topic, reason) = (publish.topic.as_str().into(), DropReason::NotAuthorized);
             fx.event(Event::Dropped { client_id: Some(client_id.clone()), topic, reason });
-            return ReasonCode::NotAuthorized;
+            return if is_reserved(publish.topic.as_str()) {
+                ReasonCode::TopicNameInvalid
+            } else {
+                ReasonCode::NotAuthorized
+            };
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);

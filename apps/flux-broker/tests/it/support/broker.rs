@@ -11,6 +11,7 @@ use super::rights::Rights;
 /// A running broker; it stops when this is dropped.
 pub(crate) struct Broker {
     pub(crate) handle: BrokerHandle,
+    pub(crate) events: Arc<EventBus>,
 }
 
 impl Broker {
@@ -22,8 +23,9 @@ impl Broker {
         change(&mut settings);
         let authenticator = Arc::new(SimpleAuthenticator::new());
         let events = Arc::new(EventBus::new());
-        let handle = start_broker_with(settings, events, authenticator, Arc::new(Rights)).unwrap();
-        Self { handle }
+        let handle =
+            start_broker_with(settings, events.clone(), authenticator, Arc::new(Rights)).unwrap();
+        Self { handle, events }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
