@@ -1,6 +1,7 @@
 //! [`RetainedCursor`]: a cursor over a shared store.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use flux_time::Timestamp;
 use flux_topic::TopicFilter;
@@ -33,9 +34,28 @@ impl<V: Retain> RetainedCursor<V> {
     /// `visit` runs while the store is locked: nobody can store a newer message between the visit and
     /// what it does with the message. It must not call the store, nor drop a cursor of it, which
     /// would wait for itself.
-    pub fn advance(&mut self, now: Timestamp, at_most: usize, visit: impl FnMut(&V)) -> Progress {
+    pub fn advance(
+        &mut self,
+        now: Timestamp,
+        at_most: usize,
+        mut visit: impl FnMut(&V),
+    ) -> Progress {
+        self.advance_while(now, at_most, |value| {
+            visit(value);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same until `visit` breaks off: see
+    /// [`advance_while`](crate::RetainedTree::advance_while).
+    pub fn advance_while(
+        &mut self,
+        now: Timestamp,
+        at_most: usize,
+        visit: impl FnMut(&V) -> ControlFlow<()>,
+    ) -> Progress {
         let Some(cursor) = &mut self.cursor else { return Progress::Done };
-        let progress = self.store.write().advance(cursor, now, at_most, visit);
+        let progress = self.store.write().advance_while(cursor, now, at_most, visit);
         if progress == Progress::Done {
             self.cursor = None;
         }

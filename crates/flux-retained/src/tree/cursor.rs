@@ -1,6 +1,7 @@
 //! [`Cursor`]: a walk over what matches a filter, in pieces, while the tree changes.
 
 use std::hash::BuildHasher;
+use std::ops::ControlFlow;
 
 use flux_time::Timestamp;
 use flux_topic::TopicFilter;
@@ -90,6 +91,27 @@ impl<V: Retain, S: BuildHasher> RetainedTree<V, S> {
         at_most: usize,
         mut visit: impl FnMut(&V),
     ) -> Progress {
+        self.advance_while(cursor, now, at_most, |value| {
+            visit(value);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same until `visit` breaks off: then the value that it was given counts as not visited, and
+    /// is the first of the next call, unless it is replaced or expires before.
+    ///
+    /// So who has no room for a value stops, and loses nothing.
+    ///
+    /// # Panics
+    ///
+    /// May panic when the cursor is one of another tree.
+    pub fn advance_while(
+        &mut self,
+        cursor: &mut Cursor,
+        now: Timestamp,
+        at_most: usize,
+        mut visit: impl FnMut(&V) -> ControlFlow<()>,
+    ) -> Progress {
         let Some(start) = cursor.place else { return Progress::Done };
         // Whoever adds topics ahead of the cursor for ever does not keep it open for ever.
         let mut place = self.has_older(cursor.opened).then_some(start);
@@ -97,7 +119,9 @@ impl<V: Retain, S: BuildHasher> RetainedTree<V, S> {
             let Some(at) = place else { break };
             let (found, next) = self.step(cursor.filter.pattern(), at);
             let known = found.filter(|topic| topic.sequence <= cursor.opened);
-            known.and_then(|topic| topic.value_at(now)).into_iter().for_each(&mut visit);
+            if known.and_then(|topic| topic.value_at(now)).is_some_and(|v| visit(v).is_break()) {
+                break;
+            }
             place = next;
         }
         // Only now, and first the new one, so that a panic of `visit` leaves the cursor where it was

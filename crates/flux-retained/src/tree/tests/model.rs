@@ -42,8 +42,9 @@ enum Operation {
     Set(String, usize, Option<u64>),
     Remove(String),
     Open(String),
-    /// Which of the open cursors, modulo their number, and how many nodes.
-    Advance(usize, usize),
+    /// Which of the open cursors, modulo their number, how many nodes, and for how many values there
+    /// is room.
+    Advance(usize, usize, usize),
     Close(usize),
     RemoveExpired(usize),
     Pass(u64),
@@ -74,8 +75,8 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         }),
         4 => any_topic().prop_map(Operation::Remove),
         2 => any_filter().prop_map(Operation::Open),
-        6 => (any::<usize>(), 0..6usize).prop_map(|(which, nodes)| {
-            Operation::Advance(which, nodes)
+        6 => (any::<usize>(), 0..6usize, 0..4usize).prop_map(|(which, nodes, room)| {
+            Operation::Advance(which, nodes, room)
         }),
         1 => any::<usize>().prop_map(Operation::Close),
         1 => (0..4usize).prop_map(Operation::RemoveExpired),

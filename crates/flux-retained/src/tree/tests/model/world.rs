@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::ops::ControlFlow;
 
 use flux_topic::matches;
 
@@ -51,9 +52,9 @@ impl World {
                 opened: self.number,
                 visited: BTreeSet::new(),
             }),
-            Operation::Advance(which, at_most) => {
+            Operation::Advance(which, at_most, room) => {
                 if let Some(which) = which.checked_rem(self.cursors.len()) {
-                    self.advance(which, *at_most);
+                    self.advance(which, *at_most, *room);
                 }
             }
             Operation::Close(which) => {
@@ -82,19 +83,23 @@ impl World {
     }
 
     /// Advances a cursor, and holds it to its promise.
-    fn advance(&mut self, which: usize, at_most: usize) {
+    fn advance(&mut self, which: usize, at_most: usize, room: usize) {
         let Self { tree, plain, cursors, now, .. } = self;
         let Open { cursor, pattern, opened, visited } = &mut cursors[which];
         let mut visits = 0;
-        let progress = tree.advance(cursor, *now, at_most, |value| {
+        let progress = tree.advance_while(cursor, *now, at_most, |value| {
+            if visits == room {
+                return ControlFlow::Break(());
+            }
             visits += 1;
             assert_eq!(plain.values.get(&value.topic), Some(value), "removed or replaced");
             assert!(matches(pattern, &value.topic), "{value:?} does not match {pattern}");
             assert!(value.number <= *opened, "{value:?} was set after the opening");
             assert!(!value.has_expired(*now), "{value:?} has expired");
             assert!(visited.insert(value.number), "{value:?} was visited before");
+            ControlFlow::Continue(())
         });
-        assert!(visits <= at_most);
+        assert!(visits <= at_most.min(room));
         if progress == Progress::Done {
             // What is there now with an old number was there all the time.
             for value in plain.values.values() {
@@ -127,7 +132,7 @@ impl World {
         while !self.cursors.is_empty() {
             // Each step may end a cursor: none takes more than two for each node.
             let steps = 2 * self.tree.arena.node_count();
-            self.advance(0, steps);
+            self.advance(0, steps, usize::MAX);
             assert_eq!(self.cursors[0].cursor.node(), None, "the cursor did not end");
             self.apply(&Operation::Close(0));
         }
