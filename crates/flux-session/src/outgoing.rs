@@ -37,7 +37,9 @@ pub enum Offer {
     Overflow,
 }
 
-/// A message that a session held, or was offered, and gave up.
+/// A message that a session took and gave up before it was sent.
+///
+/// One that came by a shared subscription says so: the caller may have another member for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped<M> {
     /// The message, as it would have been sent.
@@ -46,7 +48,7 @@ pub struct Dropped<M> {
     pub reason: DropReason,
 }
 
-/// Why a session did not take a message, or gave one up that was never sent.
+/// Why a session did not take a message, or gave it up before it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
     /// QoS 0 is not kept for a client that is away (MQTT 5.0 section 4.1): it was offered, or still

@@ -68,7 +68,7 @@ impl<M: Message> Queue<M> {
             QoS::AtMostOnce => &mut self.unacknowledged,
             QoS::AtLeastOnce | QoS::ExactlyOnce => &mut self.acknowledged,
         }
-        .push(Queued { number, delivery });
+        .push(number, delivery);
     }
 
     /// Takes the oldest message.
@@ -149,26 +149,28 @@ impl<M: Message> Line<M> {
         self.waiting.front()
     }
 
-    fn push(&mut self, queued: Queued<M>) {
-        self.bytes = self.bytes.saturating_add(cost(&queued.delivery));
-        self.shared += usize::from(queued.delivery.share.is_some());
-        self.waiting.push_back(queued);
+    // Counted before it is moved, here and below: reading it right after a move stalls.
+    fn push(&mut self, number: u64, delivery: Delivery<M>) {
+        self.bytes = self.bytes.saturating_add(cost(&delivery));
+        self.shared += usize::from(delivery.share.is_some());
+        self.waiting.push_back(Queued { number, delivery });
     }
 
     /// Takes the front, and gives a large buffer back once it has run empty.
     fn pop(&mut self) -> Option<Delivery<M>> {
-        let queued = self.take_front()?;
+        let queued = self.take_front();
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {
             self.waiting = VecDeque::new();
         }
-        Some(queued.delivery)
+        queued.map(|queued| queued.delivery)
     }
 
+    #[inline]
     fn take_front(&mut self) -> Option<Queued<M>> {
-        let queued = self.waiting.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(cost(&queued.delivery));
-        self.shared -= usize::from(queued.delivery.share.is_some());
-        Some(queued)
+        let Queued { delivery, .. } = self.waiting.front()?;
+        self.bytes = self.bytes.saturating_sub(cost(delivery));
+        self.shared -= usize::from(delivery.share.is_some());
+        self.waiting.pop_front()
     }
 
     fn take_shared(&mut self, share: Option<ShareId>) -> Vec<Queued<M>> {
@@ -183,7 +185,7 @@ impl<M: Message> Line<M> {
             if came_by.is_some() && (share.is_none() || came_by == share) {
                 taken.push(queued);
             } else {
-                self.push(queued);
+                self.push(queued.number, queued.delivery);
             }
         }
         taken

@@ -4,8 +4,8 @@ use std::mem;
 
 use super::{Link, Session};
 use crate::{
-    Connection, Delivery, Departure, DropReason, Dropped, Due, Message, Remains, SessionExpiry,
-    Timestamp, Will,
+    Connection, Delivery, Departure, DropReason, Due, Message, Remains, SessionExpiry, Timestamp,
+    Will,
 };
 
 /// Connections, and the time between them.
@@ -82,7 +82,7 @@ impl<M: Message> Session<M> {
         self.in_flight.detach();
         let unsent = self.queue.take_shared(None);
         while let Some(delivery) = self.queue.pop_qos0() {
-            self.dropped.push(Dropped { delivery, reason: DropReason::Offline });
+            self.lose(delivery, DropReason::Offline);
         }
         self.queue.shrink();
         unsent
