@@ -60,6 +60,9 @@ pub enum DropReason {
     NotAuthorized,
     /// The broker holds as many bytes as it may.
     QuotaExceeded,
+    /// The message is not retained, or is no longer: the limits of the retained messages are reached
+    /// (MQTT 5.0 section 3.3.1.3). The event names no client.
+    NotRetained,
 }
 
 /// Why a session is over.

@@ -1,39 +1,31 @@
 //! What all workers share: the directory, the routes, the retained messages, who may do what.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flux_auth::Authorizer;
-use flux_eventbus::DropReason;
-use flux_session::{QoS, SubscriptionIds, SubscriptionOptions, Timestamp};
-use flux_topic::TopicFilter;
+use flux_retained::RetainedLimitError;
+use flux_session::Timestamp;
+use flux_topic::{TopicFilter, TopicName};
 
 use crate::RetainedStore;
 use crate::clients::{Clients, Ended};
 use crate::due_sessions::DueSessions;
-use crate::message::{Delivery, Message};
-use crate::reason::{lost, not_taken};
+use crate::message::Message;
 use crate::routes::Routes;
-use crate::session::{Attachment, SharedSession};
 use crate::settings::Settings;
 
 /// The shared state of a broker. Each part has its own lock; none is held while another is
-/// taken, except that retained messages are read while they are offered (see `offer_retained`).
+/// taken, except that retained messages are read while they are offered (see `replay`).
 pub(crate) struct Broker {
     pub(crate) clients: Clients,
     pub(crate) routes: Routes,
     pub(crate) retained: RetainedStore,
+    /// When a retained message expires next, in milliseconds, or `u64::MAX`: what each turn of each
+    /// worker reads.
+    retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-}
-
-/// What became of the retained messages that a subscription brought.
-pub(crate) struct RetainedOffered {
-    /// The connection that must be told, if it does not know yet.
-    pub(crate) wake: Option<Attachment>,
-    /// What the session did not take, or lost to take another.
-    pub(crate) lost: Vec<(Message, DropReason)>,
-    /// The session, if it had no room and ends for that.
-    pub(crate) ended: Option<Box<Ended>>,
 }
 
 impl Broker {
@@ -41,47 +33,46 @@ impl Broker {
         Self {
             clients: Clients::new(),
             routes: Routes::new(settings.shared),
-            retained: RetainedStore::new(),
+            retained: RetainedStore::with_limits(settings.retained),
+            retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
             authorizer,
         }
     }
 
-    /// Offers the retained messages that match a new subscription [MQTT-3.3.1-9].
-    ///
-    /// The read lock of the retained store is held meanwhile: whoever publishes a newer value
-    /// stores it first, hence after this, and offers it after that. So the retained value never
-    /// follows a newer one.
-    pub(crate) fn offer_retained(
+    /// Keeps a message for later subscribers, or forgets the topic's if the payload is empty
+    /// [MQTT-3.3.1-6]. Returns what had to go for it.
+    pub(crate) fn retain(
         &self,
         now: Timestamp,
-        session: &Arc<SharedSession>,
-        filter: &TopicFilter,
-        options: &SubscriptionOptions,
-    ) -> RetainedOffered {
-        let mut all = RetainedOffered { wake: None, lost: Vec::new(), ended: None };
-        self.retained.with_tree(|tree| {
-            tree.for_each_match(now, filter, |message| {
-                if options.no_local && message.publisher() == Some(session.publisher) {
-                    return;
-                }
-                let delivery = Delivery {
-                    message: message.clone(),
-                    qos: QoS::min(message.qos(), options.qos),
-                    retain: true,
-                    subscription_ids: SubscriptionIds::from(options.subscription_id),
-                    share: None,
-                };
-                let Some(offered) = session.offer(now, delivery) else { return };
-                all.wake = all.wake.or(offered.wake);
-                all.ended = all.ended.take().or(offered.ended);
-                all.lost.extend(offered.dropped.into_iter().map(lost));
-                if let Some(reason) = not_taken(offered.offer) {
-                    all.lost.push((message.clone(), reason));
-                }
-            });
-        });
-        all
+        topic: TopicName<'_>,
+        message: &Message,
+    ) -> Result<Vec<Message>, RetainedLimitError> {
+        let value = (!message.payload().is_empty()).then(|| message.clone());
+        let displaced = self.retained.replace(now, topic, value)?;
+        if let Some(moment) = message.expires_at() {
+            self.retained_expiry.fetch_min(moment.as_millis(), Ordering::AcqRel);
+        }
+        Ok(displaced.dropped)
+    }
+
+    /// Returns when a retained message expires next; it may have been replaced meanwhile.
+    pub(crate) fn retained_expiry(&self) -> Option<Timestamp> {
+        let next = self.retained_expiry.load(Ordering::Acquire);
+        (next < u64::MAX).then(|| Timestamp::from_millis(next))
+    }
+
+    /// Removes retained messages that have expired, a bounded number at a time.
+    pub(crate) fn remove_expired(&self, now: Timestamp) {
+        if self.retained_expiry().is_none_or(|moment| moment > now) {
+            return;
+        }
+        // Whoever stores one from here on says so after this.
+        self.retained_expiry.store(u64::MAX, Ordering::Release);
+        drop(self.retained.remove_expired(now, EXPIRED_AT_ONCE));
+        if let Some(moment) = self.retained.next_expiry() {
+            self.retained_expiry.fetch_min(moment.as_millis(), Ordering::AcqRel);
+        }
     }
 
     /// Clears away what an ended session left in the shared state.
@@ -94,3 +85,6 @@ impl Broker {
         }
     }
 }
+
+/// How many expired messages are removed while the store is locked.
+const EXPIRED_AT_ONCE: usize = 256;

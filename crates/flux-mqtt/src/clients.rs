@@ -1,6 +1,7 @@
 //! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
 
 use std::hash::BuildHasher;
+use std::mem;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timesta
 
 use crate::message::Message;
 use crate::names::{DueId, Publisher, SessionKey};
+use crate::replay::Replay;
 use crate::session::{Attachment, SessionState, SharedSession};
 
 /// Every session of the broker, by client identifier.
@@ -58,6 +60,8 @@ pub(crate) struct Ended {
     pub(crate) timer: Option<DueId>,
     /// What it held. A queue may be long: it is dropped with this, after the lock.
     pub(crate) remains: Remains<Message>,
+    /// Dropped after the lock too: that takes the store's.
+    _replays: Vec<Replay>,
 }
 
 impl Clients {
@@ -226,6 +230,7 @@ pub(crate) fn end(
 ) -> Ended {
     state.ended = true;
     state.declined = Vec::new();
+    let replays = mem::take(&mut state.replays);
     session.next_generation(state);
     Ended {
         session: session.clone(),
@@ -233,5 +238,6 @@ pub(crate) fn end(
         reason,
         timer: state.timer.take(),
         remains: state.session.end(),
+        _replays: replays,
     }
 }

@@ -47,6 +47,7 @@ mod manager;
 mod message;
 mod names;
 mod reason;
+mod replay;
 mod reserved;
 mod route_cache;
 mod routes;
@@ -77,6 +78,6 @@ pub use worker::{Received, Worker};
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};
 pub use flux_eventbus::EventBus;
-pub use flux_retained::RetainedMessage;
+pub use flux_retained::{RetainedLimits, RetainedMessage, WhenFull as RetainedFull};
 pub use flux_session::{GroupFull, GroupLimits, QoS};
 pub use flux_topic::{TopicMatcher, matches};

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::clients::{self, Ended};
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
+use crate::replay::Replay;
 use crate::share::Share;
 
 /// A session that workers share.
@@ -45,6 +46,9 @@ pub(crate) struct SessionState {
     pub(crate) overflowed: bool,
     /// Where the session stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
+    /// Retained messages that its subscriptions still bring. Dropped without this lock: that takes
+    /// the store's.
+    pub(crate) replays: Vec<Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
 }
@@ -83,6 +87,7 @@ impl SharedSession {
             ended: false,
             overflowed: false,
             timer: None,
+            replays: Vec::new(),
             declined: Vec::new(),
         };
         let generation = AtomicU64::new(state.generation);
@@ -115,18 +120,42 @@ impl SharedSession {
 
     /// Hands a message to the session. `None` when the session is over.
     pub(crate) fn offer(self: &Arc<Self>, now: Timestamp, delivery: Delivery) -> Option<Offered> {
-        let mut state = self.lock();
+        self.offer_locked(&mut self.lock(), now, delivery)
+    }
+
+    fn offer_locked(
+        self: &Arc<Self>,
+        state: &mut SessionState,
+        now: Timestamp,
+        delivery: Delivery,
+    ) -> Option<Offered> {
         if state.ended {
             return None;
         }
         let offer = state.session.offer(now, delivery);
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
         let dropped = state.session.take_dropped();
-        state.overflowed = offer == Offer::Overflow;
-        let ended = state
-            .overflowed
-            .then(|| Box::new(clients::end(self, &mut state, SessionEnd::QueueFull)));
+        let ended = matches!(offer, Offer::Overflow)
+            .then(|| Box::new(clients::end(self, state, SessionEnd::QueueFull)));
         Some(Offered { offer, dropped, wake, ended })
+    }
+
+    /// Hands a retained message to the session. `None` when that has enough for now, or is over.
+    pub(crate) fn offer_retained(
+        self: &Arc<Self>,
+        now: Timestamp,
+        delivery: Delivery,
+    ) -> Option<Offered> {
+        let mut state = self.lock();
+        let queued = state.session.queued();
+        let has_enough = queued >= REPLAYED_AHEAD
+            || state.session.is_half_full()
+            || !state.session.has_room_for(&delivery);
+        // What an empty queue has no room for never fits.
+        if queued > 0 && has_enough {
+            return None;
+        }
+        self.offer_locked(&mut state, now, delivery)
     }
 
     /// Hands a message of a shared subscription to the session. `None` when it is for another
@@ -162,7 +191,7 @@ impl SharedSession {
 impl SessionState {
     /// Returns whether a drain has something to do: to send, or to say that there is room.
     pub(crate) fn has_work(&self) -> bool {
-        self.session.has_work() || !self.declined.is_empty()
+        self.session.has_work() || !self.declined.is_empty() || !self.replays.is_empty()
     }
 
     /// Takes the shared subscriptions that wait for room, if all that the session had is sent and
@@ -188,3 +217,6 @@ impl SessionState {
         Some(attached)
     }
 }
+
+/// How many retained messages wait in a session's queue before the rest stay where they are.
+const REPLAYED_AHEAD: usize = 64;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
+use flux_retained::RetainedLimits;
 use flux_session::{GroupLimits, QoS, SessionLimits};
 use thiserror::Error;
 
@@ -51,6 +52,10 @@ pub struct Settings {
     pub session: SessionLimits,
     /// How shared subscriptions divide their messages.
     pub shared: SharedSettings,
+    /// The limits of the retained messages. A PUBLISH that cannot be retained is refused with 0x97
+    /// where its client can be told (MQTT 5.0, QoS 1 and 2); else its subscribers get it, and the
+    /// topic retains nothing.
+    pub retained: RetainedLimits,
     /// How long a stopping broker waits for its last bytes to be sent. Default: 5 s.
     pub drain_timeout: Duration,
 }
@@ -106,6 +111,7 @@ impl Default for Settings {
             unsent_for_answers: 16 * 1024 * 1024,
             session: SessionLimits::default(),
             shared: SharedSettings::default(),
+            retained: RetainedLimits::default(),
             drain_timeout: Duration::from_secs(5),
         }
     }

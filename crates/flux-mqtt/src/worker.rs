@@ -168,7 +168,8 @@ impl Worker {
         for connection in dirty.drain(..) {
             self.drain(now, connection, fx);
         }
-        debug_assert!(self.dirty.is_empty(), "draining makes no session dirty");
+        // What is left are sessions that have more retained messages to replay than fit into a turn.
+        dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }
 
@@ -181,7 +182,8 @@ impl Worker {
     /// Returns when [`Input::Time`] is wanted at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.next().into_iter().chain(self.broker.due.next()).min()
+        let timers = self.timers.next().into_iter();
+        timers.chain(self.broker.due.next()).chain(self.broker.retained_expiry()).min()
     }
 
     /// Returns how many connections this worker serves.
@@ -352,6 +354,7 @@ impl Worker {
         while let Some(session) = self.broker.due.pop_due(now) {
             self.look_at_session(now, &session, fx);
         }
+        self.broker.remove_expired(now);
     }
 
     /// Decides a list of accesses, or asks and returns `None`: then the answer comes as

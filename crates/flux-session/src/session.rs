@@ -147,6 +147,19 @@ impl<M: Message> Session<M> {
         self.queue.bytes()
     }
 
+    /// Returns whether [`offer`](Self::offer) would find room for this message without loss, as far
+    /// as the queue's limits are concerned.
+    pub fn has_room_for(&self, delivery: &Delivery<M>) -> bool {
+        self.queue.has_room_for(delivery, &self.limits)
+    }
+
+    /// Returns whether the queue holds half of what its limits allow: what can wait elsewhere does, and
+    /// leaves the rest to what cannot.
+    pub fn is_half_full(&self) -> bool {
+        self.queued() > self.limits.queued_messages / 2
+            || self.queued_bytes() > self.limits.queued_bytes / 2
+    }
+
     /// Returns the number of packet identifiers in use: QoS 1 and QoS 2 messages that were sent
     /// and whose last acknowledgement has not come.
     pub fn in_flight(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Draining: what a session has for its client becomes bytes, as many as may wait unsent.
 
 use flux_eventbus::DropReason;
+use flux_retained::Progress;
 use flux_session::{Outgoing, PacketId, Timestamp};
 
 use super::Worker;
@@ -9,20 +10,37 @@ use crate::effects::Effects;
 use crate::message::Delivery;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::session::SessionState;
+use crate::replay::{Replay, Replayed};
+use crate::session::{SessionState, SharedSession};
 use crate::wire::{AckKind, LARGEST_PACKET, OutboundAliases, Version, write_ack, write_publish};
 
 impl Worker {
-    /// Sends what the window and the write buffer of a connection allow: its session is
-    /// locked once, the bytes are sent once.
+    /// Sends what the window and the write buffer of a connection allow. While there is room, what
+    /// its subscriptions still bring of retained messages is added, a bounded part a turn.
     pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
-        let Some(online) = self.connections.online(id) else { return };
+        let mut steps = REPLAY_STEPS_PER_TURN;
+        while let Some(replay) = self.drain_session(now, id, steps, fx) {
+            self.replay(now, id, replay, fx);
+            steps -= 1;
+        }
+    }
+
+    /// Sends what the session has: it is locked once, the bytes are sent once. Returns what may be
+    /// replayed into it now, if `steps` are left for that.
+    fn drain_session(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        steps: usize,
+        fx: &mut impl Effects,
+    ) -> Option<Replay> {
+        let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
-        let Some(unsent) = fx.unsent(id) else { return };
+        let unsent = fx.unsent(id)?;
         let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(unsent);
         let mut state = online.session.lock();
         if state.generation != online.generation {
-            return;
+            return None;
         }
         let out = &mut self.deliveries;
         out.clear();
@@ -38,9 +56,13 @@ impl Worker {
                 too_large.push(delivery);
             }
         }
-        // While it waits to be writable it knows that there is more: nobody need wake it.
-        let is_blocked = out.len() >= room && state.session.has_work();
-        state.dirty = is_blocked;
+        let has_room = out.len() < room;
+        let may_replay = has_room && state.session.queued() == 0 && !state.replays.is_empty();
+        let replay = (may_replay && steps > 0).then(|| state.replays.remove(0));
+        // While it waits for its turn, or to be writable, it knows that there is more: nobody need
+        // wake it.
+        let is_blocked = !has_room && (state.session.has_work() || !state.replays.is_empty());
+        state.dirty = is_blocked || may_replay;
         let dropped = state.session.take_dropped();
         for share in state.take_declined() {
             self.ready.push((share, online.session.key));
@@ -52,6 +74,9 @@ impl Worker {
         if is_blocked {
             fx.notify_writable(id);
         }
+        if may_replay && steps == 0 {
+            self.dirty.push(id);
+        }
         let session = online.session.clone();
         tell_lost(&session, dropped, fx);
         for delivery in too_large {
@@ -62,8 +87,64 @@ impl Worker {
                 fx,
             );
         }
+        replay
+    }
+
+    /// Offers the next part of what a subscription brings, and leaves the rest with the session.
+    fn replay(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut replay: Replay,
+        fx: &mut impl Effects,
+    ) {
+        let Some(online) = self.connections.online(id) else { return };
+        let (session, generation) = (online.session.clone(), online.generation);
+        let mut replayed = Replayed::default();
+        let progress = replay.advance(now, &session, &mut replayed);
+        self.tell_replayed(&session, replayed, fx);
+        if progress == Progress::Done {
+            return;
+        }
+        let mut state = session.lock();
+        let is_wanted = !state.ended
+            && replay.is_wanted(state.session.subscription(&replay.filter))
+            && state.replays.iter().all(|other| other.filter != replay.filter);
+        if !is_wanted {
+            // Not before the lock is free.
+            drop(state);
+            return;
+        }
+        state.replays.insert(0, replay);
+        // Taken over meanwhile: who has the session now does not know of this.
+        if state.generation != generation
+            && let Some(attachment) = state.wake()
+        {
+            drop(state);
+            self.wake(attachment, fx);
+        }
+    }
+
+    /// Tells what came of retained messages that were offered to a session.
+    pub(super) fn tell_replayed(
+        &mut self,
+        session: &SharedSession,
+        replayed: Replayed,
+        fx: &mut impl Effects,
+    ) {
+        if let Some(attachment) = replayed.wake {
+            self.wake(attachment, fx);
+        }
+        for (message, reason) in replayed.lost {
+            tell_dropped(Some(&session.client_id), &message, reason, fx);
+        }
+        self.overflowed.extend(replayed.ended.map(|ended| *ended));
     }
 }
+
+/// How often the store of retained messages is asked for one connection before the others have their
+/// turn.
+const REPLAY_STEPS_PER_TURN: usize = 16;
 
 /// What must be known of a client to write packets for it.
 struct Client<'a> {

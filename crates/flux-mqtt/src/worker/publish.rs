@@ -140,10 +140,16 @@ impl Worker {
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
         let message = Message::from_publish(publish, online.session.publisher, expires_at);
+        if message.retain() && !self.retain(now, publish.topic, &message, fx) {
+            if online.version == Version::V5 && publish.qos > QoS::AtMostOnce {
+                return ReasonCode::QuotaExceeded;
+            }
+            self.forget_retained(now, publish.topic);
+        }
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
         }
-        let routed = self.publish_message(now, publish.topic, &message, fx);
+        let routed = self.route(now, publish.topic, &message, fx);
         if routed.matched == 0 {
             ReasonCode::NoMatchingSubscribers
         } else if routed.is_refused || (routed.queued == 0 && routed.is_full) {
@@ -180,12 +186,50 @@ impl Worker {
         message: &Message,
         fx: &mut impl Effects,
     ) -> Routed {
-        if message.retain() {
-            // Before it matches, so that a new subscriber misses nothing [MQTT-3.3.1-6].
-            let value = (!message.payload().is_empty()).then(|| message.clone());
-            // What the limits refuse is not retained; its subscribers get it all the same.
-            let _refused = self.broker.retained.replace(now, topic, value);
+        // Before it matches, so that a new subscriber misses nothing.
+        if message.retain() && !self.retain(now, topic, message, fx) {
+            self.forget_retained(now, topic);
         }
+        self.route(now, topic, message, fx)
+    }
+
+    /// Keeps a message for later subscribers; `false` when there is no room for it.
+    fn retain(
+        &self,
+        now: Timestamp,
+        topic: TopicName<'_>,
+        message: &Message,
+        fx: &mut impl Effects,
+    ) -> bool {
+        match self.broker.retain(now, topic, message) {
+            Ok(dropped) => {
+                for message in dropped {
+                    tell_dropped(None, &message, DropReason::NotRetained, fx);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(topic = message.topic(), %error, "message is not retained");
+                tell_dropped(None, message, DropReason::NotRetained, fx);
+                false
+            }
+        }
+    }
+
+    /// After a message that could not be retained nobody may find an older one.
+    fn forget_retained(&self, now: Timestamp, topic: TopicName<'_>) {
+        // Removing is never refused.
+        let _removed = self.broker.retained.replace(now, topic, None);
+    }
+
+    /// Offers a message to every session that subscribed.
+    fn route(
+        &mut self,
+        now: Timestamp,
+        topic: TopicName<'_>,
+        message: &Message,
+        fx: &mut impl Effects,
+    ) -> Routed {
         let found = self.cache.find(&self.broker.routes, topic);
         let mut routed =
             Routed { matched: found.len(), queued: 0, is_full: false, is_refused: false };

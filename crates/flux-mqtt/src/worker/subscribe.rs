@@ -1,20 +1,23 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
+use std::slice;
 use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
 use flux_eventbus::Event;
+use flux_retained::Progress;
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
-use flux_topic::TopicFilter;
+use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::publish::{is_in_use, tell_dropped};
+use super::publish::is_in_use;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::session::SharedSession;
+use crate::replay::{Replay, Replayed, replay_one};
+use crate::session::{SessionState, SharedSession};
 use crate::wire::{Frame, Subscribe, Unsubscribe, Version, write_suback, write_unsuback};
 
 /// A subscription that was granted, and whether it is a new one.
@@ -151,14 +154,44 @@ impl Worker {
             if !is_wanted || filter.share_name().is_some() {
                 continue;
             }
-            let offered = self.broker.offer_retained(now, session, filter, options);
-            if let Some(attachment) = offered.wake {
-                self.wake(attachment, fx);
+            self.begin_replay(now, session, filter, options, fx);
+        }
+    }
+
+    /// Offers the first retained messages that a subscription brings; the others follow as the
+    /// client takes them.
+    fn begin_replay(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        filter: &TopicFilter,
+        options: &SubscriptionOptions,
+        fx: &mut impl Effects,
+    ) {
+        if !filter.has_wildcards()
+            && let Ok(topic) = TopicName::parse(filter.pattern())
+        {
+            let replayed = replay_one(now, &self.broker.retained, topic, session, options);
+            return self.tell_replayed(session, replayed, fx);
+        }
+        let mut replay = Replay::new(&self.broker.retained, filter, *options);
+        let mut replayed = Replayed::default();
+        let progress = replay.advance(now, session, &mut replayed);
+        self.tell_replayed(session, replayed, fx);
+        if progress == Progress::Done {
+            return;
+        }
+        let (earlier, wake) = {
+            let mut state = session.lock();
+            let earlier = take_replays(&mut state, slice::from_ref(filter));
+            if !state.ended {
+                state.replays.push(replay);
             }
-            for (message, reason) in offered.lost {
-                tell_dropped(Some(&session.client_id), &message, reason, fx);
-            }
-            self.overflowed.extend(offered.ended.map(|ended| *ended));
+            (earlier, state.wake())
+        };
+        drop(earlier);
+        if let Some(attachment) = wake {
+            self.wake(attachment, fx);
         }
     }
 
@@ -220,7 +253,7 @@ impl Worker {
     ) -> Option<Vec<bool>> {
         let shares = self.broker.routes.shares(filters);
         let mut unsent = Vec::new();
-        let existed = {
+        let (replays, existed) = {
             let mut state = session.lock();
             if generation.is_some_and(|generation| generation != state.generation) {
                 return None;
@@ -228,9 +261,12 @@ impl Worker {
             for share in shares {
                 unsent.append(&mut state.session.take_unsent_shared(Some(share.id)));
             }
+            let replays = take_replays(&mut state, filters);
             let session = &mut state.session;
-            filters.iter().map(|filter| session.unsubscribe(filter).is_some()).collect()
+            let existed = filters.iter().map(|filter| session.unsubscribe(filter).is_some());
+            (replays, existed.collect())
         };
+        drop(replays);
         self.follow(now, session, filters, fx);
         self.hand_on(now, unsent, fx);
         Some(existed)
@@ -243,4 +279,10 @@ const fn granted_code(qos: QoS) -> ReasonCode {
         QoS::AtLeastOnce => ReasonCode::GrantedQos1,
         QoS::ExactlyOnce => ReasonCode::GrantedQos2,
     }
+}
+
+/// Takes away what is left to replay for these filters. The caller drops it when the session is not
+/// locked any more.
+fn take_replays(state: &mut SessionState, filters: &[TopicFilter]) -> Vec<Replay> {
+    state.replays.extract_if(.., |replay| filters.contains(&replay.filter)).collect()
 }

@@ -36,6 +36,25 @@ fn at_the_limit_of_messages_the_newest_is_dropped() {
 }
 
 #[test]
+fn whoever_can_wait_may_ask_for_room_first() {
+    let limits = SessionLimits { queued_messages: 4, queued_bytes: 1_000, ..Default::default() };
+    let mut session = detached(limits);
+    queue(&mut session, [("a", QOS1), ("b", QOS1)]);
+    assert!(!session.is_half_full());
+    queue(&mut session, [("c", QOS1)]);
+    assert!(session.is_half_full() && session.has_room_for(&note("d", QOS1)));
+    queue(&mut session, [("d", QOS1)]);
+    assert!(!session.has_room_for(&note("e", QOS1)));
+
+    let queued_bytes = 4 * (QUEUED_OVERHEAD + 1);
+    let mut session = detached(SessionLimits { queued_bytes, ..Default::default() });
+    queue(&mut session, [("a", QOS1), ("b", QOS1)]);
+    assert!(!session.is_half_full() && session.has_room_for(&note("c", QOS1)));
+    queue(&mut session, [("c", QOS1)]);
+    assert!(session.is_half_full() && !session.has_room_for(&note("dd", QOS1)));
+}
+
+#[test]
 fn at_the_limit_of_bytes_the_newest_is_dropped() {
     let queued_bytes = 2 * QUEUED_OVERHEAD + 5;
     let mut session = detached(SessionLimits { queued_bytes, ..Default::default() });
