@@ -1,10 +1,11 @@
 //! What a client can take: Receive Maximum and Maximum Packet Size (sections 3.1.2.11, 4.9).
 
+use flux_eventbus::{DropReason, EventKind};
 use flux_mqtt::Settings;
 
 use crate::support::Version::V5;
 use crate::support::{
-    Broker, Client, Connect, Publish, Received, Version, puback, pubcomp, pubrec, pubrel,
+    Broker, Client, Connect, Events, Publish, Received, Version, puback, pubcomp, pubrec, pubrel,
 };
 
 scenarios! {
@@ -13,6 +14,7 @@ scenarios! {
     receive_maximum_holds_for_what_comes_again,
     qos_0_is_not_held_back_by_receive_maximum,
     a_message_too_large_for_the_client_is_dropped,
+    the_platform_is_told_of_a_message_too_large_for_the_client,
     no_connack_is_larger_than_the_client_takes,
     the_client_may_not_exceed_the_brokers_receive_maximum with receives_three,
 }
@@ -101,6 +103,16 @@ fn a_message_too_large_for_the_client_is_dropped(broker: &Broker) {
         assert_eq!(client.receive_and_acknowledge().text(), "small");
         client.expect_nothing();
     }
+}
+
+fn the_platform_is_told_of_a_message_too_large_for_the_client(broker: &Broker) {
+    let mut events = Events::of(broker, EventKind::Dropped);
+    let (mut publisher, mut client) = pair(broker, &Connect::new(V5, "a").maximum_packet_size(100));
+    for qos in 0..=2 {
+        publisher.publish("a", "x".repeat(100), qos);
+        events.expect_dropped("a", "a", DropReason::PacketTooLarge);
+    }
+    client.expect_nothing();
 }
 
 fn no_connack_is_larger_than_the_client_takes(broker: &Broker) {

@@ -24,6 +24,7 @@ mod keep_alive;
 mod limits;
 mod max_qos;
 mod program;
+mod properties;
 mod reason;
 mod reserved;
 mod resume;

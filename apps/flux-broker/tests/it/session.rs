@@ -137,10 +137,14 @@ fn expiry_can_be_set_at_disconnect(broker: &Broker) {
     };
     let at_once = leave("at once", 3600, 0);
     assert!(!Client::connect(broker, &at_once).session_present);
+    let never = leave("never", 1, u32::MAX);
+    let zero = leave("zero", 0, 0);
+    assert!(!Client::connect(broker, &zero).session_present);
     let longer = leave("longer", 1, 3600);
     let shorter = leave("shorter", 3600, 1);
     let_pass(broker, 2);
     assert!(Client::connect(broker, &longer).session_present);
+    assert!(Client::connect(broker, &never).session_present);
     assert!(!Client::connect(broker, &shorter).session_present);
 }
 
