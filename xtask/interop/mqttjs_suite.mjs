@@ -12,33 +12,43 @@ const DEADLINE = 10_000
 const SETTLE = 300
 // MQTT.js does not hold back for Receive Maximum: stay within what brokers grant by default.
 const IN_FLIGHT = 16
-const VERSIONS = { '3.1.1': 4, '5.0': 5 }
+const VERSIONS = { '3.1': 3, '3.1.1': 4, '5.0': 5 }
 
 /** One client and what it saw. */
 class Peer {
   messages = []
+  /** Packets as they went over the wire. */
+  sent = []
+  received = []
   sessionPresent = undefined
   closed = false
   #client
   #waiting = new Set()
 
   /** Connects and waits for the CONNACK. */
-  static async connect(broker, { id = fresh('client'), clean = true, expiry = 0, will } = {}) {
+  static async connect(broker, wishes = {}) {
+    const { id = fresh('client'), clean = true, expiry = 0, will, properties, ...options } = wishes
     const peer = new Peer()
     let failure
     peer.#client = mqtt.connect({
       host: broker.host,
       port: broker.port,
       protocolVersion: broker.version,
+      protocolId: broker.version === 3 ? 'MQIsdp' : 'MQTT',
       clientId: id,
       clean,
       will,
       reconnectPeriod: 0,
       keepalive: 30,
-      properties: broker.version === 5 ? { sessionExpiryInterval: expiry } : undefined,
+      properties:
+        broker.version === 5 ? { sessionExpiryInterval: expiry, ...properties } : undefined,
+      ...options,
     })
+    peer.#client.on('packetsend', (packet) => peer.sent.push({ ...packet }))
+    peer.#client.on('packetreceive', (packet) => peer.received.push({ ...packet }))
     peer.#client.on('connect', (connack) => {
       peer.sessionPresent = connack.sessionPresent
+      peer.granted = connack.properties ?? {}
       peer.#changed()
     })
     peer.#client.on('message', (topic, payload, packet) => {
@@ -128,6 +138,12 @@ async function withPeers(broker, scenario) {
   const connect = async (options) => {
     const peer = await Peer.connect(broker, options)
     peers.push(peer)
+    return peer
+  }
+  /** Connects to a session that must be there; CONNACK of MQTT 3.1 cannot say so. */
+  connect.resume = async (options) => {
+    const peer = await connect({ clean: false, expiry: 300, ...options })
+    assert.equal(peer.sessionPresent, broker.version !== 3, 'session not present')
     return peer
   }
   try {
@@ -296,14 +312,12 @@ async function sessionKeepsMessages(connect) {
     }
   }
   for (let number = 0; number < 10; number += 1) await publish(String(number))
-  const second = await connect(kept)
-  assert.equal(second.sessionPresent, true, 'session not present on the second connection')
+  const second = await connect.resume(kept)
   await publish('live')
   await second.expectByTopic(wanted)
   await second.disconnect()
 
-  const third = await connect(kept)
-  assert.equal(third.sessionPresent, true, 'session not present on the third connection')
+  const third = await connect.resume(kept)
   await third.publish(`${base}/1`, 'again', { qos: 1 })
   await third.expect([[`${base}/1`, 'again', 1, false]])
   await third.disconnect()
@@ -317,8 +331,7 @@ async function sessionAfterAbruptClose(connect) {
   await first.kill()
   const sender = await connect()
   await sender.publish(topic, 'while away', { qos: 1 })
-  const second = await connect({ id, clean: false, expiry: 300 })
-  assert.equal(second.sessionPresent, true, 'session not present')
+  const second = await connect.resume({ id })
   await second.expect([[topic, 'while away', 1, false]])
   await second.disconnect()
   await connect({ id })
@@ -376,6 +389,72 @@ async function subscriptionOptions(connect) {
   await sender.publish(topic, '', { qos: 1, retain: true })
 }
 
+/** PUBLISH packets without a topic name, and the names that aliases were given. */
+function aliasesIn(packets) {
+  const publishes = packets.filter(({ cmd, properties }) => cmd === 'publish' && properties?.topicAlias)
+  return [...new Set(publishes.map(({ properties }) => properties.topicAlias))].sort()
+}
+
+async function topicAliasesOfTheClient(connect) {
+  const [one, two] = [fresh('alias'), fresh('alias')]
+  const receiver = await connect()
+  const sender = await connect({ autoAssignTopicAlias: true, autoUseTopicAlias: true })
+  assert.ok(sender.granted.topicAliasMaximum >= 2, 'the broker takes no aliases')
+  await receiver.subscribe([one, two], { qos: 1 })
+  const topics = [one, two, one, two, two, one]
+  for (const topic of topics) await sender.publish(topic, 'm', { qos: 1 })
+  await receiver.expect(topics.map((topic) => [topic, 'm', 1, false]))
+  assert.equal(aliasesIn(sender.sent).length, 2, 'MQTT.js used no alias')
+}
+
+async function topicAliasesOfTheBroker(connect) {
+  const base = fresh('alias')
+  const topics = [...Array(12).keys()].map((number) => `${base}/${number % 3}`)
+  const [receiver, sender] = [await connect({ properties: { topicAliasMaximum: 2 } }), await connect()]
+  await receiver.subscribe(`${base}/+`, { qos: 1 })
+  for (const topic of topics) await sender.publish(topic, 'm', { qos: 1 })
+  await receiver.expect(topics.map((topic) => [topic, 'm', 1, false]))
+  assert.deepEqual(aliasesIn(receiver.received), [1, 2])
+}
+
+async function requestAndResponse(connect) {
+  const [requests, answers] = [fresh('requests'), fresh('answers')]
+  const [server, client] = [await connect(), await connect()]
+  await server.subscribe(requests, { qos: 1 })
+  await client.subscribe(answers, { qos: 1 })
+  const data = [Buffer.from([0, 0xff]), Buffer.from('second')]
+  for (const correlationData of data) {
+    await client.publish(requests, '?', { qos: 1, properties: { responseTopic: answers, correlationData } })
+  }
+  await server.wait('two requests', () => server.messages.length >= 2)
+  for (const { packet } of server.messages.toReversed()) {
+    const { responseTopic, correlationData } = packet.properties
+    await server.publish(responseTopic, '!', { qos: 1, properties: { correlationData } })
+  }
+  await client.wait('two answers', () => client.messages.length >= 2)
+  assert.deepEqual(client.messages.map(({ packet }) => packet.properties.correlationData), data.toReversed())
+}
+
+async function assignedClientIdentifiers(connect) {
+  const first = await connect({ id: '', expiry: 300 })
+  const second = await connect({ id: '' })
+  const [id, other] = [first, second].map(({ granted }) => granted.assignedClientIdentifier)
+  assert.ok(id && other && id !== other, `assigned ${id} and ${other}`)
+  await first.disconnect()
+  await (await connect.resume({ id })).disconnect()
+  await connect({ id })
+}
+
+async function reasonCodes(connect) {
+  const peer = await connect()
+  for (const qos of [1, 2]) {
+    await assert.rejects(peer.publish('$SYS/interop', 'm', { qos }), (error) => error.code === 0x90)
+  }
+  const refusals = peer.received.filter(({ reasonCode }) => reasonCode === 0x90)
+  assert.equal(refusals.length, 2)
+  for (const { properties } of refusals) assert.ok(properties?.reasonString, 'no reason string')
+}
+
 /** The checks of one protocol version, by name. */
 function* checks(version) {
   for (const published of [0, 1, 2]) {
@@ -399,6 +478,11 @@ function* checks(version) {
   if (version === 5) {
     yield ['properties travel', propertiesTravel]
     yield ['no local, retain as published, retain handling', subscriptionOptions]
+    yield ['topic aliases of the client', topicAliasesOfTheClient]
+    yield ['topic aliases of the broker', topicAliasesOfTheBroker]
+    yield ['request and response with correlation data', requestAndResponse]
+    yield ['assigned client identifiers', assignedClientIdentifiers]
+    yield ['reason codes and strings', reasonCodes]
   }
 }
 

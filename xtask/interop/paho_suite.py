@@ -19,17 +19,18 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 DEADLINE = 10.0
 SETTLE = 0.3
-VERSIONS = {"3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}
+VERSIONS = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}
 
 
 class Peer:
     """One client with its network thread; what it saw is guarded by one condition."""
 
-    def __init__(self, broker, client_id=None, clean=True, expiry=0, will=None):
-        self.id = client_id or fresh("client")
+    def __init__(self, broker, client_id=None, clean=True, expiry=0, will=None, **properties):
+        self.id = fresh("client") if client_id is None else client_id
         self.messages = []
         self.session_present = None
         self.granted = None
+        self.refusals = []
         self._connected = self._closed = False
         self._acknowledged = {}
         self._changed = threading.Condition()
@@ -44,15 +45,18 @@ class Peer:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_subscribe
         if will:
             self._client.will_set(*will)
         options = {}
         if v5:
-            properties = Properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = expiry
-            options = {"clean_start": clean, "properties": properties}
+            wishes = Properties(PacketTypes.CONNECT)
+            wishes.SessionExpiryInterval = expiry
+            for name, value in properties.items():
+                setattr(wishes, name, value)
+            options = {"clean_start": clean, "properties": wishes}
         self._client.connect(broker.host, broker.port, keepalive=30, **options)
         self._client.loop_start()
         self.wait("CONNACK", lambda: self._connected or self._closed)
@@ -82,8 +86,10 @@ class Peer:
         return [code.value for code in self._acknowledged[mid]]
 
     def unsubscribe(self, topic_filter):
+        """Unsubscribes and returns the reason codes of the UNSUBACK."""
         _, mid = self._client.unsubscribe(topic_filter)
         self.wait(f"UNSUBACK for {topic_filter}", lambda: mid in self._acknowledged)
+        return [code.value for code in self._acknowledged[mid]]
 
     def publish(self, topic, payload, qos=0, retain=False, properties=None):
         """Publishes and waits until the message is sent (QoS 0) or acknowledged."""
@@ -142,6 +148,11 @@ class Peer:
             self._acknowledged[mid] = codes
             self._changed.notify_all()
 
+    def _on_publish(self, _client, _data, _mid, reason, properties):
+        with self._changed:
+            if reason.is_failure:
+                self.refusals.append((reason.value, getattr(properties, "ReasonString", None)))
+
 
 class Broker:
     """Where the broker is, and the protocol version to speak to it."""
@@ -151,6 +162,13 @@ class Broker:
 
     def peer(self, *args, **kwargs):
         return Peer(self, *args, **kwargs)
+
+    def resume(self, client, expiry=300):
+        """Connects to a session that must be there; CONNACK of MQTT 3.1 cannot say so."""
+        peer = self.peer(client, clean=False, expiry=expiry)
+        told = self.version != mqtt.MQTTv31
+        assert peer.session_present == told, "session not present"
+        return peer
 
 
 def fresh(name):
@@ -334,14 +352,12 @@ def session_keeps_messages(broker):
             for qos in (1, 2):
                 sender.publish(f"{base}/{qos}", str(number), qos)
                 wanted.append((f"{base}/{qos}", str(number), qos, False))
-        with broker.peer(client, clean=False, expiry=300) as second:
-            assert second.session_present, "session not present on the second connection"
+        with broker.resume(client) as second:
             for qos in (1, 2):
                 sender.publish(f"{base}/{qos}", "live", qos)
                 wanted.append((f"{base}/{qos}", "live", qos, False))
             second.expect_by_topic(wanted)
-    with broker.peer(client, clean=False, expiry=300) as third:
-        assert third.session_present, "session not present on the third connection"
+    with broker.resume(client) as third:
         third.publish(f"{base}/1", "again", 1)
         third.expect([(f"{base}/1", "again", 1, False)])
     broker.peer(client, clean=True).disconnect()
@@ -354,8 +370,7 @@ def session_after_abrupt_close(broker):
     first.kill()
     with broker.peer() as sender:
         sender.publish(topic, "while away", 1)
-    with broker.peer(client, clean=False, expiry=300) as second:
-        assert second.session_present, "session not present"
+    with broker.resume(client) as second:
         second.expect([(topic, "while away", 1, False)])
     broker.peer(client, clean=True).disconnect()
 
@@ -413,6 +428,85 @@ def subscription_options(broker):
         sender.publish(topic, "", 1, retain=True)
 
 
+def alias_properties(alias):
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.TopicAlias = alias
+    return properties
+
+
+def topic_aliases_of_the_client(broker):
+    topic, other = fresh("alias"), fresh("alias")
+    with broker.peer() as receiver, broker.peer() as sender:
+        assert sender.granted.TopicAliasMaximum >= 1, "the broker takes no aliases"
+        receiver.subscribe(topic, 1)
+        receiver.subscribe(other, 1)
+        for name in (topic, "", other, ""):
+            sender.publish(name, "m", 1, properties=alias_properties(1))
+        receiver.expect([(t, "m", 1, False) for t in (topic, topic, other, other)])
+
+
+def topic_aliases_of_the_broker(broker):
+    """paho hands the alias on, so it is resolved here."""
+    base = fresh("alias")
+    topics = [f"{base}/{number % 3}" for number in range(12)]
+    with broker.peer(TopicAliasMaximum=2) as receiver, broker.peer() as sender:
+        receiver.subscribe(f"{base}/+", 1)
+        for topic in topics:
+            sender.publish(topic, "m", 1)
+        receiver.wait("all messages", lambda: len(receiver.messages) >= len(topics))
+        known, seen = {}, []
+        for message in receiver.messages:
+            alias = getattr(message.properties, "TopicAlias", None)
+            assert alias in (None, 1, 2), f"alias {alias}, two are allowed"
+            if message.topic and alias:
+                known[alias] = message.topic
+            seen.append(message.topic or known[alias])
+        assert seen == topics, f"expected {topics}, saw {seen}"
+        assert len(known) == 2, f"two aliases are allowed, used were {known}"
+
+
+def request_and_response(broker):
+    requests, answers = fresh("requests"), fresh("answers")
+    with broker.peer() as server, broker.peer() as client:
+        server.subscribe(requests, 1)
+        client.subscribe(answers, 1)
+        for data in (b"\x00\xff", b"second"):
+            request = Properties(PacketTypes.PUBLISH)
+            request.ResponseTopic, request.CorrelationData = answers, data
+            client.publish(requests, "?", 1, properties=request)
+        server.wait("two requests", lambda: len(server.messages) >= 2)
+        for request in reversed(server.messages[:2]):
+            answer = Properties(PacketTypes.PUBLISH)
+            answer.CorrelationData = request.properties.CorrelationData
+            server.publish(request.properties.ResponseTopic, "!", 1, properties=answer)
+        client.wait("two answers", lambda: len(client.messages) >= 2)
+        seen = [message.properties.CorrelationData for message in client.messages]
+        assert seen == [b"second", b"\x00\xff"], f"saw {seen}"
+
+
+def assigned_client_identifier(broker):
+    first, second = broker.peer("", clean=False, expiry=300), broker.peer("")
+    names = [peer.granted.AssignedClientIdentifier for peer in (first, second)]
+    assert names[0] and names[1] and names[0] != names[1], f"assigned {names}"
+    first.disconnect()
+    second.disconnect()
+    broker.resume(names[0]).disconnect()
+    broker.peer(names[0], clean=True).disconnect()
+
+
+def reason_codes(broker):
+    """At QoS 1: paho answers a PUBREC that refuses with PUBREL all the same."""
+    with broker.peer() as peer:
+        peer.publish("$SYS/interop", "m", 1)
+        peer.wait("a refusal", lambda: peer.refusals)
+        [(code, words)] = peer.refusals
+        assert code == 0x90 and words, f"saw {peer.refusals}"
+        topic = fresh("reason")
+        peer.subscribe(topic, 1)
+        codes = peer.unsubscribe(topic) + peer.unsubscribe(topic)
+        assert codes == [0x00, 0x11], f"saw {codes}"
+
+
 def shared_subscription(broker):
     """A broker need not offer them, but must then say so in its CONNACK and its SUBACK."""
     topic = fresh("shared")
@@ -460,6 +554,11 @@ def checks(version):
     if version == mqtt.MQTTv5:
         yield "properties travel", properties_travel
         yield "no local, retain as published, retain handling", subscription_options
+        yield "topic aliases of the client", topic_aliases_of_the_client
+        yield "topic aliases of the broker", topic_aliases_of_the_broker
+        yield "request and response with correlation data", request_and_response
+        yield "assigned client identifiers", assigned_client_identifier
+        yield "reason codes and strings", reason_codes
         yield "shared subscription: each message once, or said not to be offered", shared_subscription
 
 

@@ -10,7 +10,7 @@ use super::tally::Tally;
 
 pub(super) use self::programs::is_installed;
 
-/// Runs every check in both protocol versions.
+/// Runs every check in every protocol version.
 pub(super) fn run(address: SocketAddr, tally: &mut Tally) {
     for version in Version::ALL {
         let clients = Clients { address, version };

@@ -25,15 +25,17 @@ pub(in crate::interop) fn is_installed() -> bool {
 /// The protocol version to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
+    V31,
     V311,
     V5,
 }
 
 impl Version {
-    pub(super) const ALL: [Self; 2] = [Self::V311, Self::V5];
+    pub(super) const ALL: [Self; 3] = [Self::V31, Self::V311, Self::V5];
 
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::V31 => "3.1",
             Self::V311 => "3.1.1",
             Self::V5 => "5.0",
         }
@@ -41,6 +43,7 @@ impl Version {
 
     fn option(self) -> &'static str {
         match self {
+            Self::V31 => "mqttv31",
             Self::V311 => "mqttv311",
             Self::V5 => "5",
         }
@@ -118,7 +121,7 @@ impl Clients {
     /// Returns the options of a client whose session outlives its connection.
     pub(super) fn session_options(&self) -> &'static [&'static str] {
         match self.version {
-            Version::V311 => &["-c"],
+            Version::V31 | Version::V311 => &["-c"],
             Version::V5 => &["-c", "-x", "300"],
         }
     }
