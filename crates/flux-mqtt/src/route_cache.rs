@@ -1,18 +1,29 @@
 //! A worker's memory of who gets what: topic name to routes, for as long as they hold.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use flux_topic::TopicName;
 use hashbrown::HashMap;
 
-use crate::routes::{Found, Route, Routes};
+use crate::routes::{Found, Route, Routes, Scopes};
 
 /// Routes found before, as many as fit; a full cache starts anew.
 #[derive(Debug, Default)]
 pub(crate) struct RouteCache {
-    topics: HashMap<Box<str>, (u64, Arc<Found>)>,
+    topics: HashMap<Box<str>, Remembered>,
     /// Bytes held by topics and routes, roughly.
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    /// Those of the topic: its version is asked for each time, and costs no look at the levels.
+    scopes: Scopes,
+    version: u64,
+    found: Arc<Found>,
 }
 
 impl RouteCache {
@@ -20,30 +31,31 @@ impl RouteCache {
 
     /// Returns the routes of `topic` as they are now.
     pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<Found> {
-        if let Some((version, found)) = self.topics.get(topic.as_str())
-            && *version == routes.version(topic)
+        if let Some(Remembered { scopes, version, found }) = self.topics.get(topic.as_str())
+            && *version == routes.version(scopes)
         {
             return found.clone();
         }
-        let (version, found) = routes.find(topic);
+        let scopes = topic.scopes();
+        let (version, found) = routes.find(topic, &scopes);
         let bytes = ENTRY + topic.as_str().len() + found.len() * size_of::<Route>();
         // One that takes much room is found again rather than remembered.
         if bytes <= Self::CAPACITY / 8 {
-            self.remember(topic, version, &found, bytes);
+            self.remember(topic, Remembered { scopes, version, found: found.clone() }, bytes);
         }
         found
     }
 
-    fn remember(&mut self, topic: TopicName<'_>, version: u64, found: &Arc<Found>, bytes: usize) {
+    fn remember(&mut self, topic: TopicName<'_>, remembered: Remembered, bytes: usize) {
         if self.bytes + bytes > Self::CAPACITY {
             self.topics.clear();
             self.bytes = 0;
         }
         // Of what is replaced the bytes count on: the cache only starts anew a little earlier.
         self.bytes += bytes;
-        self.topics.insert(topic.as_str().into(), (version, found.clone()));
+        self.topics.insert(topic.as_str().into(), remembered);
     }
 }
 
 /// What an entry takes beside its topic and its routes.
-const ENTRY: usize = 64;
+const ENTRY: usize = 128;

@@ -1,22 +1,24 @@
 //! Who gets a message: the subscription tree as all workers share it.
 //!
 //! A publish matches once; what it found is kept by each worker (see `route_cache`) together
-//! with the version of what could change the answer. A subscription changes the version of its
-//! leading level only, or of all when it begins with a wildcard: fleets subscribe and leave all
-//! the time, and must not empty every cache.
+//! with the version of what could change the answer: a change of a subscription concerns only the
+//! topics of its scope (`changes`). Fleets subscribe and leave all the time, and must not empty
+//! every cache.
 
+mod changes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flux_session::{QoS, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 use parking_lot::RwLock;
 
+use self::changes::Changes;
+pub(crate) use self::changes::Scopes;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
@@ -28,10 +30,8 @@ use crate::share::{Member, Share};
 pub(crate) struct Routes {
     map: RwLock<Map>,
     shared: SharedSettings,
-    /// One number for each class of leading levels; it only grows.
-    literal: [AtomicU64; CLASSES],
-    /// The same for filters that begin with a wildcard.
-    wildcard: AtomicU64,
+    /// Counted under the write lock, so that a reader who sees the old count sees the old tree.
+    changes: Changes,
 }
 
 /// What the lock protects.
@@ -126,12 +126,7 @@ impl Grant {
 
 impl Routes {
     pub(crate) fn new(shared: SharedSettings) -> Self {
-        Self {
-            map: RwLock::default(),
-            shared,
-            literal: [const { AtomicU64::new(0) }; CLASSES],
-            wildcard: AtomicU64::new(0),
-        }
+        Self { map: RwLock::default(), shared, changes: Changes::new() }
     }
 
     /// Makes the routes of a session's filters what its subscriptions are, after they changed.
@@ -152,14 +147,11 @@ impl Routes {
             for (filter, options) in filters.iter().zip(&wanted) {
                 let member = options.map(|options| Member { session: session.clone(), options });
                 match (filter.share_name(), member) {
-                    (None, Some(member)) => {
-                        let key = RouteKey::session(session.key);
-                        map.tree.insert(filter, key, Target::Session(member));
-                        self.changed(filter);
-                    }
+                    (None, Some(member)) => self.enter(&mut map, filter, member),
                     (None, None) => {
-                        map.tree.remove(filter, &RouteKey::session(session.key));
-                        self.changed(filter);
+                        if map.tree.remove(filter, &RouteKey::session(session.key)).is_some() {
+                            self.changes.count(filter);
+                        }
                     }
                     (Some(_), Some(member)) => joined.push(self.join(&mut map, filter, member)),
                     (Some(_), None) => self.leave(&mut map, filter, session.key),
@@ -174,6 +166,16 @@ impl Routes {
         }
     }
 
+    /// Enters a subscription that is not shared.
+    fn enter(&self, map: &mut Map, filter: &TopicFilter, member: Member) {
+        let (key, options) = (RouteKey::session(member.session.key), member.options);
+        match map.tree.insert(filter, key, Target::Session(member)) {
+            // Clients that come back subscribe to what they have.
+            Some(Target::Session(before)) if before.options == options => {}
+            Some(Target::Session(_) | Target::Share(_)) | None => self.changes.count(filter),
+        }
+    }
+
     /// Makes a session a member of a shared subscription, which begins with its first member.
     fn join(&self, map: &mut Map, filter: &TopicFilter, member: Member) -> Arc<Share> {
         let share = match map.shares.get(filter) {
@@ -185,7 +187,7 @@ impl Routes {
                 map.shares.insert(filter.clone(), share.clone());
                 map.by_id.insert(id, share.clone());
                 map.tree.insert(filter, RouteKey::share(id), Target::Share(share.clone()));
-                self.changed(filter);
+                self.changes.count(filter);
                 share
             }
         };
@@ -206,7 +208,7 @@ impl Routes {
             map.shares.remove(filter);
             map.by_id.remove(&share.id);
             map.tree.remove(filter, &RouteKey::share(share.id));
-            self.changed(filter);
+            self.changes.count(filter);
         }
     }
 
@@ -224,28 +226,16 @@ impl Routes {
         filters.iter().filter_map(|filter| map.shares.get(filter).cloned()).collect()
     }
 
-    /// Says that what `filter` can match may be routed otherwise now. Called under the write
-    /// lock, so that a reader who sees the old number sees the old tree.
-    fn changed(&self, filter: &TopicFilter) {
-        let number = match filter.first_level() {
-            Some(level) => self.literal.get(class(level)).unwrap_or(&self.wildcard),
-            None => &self.wildcard,
-        };
-        number.fetch_add(1, Ordering::Release);
+    /// Returns a number that differs whenever the routes of a topic with these scopes may have
+    /// changed.
+    pub(crate) fn version(&self, scopes: &Scopes) -> u64 {
+        self.changes.version(scopes)
     }
 
-    /// Returns a number that differs whenever the routes of `topic` may have changed: the sum
-    /// of two that only grow.
-    pub(crate) fn version(&self, topic: TopicName<'_>) -> u64 {
-        let level = topic.levels().next().unwrap_or_default();
-        let literal = self.literal.get(class(level)).unwrap_or(&self.wildcard);
-        literal.load(Ordering::Acquire).wrapping_add(self.wildcard.load(Ordering::Acquire))
-    }
-
-    /// Returns the routes of `topic` and their version.
-    pub(crate) fn find(&self, topic: TopicName<'_>) -> (u64, Arc<Found>) {
+    /// Returns the routes of `topic`, whose scopes these are, and their version.
+    pub(crate) fn find(&self, topic: TopicName<'_>, scopes: &Scopes) -> (u64, Arc<Found>) {
         let map = self.map.read();
-        let version = self.version(topic);
+        let version = self.version(scopes);
         let (mut members, mut shares) = (Vec::new(), Vec::new());
         map.tree.for_each_match(topic, |_, target| match target {
             Target::Session(member) => members.push(member.clone()),
@@ -293,14 +283,4 @@ fn grant<'a>(options: impl Iterator<Item = &'a SubscriptionOptions> + Clone) -> 
         retain_as_published: options.clone().any(|options| options.retain_as_published),
         subscription_ids: options.filter_map(|options| options.subscription_id).collect(),
     })
-}
-
-const CLASSES: usize = 256;
-
-/// Sorts leading levels into classes (FNV-1a). Peers may aim at one class; then the cached
-/// routes of that class are found again more often, nothing else.
-fn class(level: &str) -> usize {
-    let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    let hash = level.as_bytes().iter().fold(0x811C_9DC5, step);
-    usize::try_from(hash ^ (hash >> 16)).unwrap_or_default() % CLASSES
 }

@@ -1,6 +1,14 @@
-//! Routes as tests of the workers see them.
+//! Routes as tests of the workers see them, and sessions for tests of routes.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use flux_session::{Session, SessionLimits, SubscriptionOptions};
+use flux_topic::TopicFilter;
 
 use super::Routes;
+use crate::names::{Publisher, SessionKey};
+use crate::session::SharedSession;
 
 impl Routes {
     /// Returns how many subscriptions there are.
@@ -12,4 +20,26 @@ impl Routes {
     pub(crate) fn hold(&self) -> impl Drop {
         self.map.write()
     }
+}
+
+/// A session without a connection.
+pub(crate) fn session(number: u64) -> Arc<SharedSession> {
+    let number = NonZeroU64::new(number).unwrap();
+    let session = Session::new(SessionLimits::default());
+    let client_id = format!("client-{number}").into();
+    Arc::new(SharedSession::new(SessionKey(number), Publisher(number), client_id, session))
+}
+
+/// Subscribes, in the session and the routes.
+pub(crate) fn subscribe(routes: &Routes, session: &Arc<SharedSession>, filter: &str) {
+    let filter = TopicFilter::parse(filter).unwrap();
+    session.lock().session.subscribe(filter.clone(), SubscriptionOptions::default());
+    routes.follow(session, &[filter]);
+}
+
+/// Unsubscribes, in the session and the routes.
+pub(crate) fn unsubscribe(routes: &Routes, session: &Arc<SharedSession>, filter: &str) {
+    let filter = TopicFilter::parse(filter).unwrap();
+    session.lock().session.unsubscribe(&filter);
+    routes.follow(session, &[filter]);
 }

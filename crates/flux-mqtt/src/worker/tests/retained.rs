@@ -132,7 +132,7 @@ fn play(order: [Step; 4]) -> Vec<String> {
                 c.broker.retained.replace(c.now, topic, Some(message("new"))).unwrap();
             }
             Step::Offer => {
-                for route in c.broker.routes.find(topic).1.sessions.iter() {
+                for route in c.broker.routes.find(topic, &topic.scopes()).1.sessions.iter() {
                     assert!(route.offer(c.now, &message("new")).is_some());
                 }
             }

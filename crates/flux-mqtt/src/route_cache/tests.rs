@@ -1,0 +1,90 @@
+//! What a change of a subscription makes the cache forget, and what not.
+
+use std::sync::Arc;
+
+use flux_topic::TopicName;
+
+use super::RouteCache;
+use crate::routes::tests::{session, subscribe, unsubscribe};
+use crate::routes::{Found, Routes};
+use crate::settings::SharedSettings;
+
+/// Routes, and what a worker remembers of them.
+struct Remembering {
+    routes: Routes,
+    cache: RouteCache,
+}
+
+impl Remembering {
+    fn new() -> Self {
+        let routes = Routes::new(SharedSettings::default());
+        Self { routes, cache: RouteCache::default() }
+    }
+
+    fn find(&mut self, topic: &str) -> Arc<Found> {
+        self.cache.find(&self.routes, TopicName::parse(topic).unwrap())
+    }
+}
+
+/// Checks whether a subscription that comes, and one that goes, makes the topic be found anew.
+#[track_caller]
+fn check(filter: &str, topic: &str, is_forgotten: bool) {
+    let mut r = Remembering::new();
+    let session = session(1);
+    let before = r.find(topic);
+    subscribe(&r.routes, &session, filter);
+    let with = r.find(topic);
+    assert_eq!(!Arc::ptr_eq(&before, &with), is_forgotten, "{filter} came, {topic}");
+    unsubscribe(&r.routes, &session, filter);
+    let after = r.find(topic);
+    assert_eq!(!Arc::ptr_eq(&with, &after), is_forgotten, "{filter} went, {topic}");
+    assert_eq!(after.len(), 0);
+}
+
+#[test]
+fn a_device_that_comes_or_goes_leaves_the_routes_of_the_others() {
+    check("fleet/17/cmd", "fleet/18/state", false);
+    check("fleet/17/cmd", "fleet/18/cmd", false);
+    check("fleet/17/#", "fleet/18/cmd", false);
+    check("$share/g/fleet/17/cmd", "fleet/18/cmd", false);
+    check("fleet/17/cmd", "fleet/17/cmd", true);
+    check("$share/g/fleet/17/cmd", "fleet/17/cmd", true);
+    check("fleet/+/cmd", "fleet/18/state", true);
+    check("#", "fleet/18/state", true);
+}
+
+#[test]
+fn what_changes_nothing_leaves_all() {
+    let mut r = Remembering::new();
+    let session = session(1);
+    subscribe(&r.routes, &session, "a/b");
+    let before = r.find("a/b");
+    subscribe(&r.routes, &session, "a/b");
+    unsubscribe(&r.routes, &session, "a/+");
+    assert!(Arc::ptr_eq(&before, &r.find("a/b")));
+}
+
+#[test]
+fn a_full_cache_starts_anew() {
+    let mut r = Remembering::new();
+    let before = r.find("a");
+    assert!(Arc::ptr_eq(&before, &r.find("a")));
+    let long = "x".repeat(60_000);
+    for number in 0..=RouteCache::CAPACITY / long.len() {
+        r.find(&format!("{number}{long}"));
+    }
+    assert!(r.cache.bytes <= RouteCache::CAPACITY);
+    assert!(!Arc::ptr_eq(&before, &r.find("a")), "it made room");
+}
+
+#[test]
+fn what_takes_much_room_is_found_each_time() {
+    let mut r = Remembering::new();
+    let before = r.find("a");
+    for number in 1..=40_000 {
+        subscribe(&r.routes, &session(number), "b");
+    }
+    assert_eq!(r.find("b").len(), 40_000);
+    assert!(!r.cache.topics.contains_key("b"));
+    assert!(Arc::ptr_eq(&before, &r.find("a")));
+}
