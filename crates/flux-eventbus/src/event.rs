@@ -76,6 +76,17 @@ pub enum Event {
         /// Whether it became the retained message of the topic, or cleared it when empty.
         retain: bool,
     },
+    /// A client has a message: at QoS 0 it was written to its connection, at QoS 1 PUBACK and at
+    /// QoS 2 PUBREC has come, with a reason code below 0x80 (section 4.3). What is sent again and
+    /// acknowledged once is delivered once.
+    Delivered {
+        /// The client identifier of the receiver.
+        client_id: Arc<str>,
+        /// The topic name.
+        topic: Arc<str>,
+        /// The QoS it was sent at.
+        qos: u8,
+    },
     /// A message was not delivered to one client, or not accepted from it.
     Dropped {
         /// The client identifier of the receiver; with [`DropReason::NotAuthorized`], of the
@@ -126,6 +137,7 @@ impl Event {
             Self::Subscribed { .. } => EventKind::Subscribed,
             Self::Unsubscribed { .. } => EventKind::Unsubscribed,
             Self::Published { .. } => EventKind::Published,
+            Self::Delivered { .. } => EventKind::Delivered,
             Self::Dropped { .. } => EventKind::Dropped,
             Self::SessionCreated { .. } => EventKind::SessionCreated,
             Self::SessionResumed { .. } => EventKind::SessionResumed,
@@ -166,6 +178,7 @@ mod tests {
                 qos: 0,
                 retain: true,
             },
+            Event::Delivered { client_id: id.clone(), topic: topic.clone(), qos: 2 },
             Event::Dropped {
                 client_id: Some(id.clone()),
                 topic: topic.clone(),

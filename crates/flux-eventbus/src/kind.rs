@@ -20,6 +20,8 @@ pub enum EventKind {
     Unsubscribed,
     /// See [`Event::Published`](crate::Event::Published).
     Published,
+    /// See [`Event::Delivered`](crate::Event::Delivered).
+    Delivered,
     /// See [`Event::Dropped`](crate::Event::Dropped).
     Dropped,
     /// See [`Event::SessionCreated`](crate::Event::SessionCreated).
@@ -37,7 +39,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -45,6 +47,7 @@ impl EventKind {
         Self::Subscribed,
         Self::Unsubscribed,
         Self::Published,
+        Self::Delivered,
         Self::Dropped,
         Self::SessionCreated,
         Self::SessionResumed,

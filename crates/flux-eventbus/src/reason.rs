@@ -43,8 +43,8 @@ pub enum DisconnectReason {
 
 /// Why a message was dropped.
 ///
-/// A message whose session ends while it is queued goes with its session, without an event of its
-/// own.
+/// A message that waits in a session or in a shared subscription, or is unacknowledged, when that
+/// ends goes with it, without an event of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -56,6 +56,11 @@ pub enum DropReason {
     Offline,
     /// The message does not fit into a packet the client accepts (MQTT 5.0 section 3.1.2.11.4).
     PacketTooLarge,
+    /// The client refused it, by PUBACK or PUBREC (MQTT 5.0 sections 3.4.2.1 and 3.5.2.1).
+    Refused {
+        /// The reason code it sent, 0x80 or above.
+        code: u8,
+    },
     /// The client may not publish to this topic; nobody received the message.
     NotAuthorized,
     /// The broker holds as many bytes as it may.

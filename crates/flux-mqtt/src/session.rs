@@ -7,8 +7,8 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_eventbus::SessionEnd;
-use flux_session::{DropReason, Dropped, Offer, Session, SubscriptionOptions, Timestamp};
+use flux_eventbus::{Event, SessionEnd};
+use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -109,6 +109,12 @@ impl SharedSession {
     /// answer may be late by a moment.
     pub(crate) fn is_held_by(&self, generation: u64) -> bool {
         self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Returns what the platform is told once the client has a message.
+    pub(crate) fn delivered(&self, message: &Message, qos: QoS) -> Event {
+        let (client_id, topic) = (self.client_id.clone(), message.topic().into());
+        Event::Delivered { client_id, topic, qos: qos.as_u8() }
     }
 
     /// Returns how each of these filters is subscribed to; not at all once the session is over.

@@ -253,7 +253,7 @@ impl Worker {
         match frame.packet_type {
             PacketType::Publish => self.publish(now, id, online, frame, fx),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.acknowledge(id, online, frame)
+                self.acknowledge(id, online, frame, fx)
             }
             PacketType::Subscribe => self.subscribe(now, id, online, frame, fx),
             PacketType::Unsubscribe => self.unsubscribe(now, online, frame, fx),

@@ -15,6 +15,7 @@ mod support;
 mod alias;
 mod connect;
 mod echo;
+mod events;
 mod expiry;
 mod facade;
 mod flow;

@@ -32,11 +32,16 @@ impl AckKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ack {
     pub(crate) packet_id: PacketId,
-    /// Whether the reason code is below 0x80; always so in MQTT 3.1.1.
-    pub(crate) success: bool,
+    /// The reason code; always 0x00 in MQTT 3.1.1.
+    pub(crate) code: u8,
 }
 
 impl Ack {
+    /// Whether the reason code is below 0x80.
+    pub(crate) const fn is_success(self) -> bool {
+        self.code < 0x80
+    }
+
     pub(crate) fn read(frame: &Frame<'_>, version: Version) -> Result<Self, FrameError> {
         let mut cursor = frame.cursor();
         let packet_id = cursor.packet_id()?;
@@ -49,7 +54,7 @@ impl Ack {
             }
         }
         cursor.finish()?;
-        Ok(Self { packet_id, success: code < 0x80 })
+        Ok(Self { packet_id, code })
     }
 }
 
@@ -123,7 +128,7 @@ mod tests {
     #[track_caller]
     fn check(version: Version, bytes: &[u8], expected: &Result<(u16, bool), FrameError>) {
         let frame = split(bytes, 1000, None).unwrap().unwrap();
-        let got = Ack::read(&frame, version).map(|ack| (ack.packet_id.get(), ack.success));
+        let got = Ack::read(&frame, version).map(|ack| (ack.packet_id.get(), ack.is_success()));
         assert_eq!(&got, expected);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::Event;
+use flux_eventbus::{Event, EventKind};
 use flux_session::{Connection, QoS, SessionExpiry, Timestamp, Will};
 use flux_topic::{TopicFilter, TopicName};
 
@@ -12,7 +12,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
-use super::publish::tell_lost;
+use super::publish::{published, tell_lost};
 use crate::clients::{Claim, Claimed, Ended};
 use crate::effects::Effects;
 use crate::input::Letter;
@@ -161,6 +161,9 @@ impl Worker {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let message =
             will.message.sent_by(session.publisher, lifetime.map(|lifetime| now + lifetime));
+        if fx.wants(EventKind::Published) {
+            fx.event(published(Some(session.client_id.clone()), &message));
+        }
         if let Ok(topic) = TopicName::parse(message.topic()) {
             self.publish_message(now, topic, &message, fx);
         }

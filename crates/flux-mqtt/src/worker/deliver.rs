@@ -1,13 +1,13 @@
 //! Draining: what a session has for its client becomes bytes, as many as may wait unsent.
 
-use flux_eventbus::DropReason;
+use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
-use flux_session::{Outgoing, PacketId, Timestamp};
+use flux_session::{Outgoing, PacketId, QoS, Timestamp};
 
 use super::Worker;
 use super::publish::{tell_dropped, tell_lost};
 use crate::effects::Effects;
-use crate::message::Delivery;
+use crate::message::{Delivery, Message};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed};
@@ -38,13 +38,14 @@ impl Worker {
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)?;
         let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(unsent);
+        let tells_delivered = fx.wants(EventKind::Delivered);
         let mut state = online.session.lock();
         if state.generation != online.generation {
             return None;
         }
         let out = &mut self.deliveries;
         out.clear();
-        let mut too_large = Vec::new();
+        let (mut delivered, mut too_large) = (Vec::new(), Vec::new());
         let mut client = Client {
             version: online.version,
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
@@ -52,8 +53,10 @@ impl Worker {
         };
         while out.len() < room {
             let Some(outgoing) = state.session.next(now) else { break };
-            if let Some(delivery) = write(out, &mut state, &mut client, outgoing, now) {
-                too_large.push(delivery);
+            let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
+            match write(out, &mut state, &mut client, outgoing, now) {
+                Some(delivery) => too_large.push(delivery),
+                None => delivered.extend(unacknowledged),
             }
         }
         let has_room = out.len() < room;
@@ -78,6 +81,9 @@ impl Worker {
             self.dirty.push(id);
         }
         let session = online.session.clone();
+        for message in delivered {
+            fx.event(session.delivered(&message, QoS::AtMostOnce));
+        }
         tell_lost(&session, dropped, fx);
         for delivery in too_large {
             tell_dropped(
@@ -159,7 +165,7 @@ fn write(
     out: &mut Vec<u8>,
     state: &mut SessionState,
     client: &mut Client<'_>,
-    outgoing: Outgoing<crate::message::Message>,
+    outgoing: Outgoing<Message>,
     now: Timestamp,
 ) -> Option<Delivery> {
     match outgoing {
@@ -177,6 +183,14 @@ fn write(
         }
     }
     None
+}
+
+/// The message that nobody will acknowledge: with the bytes its client has it.
+fn at_qos_0(outgoing: &Outgoing<Message>) -> Option<Message> {
+    match outgoing {
+        Outgoing::Publish { packet_id: None, delivery, .. } => Some(delivery.message.clone()),
+        Outgoing::Publish { packet_id: Some(_), .. } | Outgoing::Release { .. } => None,
+    }
 }
 
 fn skip(state: &mut SessionState, packet_id: Option<PacketId>) {

@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod deliver;
 mod effects;
+mod events;
 mod keep_alive;
 mod races;
 mod retained;

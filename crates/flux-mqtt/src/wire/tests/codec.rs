@@ -249,7 +249,7 @@ proptest! {
                 let ack = Ack::read(&frame(&out), version).unwrap();
                 prop_assert_eq!(ack.packet_id, packet_id);
                 let failed = bad && version == Version::V5;
-                prop_assert_eq!(ack.success, !failed);
+                prop_assert_eq!(ack.is_success(), !failed);
                 let seen = match version {
                     Version::V31 | Version::V311 => ack_v3(&out, kind),
                     Version::V5 => ack_v5(&out, kind),
