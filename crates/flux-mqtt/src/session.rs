@@ -141,8 +141,9 @@ impl SharedSession {
         let offer = state.session.offer(now, delivery);
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
         let dropped = state.session.take_dropped();
-        let ended = matches!(offer, Offer::Overflow)
-            .then(|| Box::new(clients::end(self, state, SessionEnd::QueueFull)));
+        state.overflowed = offer == Offer::Overflow;
+        let ended =
+            state.overflowed.then(|| Box::new(clients::end(self, state, SessionEnd::QueueFull)));
         Some(Offered { offer, dropped, wake, ended })
     }
 
