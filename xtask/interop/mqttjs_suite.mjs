@@ -359,6 +359,31 @@ async function takeover(connect) {
   await first.wait('end of the first connection', () => first.closed)
 }
 
+async function sharedSubscription(connect) {
+  const topic = fresh('shared')
+  const members = [await connect(), await connect(), await connect()]
+  const sender = await connect()
+  for (const member of members) {
+    await member.subscribe(`$share/group/${topic}`, { qos: 1 })
+    await member.subscribe(`${topic}/end`, { qos: 1 })
+  }
+  const wanted = Array.from({ length: 30 }, (_, number) => String(number))
+  for (const payload of wanted) await sender.publish(topic, payload, { qos: 1 })
+  await sender.publish(`${topic}/end`, 'end', { qos: 1 })
+  const payloads = ({ messages }) => messages.map(({ payload }) => payload.toString())
+  for (const member of members) {
+    await member.wait('the end', () => payloads(member).includes('end'))
+    assert.equal(payloads(member).length, 11, `not a third: ${payloads(member)}`)
+  }
+  const seen = members.flatMap(payloads).filter((payload) => payload !== 'end')
+  assert.deepEqual(seen.sort((a, b) => a - b), wanted, 'each once')
+  const [first, second, third] = members
+  await first.kill()
+  await second.unsubscribe(`$share/group/${topic}`)
+  await sender.publish(topic, 'alone', { qos: 1 })
+  await third.wait('the rest', () => payloads(third).includes('alone'))
+}
+
 async function propertiesTravel(connect) {
   const topic = fresh('properties')
   const sent = {
@@ -475,6 +500,7 @@ function* checks(version) {
   yield ['session survives an abrupt close', sessionAfterAbruptClose]
   yield ['clean start discards the session', cleanStartDiscards]
   yield ['a second connection takes over', takeover]
+  yield ['shared subscription: members take turns', sharedSubscription]
   if (version === 5) {
     yield ['properties travel', propertiesTravel]
     yield ['no local, retain as published, retain handling', subscriptionOptions]

@@ -11,7 +11,7 @@ use crate::clock;
 type Check = fn(&Clients) -> Result<()>;
 
 /// Every check that is not part of the QoS matrix, by name.
-pub(super) const ALL: [(&str, Check); 8] = [
+pub(super) const ALL: [(&str, Check); 9] = [
     ("retained message: set, replace, delete", retained_set_replace_delete),
     ("retained message is live to those subscribed", retained_is_live_without_flag),
     ("will message after an abrupt close", will_on_abrupt_close),
@@ -20,6 +20,7 @@ pub(super) const ALL: [(&str, Check); 8] = [
     ("$-topics are hidden from wildcards", dollar_topics_hidden),
     ("session keeps QoS 1 and 2 messages, once and in order", session_keeps_messages),
     ("clean start discards the session", clean_start_discards),
+    ("shared subscription: each message to one", shared_subscription),
 ];
 
 /// Messages arrive once, in order, with the lower QoS of the two.
@@ -32,6 +33,24 @@ pub(super) fn qos(clients: &Clients, published: u8, subscribed: u8) -> Result<()
     let qos = published.min(subscribed);
     let wanted: Vec<_> = payloads.iter().map(|payload| message(&topic, qos, 0, payload)).collect();
     subscriber.expect(&wanted)
+}
+
+/// One publisher, two members that take turns, and an ordinary subscriber that gets everything.
+fn shared_subscription(clients: &Clients) -> Result<()> {
+    let topic = fresh("shared");
+    let shared = format!("$share/group/{topic}");
+    let members = [0, 1].map(|_| clients.subscribe(&["-t", &shared, "-q", "1"]));
+    let [first, second] = members;
+    let (first, second) = (first?, second?);
+    let all = clients.subscribe(&["-t", &topic, "-q", "1"])?;
+    clients.publish(&topic, 1, &["0", "1", "2", "3", "4", "5"])?;
+    let messages = |numbers: [&str; 3]| numbers.map(|number| message(&topic, 1, 0, number));
+    let [even, odd] = [messages(["0", "2", "4"]), messages(["1", "3", "5"])];
+    first.expect(&even)?;
+    second.expect(&odd)?;
+    let mut wanted = [even, odd].concat();
+    wanted.sort_unstable();
+    all.expect(&wanted)
 }
 
 fn retained_set_replace_delete(clients: &Clients) -> Result<()> {
