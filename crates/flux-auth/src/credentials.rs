@@ -25,7 +25,8 @@ pub struct Credentials {
     pub password: Option<Bytes>,
     /// Where the connection comes from, or `None` where that has no meaning.
     pub peer: Option<SocketAddr>,
-    /// The protocol version (MQTT 5.0 section 3.1.2.2): 4 is MQTT 3.1.1, 5 is MQTT 5.0.
+    /// The protocol version (MQTT 5.0 section 3.1.2.2): 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is
+    /// MQTT 5.0.
     pub protocol_level: u8,
 }
 

@@ -23,7 +23,7 @@ pub enum Event {
     Connected {
         /// The client identifier of the session.
         client_id: Arc<str>,
-        /// The protocol version (section 3.1.2.2): 4 is MQTT 3.1.1, 5 is MQTT 5.0.
+        /// The protocol version (section 3.1.2.2): 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is MQTT 5.0.
         protocol_level: u8,
         /// Where the connection comes from, or `None` where that has no meaning.
         peer: Option<SocketAddr>,

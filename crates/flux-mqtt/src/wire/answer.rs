@@ -72,7 +72,7 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
 }
 
 /// Appends the CONNACK that refuses a client, in words as well. A refusal that MQTT 3.1.1 has no
-/// return code for appends nothing [MQTT-3.2.2-6], and so does one that does not fit.
+/// return code for appends nothing [MQTT-3.2.2-6].
 pub(crate) fn write_refusal(
     out: &mut Vec<u8>,
     version: Version,
@@ -115,8 +115,7 @@ fn explain(
 }
 
 /// Appends a SUBACK with one reason code for each filter, in their order [MQTT-3.9.3-1], and why
-/// some failed in words.
-/// MQTT 3.1 can say no failure: there every code is one that grants.
+/// some failed in words. MQTT 3.1 can say no failure: there every code is one that grants.
 pub(crate) fn write_suback(
     out: &mut Vec<u8>,
     version: Version,
