@@ -39,6 +39,10 @@ pub struct Settings {
     /// of topic names on which it may be answered (section 3.2.2.3.15). At most 65,535 bytes.
     /// Default: none.
     pub response_information: Option<String>,
+    /// The most levels that a topic name or a topic filter may have. Default: 128. Beyond that, PUBLISH
+    /// is answered with 0x90 and a filter with 0x8F (MQTT 5.0; MQTT 3.1.1: 0x80 for a filter, while a
+    /// message is dropped with an event); a will refuses CONNECT.
+    pub topic_levels: usize,
     /// How long a connection may take until its CONNECT is complete, and again until the client
     /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
@@ -106,6 +110,7 @@ impl Default for Settings {
             topic_alias_maximum_cap: 16,
             max_keep_alive: None,
             response_information: None,
+            topic_levels: 128,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,

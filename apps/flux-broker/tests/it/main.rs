@@ -22,6 +22,7 @@ mod flow;
 mod framing;
 mod handshake;
 mod keep_alive;
+mod levels;
 mod limits;
 mod max_qos;
 mod program;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials};
 use flux_eventbus::Event;
 use flux_session::{QoS, Timestamp};
-use flux_topic::TopicFilter;
+use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::admit::subscriptions;
@@ -15,8 +15,9 @@ use super::connection::{Admission, Candidate, Stage};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::reserved::is_reserved;
-use crate::wire::{Connect, Frame, FrameError, PacketType, Version, write_connack, write_refusal};
+use crate::wire::{
+    Connect, Frame, FrameError, PacketType, Version, Will, write_connack, write_refusal,
+};
 
 impl Worker {
     pub(super) fn opened(
@@ -74,7 +75,9 @@ impl Worker {
         if connect.version == Version::V5 && will_qos > self.settings.max_qos {
             return self.refuse(id, &Refusal::of(&connect, ReasonCode::QosNotSupported), None, fx);
         }
-        if connect.will.as_ref().is_some_and(|will| is_reserved(&will.topic)) {
+        let takes_topic =
+            |will: &Will| TopicName::parse(&will.topic).is_ok_and(|topic| self.takes_topic(topic));
+        if !connect.will.as_ref().is_none_or(takes_topic) {
             let reason = match connect.version {
                 // There is no return code for a topic, and closing without a word says less.
                 Version::V31 | Version::V311 => ReasonCode::NotAuthorized,

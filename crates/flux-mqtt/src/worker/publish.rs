@@ -84,10 +84,10 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Option<Verdict> {
-        let topic = publish.topic.as_str();
-        if is_reserved(topic) {
+        if !self.takes_topic(publish.topic) {
             return Some(Verdict::Deny);
         }
+        let topic = publish.topic.as_str();
         let access = Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
         // The common case needs no list.
         if online.verdicts.is_none()
@@ -97,6 +97,11 @@ impl Worker {
         }
         let verdicts = self.decide(id, online, std::iter::once(access), frame, fx)?;
         verdicts.first().copied()
+    }
+
+    /// Whether a client may publish to this topic at all.
+    pub(super) fn takes_topic(&self, topic: TopicName<'_>) -> bool {
+        !is_reserved(topic.as_str()) && topic.level_count() <= self.settings.topic_levels
     }
 
     /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
@@ -131,10 +136,10 @@ impl Worker {
         if verdict == Verdict::Deny {
             let (topic, reason) = (publish.topic.as_str().into(), DropReason::NotAuthorized);
             fx.event(Event::Dropped { client_id: Some(client_id.clone()), topic, reason });
-            return if is_reserved(publish.topic.as_str()) {
-                ReasonCode::TopicNameInvalid
-            } else {
+            return if self.takes_topic(publish.topic) {
                 ReasonCode::NotAuthorized
+            } else {
+                ReasonCode::TopicNameInvalid
             };
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));

@@ -54,6 +54,8 @@ impl Worker {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
             let code = if verdict == Verdict::Deny {
                 ReasonCode::NotAuthorized
+            } else if filter.level_count() > self.settings.topic_levels {
+                ReasonCode::TopicFilterInvalid
             } else {
                 wanted.push((filter, options));
                 granted_code(options.qos)
