@@ -84,7 +84,9 @@ impl Worker {
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
         }
-        tell_lost(&session, dropped, fx);
+        if !dropped.is_empty() {
+            tell_lost(&session, dropped, fx);
+        }
         for delivery in too_large {
             tell_dropped(
                 Some(&session.client_id),
@@ -144,7 +146,9 @@ impl Worker {
         for (message, reason) in replayed.lost {
             tell_dropped(Some(&session.client_id), &message, reason, fx);
         }
-        self.overflowed.extend(replayed.ended.map(|ended| *ended));
+        if let Some(ended) = replayed.ended {
+            self.overflowed.push(*ended);
+        }
     }
 }
 

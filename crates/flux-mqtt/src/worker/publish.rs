@@ -243,7 +243,9 @@ impl Worker {
             if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }
-            tell_lost(&route.session, offered.dropped, fx);
+            if !offered.dropped.is_empty() {
+                tell_lost(&route.session, offered.dropped, fx);
+            }
             if let Some(reason) = not_taken(offered.offer) {
                 routed.is_full |= reason == DropReason::QueueFull;
                 routed.is_refused |= offered.offer == Offer::Refused;
@@ -251,7 +253,9 @@ impl Worker {
             } else {
                 routed.queued += 1;
             }
-            self.overflowed.extend(offered.ended.map(|ended| *ended));
+            if let Some(ended) = offered.ended {
+                self.overflowed.push(*ended);
+            }
         }
         for share in found.shares.iter() {
             match self.publish_shared(now, share, message, fx) {
