@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flux_mqtt::{
-    EventBus, RetainedStore, SimpleAuthenticator, TopicMatcher, matches, start_broker,
+    EventBus, Publication, QoS, RetainedStore, SimpleAuthenticator, TopicMatcher, matches,
+    start_broker,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,10 +32,28 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     retained.set("demo/kitchen/temperature".to_owned(), Bytes::from_static(b"21.5"), 1);
     println!("retained below demo: {}", retained.get_matching("demo/#").len());
 
-    // Publishing from the process the broker runs in.
+    // Receiving in the process the broker runs in, as a client without a connection: retained
+    // messages, shared subscriptions and limits are as for any other.
     let manager = broker.manager();
+    let mut subscriber = manager.subscriber().subscribe("demo/#", QoS::AtLeastOnce).open().await?;
+    let receiving = tokio::spawn(async move {
+        // Ends with the broker.
+        while let Some(message) = subscriber.recv().await {
+            let payload = String::from_utf8_lossy(message.payload());
+            println!("received {}: {payload} {:?}", message.topic(), message.content_type());
+        }
+    });
+
+    // Publishing from the process, in short and in full.
     manager.publish_to_subscribers("demo/started", Bytes::from_static(b"yes"), true).await?;
+    let publication = Publication::new("demo/kitchen/door", "open")
+        .qos(QoS::AtLeastOnce)
+        .content_type("text/plain")
+        .user_property("sensor", "7");
+    let outcome = manager.publish(&publication).await?;
+    println!("{} of {} took it", outcome.taken, outcome.matched);
 
     broker.stopped().await;
+    receiving.await?;
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) struct Clients {
     next_key: AtomicU64,
 }
 
-/// What a connection brings to its session.
+/// What a connection, or a consumer, brings to its session.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) attachment: Attachment,
@@ -38,7 +38,7 @@ pub(crate) struct Claimed {
     pub(crate) generation: u64,
     /// An earlier session goes on.
     pub(crate) present: bool,
-    /// The connection that held the client identifier until now.
+    /// Who held the client identifier until now.
     pub(crate) displaced: Option<Attachment>,
     /// The will of the connection before, which must be published now.
     pub(crate) will: Option<Will<Message>>,
@@ -152,7 +152,7 @@ impl Clients {
             let mut state = session.lock();
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
-            state.attached = Some(claim.attachment);
+            state.attached = Some(claim.attachment.clone());
         }
         Arc::new(session)
     }
@@ -211,7 +211,7 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
         };
         return Resumed::Ended(Box::new(end(session, &mut state, reason)));
     }
-    let displaced = state.attached.replace(claim.attachment);
+    let displaced = state.attached.replace(claim.attachment.clone());
     let will = state.session.attach(now, claim.connection.clone());
     let dropped = state.session.take_dropped();
     let generation = session.next_generation(&mut state);

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use flux_auth::{Authentication, Verdict};
 use flux_topic::TopicFilter;
 
+use crate::consumer::{Attach, Held};
 use crate::message::Message;
 use crate::names::ConnectionId;
+use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
 use crate::storage::{Record, Sequence};
 
@@ -61,7 +63,9 @@ pub enum Input {
 }
 
 /// A note to a worker. Their number is bounded: one wake and one takeover or overflow for each of
-/// its connections, and commands carry a permit, of which a kick may outlive its own by one letter.
+/// its connections, one detach and one room for each consumer in this process, and commands of
+/// [`MqttManager`](crate::MqttManager) carry a permit, of which a kick may outlive its own by one
+/// letter.
 #[derive(Debug)]
 pub enum Letter {
     /// The session of this connection has something to send.
@@ -78,12 +82,14 @@ pub enum Letter {
 
 /// An order from outside: the library's facade, an administrator.
 pub enum Command {
-    /// Publish a message of the broker's own.
+    /// Publish a message of the broker's own, or of a client in this process.
     Publish {
         /// The message.
         message: Message,
-        /// Called with the number of sessions that it was offered to.
-        done: Done<usize>,
+        /// Whose it is; `None` for the broker itself.
+        client_id: Option<Arc<str>>,
+        /// Called with what became of it.
+        done: Done<PublishOutcome>,
     },
     /// Subscribe a client that has a session.
     Subscribe {
@@ -94,6 +100,17 @@ pub enum Command {
         /// Called with whether there is such a session.
         done: Done<bool>,
     },
+    /// Give a session to a consumer in this process.
+    Attach {
+        /// What it asks for.
+        attach: Box<Attach>,
+        /// Called with the session, except when the broker is stopping.
+        done: Done<Held>,
+    },
+    /// A consumer is gone.
+    Detach(Held),
+    /// A consumer has room for what shared subscriptions kept.
+    Room(Held),
     /// Disconnect a client.
     Kick {
         /// Whose connection.
@@ -115,6 +132,9 @@ impl fmt::Debug for Command {
         f.write_str(match self {
             Self::Publish { .. } => "Publish",
             Self::Subscribe { .. } => "Subscribe",
+            Self::Attach { .. } => "Attach",
+            Self::Detach(_) => "Detach",
+            Self::Room(_) => "Room",
             Self::Kick { .. } => "Kick",
             Self::Settings(_) => "Settings",
             Self::Shutdown => "Shutdown",

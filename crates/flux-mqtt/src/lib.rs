@@ -15,6 +15,10 @@
 //! # }
 //! ```
 //!
+//! The process itself publishes and receives through [`MqttManager`], from any thread and without
+//! a socket: [`MqttManager::publish`] takes a [`Publication`] and says what became of it,
+//! [`MqttManager::subscriber`] makes a [`Subscriber`], a client like any other. Both have an example.
+//!
 //! [`start_broker_with`] takes [`Settings`] and an [`Authorizer`] as well. Some things work
 //! without a broker:
 //!
@@ -37,8 +41,10 @@
 //! around it, on ntex. The crate knows nothing of configuration files, command lines or where
 //! passwords are kept.
 
+mod blocking;
 mod broker;
 mod clients;
+mod consumer;
 mod driver;
 mod due_sessions;
 mod effects;
@@ -46,6 +52,8 @@ mod input;
 mod manager;
 mod message;
 mod names;
+mod outcome;
+mod publication;
 mod reason;
 mod replay;
 mod reserved;
@@ -56,6 +64,7 @@ mod session;
 mod settings;
 mod share;
 mod storage;
+mod subscriber;
 mod wire;
 mod worker;
 
@@ -68,16 +77,22 @@ pub use input::{Command, Done, Input, Letter};
 pub use manager::{ManagerError, MqttManager};
 pub use message::Message;
 pub use names::{ConnectionId, SessionKey, WorkerId};
+pub use outcome::PublishOutcome;
+pub use publication::Publication;
 pub use reason::ReasonCode;
 pub use server::{BrokerHandle, StartBrokerError, start_broker, start_broker_with};
 pub use settings::{Listen, Settings, SettingsError, SharedSettings, SharedStrategy};
 pub use storage::{Record, Sequence};
+pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
 pub use wire::{FrameError, Version};
 pub use worker::{Received, Worker};
 
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};
-pub use flux_eventbus::EventBus;
+pub use flux_eventbus::{DisconnectReason, EventBus};
 pub use flux_retained::{RetainedLimits, RetainedMessage, WhenFull as RetainedFull};
-pub use flux_session::{GroupFull, GroupLimits, QoS};
+pub use flux_session::{
+    GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,
+    WhenFull,
+};
 pub use flux_topic::{TopicMatcher, matches};

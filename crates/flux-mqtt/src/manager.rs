@@ -1,19 +1,24 @@
 //! The broker without a socket: publish and subscribe from the process it runs in.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use flux_session::QoS;
-use flux_topic::{ParseFilterError, ParseTopicError, TopicFilter, TopicName};
+use flux_eventbus::{Event, EventBus};
+use flux_session::{QoS, Timestamp};
+use flux_topic::{ParseFilterError, ParseTopicError, TopicFilter};
 use thiserror::Error;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::blocking::block_on;
 use crate::broker::Broker;
-use crate::driver::{Mail, Mailboxes};
+use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
-use crate::message::{Message, Parts};
 use crate::names::WorkerId;
+use crate::outcome::PublishOutcome;
+use crate::publication::Publication;
+use crate::session::SharedSession;
+use crate::subscriber::SubscriberBuilder;
 
 /// Publishes and subscribes in process, from any thread. A clone is a reference to the same.
 ///
@@ -24,6 +29,9 @@ pub struct MqttManager {
     mailboxes: Mailboxes,
     broker: Arc<Broker>,
     permits: Arc<Semaphore>,
+    clock: Clock,
+    /// Weak: a listener learns from the end of the bus that nothing more comes.
+    events: Weak<EventBus>,
 }
 
 /// Why a call of [`MqttManager`] did nothing.
@@ -48,6 +56,14 @@ pub enum ManagerError {
         /// The client identifier.
         client_id: String,
     },
+    /// Something is not what the standard allows.
+    #[error("the {name} is not {expected}")]
+    Invalid {
+        /// What it is.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Stopped,
@@ -57,8 +73,52 @@ impl MqttManager {
     /// Calls that may be under way at once.
     pub const PENDING: usize = 1024;
 
-    pub(crate) fn new(mailboxes: Mailboxes, broker: Arc<Broker>) -> Self {
-        Self { mailboxes, broker, permits: Arc::new(Semaphore::new(Self::PENDING)) }
+    pub(crate) fn new(
+        mailboxes: Mailboxes,
+        broker: Arc<Broker>,
+        clock: Clock,
+        events: Weak<EventBus>,
+    ) -> Self {
+        let permits = Arc::new(Semaphore::new(Self::PENDING));
+        Self { mailboxes, broker, permits, clock, events }
+    }
+
+    /// Publishes a message and says what became of it. Returns when everybody it is for was
+    /// offered it; so what one caller publishes, call after call, keeps its order.
+    ///
+    /// Nobody's rights are asked for, and topics that begin with `$` are allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Topic`], [`ManagerError::Invalid`] for its properties and its size, and
+    /// [`ManagerError::Stopped`].
+    pub async fn publish(&self, publication: &Publication) -> Result<PublishOutcome, ManagerError> {
+        self.publish_as(publication, None).await
+    }
+
+    pub(crate) async fn publish_as(
+        &self,
+        publication: &Publication,
+        client: Option<&SharedSession>,
+    ) -> Result<PublishOutcome, ManagerError> {
+        let message = publication.message(self.now(), client.map(|client| client.publisher))?;
+        let client_id = client.map(|client| client.client_id.clone());
+        self.order(publication.topic(), |done| Command::Publish { message, client_id, done }).await
+    }
+
+    /// Does what [`publish`](Self::publish) does, and blocks this thread meanwhile: for threads
+    /// that run no asynchronous tasks. Never call it in an
+    /// [`Authenticator`](crate::Authenticator) or [`Authorizer`](crate::Authorizer): these run on
+    /// the threads that it waits for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`publish`](Self::publish).
+    pub fn publish_blocking(
+        &self,
+        publication: &Publication,
+    ) -> Result<PublishOutcome, ManagerError> {
+        block_on(self.publish(publication))
     }
 
     /// Publishes a message of QoS 1 to everyone who subscribed to `topic`, and stores it as
@@ -74,17 +134,43 @@ impl MqttManager {
         payload: Bytes,
         retain: bool,
     ) -> Result<(), ManagerError> {
-        let message = Message::new(Parts {
-            topic: TopicName::parse(topic)?,
-            properties: &[],
-            payload: &payload,
-            qos: QoS::AtLeastOnce,
-            retain,
-            publisher: None,
-            expires_at: None,
-        });
-        self.order(topic, |done| Command::Publish { message, done }).await?;
-        Ok(())
+        let publication = Publication::new(topic, payload).qos(QoS::AtLeastOnce);
+        let publication = if retain { publication.retain() } else { publication };
+        self.publish(&publication).await.map(|_| ())
+    }
+
+    /// Begins a client in this process, which receives what it subscribes to.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use flux_mqtt::{
+    ///     AllowAll, EventBus, Listen, Publication, QoS, Settings, SimpleAuthenticator,
+    ///     start_broker_with,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut settings = Settings::default();
+    /// settings.listen = Listen::Loopback(0);
+    /// let (events, anybody) = (Arc::new(EventBus::new()), Arc::new(SimpleAuthenticator::new()));
+    /// let broker = start_broker_with(settings, events, anybody, Arc::new(AllowAll))?;
+    /// let manager = broker.manager();
+    ///
+    /// let mut subscriber =
+    ///     manager.subscriber().subscribe("home/#", QoS::AtLeastOnce).open_blocking()?;
+    /// let publication = Publication::new("home/door", "open").qos(QoS::AtLeastOnce);
+    /// assert_eq!(manager.publish_blocking(&publication)?.taken, 1);
+    ///
+    /// // In async code: `open().await`, `publish(&publication).await`, `recv().await`.
+    /// let Some(message) = subscriber.blocking_recv() else { panic!("it has ended") };
+    /// assert_eq!((message.topic(), message.payload()), ("home/door", &b"open"[..]));
+    /// # broker.stop();
+    /// # broker.wait();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscriber(&self) -> SubscriberBuilder {
+        SubscriberBuilder::new(self.clone())
     }
 
     /// Subscribes a client that has a session, at the broker's maximum QoS, and sends it the
@@ -95,10 +181,7 @@ impl MqttManager {
     /// [`ManagerError::Filter`], [`ManagerError::Shared`], [`ManagerError::UnknownClient`] and
     /// [`ManagerError::Stopped`].
     pub async fn subscribe(&self, client_id: &str, filter: &str) -> Result<(), ManagerError> {
-        let filter = TopicFilter::parse(filter)?;
-        if filter.share_name().is_some() {
-            return Err(ManagerError::Shared { filter: filter.as_str().to_owned() });
-        }
+        let filter = not_shared(filter)?;
         let id: Arc<str> = client_id.into();
         let has_session = self
             .order(client_id, |done| Command::Subscribe { client_id: id, filter, done })
@@ -110,13 +193,23 @@ impl MqttManager {
     ///
     /// # Errors
     ///
-    /// [`ManagerError::Filter`], and [`ManagerError::UnknownClient`] when there is no session.
-    /// That there was no such subscription is no error.
+    /// [`ManagerError::Filter`], [`ManagerError::Shared`], and [`ManagerError::UnknownClient`] when
+    /// there is no session. That there was no such subscription is no error.
     pub fn unsubscribe(&self, client_id: &str, filter: &str) -> Result<(), ManagerError> {
-        let filter = TopicFilter::parse(filter)?;
+        let filter = not_shared(filter)?;
         let session = self.broker.clients.get(client_id).ok_or_else(|| unknown(client_id))?;
-        session.lock().session.unsubscribe(&filter);
-        self.broker.routes.follow(&session, &[filter]);
+        let filters = [filter];
+        let (existed, replays) = {
+            let mut state = session.lock();
+            let existed = filters.iter().any(|f| state.session.unsubscribe(f).is_some());
+            (existed, state.take_replays(&filters))
+        };
+        drop(replays);
+        self.broker.routes.follow(&session, &filters);
+        if existed && let ([filter], Some(events)) = (&filters, self.events()) {
+            let (client_id, filter) = (session.client_id.clone(), filter.as_str().into());
+            events.publish(Event::Unsubscribed { client_id, filter });
+        }
         Ok(())
     }
 
@@ -133,9 +226,21 @@ impl MqttManager {
         if was_connected { Ok(()) } else { Err(unknown(client_id)) }
     }
 
+    pub(crate) const fn mailboxes(&self) -> &Mailboxes {
+        &self.mailboxes
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn events(&self) -> Option<Arc<EventBus>> {
+        self.events.upgrade()
+    }
+
     /// Has a command carried out by the worker that `key` falls to, so that what concerns one
     /// topic or one client keeps its order.
-    async fn order<T: Send + 'static>(
+    pub(crate) async fn order<T: Send + 'static>(
         &self,
         key: &str,
         command: impl FnOnce(Done<T>) -> Command,
@@ -154,6 +259,15 @@ impl MqttManager {
         let index = usize::try_from(hasher.finish() % workers).unwrap_or_default();
         self.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(command(done))));
         answered.await.map_err(|_| ManagerError::Stopped)
+    }
+}
+
+/// A shared subscription is its client's own affair: what it leaves is handed to other members.
+fn not_shared(filter: &str) -> Result<TopicFilter, ManagerError> {
+    let filter = TopicFilter::parse(filter)?;
+    match filter.share_name() {
+        None => Ok(filter),
+        Some(_) => Err(ManagerError::Shared { filter: filter.as_str().to_owned() }),
     }
 }
 

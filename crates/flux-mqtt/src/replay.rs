@@ -109,7 +109,7 @@ fn offer(
         share: None,
     };
     let Some(offered) = session.offer_retained(now, delivery) else { return false };
-    replayed.wake = replayed.wake.or(offered.wake);
+    replayed.wake = replayed.wake.take().or(offered.wake);
     replayed.lost.extend(offered.dropped.into_iter().map(lost));
     if let Some(reason) = not_taken(offered.offer) {
         replayed.lost.push((message.clone(), reason));

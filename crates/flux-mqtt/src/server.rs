@@ -57,9 +57,15 @@ pub fn start_broker_with(
     let broker = Arc::new(Broker::new(&settings, authorizer.clone()));
     let mailboxes = Mailboxes::new(settings.workers.get());
     let stop = Arc::new(Notify::new());
+    let clock = Clock::start();
     let handle = BrokerHandle {
         addresses,
-        manager: MqttManager::new(mailboxes.clone(), broker.clone()),
+        manager: MqttManager::new(
+            mailboxes.clone(),
+            broker.clone(),
+            clock,
+            Arc::downgrade(&events),
+        ),
         retained: broker.retained.clone(),
         stop: stop.clone(),
         stopped: Arc::default(),
@@ -67,7 +73,7 @@ pub fn start_broker_with(
     let control = Control {
         broker,
         settings: Arc::new(settings),
-        clock: Clock::start(),
+        clock,
         mailboxes,
         listeners,
         authenticator,

@@ -13,6 +13,7 @@ use flux_topic::TopicFilter;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clients::{self, Ended};
+use crate::consumer::Consumer;
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 use crate::replay::Replay;
@@ -38,7 +39,8 @@ pub(crate) struct SessionState {
     pub(crate) generation: u64,
     pub(crate) attached: Option<Attachment>,
     /// Whether the attached connection knows that there is something to send: it is in its
-    /// worker's list, or a letter is on its way. So there is at most one letter a connection.
+    /// worker's list, or a letter is on its way. So there is at most one letter a connection. A
+    /// consumer that knows looks before it waits.
     pub(crate) dirty: bool,
     /// The session is over; whoever still holds it drops what it wanted to add.
     pub(crate) ended: bool,
@@ -53,11 +55,13 @@ pub(crate) struct SessionState {
     pub(crate) declined: Vec<Arc<Share>>,
 }
 
-/// Which connection of which worker holds a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attachment {
-    pub(crate) worker: WorkerId,
-    pub(crate) connection: ConnectionId,
+/// Who holds a session.
+#[derive(Clone, Debug)]
+pub(crate) enum Attachment {
+    /// A connection of a worker.
+    Connection { worker: WorkerId, connection: ConnectionId },
+    /// A consumer in this process, which takes the messages out itself.
+    Consumer(Arc<Consumer>),
 }
 
 /// What became of a delivery.
@@ -66,7 +70,7 @@ pub(crate) struct Offered {
     pub(crate) offer: Offer,
     /// What the session lost to make room for it; mostly nothing.
     pub(crate) dropped: Vec<Dropped<Message>>,
-    /// The connection that must be told, if it does not know yet.
+    /// Who must be told, if they do not know yet.
     pub(crate) wake: Option<Attachment>,
     /// The session, if it had no room and ends for that.
     pub(crate) ended: Option<Box<Ended>>,
@@ -204,22 +208,33 @@ impl SessionState {
     /// Takes the shared subscriptions that wait for room, if all that the session had is sent and
     /// there is some.
     pub(crate) fn take_declined(&mut self) -> Vec<Arc<Share>> {
-        if !self.declined.is_empty()
-            && self.session.queued() == 0
-            && self.session.has_room_for_shared()
-        {
-            mem::take(&mut self.declined)
-        } else {
-            Vec::new()
-        }
+        if self.can_take_declined() { mem::take(&mut self.declined) } else { Vec::new() }
     }
 
-    /// Marks the session dirty; returns the connection to tell, unless it knows already.
+    /// Whether a shared subscription waits for room, and there is some.
+    pub(crate) fn can_take_declined(&self) -> bool {
+        !self.declined.is_empty()
+            && self.session.queued() == 0
+            && self.session.has_room_for_shared()
+    }
+
+    /// Takes away what is left to replay for these filters. The caller drops it when the session is
+    /// not locked any more.
+    pub(crate) fn take_replays(&mut self, filters: &[TopicFilter]) -> Vec<Replay> {
+        self.replays.extract_if(.., |replay| filters.contains(&replay.filter)).collect()
+    }
+
+    /// Whether there are retained messages to replay, and nothing else waits.
+    pub(crate) fn can_replay(&self) -> bool {
+        !self.replays.is_empty() && self.session.queued() == 0
+    }
+
+    /// Marks the session dirty; returns who is to be told, unless they know already.
     pub(crate) fn wake(&mut self) -> Option<Attachment> {
         if self.dirty {
             return None;
         }
-        let attached = self.attached?;
+        let attached = self.attached.clone()?;
         self.dirty = true;
         Some(attached)
     }

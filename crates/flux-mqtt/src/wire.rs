@@ -15,6 +15,7 @@ mod cursor;
 mod disconnect;
 mod error;
 mod frame;
+mod message_property;
 mod property;
 mod publish;
 mod subscribe;
@@ -32,7 +33,8 @@ pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;
 pub use error::FrameError;
 pub(crate) use frame::{Frame, PacketType, split};
-pub(crate) use publish::{Properties, Publish, publish_len, write_publish};
+pub(crate) use message_property::{MessageProperty, is_binary, is_string};
+pub(crate) use publish::{Properties, Publish, publish_len, remaining_expiry, write_publish};
 pub(crate) use subscribe::{Subscribe, Unsubscribe};
 
 /// The largest packet there is: five bytes of header and 268,435,455 more (section 2.1.4).

@@ -10,6 +10,7 @@ mod admit;
 mod command;
 mod connect;
 mod connection;
+mod consumer;
 mod deliver;
 mod end;
 mod publish;
@@ -25,6 +26,7 @@ use flux_auth::{Access, AccessRequest, Verdict};
 use flux_session::Timestamp;
 
 use self::connection::{Connections, Online, Stage};
+use self::consumer::Consumers;
 use self::end::End;
 use self::timers::Timers;
 use crate::broker::Broker;
@@ -59,6 +61,8 @@ pub struct Worker {
     assigned: u64,
     /// Numbers that were drawn, for shared subscriptions with a random choice.
     drawn: u64,
+    /// Consumers in this process that this worker gave a session, until they are gone.
+    consumers: Consumers,
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
     is_shutting_down: bool,
@@ -96,6 +100,7 @@ impl Worker {
             seed,
             assigned: 0,
             drawn: 0,
+            consumers: Consumers::new(),
             ready: Vec::new(),
             is_shutting_down: false,
         }
@@ -338,12 +343,16 @@ impl Worker {
         }
     }
 
-    /// Tells a connection that its session has something to send.
+    /// Tells whoever has a session that there is something to send.
     fn wake(&mut self, attachment: Attachment, fx: &mut impl Effects) {
-        if attachment.worker == self.id {
-            self.dirty.push(attachment.connection);
-        } else {
-            fx.letter(attachment.worker, Letter::Wake(attachment.connection));
+        match attachment {
+            Attachment::Connection { worker, connection } if worker == self.id => {
+                self.dirty.push(connection);
+            }
+            Attachment::Connection { worker, connection } => {
+                fx.letter(worker, Letter::Wake(connection));
+            }
+            Attachment::Consumer(consumer) => consumer.ring(),
         }
     }
 

@@ -34,6 +34,11 @@ fn the_example_serves_a_client() {
         .find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()))
         .expect("the example says where it listens");
     lines.find(|line| line.contains("retained below demo: 1")).expect("the store works");
+    for expected in
+        ["demo/kitchen/temperature: 21.5", "demo/started: yes", "demo/kitchen/door: open"]
+    {
+        lines.find(|line| line.contains(expected)).expect("the subscriber receives");
+    }
 
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

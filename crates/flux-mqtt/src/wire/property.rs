@@ -5,9 +5,9 @@ use super::cursor::Cursor;
 
 pub(super) const PAYLOAD_FORMAT_INDICATOR: u8 = 0x01;
 pub(super) const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
-const CONTENT_TYPE: u8 = 0x03;
-const RESPONSE_TOPIC: u8 = 0x08;
-const CORRELATION_DATA: u8 = 0x09;
+pub(super) const CONTENT_TYPE: u8 = 0x03;
+pub(super) const RESPONSE_TOPIC: u8 = 0x08;
+pub(super) const CORRELATION_DATA: u8 = 0x09;
 pub(super) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
 pub(super) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
 pub(super) const AUTHENTICATION_METHOD: u8 = 0x15;
@@ -20,7 +20,7 @@ pub(super) const REASON_STRING: u8 = 0x1F;
 pub(super) const RECEIVE_MAXIMUM: u8 = 0x21;
 pub(super) const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
 pub(super) const TOPIC_ALIAS: u8 = 0x23;
-const USER_PROPERTY: u8 = 0x26;
+pub(super) const USER_PROPERTY: u8 = 0x26;
 pub(super) const MAXIMUM_PACKET_SIZE: u8 = 0x27;
 
 /// Where a set of properties stands, as far as a client may send it.

@@ -168,7 +168,7 @@ fn properties_len(delivery: &Delivery, form: TopicForm) -> u32 {
 }
 
 /// The Message Expiry Interval minus the time that the message waited here [MQTT-3.3.2-6].
-fn remaining_expiry(message: &Message, now: Timestamp) -> Option<u32> {
+pub(crate) fn remaining_expiry(message: &Message, now: Timestamp) -> Option<u32> {
     let left = message.expires_at()?.saturating_since(now);
     Some(u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
 }

@@ -15,7 +15,6 @@ use super::end::End;
 use super::publish::{published, tell_lost};
 use crate::clients::{Claim, Claimed, Ended};
 use crate::effects::Effects;
-use crate::input::Letter;
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -43,7 +42,7 @@ impl Worker {
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
         let claim = Claim {
-            attachment: Attachment { worker: self.id, connection: id },
+            attachment: Attachment::Connection { worker: self.id, connection: id },
             clean_start: connect.clean_start,
             connection: Connection {
                 receive_maximum: connect.receive_maximum,
@@ -104,13 +103,13 @@ impl Worker {
     }
 
     /// Clears away what the claim displaced: an old connection, an old session, their wills.
-    fn settle(&mut self, now: Timestamp, claimed: Claimed, fx: &mut impl Effects) {
+    pub(super) fn settle(&mut self, now: Timestamp, claimed: Claimed, fx: &mut impl Effects) {
         let client_id = claimed.session.client_id.clone();
         if let Some(id) = claimed.timer {
             self.broker.due.cancel(id);
         }
         if let Some(displaced) = claimed.displaced {
-            self.displace(now, displaced, fx);
+            self.dismiss(now, displaced, &client_id, &End::TakenOver, fx);
         }
         if let Some(will) = &claimed.will {
             self.send_will(now, &claimed.session, will, fx);
@@ -118,7 +117,7 @@ impl Worker {
         tell_lost(&claimed.session, claimed.dropped, fx);
         for mut ended in claimed.ended {
             if let Some(displaced) = ended.displaced.take() {
-                self.displace(now, displaced, fx);
+                self.dismiss(now, displaced, &client_id, &End::TakenOver, fx);
             }
             self.bury(now, ended, fx);
         }
@@ -126,14 +125,6 @@ impl Worker {
             fx.event(Event::SessionResumed { client_id });
         } else {
             fx.event(Event::SessionCreated { client_id });
-        }
-    }
-
-    fn displace(&mut self, now: Timestamp, old: Attachment, fx: &mut impl Effects) {
-        if old.worker == self.id {
-            self.cut(now, old.connection, &End::TakenOver, fx);
-        } else {
-            fx.letter(old.worker, Letter::TakenOver(old.connection));
         }
     }
 
@@ -196,7 +187,7 @@ impl Worker {
         });
         self.connections.heard(id, now);
         self.set_timer(id, online.patience.map(|patience| now + patience));
-        self.resend(&online.session, online.generation);
+        self.resend(id, &online.session, online.generation);
         fx.resume(id);
         Stage::Online(Box::new(online))
     }
@@ -232,13 +223,10 @@ impl Worker {
     }
 
     /// Has the connection drained if its session brought something along [MQTT-4.4.0-1].
-    fn resend(&mut self, session: &SharedSession, generation: u64) {
+    fn resend(&mut self, id: ConnectionId, session: &SharedSession, generation: u64) {
         let mut state = session.lock();
-        if state.generation == generation
-            && state.has_work()
-            && let Some(attachment) = state.wake()
-        {
-            self.dirty.push(attachment.connection);
+        if state.generation == generation && state.has_work() && state.wake().is_some() {
+            self.dirty.push(id);
         }
     }
 }

@@ -8,19 +8,20 @@ use super::Worker;
 use super::end::End;
 use super::publish::published;
 use crate::effects::Effects;
-use crate::input::{Command, Letter};
+use crate::input::Command;
+use crate::session::Attachment;
 
 impl Worker {
     pub(super) fn command(&mut self, now: Timestamp, command: Command, fx: &mut impl Effects) {
         match command {
-            Command::Publish { message, done } => {
+            Command::Publish { message, client_id, done } => {
                 if fx.wants(EventKind::Published) {
-                    fx.event(published(None, &message));
+                    fx.event(published(client_id, &message));
                 }
-                let topic = TopicName::parse(message.topic());
-                done(
-                    topic.map_or(0, |topic| self.publish_message(now, topic, &message, fx).queued),
-                );
+                // It was parsed when the message was made.
+                if let Ok(topic) = TopicName::parse(message.topic()) {
+                    done(self.publish_message(now, topic, &message, fx));
+                }
             }
             Command::Subscribe { client_id, filter, done } => {
                 let options = SubscriptionOptions {
@@ -38,17 +39,15 @@ impl Worker {
                 }
                 done(has_session);
             }
-            Command::Kick { client_id, done } => {
-                let session = self.broker.clients.get(&client_id);
-                let attached = session.and_then(|session| session.lock().attached);
-                if let Some(attached) = attached {
-                    if attached.worker == self.id {
-                        self.cut(now, attached.connection, &End::Kicked, fx);
-                    } else {
-                        fx.letter(attached.worker, Letter::Kicked(attached.connection));
-                    }
+            Command::Attach { attach, done } => {
+                if let Some(held) = self.attach(now, *attach, fx) {
+                    done(held);
                 }
-                done(attached.is_some());
+            }
+            Command::Detach(held) => self.release(now, &held, &End::GOODBYE, fx),
+            Command::Room(held) => self.room(now, &held, fx),
+            Command::Kick { client_id, done } => {
+                done(self.kick(now, &client_id, fx));
             }
             Command::Settings(settings) => self.settings = settings,
             Command::Shutdown => {
@@ -56,7 +55,27 @@ impl Worker {
                 for id in self.connections.ids() {
                     self.cut(now, id, &End::Shutdown, fx);
                 }
+                self.end_consumers(now, fx);
             }
         }
+    }
+
+    /// Ends whoever has the session of a client, and returns whether somebody had.
+    fn kick(&mut self, now: Timestamp, client_id: &str, fx: &mut impl Effects) -> bool {
+        let Some(session) = self.broker.clients.get(client_id) else { return false };
+        let (attached, generation) = {
+            let state = session.lock();
+            (state.attached.clone(), state.generation)
+        };
+        match attached {
+            None => return false,
+            Some(Attachment::Consumer(_)) => {
+                self.end_consumer(now, &session, generation, &End::Kicked, fx);
+            }
+            Some(connection @ Attachment::Connection { .. }) => {
+                self.dismiss(now, connection, &session.client_id, &End::Kicked, fx);
+            }
+        }
+        true
     }
 }

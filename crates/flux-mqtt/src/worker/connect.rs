@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// A client identifier that no session has [MQTT-3.1.3-6].
-    fn new_client_id(&mut self) -> Arc<str> {
+    pub(super) fn new_client_id(&mut self) -> Arc<str> {
         loop {
             self.assigned += 1;
             let mut hasher = DefaultHasher::new();

@@ -1,5 +1,7 @@
 //! Draining: what a session has for its client becomes bytes, as many as may wait unsent.
 
+use std::sync::Arc;
+
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
 use flux_session::{Outgoing, PacketId, QoS, Timestamp};
@@ -19,8 +21,8 @@ impl Worker {
     /// its subscriptions still bring of retained messages is added, a bounded part a turn.
     pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         let mut steps = REPLAY_STEPS_PER_TURN;
-        while let Some(replay) = self.drain_session(now, id, steps, fx) {
-            self.replay(now, id, replay, fx);
+        while let Some((session, generation, replay)) = self.drain_session(now, id, steps, fx) {
+            self.replay(now, &session, generation, replay, fx);
             steps -= 1;
         }
     }
@@ -33,7 +35,7 @@ impl Worker {
         id: ConnectionId,
         steps: usize,
         fx: &mut impl Effects,
-    ) -> Option<Replay> {
+    ) -> Option<(Arc<SharedSession>, u64, Replay)> {
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)?;
@@ -60,7 +62,7 @@ impl Worker {
             }
         }
         let has_room = out.len() < room;
-        let may_replay = has_room && state.session.queued() == 0 && !state.replays.is_empty();
+        let may_replay = has_room && state.can_replay();
         let replay = (may_replay && steps > 0).then(|| state.replays.remove(0));
         // While it waits for its turn, or to be writable, it knows that there is more: nobody need
         // wake it.
@@ -80,7 +82,7 @@ impl Worker {
         if may_replay && steps == 0 {
             self.dirty.push(id);
         }
-        let session = online.session.clone();
+        let (session, generation) = (online.session.clone(), online.generation);
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
         }
@@ -95,22 +97,21 @@ impl Worker {
                 fx,
             );
         }
-        replay
+        Some((session, generation, replay?))
     }
 
     /// Offers the next part of what a subscription brings, and leaves the rest with the session.
-    fn replay(
+    pub(super) fn replay(
         &mut self,
         now: Timestamp,
-        id: ConnectionId,
+        session: &Arc<SharedSession>,
+        generation: u64,
         mut replay: Replay,
         fx: &mut impl Effects,
     ) {
-        let Some(online) = self.connections.online(id) else { return };
-        let (session, generation) = (online.session.clone(), online.generation);
         let mut replayed = Replayed::default();
-        let progress = replay.advance(now, &session, &mut replayed);
-        self.tell_replayed(&session, replayed, fx);
+        let progress = replay.advance(now, session, &mut replayed);
+        self.tell_replayed(session, replayed, fx);
         if progress == Progress::Done {
             return;
         }
@@ -152,9 +153,9 @@ impl Worker {
     }
 }
 
-/// How often the store of retained messages is asked for one connection before the others have their
+/// How often the store of retained messages is asked for one session before the others have their
 /// turn.
-const REPLAY_STEPS_PER_TURN: usize = 16;
+pub(super) const REPLAY_STEPS_PER_TURN: usize = 16;
 
 /// What must be known of a client to write packets for it.
 struct Client<'a> {

@@ -14,7 +14,7 @@ use crate::effects::Effects;
 use crate::input::Letter;
 use crate::names::{ConnectionId, DueId};
 use crate::reason::ReasonCode;
-use crate::session::{SessionState, SharedSession};
+use crate::session::{Attachment, SessionState, SharedSession};
 use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
 
 /// Why the connection of a client that was online ends.
@@ -87,6 +87,20 @@ impl End {
             | Self::Overflow
             | Self::Kicked
             | Self::Shutdown => Departure::default(),
+        }
+    }
+
+    /// What tells the worker of the connection.
+    fn letter(&self, connection: ConnectionId) -> Letter {
+        match self {
+            Self::TakenOver => Letter::TakenOver(connection),
+            Self::Overflow => Letter::Overflow(connection),
+            Self::ByClient(_)
+            | Self::Lost
+            | Self::KeepAlive
+            | Self::Violation(_)
+            | Self::Kicked
+            | Self::Shutdown => Letter::Kicked(connection),
         }
     }
 
@@ -170,7 +184,7 @@ impl Worker {
             }
         }
         fx.close(id);
-        self.detach(now, online, end, fx);
+        self.detach(now, &online.session, online.generation, end, fx);
         fx.event(Event::Disconnected {
             client_id: online.client.client_id.clone(),
             reason: end.event(),
@@ -189,18 +203,50 @@ impl Worker {
         }
     }
 
-    /// Lets go of the session, unless another connection has it already.
-    fn detach(&mut self, now: Timestamp, online: &Online, end: &End, fx: &mut impl Effects) {
-        let mut state = online.session.lock();
-        if state.ended || state.generation != online.generation {
-            return;
+    /// Ends whoever had a session that is another's now, or over.
+    pub(super) fn dismiss(
+        &mut self,
+        now: Timestamp,
+        old: Attachment,
+        client_id: &Arc<str>,
+        end: &End,
+        fx: &mut impl Effects,
+    ) {
+        match old {
+            Attachment::Connection { worker, connection } if worker == self.id => {
+                self.cut(now, connection, end, fx);
+            }
+            Attachment::Connection { worker, connection } => {
+                fx.letter(worker, end.letter(connection));
+            }
+            Attachment::Consumer(consumer) => {
+                consumer.close(end.event());
+                let (client_id, reason) = (client_id.clone(), end.event());
+                fx.event(Event::Disconnected { client_id, reason });
+            }
         }
-        state.attached = None;
+    }
+
+    /// Lets go of the session, unless somebody else has it already; returns who had it.
+    pub(super) fn detach(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        generation: u64,
+        end: &End,
+        fx: &mut impl Effects,
+    ) -> Option<Attachment> {
+        let mut state = session.lock();
+        if state.ended || state.generation != generation {
+            return None;
+        }
+        let attached = state.attached.take()?;
         state.dirty = false;
         let unsent = state.session.detach(now, end.departure());
         // Still under the lock: nobody resumes the session before its will is taken out.
-        self.settle_detached(now, &online.session, state, fx);
+        self.settle_detached(now, session, state, fx);
         self.hand_on(now, unsent, fx);
+        Some(attached)
     }
 
     /// Looks at a session that the list of due sessions gave out.
@@ -265,12 +311,9 @@ impl Worker {
     /// them may be that of the connection whose packet was being handled.
     pub(super) fn bury_overflowed(&mut self, now: Timestamp, fx: &mut impl Effects) {
         while let Some(mut ended) = self.overflowed.pop() {
-            match ended.displaced.take() {
-                Some(old) if old.worker == self.id => {
-                    self.cut(now, old.connection, &End::Overflow, fx);
-                }
-                Some(old) => fx.letter(old.worker, Letter::Overflow(old.connection)),
-                None => {}
+            if let Some(old) = ended.displaced.take() {
+                let client_id = ended.session.client_id.clone();
+                self.dismiss(now, old, &client_id, &End::Overflow, fx);
             }
             self.bury(now, ended, fx);
         }

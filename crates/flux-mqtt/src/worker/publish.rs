@@ -16,6 +16,7 @@ use super::share::Fate;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
+use crate::outcome::PublishOutcome;
 use crate::reason::{ReasonCode, lost, not_taken};
 use crate::reserved::is_reserved;
 use crate::session::SharedSession;
@@ -154,14 +155,7 @@ impl Worker {
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
         }
-        let routed = self.route(now, publish.topic, &message, fx);
-        if routed.matched == 0 {
-            ReasonCode::NoMatchingSubscribers
-        } else if routed.is_refused || (routed.queued == 0 && routed.is_full) {
-            ReasonCode::QuotaExceeded
-        } else {
-            ReasonCode::Success
-        }
+        self.route(now, publish.topic, &message, fx).reason_code()
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
@@ -190,7 +184,7 @@ impl Worker {
         topic: TopicName<'_>,
         message: &Message,
         fx: &mut impl Effects,
-    ) -> Routed {
+    ) -> PublishOutcome {
         // Before it matches, so that a new subscriber misses nothing.
         if message.retain() && !self.retain(now, topic, message, fx) {
             self.forget_retained(now, topic);
@@ -234,10 +228,9 @@ impl Worker {
         topic: TopicName<'_>,
         message: &Message,
         fx: &mut impl Effects,
-    ) -> Routed {
+    ) -> PublishOutcome {
         let found = self.cache.find(&self.broker.routes, topic);
-        let mut routed =
-            Routed { matched: found.len(), queued: 0, is_full: false, is_refused: false };
+        let mut outcome = PublishOutcome { matched: found.len(), ..PublishOutcome::default() };
         for route in found.sessions.iter() {
             let Some(offered) = route.offer(now, message) else { continue };
             if let Some(attachment) = offered.wake {
@@ -247,11 +240,11 @@ impl Worker {
                 tell_lost(&route.session, offered.dropped, fx);
             }
             if let Some(reason) = not_taken(offered.offer) {
-                routed.is_full |= reason == DropReason::QueueFull;
-                routed.is_refused |= offered.offer == Offer::Refused;
+                outcome.is_full |= reason == DropReason::QueueFull;
+                outcome.is_refused |= offered.offer == Offer::Refused;
                 tell_dropped(Some(&route.session.client_id), message, reason, fx);
             } else {
-                routed.queued += 1;
+                outcome.taken += 1;
             }
             if let Some(ended) = offered.ended {
                 self.overflowed.push(*ended);
@@ -259,24 +252,12 @@ impl Worker {
         }
         for share in found.shares.iter() {
             match self.publish_shared(now, share, message, fx) {
-                Fate::Taken => routed.queued += 1,
-                Fate::Full => routed.is_full = true,
+                Fate::Taken => outcome.taken += 1,
+                Fate::Full => outcome.is_full = true,
             }
         }
-        routed
+        outcome
     }
-}
-
-/// What became of a message.
-pub(super) struct Routed {
-    /// Sessions and shared subscriptions that match.
-    matched: usize,
-    /// Those that took it.
-    pub(super) queued: usize,
-    /// A session had no room for it.
-    is_full: bool,
-    /// A session had no room for it, and its publisher is to know.
-    is_refused: bool,
 }
 
 /// Tells the platform, if it wants to know, that a client did not get a message, or nobody of a

@@ -17,7 +17,7 @@ use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed, replay_one};
-use crate::session::{SessionState, SharedSession};
+use crate::session::SharedSession;
 use crate::wire::{Frame, Subscribe, Unsubscribe, Version, write_suback, write_unsuback};
 
 /// A subscription that was granted, and whether it is a new one.
@@ -185,7 +185,7 @@ impl Worker {
         }
         let (earlier, wake) = {
             let mut state = session.lock();
-            let earlier = take_replays(&mut state, slice::from_ref(filter));
+            let earlier = state.take_replays(slice::from_ref(filter));
             if !state.ended {
                 state.replays.push(replay);
             }
@@ -263,7 +263,7 @@ impl Worker {
             for share in shares {
                 unsent.append(&mut state.session.take_unsent_shared(Some(share.id)));
             }
-            let replays = take_replays(&mut state, filters);
+            let replays = state.take_replays(filters);
             let session = &mut state.session;
             let existed = filters.iter().map(|filter| session.unsubscribe(filter).is_some());
             (replays, existed.collect())
@@ -281,10 +281,4 @@ const fn granted_code(qos: QoS) -> ReasonCode {
         QoS::AtLeastOnce => ReasonCode::GrantedQos1,
         QoS::ExactlyOnce => ReasonCode::GrantedQos2,
     }
-}
-
-/// Takes away what is left to replay for these filters. The caller drops it when the session is not
-/// locked any more.
-fn take_replays(state: &mut SessionState, filters: &[TopicFilter]) -> Vec<Replay> {
-    state.replays.extract_if(.., |replay| filters.contains(&replay.filter)).collect()
 }

@@ -8,6 +8,7 @@ mod clean_start;
 mod client;
 mod cluster;
 mod commands;
+mod consumers;
 mod deliver;
 mod effects;
 mod events;

@@ -1,10 +1,9 @@
 //! Publishing and subscribing from the process the broker runs in.
 
-use std::future::Future;
-
 use bytes::Bytes;
 use flux_mqtt::ManagerError;
 
+use super::block_on;
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Publish, Version, Will};
 
@@ -20,11 +19,6 @@ scenarios_of_both_versions! {
     unsubscribe_stops_delivery,
     kick_disconnects_and_sends_the_will,
     subscribe_reaches_a_session_that_is_away,
-}
-
-/// The manager needs no runtime, only somebody who polls.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 fn publish(broker: &Broker, topic: &str, payload: &str, retain: bool) -> Result<(), ManagerError> {
@@ -118,6 +112,8 @@ fn topics_filters_and_clients_are_checked(broker: &Broker) {
     let subscribe = |client, filter| block_on(manager.subscribe(client, filter));
     assert!(matches!(subscribe("a", "a#"), Err(ManagerError::Filter(_))));
     assert!(matches!(subscribe("a", "$share/g/a"), Err(ManagerError::Shared { .. })));
+    let shared = manager.unsubscribe("a", "$share/g/a");
+    assert!(matches!(shared, Err(ManagerError::Shared { .. })));
     let unknown = |result| matches!(result, Err(ManagerError::UnknownClient { .. }));
     assert!(unknown(subscribe("nobody", "a")));
     assert!(unknown(manager.unsubscribe("nobody", "a")));

@@ -12,6 +12,7 @@ use super::client::{self, connect_with_will, encode_v5};
 use super::cluster::Cluster;
 use crate::input::{Command, Done, Letter};
 use crate::message::{Message, Parts};
+use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
 use crate::wire::Version;
 
@@ -20,7 +21,7 @@ fn done<T: Send + 'static>() -> (Done<T>, Receiver<T>) {
     (Box::new(move |value| sender.send(value).unwrap()), receiver)
 }
 
-fn publish(topic: &str, payload: &str, retain: bool) -> (Command, Receiver<usize>) {
+fn publish(topic: &str, payload: &str, retain: bool) -> (Command, Receiver<PublishOutcome>) {
     let message = Message::new(Parts {
         topic: TopicName::parse(topic).unwrap(),
         properties: &[],
@@ -31,7 +32,7 @@ fn publish(topic: &str, payload: &str, retain: bool) -> (Command, Receiver<usize
         expires_at: None,
     });
     let (done, answer) = done();
-    (Command::Publish { message, done }, answer)
+    (Command::Publish { message, client_id: None, done }, answer)
 }
 
 #[test]
@@ -43,7 +44,8 @@ fn publish_reaches_subscribers_of_all_workers_and_counts_them() {
     let (command, answer) = publish("t", "x", false);
     c.command(0, command);
     c.settle();
-    assert_eq!(answer.try_recv(), Ok(2));
+    let expected = PublishOutcome { matched: 2, taken: 2, ..PublishOutcome::default() };
+    assert_eq!(answer.try_recv(), Ok(expected));
     assert_eq!(c.heard(a), ["t=x q1 #1"]);
     assert_eq!(c.heard(b), ["t=x"]);
 }
