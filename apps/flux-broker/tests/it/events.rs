@@ -1,9 +1,15 @@
 //! What the platform is told, on the bus of a running broker.
 
-use flux_eventbus::{DropReason, Event, EventKind};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use flux_eventbus::{DropReason, Event, EventBus, EventKind, EventKinds};
+use flux_mqtt::{AllowAll, SimpleAuthenticator, start_broker_with};
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Events, Publish, Version, packet};
+use crate::support::{
+    Broker, Client, Connect, Events, Publish, Version, loopback_settings, packet,
+};
 
 scenarios_of_all_versions! {
     a_message_is_delivered_when_its_client_has_it,
@@ -12,6 +18,22 @@ scenarios_of_all_versions! {
 
 scenarios! {
     a_refused_message_is_dropped,
+}
+
+/// The first thing that happens, and the last.
+#[test]
+fn a_broker_says_where_it_listens_and_that_it_has_stopped() {
+    let events = Arc::new(EventBus::new());
+    let mut subscriber = events.subscribe(EventKinds::all(), NonZeroUsize::new(10).unwrap());
+    let authenticator = Arc::new(SimpleAuthenticator::new());
+    let handle =
+        start_broker_with(loopback_settings(), events, authenticator, Arc::new(AllowAll)).unwrap();
+    handle.stop();
+    handle.wait();
+    let address = handle.local_addrs()[0];
+    assert_eq!(subscriber.try_recv(), Some(Event::Listening { address }));
+    assert_eq!(subscriber.try_recv(), Some(Event::Stopped));
+    assert_eq!(subscriber.blocking_recv(), None, "the handle does not keep the bus");
 }
 
 fn a_message_is_delivered_when_its_client_has_it(broker: &Broker, version: Version) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use flux_eventbus::{Event, EventKind, SessionEnd};
 use flux_mqtt::{
-    DisconnectReason, ManagerError, Publication, QoS, RetainHandling, SessionExpiry, SessionLimits,
-    Subscriber, SubscriberBuilder, SubscriptionOptions,
+    DisconnectReason, Incoming, ManagerError, Publication, QoS, RetainHandling, SessionExpiry,
+    SessionLimits, Subscriber, SubscriberBuilder, SubscriptionOptions,
 };
 
 use super::block_on;
@@ -28,6 +28,7 @@ scenarios! {
     it_shares_with_a_client,
     it_works_on_a_current_thread_runtime_together_with_its_publisher,
     threads_that_publish_keep_their_order,
+    nothing_is_lost_or_doubled_while_one_takes_over_from_another,
     a_stopped_broker_ends_it_whether_or_not_it_waits,
     who_gives_up_opening_leaves_nothing_behind,
     it_can_be_subscribed_and_kicked_like_any_client,
@@ -304,6 +305,51 @@ fn threads_that_publish_keep_their_order(broker: &Broker) {
             });
         }
     });
+}
+
+/// Each holds the session for a moment, on a thread of its own, while two others publish to it.
+fn nothing_is_lost_or_doubled_while_one_takes_over_from_another(broker: &Broker) {
+    const EACH: u32 = 500;
+    let open = || {
+        let kept = SessionExpiry::from_secs(60);
+        let builder = builder(broker).client_id("in").session_expiry(kept);
+        builder.subscribe("t/+", QoS::ExactlyOnce).open_blocking().unwrap()
+    };
+    let first = open();
+    let mut received: Vec<String> = thread::scope(|scope| {
+        let publishers = ["a", "b"].map(|publisher| {
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    publish(broker, &format!("t/{publisher}"), &format!("{publisher}{number}"));
+                }
+            })
+        });
+        let receive_all = |mut subscriber: Subscriber| {
+            scope.spawn(move || {
+                let next = || subscriber.blocking_recv();
+                let text = |incoming: Incoming| String::from_utf8(incoming.payload().to_vec());
+                std::iter::from_fn(next).map(|incoming| text(incoming).unwrap()).collect::<Vec<_>>()
+            })
+        };
+        let mut holders = vec![receive_all(first)];
+        while publishers.iter().any(|publisher| !publisher.is_finished()) {
+            holders.push(receive_all(open()));
+        }
+        // The last one finds what is left, then there is nobody.
+        let mut last = open();
+        let rest = std::iter::from_fn(|| last.try_recv());
+        let rest = rest.map(|incoming| String::from_utf8(incoming.payload().to_vec()).unwrap());
+        let mut received: Vec<String> = rest.collect();
+        for holder in holders {
+            received.append(&mut holder.join().unwrap());
+        }
+        received
+    });
+    received.sort_unstable();
+    let all = (0..EACH).flat_map(|number| [format!("a{number}"), format!("b{number}")]);
+    let mut expected: Vec<String> = all.collect();
+    expected.sort_unstable();
+    assert_eq!(received, expected);
 }
 
 fn a_stopped_broker_ends_it_whether_or_not_it_waits(broker: &Broker) {
