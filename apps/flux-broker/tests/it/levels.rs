@@ -49,7 +49,7 @@ fn a_filter_with_too_many_levels_is_refused_beside_others(broker: &Broker, versi
         V5 => 0x8F,
     };
     client.expect_codes(0x90, 1, &[0, refusal, 0, refusal]);
-    client.publish("a/b/c", "x", 0);
+    client.send(&Publish::new("a/b/c", "x").bytes(version));
     for _ in 0..2 {
         client.expect_publish(&Publish::new("a/b/c", "x"));
     }
