@@ -37,7 +37,7 @@ pub(crate) struct Replayed {
     /// What the session did not take, or lost to take another.
     pub(crate) lost: Vec<(Message, DropReason)>,
     /// The session, if it had no room and ends for that.
-    pub(crate) ended: Option<Box<Ended>>,
+    pub(crate) ended: Option<Ended>,
 }
 
 impl Replay {
@@ -110,11 +110,13 @@ fn offer(
     };
     let Some(offered) = session.offer_retained(now, delivery) else { return false };
     replayed.wake = replayed.wake.take().or(offered.wake);
-    replayed.lost.extend(offered.dropped.into_iter().map(lost));
+    if let Some(aftermath) = offered.aftermath {
+        replayed.lost.extend(aftermath.dropped.into_iter().map(lost));
+        replayed.ended = replayed.ended.take().or(aftermath.ended);
+    }
     if let Some(reason) = not_taken(offered.offer) {
         replayed.lost.push((message.clone(), reason));
     }
-    replayed.ended = replayed.ended.take().or(offered.ended);
     true
 }
 

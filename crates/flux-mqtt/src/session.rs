@@ -68,12 +68,19 @@ pub(crate) enum Attachment {
 #[derive(Debug)]
 pub(crate) struct Offered {
     pub(crate) offer: Offer,
-    /// What the session lost to make room for it; mostly nothing.
-    pub(crate) dropped: Vec<Dropped<Message>>,
     /// Who must be told, if they do not know yet.
     pub(crate) wake: Option<Attachment>,
-    /// The session, if it had no room and ends for that.
-    pub(crate) ended: Option<Box<Ended>>,
+    /// What it cost the session; mostly nothing, which is to cost nothing here.
+    pub(crate) aftermath: Option<Box<Aftermath>>,
+}
+
+/// What a session lost over a delivery.
+#[derive(Debug)]
+pub(crate) struct Aftermath {
+    /// Messages that made room for it.
+    pub(crate) dropped: Vec<Dropped<Message>>,
+    /// The session itself, which had no room and ends for that.
+    pub(crate) ended: Option<Ended>,
 }
 
 impl SharedSession {
@@ -145,10 +152,24 @@ impl SharedSession {
         let offer = state.session.offer(now, delivery);
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
         let dropped = state.session.take_dropped();
+        let aftermath = if dropped.is_empty() && offer != Offer::Overflow {
+            None
+        } else {
+            Some(self.aftermath(state, dropped, offer))
+        };
+        Some(Offered { offer, wake, aftermath })
+    }
+
+    #[cold]
+    fn aftermath(
+        self: &Arc<Self>,
+        state: &mut SessionState,
+        dropped: Vec<Dropped<Message>>,
+        offer: Offer,
+    ) -> Box<Aftermath> {
         state.overflowed = offer == Offer::Overflow;
-        let ended =
-            state.overflowed.then(|| Box::new(clients::end(self, state, SessionEnd::QueueFull)));
-        Some(Offered { offer, dropped, wake, ended })
+        let ended = state.overflowed.then(|| clients::end(self, state, SessionEnd::QueueFull));
+        Box::new(Aftermath { dropped, ended })
     }
 
     /// Hands a retained message to the session. `None` when that has enough for now, or is over.
@@ -195,7 +216,7 @@ impl SharedSession {
             }
         };
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
-        Some(Offered { offer, dropped: Vec::new(), wake, ended: None })
+        Some(Offered { offer, wake, aftermath: None })
     }
 }
 

@@ -150,6 +150,7 @@ impl<M: Message> Line<M> {
     }
 
     // Counted before it is moved, here and below: reading it right after a move stalls.
+    #[inline]
     fn push(&mut self, number: u64, delivery: Delivery<M>) {
         self.bytes = self.bytes.saturating_add(cost(&delivery));
         self.shared += usize::from(delivery.share.is_some());
@@ -157,6 +158,7 @@ impl<M: Message> Line<M> {
     }
 
     /// Takes the front, and gives a large buffer back once it has run empty.
+    #[inline]
     fn pop(&mut self) -> Option<Delivery<M>> {
         let queued = self.take_front();
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {

@@ -147,9 +147,7 @@ impl Worker {
         for (message, reason) in replayed.lost {
             tell_dropped(Some(&session.client_id), &message, reason, fx);
         }
-        if let Some(ended) = replayed.ended {
-            self.overflowed.push(*ended);
-        }
+        self.overflowed.extend(replayed.ended);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::names::ConnectionId;
 use crate::outcome::PublishOutcome;
 use crate::reason::{ReasonCode, lost, not_taken};
 use crate::reserved::is_reserved;
-use crate::session::SharedSession;
+use crate::session::{Aftermath, SharedSession};
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack, write_explained_ack};
 
 impl Worker {
@@ -221,6 +221,17 @@ impl Worker {
         let _removed = self.broker.retained.replace(now, topic, None);
     }
 
+    /// Deals with what a delivery cost a session.
+    fn settle_offer(
+        &mut self,
+        session: &SharedSession,
+        aftermath: Aftermath,
+        fx: &mut impl Effects,
+    ) {
+        tell_lost(session, aftermath.dropped, fx);
+        self.overflowed.extend(aftermath.ended);
+    }
+
     /// Offers a message to every session that subscribed.
     fn route(
         &mut self,
@@ -236,8 +247,8 @@ impl Worker {
             if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }
-            if !offered.dropped.is_empty() {
-                tell_lost(&route.session, offered.dropped, fx);
+            if let Some(aftermath) = offered.aftermath {
+                self.settle_offer(&route.session, *aftermath, fx);
             }
             if let Some(reason) = not_taken(offered.offer) {
                 outcome.is_full |= reason == DropReason::QueueFull;
@@ -245,9 +256,6 @@ impl Worker {
                 tell_dropped(Some(&route.session.client_id), message, reason, fx);
             } else {
                 outcome.taken += 1;
-            }
-            if let Some(ended) = offered.ended {
-                self.overflowed.push(*ended);
             }
         }
         for share in found.shares.iter() {
