@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
 /// What can be asked for; the first line of each is its line in the help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Run everything that must pass before a commit: fmt, tidy, clippy, tests, doctests, doc
+    /// Run everything that must pass before a commit: fmt, tidy, clippy, tests, schedules,
+    /// doctests, doc
     Test,
     /// Check the formatting
     Fmt,

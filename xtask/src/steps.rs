@@ -14,14 +14,22 @@ pub(crate) enum Step {
     Tidy,
     Clippy,
     Tests,
+    Schedules,
     Doctests,
     Doc,
 }
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 6] =
-        [Self::Fmt, Self::Tidy, Self::Clippy, Self::Tests, Self::Doctests, Self::Doc];
+    const ALL: [Self; 7] = [
+        Self::Fmt,
+        Self::Tidy,
+        Self::Clippy,
+        Self::Tests,
+        Self::Schedules,
+        Self::Doctests,
+        Self::Doc,
+    ];
 
     /// Announces the step, runs it and says how long it took.
     ///
@@ -52,6 +60,7 @@ impl Step {
             Self::Tidy => "tidy",
             Self::Clippy => "clippy",
             Self::Tests => "tests",
+            Self::Schedules => "schedules",
             Self::Doctests => "doctests",
             Self::Doc => "doc",
         }
@@ -69,6 +78,8 @@ impl Step {
                 "nextest run --workspace --locked --lib --bins --tests --examples"
             }
             Self::Tests => "test --workspace --locked --lib --bins --tests --examples",
+            // With the feature no other test of the crate can run.
+            Self::Schedules => "test -p flux-mqtt --features shuttle --locked --lib schedules::",
             Self::Doctests => "test --doc --workspace --locked",
             Self::Doc => "doc --workspace --no-deps --locked",
         };

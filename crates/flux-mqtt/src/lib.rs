@@ -65,6 +65,7 @@ mod settings;
 mod share;
 mod storage;
 mod subscriber;
+mod sync;
 mod wire;
 mod worker;
 

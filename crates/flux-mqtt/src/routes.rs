@@ -27,7 +27,6 @@ use std::sync::Arc;
 
 use flux_session::{QoS, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
-use parking_lot::RwLock;
 
 use self::changes::Changes;
 pub(crate) use self::changes::Scopes;
@@ -36,6 +35,7 @@ use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
 use crate::settings::SharedSettings;
 use crate::share::{Member, Share};
+use crate::sync::RwLock;
 
 /// The subscriptions of all sessions.
 #[derive(Debug)]

@@ -5,12 +5,11 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use flux_eventbus::{Event, SessionEnd};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::clients::{self, Ended};
 use crate::consumer::Consumer;
@@ -18,6 +17,7 @@ use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 use crate::replay::Replay;
 use crate::share::Share;
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// A session that workers share.
 #[derive(Debug)]

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use flux_session::{Group, GroupLimits, ShareId, Strategy, SubscriptionOptions};
 use flux_topic::TopicFilter;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::Message;
 use crate::names::SessionKey;
 use crate::session::SharedSession;
 use crate::settings::SharedStrategy;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A shared subscription: one for each `$share/{name}/{filter}` (section 4.8.2).
 pub(crate) struct Share {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use flux_eventbus::{DisconnectReason, Event, SessionEnd};
 use flux_session::{Departure, Due, SessionExpiry, Timestamp};
-use parking_lot::MutexGuard;
 
 use super::Worker;
 use super::connection::{Online, Stage};
@@ -15,6 +14,7 @@ use crate::input::Letter;
 use crate::names::{ConnectionId, DueId};
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SessionState, SharedSession};
+use crate::sync::MutexGuard;
 use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
 
 /// Why the connection of a client that was online ends.

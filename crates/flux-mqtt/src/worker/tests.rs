@@ -17,6 +17,8 @@ mod races;
 mod retained;
 mod rights;
 mod routes;
+#[cfg(feature = "shuttle")]
+mod schedules;
 mod shared;
 mod stress;
 mod takeover;
