@@ -16,7 +16,8 @@ use crate::routes::Routes;
 use crate::settings::Settings;
 
 /// The shared state of a broker. Each part has its own lock; none is held while another is
-/// taken, except that retained messages are read while they are offered (see `replay`).
+/// taken, except that retained messages are read while they are offered (see `replay`), and that
+/// members join and leave a group under the lock of the routes.
 pub(crate) struct Broker {
     pub(crate) clients: Clients,
     pub(crate) routes: Routes,
