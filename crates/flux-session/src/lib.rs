@@ -9,6 +9,9 @@
 //! contains: time is an argument ([`Timestamp`]), a message is a type of yours ([`Message`]), and
 //! which topics match is decided before a delivery is offered.
 //!
+//! A [`Group`] is the other half of a shared subscription: whom of its members to ask, and what waits
+//! while none can take it.
+//!
 //! # How it is driven
 //!
 //! - A connection begins and ends: [`Session::continues`], [`Session::attach`],
