@@ -4,7 +4,7 @@ use bytes::Bytes;
 use flux_eventbus::{DropReason, EventKind};
 
 use crate::support::Version::{V5, V31, V311};
-use crate::support::{Broker, Client, Connect, Events, Publish, Version, Will};
+use crate::support::{Broker, Client, Connect, Events, Publish, Version, Will, block_on};
 
 scenarios! {
     v5_is_told_that_the_topic_is_not_for_clients,
@@ -62,10 +62,9 @@ fn the_process_itself_may_publish_there(broker: &Broker) {
         client.subscribe("$SYS/#", 0);
         client
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let manager = broker.handle.manager();
     let payload = Bytes::from_static(b"3");
-    runtime.block_on(manager.publish_to_subscribers("$SYS/clients", payload, true)).unwrap();
+    block_on(manager.publish_to_subscribers("$SYS/clients", payload, true)).unwrap();
     for client in &mut clients {
         client.expect_publish(&Publish::new("$SYS/clients", "3"));
     }

@@ -13,7 +13,7 @@ mod publish;
 mod raw;
 mod rights;
 
-pub(crate) use broker::{Broker, loopback_settings};
+pub(crate) use broker::{Broker, block_on, loopback_settings};
 pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
 pub(crate) use connect::{Connect, Will};
 pub(crate) use events::Events;

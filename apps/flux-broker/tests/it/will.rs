@@ -1,5 +1,7 @@
 //! Will messages: when they are sent, and when not (sections 3.1.2.5, 3.1.3.2).
 
+mod endings;
+
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Publish, Version, Will, let_pass, u32_property};
 

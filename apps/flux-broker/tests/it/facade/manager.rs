@@ -5,7 +5,7 @@ use flux_mqtt::ManagerError;
 
 use super::block_on;
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Publish, Version, Will};
+use crate::support::{Broker, Client, Connect, Publish, Version, Will, block_on};
 
 scenarios! {
     topics_filters_and_clients_are_checked,
@@ -88,7 +88,7 @@ fn kick_disconnects_and_sends_the_will(broker: &Broker, version: Version) {
     observer.subscribe("will", 0);
     let connect = Connect::persistent(version, "a");
     let mut client = Client::connect(broker, &connect.clone().will(Will::new("will", "kicked")));
-    block_on(broker.handle.manager().kick("a")).unwrap();
+    broker.kick("a");
     client.expect_disconnect(0x98);
     observer.expect_publish(&Publish::new("will", "kicked"));
     Client::resume(broker, &connect).ping();

@@ -1,5 +1,6 @@
 //! A broker in this process, on a port that the system chose.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -31,6 +32,11 @@ impl Broker {
     pub(crate) fn address(&self) -> SocketAddr {
         self.handle.local_addrs()[0]
     }
+
+    /// Disconnects a client as an administrator does.
+    pub(crate) fn kick(&self, client_id: &str) {
+        block_on(self.handle.manager().kick(client_id)).unwrap();
+    }
 }
 
 impl Drop for Broker {
@@ -45,4 +51,9 @@ pub(crate) fn loopback_settings() -> Settings {
     let mut settings = Settings::default();
     settings.listen = Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]);
     settings
+}
+
+/// Waits for a future of the library, which needs no runtime, only somebody who polls.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }

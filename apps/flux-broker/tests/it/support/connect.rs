@@ -111,6 +111,10 @@ impl Will {
         Self { retain: true, ..self }
     }
 
+    pub(crate) fn payload(self, payload: &str) -> Self {
+        Self { payload: payload.to_owned(), ..self }
+    }
+
     /// Will Delay Interval.
     pub(crate) fn delay(self, seconds: u32) -> Self {
         self.property(&u32_property(0x18, seconds))

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use flux_eventbus::{DropReason, Event, EventKind, EventKinds, EventSubscriber};
+use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, EventKinds, EventSubscriber};
 
 use super::{Broker, DEADLINE};
 
@@ -21,6 +21,15 @@ impl Events {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let next = runtime.block_on(async { tokio::time::timeout(DEADLINE, self.0.recv()).await });
         next.expect("no event comes").expect("the bus is there")
+    }
+
+    /// The next connection that ended must be this client's; returns why it ended.
+    #[track_caller]
+    pub(crate) fn expect_disconnected(&mut self, client_id: &str) -> DisconnectReason {
+        match self.expect() {
+            Event::Disconnected { client_id: other, reason } if *other == *client_id => reason,
+            other => panic!("{client_id} should be disconnected: {other:?}"),
+        }
     }
 
     /// The next event must be this message dropped.
