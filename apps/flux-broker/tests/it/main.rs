@@ -16,6 +16,7 @@ mod alias;
 mod connect;
 mod echo;
 mod events;
+mod exactly_once;
 mod expiry;
 mod facade;
 mod flow;
