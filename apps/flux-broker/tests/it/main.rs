@@ -26,6 +26,7 @@ mod keep_alive;
 mod levels;
 mod limits;
 mod max_qos;
+mod order;
 mod program;
 mod properties;
 mod reason;
