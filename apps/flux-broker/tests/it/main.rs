@@ -38,6 +38,7 @@ mod rumqtt;
 mod session;
 mod shared;
 mod subscribe;
+mod subscription_id;
 mod takeover;
 mod v31;
 mod violation;

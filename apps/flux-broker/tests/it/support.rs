@@ -18,7 +18,7 @@ pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
 pub(crate) use connect::{Connect, Will};
 pub(crate) use events::Events;
 pub(crate) use packet::{
-    PINGREQ, PINGRESP, Version, packet, puback, pubcomp, pubrec, pubrel, string,
+    PINGREQ, PINGRESP, Version, integer, packet, puback, pubcomp, pubrec, pubrel, string,
 };
 pub(crate) use property::{Properties, u16_property, u32_property};
 pub(crate) use publish::{Publish, Received};
