@@ -8,6 +8,8 @@ scenarios! {
     an_expired_message_is_not_sent,
     an_expired_retained_message_is_not_sent,
     a_message_that_was_sent_before_comes_again_though_expired,
+    expiry_is_counted_down_for_what_comes_again,
+    expiry_goes_on_while_a_message_waits_in_a_group,
     expiry_is_passed_on_as_it_came,
 }
 
@@ -61,6 +63,35 @@ fn a_message_that_was_sent_before_comes_again_though_expired(broker: &Broker) {
     let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
     let again = client.receive_and_acknowledge();
     assert_eq!((again.id, again.dup, again.text()), (id, true, "x"));
+    assert_eq!(again.properties.number(0x02), Some(0), "nothing is left of it");
+    client.expect_nothing();
+}
+
+fn expiry_is_counted_down_for_what_comes_again(broker: &Broker) {
+    let (mut publisher, mut client) = pair(broker);
+    publisher.publish_packet(&Publish::new("a", "x").qos(1, 1).property(&expiry(100)), 1);
+    let first = client.receive().properties.number(0x02).unwrap();
+    client.disconnect();
+    let_pass(broker, 2);
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    let again = client.receive_and_acknowledge();
+    assert!(again.dup && again.properties.number(0x02).unwrap() < first);
+}
+
+fn expiry_goes_on_while_a_message_waits_in_a_group(broker: &Broker) {
+    let (mut publisher, mut client) = pair(broker);
+    client.subscribe("$share/g/s", 1);
+    client.disconnect();
+    for (text, seconds) in [("short", 1), ("long", 100)] {
+        let publish = Publish::new("s", text).qos(1, 1).property(&expiry(seconds));
+        publisher.publish_packet(&publish, 1);
+    }
+    let_pass(broker, 2);
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    let received = client.receive_and_acknowledge();
+    assert_eq!(received.text(), "long");
+    let left = received.properties.number(0x02).unwrap();
+    assert!((1..=98).contains(&left), "{left}");
     client.expect_nothing();
 }
 

@@ -16,6 +16,8 @@ scenarios! {
     a_message_too_large_for_the_client_is_dropped,
     the_platform_is_told_of_a_message_too_large_for_the_client,
     no_connack_is_larger_than_the_client_takes,
+    an_answer_too_large_for_the_client_ends_its_connection,
+    a_smaller_receive_maximum_holds_back_publish_and_no_pubrel,
     the_client_may_not_exceed_the_brokers_receive_maximum with receives_three,
 }
 
@@ -123,6 +125,68 @@ fn no_connack_is_larger_than_the_client_takes(broker: &Broker) {
         let len = client.try_packet().map_or(0, |packet| packet.len());
         assert!(len <= usize::try_from(limit).unwrap(), "CONNACK has {len} bytes of {limit}");
     }
+}
+
+/// [MQTT-3.1.2-24]
+fn an_answer_too_large_for_the_client_ends_its_connection(broker: &Broker) {
+    // 2 bytes of header, 2 of identifier, 1 of properties, and a code for each filter.
+    let (fits, too_many) = ([("a", 0); 25], [("a", 0); 26]);
+    let names = |filters: &[(&'static str, u8)]| -> Vec<&str> {
+        filters.iter().map(|(filter, _)| *filter).collect()
+    };
+    for (fits, too_large, expected) in [
+        (V5.subscribe(1, &fits), V5.subscribe(1, &too_many), V5.suback(1, &[0; 25])),
+        (
+            V5.unsubscribe(1, &names(&fits)),
+            V5.unsubscribe(1, &names(&too_many)),
+            V5.unsuback(1, &[0x11; 25]),
+        ),
+    ] {
+        let connect = Connect::new(V5, "a").maximum_packet_size(30);
+        let mut client = Client::connect(broker, &connect);
+        client.send(&fits);
+        client.expect(&expected);
+        client.send(&too_large);
+        // The reason in words does not fit either.
+        client.expect(&[0xE0, 2, 0x95, 0]);
+        client.expect_closed();
+    }
+}
+
+fn a_smaller_receive_maximum_holds_back_publish_and_no_pubrel(broker: &Broker) {
+    let connect = Connect::persistent(V5, "a");
+    let (mut publisher, mut client) = pair(broker, &connect);
+    for number in 0..6 {
+        publisher.publish("a", number.to_string(), 2);
+    }
+    let ids: Vec<u16> = (0..6).map(|_| client.receive().id).collect();
+    for id in &ids[2..4] {
+        client.send(&pubrec(*id));
+        client.expect(&pubrel(*id));
+    }
+    client.disconnect();
+    publisher.publish("a", "new", 2);
+    let mut client = Client::resume(broker, &connect.receive_maximum(1));
+    let again = |number: usize| Publish::new("a", number.to_string()).qos(2, ids[number]).dup();
+    client.expect_publish(&again(0));
+    client.expect(&pubrel(ids[2]));
+    client.expect(&pubrel(ids[3]));
+    client.expect_nothing();
+    for number in [0, 1, 4, 5] {
+        if number > 0 {
+            client.expect_publish(&again(number));
+            client.expect_nothing();
+        }
+        client.send(&pubrec(ids[number]));
+        client.expect(&pubrel(ids[number]));
+        client.expect_nothing();
+        client.send(&pubcomp(ids[number]));
+    }
+    client.expect_nothing();
+    client.send(&pubcomp(ids[2]));
+    client.expect_nothing();
+    client.send(&pubcomp(ids[3]));
+    assert_eq!(client.receive_and_acknowledge().text(), "new");
 }
 
 fn the_client_may_not_exceed_the_brokers_receive_maximum(broker: &Broker) {
