@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use flux_mqtt::Settings;
+use flux_mqtt::{Settings, WhenFull};
 
 use crate::support::Version::V5;
 use crate::support::{
@@ -12,6 +12,8 @@ use crate::support::{
 
 scenarios! {
     a_full_queue_drops_the_newest with ten_queued_messages,
+    a_full_queue_may_lose_the_oldest with ten_newest_queued_messages,
+    a_full_queue_may_refuse_though_another_has_room with ten_queued_messages_or_refusal,
     a_message_refused_for_a_full_queue_frees_its_identifier with ten_queued_messages,
     packet_identifiers_are_used_again with three_packet_identifiers,
     retained_and_live_messages_never_cross,
@@ -26,6 +28,16 @@ scenarios_of_all_versions! {
 
 fn ten_queued_messages(settings: &mut Settings) {
     settings.session.queued_messages = 10;
+}
+
+fn ten_newest_queued_messages(settings: &mut Settings) {
+    settings.session.queued_messages = 10;
+    settings.session.when_full = WhenFull::DropOldest;
+}
+
+fn ten_queued_messages_or_refusal(settings: &mut Settings) {
+    settings.session.queued_messages = 10;
+    settings.session.when_full = WhenFull::Refuse;
 }
 
 fn three_packet_identifiers(settings: &mut Settings) {
@@ -57,6 +69,45 @@ fn a_full_queue_drops_the_newest(broker: &Broker) {
     client.expect_nothing();
     publisher.publish("a", "room again", 1);
     assert_eq!(client.receive_and_acknowledge().text(), "room again");
+}
+
+fn a_full_queue_may_lose_the_oldest(broker: &Broker) {
+    let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
+    let mut client = Client::connect(broker, &Connect::persistent(V5, "a"));
+    client.subscribe("a", 1);
+    client.disconnect();
+    for number in 0..20 {
+        publisher.send(&Publish::new("a", number.to_string()).qos(1, 1).bytes(V5));
+        publisher.expect(&puback(1));
+    }
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    for number in 10..20 {
+        assert_eq!(client.receive_and_acknowledge().number(), number);
+    }
+    client.expect_nothing();
+}
+
+fn a_full_queue_may_refuse_though_another_has_room(broker: &Broker) {
+    let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
+    let mut other = Client::connect(broker, &Connect::new(V5, "other"));
+    other.subscribe("a", 0);
+    let mut client = Client::connect(broker, &Connect::persistent(V5, "a"));
+    client.subscribe("a", 1);
+    client.disconnect();
+    for number in 0..12 {
+        publisher.send(&Publish::new("a", number.to_string()).qos(1, 1).bytes(V5));
+        if number < 10 {
+            publisher.expect(&puback(1));
+        } else {
+            publisher.expect_ack(0x40, 1, 0x97);
+        }
+        assert_eq!(other.receive().number(), number);
+    }
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    for number in 0..10 {
+        assert_eq!(client.receive_and_acknowledge().number(), number);
+    }
+    client.expect_nothing();
 }
 
 /// [MQTT-4.3.3-9]: after PUBREC 0x97 the identifier stands for a new message.

@@ -1,5 +1,5 @@
 //! Shared subscriptions: each message to one member of the group (MQTT 5.0 section 4.8.2), also
-//! for clients of MQTT 3.1.1.
+//! for clients of MQTT 3.1 and 3.1.1.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ scenarios! {
     a_hash_of_the_client_keeps_publishers_together with hash_of_the_client,
 }
 
-scenarios_of_both_versions! {
+scenarios_of_all_versions! {
     members_take_turns,
     groups_are_independent_of_each_other,
     a_member_that_leaves_gets_nothing_more,
