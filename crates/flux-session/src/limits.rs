@@ -25,7 +25,8 @@ pub struct SessionLimits {
     /// When all are in use, messages wait in the queue.
     pub packet_ids: u16,
     /// The most QoS 2 messages the client may have begun and not released: the Receive Maximum of
-    /// the server (MQTT 5.0 section 3.2.2.3.3). Default 65,535.
+    /// the server (MQTT 5.0 section 3.2.2.3.3). Default 65,535; zero counts as one, for the standard
+    /// knows no zero.
     ///
     /// When exceeded, [`ReceiveMaximumExceeded`](crate::ReceiveMaximumExceeded).
     pub inbound_receive_maximum: u16,

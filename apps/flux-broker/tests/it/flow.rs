@@ -19,6 +19,7 @@ scenarios! {
     an_answer_too_large_for_the_client_ends_its_connection,
     a_smaller_receive_maximum_holds_back_publish_and_no_pubrel,
     the_client_may_not_exceed_the_brokers_receive_maximum with receives_three,
+    a_receive_maximum_of_zero_is_announced_as_the_one_that_holds with receives_none,
 }
 
 scenarios_of_all_versions! {
@@ -202,6 +203,21 @@ fn the_client_may_not_exceed_the_brokers_receive_maximum(broker: &Broker) {
     client.expect(&V5.ack(0x50, 4, 0x10));
     client.send(&Publish::new("a", "x").qos(2, 5).bytes(V5));
     client.expect_disconnect(0x93);
+}
+
+/// Zero is no Receive Maximum (section 3.2.2.3.3).
+fn a_receive_maximum_of_zero_is_announced_as_the_one_that_holds(broker: &Broker) {
+    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
+    assert_eq!(client.connack.number(0x21), Some(1));
+    client.publish("a", "x", 2);
+    client.send(&Publish::new("a", "x").qos(2, 1).bytes(V5));
+    client.expect(&V5.ack(0x50, 1, 0x10));
+    client.send(&Publish::new("a", "x").qos(2, 2).bytes(V5));
+    client.expect_disconnect(0x93);
+}
+
+fn receives_none(settings: &mut Settings) {
+    settings.session.inbound_receive_maximum = 0;
 }
 
 fn receives_three(settings: &mut Settings) {

@@ -203,7 +203,7 @@ impl Worker {
         let response_information = self.settings.response_information.clone();
         ConnAck {
             session_present,
-            receive_maximum: self.settings.session.inbound_receive_maximum,
+            receive_maximum: self.settings.session.inbound_receive_maximum.max(1),
             maximum_qos: self.settings.max_qos,
             maximum_packet_size: self.settings.max_packet_size,
             topic_alias_maximum: self.settings.topic_alias_maximum,

@@ -72,7 +72,7 @@ impl<M: Message> Session<M> {
     /// [`inbound_receive_maximum`](crate::SessionLimits::inbound_receive_maximum) identifiers are
     /// remembered already: the caller closes the connection with reason code 0x93.
     pub fn receive_qos2(&mut self, packet_id: PacketId) -> Result<Inbound, ReceiveMaximumExceeded> {
-        self.open_receipts.receive(packet_id, self.limits.inbound_receive_maximum)
+        self.open_receipts.receive(packet_id, self.limits.inbound_receive_maximum.max(1))
     }
 
     /// Takes a PUBREL and returns whether its identifier was known. PUBCOMP is the answer in

@@ -52,6 +52,15 @@ fn no_more_than_our_receive_maximum_is_open() {
 }
 
 #[test]
+fn a_receive_maximum_of_zero_counts_as_one() {
+    let limits = SessionLimits { inbound_receive_maximum: 0, ..SessionLimits::default() };
+    let mut session: Session<Note> = Session::new(limits);
+    assert_eq!(session.receive_qos2(id(1)), Ok(Inbound::New));
+    let exceeded = ReceiveMaximumExceeded { packet_id: id(2), limit: 1 };
+    assert_eq!(session.receive_qos2(id(2)), Err(exceeded));
+}
+
+#[test]
 fn both_directions_have_identifiers_of_their_own() {
     let mut session = attached(1);
     super::queue(&mut session, [("a", super::QOS2)]);

@@ -214,7 +214,7 @@ impl World {
     }
 
     fn inbound_publish(&mut self, packet_id: u16) {
-        let limit = self.promises.limits.inbound_receive_maximum;
+        let limit = self.promises.limits.inbound_receive_maximum.max(1);
         let answer = self.session.receive_qos2(id(packet_id));
         if self.inbound.contains(&packet_id) {
             assert_eq!(answer, Ok(Inbound::Duplicate));
