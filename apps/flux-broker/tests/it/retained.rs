@@ -11,7 +11,6 @@ scenarios! {
     retain_handling_decides_who_gets_retained_messages,
     retain_as_published_keeps_the_flag,
     no_local_hides_the_clients_own_retained_message,
-    properties_travel_with_a_retained_message,
     a_full_store_tells_who_can_be_told with two_retained_messages,
     a_full_store_may_lose_the_oldest with two_newest_retained_messages,
 }
@@ -168,24 +167,6 @@ fn no_local_hides_the_clients_own_retained_message(broker: &Broker) {
     let mut other = Client::connect(broker, &Connect::new(V5, "other"));
     other.subscribe("a/b", 0x04);
     other.expect_publish(&Publish::new("a/b", "mine").retain());
-}
-
-fn properties_travel_with_a_retained_message(broker: &Broker) {
-    let mut client = Client::connect(broker, &Connect::new(V5, "a"));
-    let publish = Publish::new("a/b", "{}")
-        .property(b"\x01\x01")
-        .property(b"\x03\0\x04json")
-        .property(b"\x26\0\x01k\0\x01v")
-        .property(b"\x08\0\x01r")
-        .property(b"\x26\0\x01k\0\x01w")
-        .property(b"\x09\0\x02\0\xFF")
-        .retain();
-    client.publish_packet(&publish, 0);
-    client.subscribe("a/b", 0);
-    client.expect_publish(&publish);
-    let mut v3 = Client::connect(broker, &Connect::new(Version::V311, "v3"));
-    v3.subscribe("a/b", 0);
-    v3.expect_publish(&Publish::new("a/b", "{}").retain());
 }
 
 fn unsubscribe(client: &mut Client, filter: &str) {

@@ -9,7 +9,6 @@ scenarios! {
     overlapping_subscriptions_carry_all_their_identifiers,
     no_local_spares_the_publisher_only,
     no_local_and_another_subscription_that_matches,
-    user_properties_keep_their_order,
 }
 
 scenarios_of_all_versions! {
@@ -107,19 +106,6 @@ fn no_local_and_another_subscription_that_matches(broker: &Broker) {
     client.expect_publish(&Publish::new("a/b", "x"));
     client.send(&Publish::new("a/c", "x").bytes(V5));
     client.expect_nothing();
-}
-
-fn user_properties_keep_their_order(broker: &Broker) {
-    let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
-    let mut subscriber = Client::connect(broker, &Connect::new(V5, "subscriber"));
-    subscriber.subscribe("a", 0);
-    let mut publish = Publish::new("a", "x");
-    for name in ["b", "a", "b", "c"] {
-        let text = crate::support::string(name);
-        publish = publish.property(&[&[0x26][..], &text, &text].concat());
-    }
-    publisher.publish_packet(&publish, 0);
-    subscriber.expect_publish(&publish);
 }
 
 fn every_subscriber_gets_its_copy(broker: &Broker, version: Version) {

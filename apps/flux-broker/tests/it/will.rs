@@ -6,59 +6,16 @@ use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Publish, Version, Will, let_pass, u32_property};
 
 scenarios! {
-    a_will_is_sent_after_disconnect_with_will,
     a_delayed_will_is_cancelled_when_the_session_resumes_in_time,
     a_delayed_will_is_sent_when_the_session_expires,
-    a_delayed_will_is_sent_when_a_clean_start_ends_the_session,
-    a_session_that_ends_with_its_connection_does_not_delay_its_will,
     a_delayed_will_is_not_sent_on_takeover_with_resume,
-    will_properties_travel_with_it,
     the_expiry_of_a_will_begins_when_it_is_sent,
 }
 
 scenarios_of_all_versions! {
-    a_will_is_sent_when_the_connection_is_lost,
-    a_will_is_not_sent_after_a_normal_disconnect,
-    a_will_is_sent_after_a_protocol_error,
-    a_will_is_sent_on_takeover,
     a_will_can_be_retained,
     a_will_is_sent_once,
     a_will_has_the_qos_it_asked_for,
-}
-
-fn a_will_is_sent_when_the_connection_is_lost(broker: &Broker, version: Version) {
-    let mut observer = observer(broker, version);
-    Client::connect(broker, &mortal(version)).lose();
-    observer.expect_publish(&Publish::new("will", "gone"));
-}
-
-fn a_will_is_not_sent_after_a_normal_disconnect(broker: &Broker, version: Version) {
-    let mut observer = observer(broker, version);
-    Client::connect(broker, &mortal(version)).disconnect();
-    observer.expect_nothing();
-    // Nor later, when the identifier is used again.
-    Client::connect(broker, &Connect::new(version, "mortal")).disconnect();
-    observer.expect_nothing();
-}
-
-fn a_will_is_sent_after_a_protocol_error(broker: &Broker, version: Version) {
-    let mut observer = observer(broker, version);
-    let mut client = Client::connect(broker, &mortal(version));
-    client.send(&mortal(version).bytes());
-    client.expect_disconnect(0x82);
-    observer.expect_publish(&Publish::new("will", "gone"));
-}
-
-fn a_will_is_sent_on_takeover(broker: &Broker, version: Version) {
-    let mut observer = observer(broker, version);
-    for connect in [Connect::new(version, "mortal"), Connect::persistent(version, "mortal")] {
-        let mut old = Client::connect(broker, &mortal(version));
-        let new = Client::connect(broker, &connect);
-        old.expect_disconnect(0x8E);
-        observer.expect_publish(&Publish::new("will", "gone"));
-        new.disconnect();
-        observer.expect_nothing();
-    }
 }
 
 fn a_will_can_be_retained(broker: &Broker, version: Version) {
@@ -93,12 +50,6 @@ fn a_will_has_the_qos_it_asked_for(broker: &Broker, version: Version) {
     }
 }
 
-fn a_will_is_sent_after_disconnect_with_will(broker: &Broker) {
-    let mut observer = observer(broker, V5);
-    Client::connect(broker, &mortal(V5)).close_with_will();
-    observer.expect_publish(&Publish::new("will", "gone"));
-}
-
 fn a_delayed_will_is_cancelled_when_the_session_resumes_in_time(broker: &Broker) {
     let mut observer = observer(broker, V5);
     let connect = Connect::persistent(V5, "mortal");
@@ -117,22 +68,6 @@ fn a_delayed_will_is_sent_when_the_session_expires(broker: &Broker) {
     observer.expect_publish(&Publish::new("will", "gone"));
 }
 
-fn a_delayed_will_is_sent_when_a_clean_start_ends_the_session(broker: &Broker) {
-    let mut observer = observer(broker, V5);
-    let will = Will::new("will", "gone").delay(3600);
-    Client::connect(broker, &Connect::persistent(V5, "mortal").will(will)).close_with_will();
-    observer.expect_nothing();
-    Client::connect(broker, &Connect::new(V5, "mortal")).disconnect();
-    observer.expect_publish(&Publish::new("will", "gone"));
-}
-
-fn a_session_that_ends_with_its_connection_does_not_delay_its_will(broker: &Broker) {
-    let mut observer = observer(broker, V5);
-    let will = Will::new("will", "gone").delay(3600);
-    Client::connect(broker, &Connect::new(V5, "mortal").will(will)).lose();
-    observer.expect_publish(&Publish::new("will", "gone"));
-}
-
 fn a_delayed_will_is_not_sent_on_takeover_with_resume(broker: &Broker) {
     let mut observer = observer(broker, V5);
     let connect = Connect::persistent(V5, "mortal");
@@ -144,14 +79,6 @@ fn a_delayed_will_is_not_sent_on_takeover_with_resume(broker: &Broker) {
     observer.expect_nothing();
     new.disconnect();
     observer.expect_nothing();
-}
-
-fn will_properties_travel_with_it(broker: &Broker) {
-    let mut observer = observer(broker, V5);
-    let (format, user) = (b"\x01\x01", b"\x26\0\x01k\0\x01v");
-    let will = Will::new("will", "gone").delay(0).property(format).property(user);
-    Client::connect(broker, &Connect::new(V5, "mortal").will(will)).lose();
-    observer.expect_publish(&Publish::new("will", "gone").property(format).property(user));
 }
 
 fn the_expiry_of_a_will_begins_when_it_is_sent(broker: &Broker) {
@@ -167,9 +94,4 @@ fn observer(broker: &Broker, version: Version) -> Client {
     let mut client = Client::connect(broker, &Connect::new(version, "observer"));
     client.subscribe("will", 0);
     client
-}
-
-/// A clean session with a will.
-fn mortal(version: Version) -> Connect {
-    Connect::new(version, "mortal").will(Will::new("will", "gone"))
 }
