@@ -14,6 +14,7 @@ scenarios! {
     receive_maximum_holds_for_what_comes_again,
     qos_0_is_not_held_back_by_receive_maximum,
     a_message_too_large_for_the_client_is_dropped,
+    what_comes_again_and_is_too_large_by_now_is_dropped,
     the_platform_is_told_of_a_message_too_large_for_the_client,
     no_connack_is_larger_than_the_client_takes,
     an_answer_too_large_for_the_client_ends_its_connection,
@@ -106,6 +107,35 @@ fn a_message_too_large_for_the_client_is_dropped(broker: &Broker) {
         assert_eq!(client.receive_and_acknowledge().text(), "small");
         client.expect_nothing();
     }
+}
+
+/// [MQTT-3.1.2-25]: as if it had been sent. A client that knows a QoS 2 message already is told that it
+/// is released, or it would take the next one with this identifier for a duplicate.
+fn what_comes_again_and_is_too_large_by_now_is_dropped(broker: &Broker) {
+    let mut events = Events::of(broker, EventKind::Dropped);
+    let connect = Connect::persistent(V5, "a");
+    let (mut publisher, mut client) = pair(broker, &connect);
+    let large = "x".repeat(100);
+    for (qos, payload) in [(1, large.as_str()), (2, &large), (1, "small"), (2, "small")] {
+        publisher.publish("a", payload, qos);
+    }
+    let ids = [(); 4].map(|()| client.receive().id);
+    client.disconnect();
+    let mut client = Client::resume(broker, &connect.maximum_packet_size(100).receive_maximum(1));
+    for _ in 0..2 {
+        events.expect_dropped("a", "a", DropReason::PacketTooLarge);
+    }
+    client.expect(&pubrel(ids[1]));
+    client.expect_publish(&Publish::new("a", "small").qos(1, ids[2]).dup());
+    client.expect_nothing();
+    client.send(&[pubcomp(ids[1]), puback(ids[2])].concat());
+    client.expect_publish(&Publish::new("a", "small").qos(2, ids[3]).dup());
+    client.send(&pubrec(ids[3]));
+    client.expect(&pubrel(ids[3]));
+    client.send(&pubcomp(ids[3]));
+    publisher.publish("a", "new", 2);
+    assert_eq!(client.receive_and_acknowledge().text(), "new");
+    client.expect_nothing();
 }
 
 fn the_platform_is_told_of_a_message_too_large_for_the_client(broker: &Broker) {
