@@ -179,7 +179,12 @@ fn a_stopping_broker_tells_of_its_connections_and_sends_their_wills(
 fn a_refused_connect_is_told(broker: &Broker, version: Version) {
     let mut refused = Events::of(broker, EventKind::ConnectRefused);
     let connect = Connect::new(version, "a").will(Will::new("denied/will", "x"));
-    Client::open_with(broker, version, &connect.bytes()).packet();
+    let mut client = Client::open_with(broker, version, &connect.bytes());
+    if version == V5 {
+        client.expect_refusal(0x87);
+    } else {
+        client.expect(&[0x20, 2, 0, 5]);
+    }
     let Event::ConnectRefused { client_id, peer, code } = refused.expect() else {
         panic!("only this was asked for");
     };

@@ -25,6 +25,8 @@ scenarios_of_all_versions! {
     retained_messages_are_not_sent_to_a_shared_subscription,
     a_message_sent_at_qos_1_waits_for_its_member,
     a_message_sent_at_qos_1_goes_on_when_its_session_ends,
+    a_message_sent_at_qos_1_goes_on_when_its_session_ends_with_its_connection,
+    what_a_member_did_not_get_yet_goes_on_when_it_unsubscribes with few_unsent_bytes,
     a_message_sent_at_qos_2_completes_with_its_member,
     a_message_sent_at_qos_2_ends_with_its_session,
     what_was_not_sent_goes_to_another_at_once with few_unsent_bytes,
@@ -206,6 +208,52 @@ fn a_message_sent_at_qos_1_goes_on_when_its_session_ends(broker: &Broker, versio
         assert_eq!((received.number(), received.dup), (number, false));
     }
     a.expect_nothing();
+}
+
+fn a_message_sent_at_qos_1_goes_on_when_its_session_ends_with_its_connection(
+    broker: &Broker,
+    version: Version,
+) {
+    let mut publisher = publisher(broker, version);
+    let (mut a, mut b) = (member(broker, version, "a", 1), member(broker, version, "b", 1));
+    publisher.publish("t/x", "0", 1);
+    assert_eq!(a.receive().number(), 0);
+    a.lose();
+    assert_eq!(numbers(&mut b, 1), [0]);
+    if version == V5 {
+        // At DISCONNECT, and by time.
+        for (id, leave) in [("c", &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0][..]), ("d", &[0xE0, 0])] {
+            let mut other = join(broker, &Connect::new(V5, id).resume().expiry(1), 1);
+            publisher.publish("t/x", "1", 1);
+            assert_eq!(numbers(&mut b, 1), [1]);
+            publisher.publish("t/x", "2", 1);
+            assert_eq!(other.receive().number(), 2);
+            other.send(leave);
+            other.expect_closed();
+            assert_eq!(numbers(&mut b, 1), [2]);
+        }
+    }
+    b.expect_nothing();
+}
+
+fn what_a_member_did_not_get_yet_goes_on_when_it_unsubscribes(broker: &Broker, version: Version) {
+    // 26 MB: more than sockets hold.
+    const COUNT: u32 = 400;
+    let mut publisher = publisher(broker, version);
+    let mut a = staying(broker, version, "a", 1);
+    for number in 0..COUNT {
+        publisher.publish("t/x", large(number), 1);
+    }
+    let mut b = member(broker, version, "b", 1);
+    b.expect_nothing();
+    a.send(&version.unsubscribe(1, &[FILTER]));
+    let first = b.receive_and_acknowledge().number();
+    assert!(first > 0 && first < COUNT, "{first}");
+    let rest = numbers(&mut b, usize::try_from(COUNT - first - 1).unwrap());
+    assert_eq!(rest, (first + 1..COUNT).collect::<Vec<_>>());
+    // What was sent before is the old member's.
+    assert_eq!(numbers(&mut a, usize::try_from(first).unwrap()), (0..first).collect::<Vec<_>>());
+    a.expect(&version.unsuback(1, &[0]));
 }
 
 fn a_message_sent_at_qos_2_completes_with_its_member(broker: &Broker, version: Version) {
