@@ -118,7 +118,7 @@ fn flags_without_meaning_are_ignored(broker: &Broker) {
         client.expect(&PINGRESP);
     }
     client.subscribe("a", 1);
-    client.publish("a", "x", 0);
+    client.send(&Publish::new("a", "x").bytes(V31));
     assert_eq!(client.receive().text(), "x");
     // DUP at QoS 0.
     client.send(&[&[0x38, 4], &string("a")[..], b"y"].concat());
