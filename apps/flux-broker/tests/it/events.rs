@@ -143,7 +143,7 @@ fn the_end_of_a_session_is_told_with_its_reason(broker: &Broker, version: Versio
     let mut created = Events::of(broker, EventKind::SessionCreated);
     let mut ended = Events::of(broker, EventKind::SessionEnded);
     let mut check = |reason| {
-        let client_id: std::sync::Arc<str> = "a".into();
+        let client_id: Arc<str> = "a".into();
         assert_eq!(created.expect(), Event::SessionCreated { client_id: client_id.clone() });
         assert_eq!(ended.expect(), Event::SessionEnded { client_id, reason });
     };

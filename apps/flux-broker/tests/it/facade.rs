@@ -5,7 +5,6 @@ mod publication;
 mod retained;
 mod subscriber;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use flux_mqtt::{
@@ -19,11 +18,6 @@ use crate::support::{Broker, Client, Connect, Publish, loopback_settings};
 fn start(settings: Settings) -> Result<BrokerHandle, StartBrokerError> {
     let authenticator = Arc::new(SimpleAuthenticator::new());
     start_broker_with(settings, Arc::new(EventBus::new()), authenticator, Arc::new(AllowAll))
-}
-
-/// The manager needs no runtime, only somebody who polls.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// A client can publish and subscribe.

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use flux_mqtt::ManagerError;
 
-use super::block_on;
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Publish, Version, Will, block_on};
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 use flux_eventbus::{Event, EventKind};
 use flux_mqtt::{ManagerError, Publication, PublishOutcome, QoS, ReasonCode, Settings, WhenFull};
 
-use super::block_on;
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Events, Publish, Version};
+use crate::support::{Broker, Client, Connect, Events, Publish, Version, block_on};
 
 scenarios! {
     its_properties_arrive_in_the_words_of_the_standard,

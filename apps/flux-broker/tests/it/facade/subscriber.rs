@@ -12,10 +12,9 @@ use flux_mqtt::{
     SessionLimits, Subscriber, SubscriberBuilder, SubscriptionOptions,
 };
 
-use super::block_on;
 use crate::support::Version::V5;
 use crate::support::{
-    Broker, Client, Connect, DEADLINE, Events, Publish, Version, puback, u32_property,
+    Broker, Client, Connect, DEADLINE, Events, Publish, Version, block_on, puback, u32_property,
 };
 
 scenarios! {
