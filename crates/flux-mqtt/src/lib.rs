@@ -97,3 +97,8 @@ pub use flux_session::{
     WhenFull,
 };
 pub use flux_topic::{TopicMatcher, matches};
+
+/// Runs the example of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
