@@ -73,21 +73,21 @@ impl Replay {
     }
 }
 
-/// Offers the retained message of exactly one topic: for that no cursor is needed.
+/// Offers the retained message of exactly one topic: for that no cursor is needed. `None` when the
+/// session has enough for now: then the message is for a [`Replay`].
 pub(crate) fn replay_one(
     now: Timestamp,
     store: &RetainedStore,
     topic: TopicName<'_>,
     session: &Arc<SharedSession>,
     options: &SubscriptionOptions,
-) -> Replayed {
+) -> Option<Replayed> {
     let mut replayed = Replayed::default();
-    store.with_tree(|tree| {
-        if let Some(message) = tree.get(now, topic) {
-            offer(now, session, options, message, &mut replayed);
-        }
+    let is_done = store.with_tree(|tree| {
+        let message = tree.get(now, topic);
+        message.is_none_or(|message| offer(now, session, options, message, &mut replayed))
     });
-    replayed
+    is_done.then_some(replayed)
 }
 
 /// Offers one message; `false` when the session has enough for now.

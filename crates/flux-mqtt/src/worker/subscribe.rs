@@ -172,8 +172,8 @@ impl Worker {
     ) {
         if !filter.has_wildcards()
             && let Ok(topic) = TopicName::parse(filter.pattern())
+            && let Some(replayed) = replay_one(now, &self.broker.retained, topic, session, options)
         {
-            let replayed = replay_one(now, &self.broker.retained, topic, session, options);
             return self.tell_replayed(session, replayed, fx);
         }
         let mut replay = Replay::new(&self.broker.retained, filter, *options);
