@@ -1,5 +1,6 @@
 //! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::mem;
 use std::num::NonZeroU64;
@@ -10,6 +11,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
+use flux_topic::TopicFilter;
 
 use crate::message::Message;
 use crate::names::{DueId, Publisher, SessionKey};
@@ -61,7 +63,7 @@ pub(crate) struct Ended {
     /// What it held. A queue may be long: it is dropped with this, after the lock.
     pub(crate) remains: Remains<Message>,
     /// Dropped after the lock too: that takes the store's.
-    _replays: Vec<Replay>,
+    _replays: BTreeMap<TopicFilter, Replay>,
 }
 
 impl Clients {

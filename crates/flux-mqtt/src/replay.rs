@@ -24,7 +24,6 @@ use crate::session::{Attachment, SharedSession};
 /// while a session is locked.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    pub(crate) filter: TopicFilter,
     options: SubscriptionOptions,
     cursor: RetainedCursor<Message>,
 }
@@ -47,7 +46,7 @@ impl Replay {
         filter: &TopicFilter,
         options: SubscriptionOptions,
     ) -> Self {
-        Self { filter: filter.clone(), options, cursor: store.cursor(filter) }
+        Self { options, cursor: store.cursor(filter) }
     }
 
     /// Offers the next few messages, as many as the session has room for, and returns whether there

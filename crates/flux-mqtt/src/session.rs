@@ -3,6 +3,7 @@
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
 //! single exception is the retained store, whose read lock may be held around a session's.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,9 +49,9 @@ pub(crate) struct SessionState {
     pub(crate) overflowed: bool,
     /// Where the session stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
-    /// Retained messages that its subscriptions still bring. Dropped without this lock: that takes
-    /// the store's.
-    pub(crate) replays: Vec<Replay>,
+    /// Retained messages that its subscriptions still bring, by filter. Dropped without this lock:
+    /// that takes the store's.
+    pub(crate) replays: BTreeMap<TopicFilter, Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
 }
@@ -98,7 +99,7 @@ impl SharedSession {
             ended: false,
             overflowed: false,
             timer: None,
-            replays: Vec::new(),
+            replays: BTreeMap::new(),
             declined: Vec::new(),
         };
         let generation = AtomicU64::new(state.generation);
@@ -242,7 +243,7 @@ impl SessionState {
     /// Takes away what is left to replay for these filters. The caller drops it when the session is
     /// not locked any more.
     pub(crate) fn take_replays(&mut self, filters: &[TopicFilter]) -> Vec<Replay> {
-        self.replays.extract_if(.., |replay| filters.contains(&replay.filter)).collect()
+        filters.iter().filter_map(|filter| self.replays.remove(filter)).collect()
     }
 
     /// Whether there are retained messages to replay, and nothing else waits.

@@ -113,11 +113,9 @@ impl Worker {
             held.consumer.forget_room();
             let key = held.session.key;
             self.ready.extend(state.take_declined().into_iter().map(|share| (share, key)));
-            if !state.can_replay() {
-                return;
-            }
-            let replay = state.replays.remove(0);
+            let replay = if state.can_replay() { state.replays.pop_first() } else { None };
             drop(state);
+            let Some(replay) = replay else { return };
             self.replay(now, &held.session, held.generation, replay, fx);
         }
         // The others have their turn.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
 use flux_session::{Outgoing, PacketId, QoS, Timestamp};
+use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::publish::{tell_dropped, tell_lost};
@@ -35,7 +36,7 @@ impl Worker {
         id: ConnectionId,
         steps: usize,
         fx: &mut impl Effects,
-    ) -> Option<(Arc<SharedSession>, u64, Replay)> {
+    ) -> Option<(Arc<SharedSession>, u64, (TopicFilter, Replay))> {
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)?;
@@ -63,7 +64,7 @@ impl Worker {
         }
         let has_room = out.len() < room;
         let may_replay = has_room && state.can_replay();
-        let replay = (may_replay && steps > 0).then(|| state.replays.remove(0));
+        let replay = if may_replay && steps > 0 { state.replays.pop_first() } else { None };
         // While it waits for its turn, or to be writable, it knows that there is more: nobody need
         // wake it.
         let is_blocked = !has_room && (state.session.has_work() || !state.replays.is_empty());
@@ -106,7 +107,7 @@ impl Worker {
         now: Timestamp,
         session: &Arc<SharedSession>,
         generation: u64,
-        mut replay: Replay,
+        (filter, mut replay): (TopicFilter, Replay),
         fx: &mut impl Effects,
     ) {
         let mut replayed = Replayed::default();
@@ -117,14 +118,14 @@ impl Worker {
         }
         let mut state = session.lock();
         let is_wanted = !state.ended
-            && replay.is_wanted(state.session.subscription(&replay.filter))
-            && state.replays.iter().all(|other| other.filter != replay.filter);
+            && replay.is_wanted(state.session.subscription(&filter))
+            && !state.replays.contains_key(&filter);
         if !is_wanted {
             // Not before the lock is free.
             drop(state);
             return;
         }
-        state.replays.insert(0, replay);
+        state.replays.insert(filter, replay);
         // Taken over meanwhile: who has the session now does not know of this.
         if state.generation != generation
             && let Some(attachment) = state.wake()

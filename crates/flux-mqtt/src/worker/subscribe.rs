@@ -1,6 +1,5 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
-use std::slice;
 use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
@@ -67,14 +66,11 @@ impl Worker {
         let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
             return Err(End::TakenOver);
         };
-        for (index, qos) in packet.malformed {
-            let code = if can_refuse {
-                ReasonCode::TopicFilterInvalid
-            } else {
-                granted_code(QoS::min(qos, self.settings.max_qos))
-            };
-            codes.insert(index, code);
-        }
+        let refused = |(index, qos)| match can_refuse {
+            true => (index, ReasonCode::TopicFilterInvalid),
+            false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
+        };
+        let codes = merge(codes, packet.malformed.into_iter().map(refused));
         self.acknowledge_subscribe(online, packet.packet_id, &codes);
         self.send_retained(now, &online.session, &granted, fx);
         Ok(())
@@ -185,10 +181,12 @@ impl Worker {
         }
         let (earlier, wake) = {
             let mut state = session.lock();
-            let earlier = state.take_replays(slice::from_ref(filter));
-            if !state.ended {
-                state.replays.push(replay);
-            }
+            // What is not entered is dropped without the lock too.
+            let earlier = if state.ended {
+                Some(replay)
+            } else {
+                state.replays.insert(filter.clone(), replay)
+            };
             (earlier, state.wake())
         };
         drop(earlier);
@@ -281,4 +279,23 @@ const fn granted_code(qos: QoS) -> ReasonCode {
         QoS::AtLeastOnce => ReasonCode::GrantedQos1,
         QoS::ExactlyOnce => ReasonCode::GrantedQos2,
     }
+}
+
+/// Puts further codes, each with its place in the whole and in the order of the places, between those
+/// that are there.
+fn merge(
+    codes: Vec<ReasonCode>,
+    further: impl ExactSizeIterator<Item = (usize, ReasonCode)>,
+) -> Vec<ReasonCode> {
+    if further.len() == 0 {
+        return codes;
+    }
+    let mut all = Vec::with_capacity(codes.len() + further.len());
+    let mut codes = codes.into_iter();
+    for (place, code) in further {
+        all.extend(codes.by_ref().take(place.saturating_sub(all.len())));
+        all.push(code);
+    }
+    all.extend(codes);
+    all
 }
