@@ -105,11 +105,16 @@ impl OutboundAliases {
         delivery: &Delivery,
         max_packet: u32,
     ) -> Option<TopicForm> {
-        // There may be room for the name and none for an alias beside it.
-        [self.preferred(delivery.message.topic_bytes()), TopicForm::Name].into_iter().find(|form| {
-            let len = publish_len(version, delivery, *form);
+        let fits = |form: TopicForm| {
+            let len = publish_len(version, delivery, form);
             u32::try_from(len).is_ok_and(|len| len <= max_packet)
-        })
+        };
+        let preferred = self.preferred(delivery.message.topic_bytes());
+        if fits(preferred) {
+            return Some(preferred);
+        }
+        // There may be room for the name and none for an alias beside it.
+        (preferred != TopicForm::Name && fits(TopicForm::Name)).then_some(TopicForm::Name)
     }
 
     fn preferred(&self, topic: &[u8]) -> TopicForm {
