@@ -13,7 +13,7 @@ use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 use flux_topic::TopicFilter;
 
-use crate::message::Message;
+use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
 use crate::replay::Replay;
 use crate::session::{Attachment, SessionState, SharedSession};
@@ -60,6 +60,8 @@ pub(crate) struct Ended {
     pub(crate) reason: SessionEnd,
     /// Where it stands in the list of due sessions.
     pub(crate) timer: Option<DueId>,
+    /// What it had of shared subscriptions and gave back when its connection ended.
+    pub(crate) unsent: Vec<Delivery>,
     /// What it held. A queue may be long: it is dropped with this, after the lock.
     pub(crate) remains: Remains<Message>,
     /// Dropped after the lock too: that takes the store's.
@@ -239,6 +241,7 @@ pub(crate) fn end(
         displaced: state.attached.take(),
         reason,
         timer: state.timer.take(),
+        unsent: Vec::new(),
         remains: state.session.end(),
         _replays: replays,
     }

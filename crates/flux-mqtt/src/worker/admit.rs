@@ -135,7 +135,8 @@ impl Worker {
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, fx);
         }
-        let shared = ended.remains.take_shared();
+        let mut shared = ended.remains.take_shared();
+        shared.append(&mut ended.unsent);
         tell_lost(&ended.session, ended.remains.dropped, fx);
         self.hand_on(now, shared, fx);
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });

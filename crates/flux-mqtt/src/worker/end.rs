@@ -11,6 +11,7 @@ use super::publish::tell_lost;
 use crate::clients;
 use crate::effects::Effects;
 use crate::input::Letter;
+use crate::message::Delivery;
 use crate::names::{ConnectionId, DueId};
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SessionState, SharedSession};
@@ -244,8 +245,7 @@ impl Worker {
         state.dirty = false;
         let unsent = state.session.detach(now, end.departure());
         // Still under the lock: nobody resumes the session before its will is taken out.
-        self.settle_detached(now, session, state, fx);
-        self.hand_on(now, unsent, fx);
+        self.settle_detached(now, session, state, unsent, fx);
         Some(attached)
     }
 
@@ -258,17 +258,19 @@ impl Worker {
     ) {
         let state = session.lock();
         if !state.ended && state.attached.is_none() {
-            self.settle_detached(now, session, state, fx);
+            self.settle_detached(now, session, state, Vec::new(), fx);
         }
     }
 
     /// A session without a connection: sends its will and ends it when the time has come, and
-    /// otherwise has it looked at again later.
+    /// otherwise has it looked at again later. What it had of shared subscriptions and did not send
+    /// goes to other members, after what it did send if it ends.
     fn settle_detached(
         &mut self,
         now: Timestamp,
         session: &Arc<SharedSession>,
         mut state: MutexGuard<'_, SessionState>,
+        unsent: Vec<Delivery>,
         fx: &mut impl Effects,
     ) {
         state.timer = None;
@@ -283,6 +285,7 @@ impl Worker {
                     let mut ended = clients::end(session, &mut state, reason);
                     drop(state);
                     ended.remains.will = will;
+                    ended.unsent = unsent;
                     self.bury(now, ended, fx);
                     return;
                 }
@@ -305,6 +308,7 @@ impl Worker {
             self.send_will(now, session, &will, fx);
         }
         tell_lost(session, dropped, fx);
+        self.hand_on(now, unsent, fx);
     }
 
     /// Clears away the sessions that had no room for a message in this turn. Not sooner: one of

@@ -58,3 +58,31 @@ fn room_that_an_acknowledgement_makes_is_given_to_what_waits() {
     c.send(member, &ack(0x40, 3));
     assert_eq!(c.heard(member), NOTHING);
 }
+
+/// What was sent and not acknowledged came before what was not sent.
+#[test]
+fn what_a_session_leaves_goes_on_in_its_order() {
+    let mut c = Cluster::new(2);
+    let publisher = c.connect(0, "pub");
+    let mut connect = client::connect("a").receive_max(100);
+    connect.session_expiry_interval_secs = 0;
+    let a = c.dial(0, connect);
+    c.subscribe_after_connack(a, FILTER, 1);
+    c.socket(a).stalled = Some(0);
+    for number in 1..=5_u16 {
+        let payload = number.to_string().repeat(30_000);
+        c.publish(publisher, 1, number, "t", &payload);
+    }
+    assert_eq!(c.heard(a).len(), 3, "then 64 KiB are unsent");
+    let b = c.dial(1, client::connect("b").receive_max(1));
+    c.subscribe_after_connack(b, FILTER, 1);
+    c.lose(a);
+    c.settle();
+    for number in 1..=5_u16 {
+        let heard = c.heard(b);
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].starts_with(&format!("t={number}")), "not {number}");
+        c.send(b, &ack(0x40, number));
+        c.settle();
+    }
+}
