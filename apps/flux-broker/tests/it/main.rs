@@ -22,6 +22,7 @@ mod facade;
 mod flow;
 mod framing;
 mod handshake;
+mod hostile;
 mod keep_alive;
 mod levels;
 mod limits;
