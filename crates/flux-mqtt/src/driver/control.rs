@@ -55,7 +55,8 @@ async fn serve(control: Control) {
         if let Ok(address) = listener.local_addr() {
             control.events.publish(Event::Listening { address });
         }
-        let accepting = accept(listener, control.mailboxes.clone(), loads.clone());
+        let (limit, events) = (control.settings.connections, control.events.clone());
+        let accepting = accept(listener, control.mailboxes.clone(), loads.clone(), limit, events);
         acceptors.push(tokio::task::spawn_local(async move {
             if let Err(error) = accepting.await {
                 tracing::error!(%error, "a listener is lost");
