@@ -21,7 +21,7 @@ mod changes;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
@@ -163,7 +163,8 @@ impl Routes {
     ) -> Vec<Arc<Share>> {
         let mut wanted = session.options_of(filters);
         loop {
-            let mut joined = Vec::new();
+            // What waited in groups that are over may be much: it is dropped after the lock.
+            let (mut joined, mut over) = (Vec::new(), Vec::new());
             let mut map = self.map.write();
             for (filter, options) in filters.iter().zip(&wanted) {
                 let member = options.map(|options| Member { session: session.clone(), options });
@@ -175,7 +176,7 @@ impl Routes {
                         }
                     }
                     (Some(_), Some(member)) => joined.push(self.join(&mut map, filter, member)),
-                    (Some(_), None) => self.leave(&mut map, filter, session.key),
+                    (Some(_), None) => over.extend(self.leave(&mut map, filter, session.key)),
                 }
             }
             drop(map);
@@ -216,21 +217,25 @@ impl Routes {
         share
     }
 
-    /// Ends a membership; the shared subscription ends with its last member, and what waited there
-    /// with it.
-    fn leave(&self, map: &mut Map, filter: &TopicFilter, key: SessionKey) {
-        let Some(share) = map.shares.get(filter).cloned() else { return };
-        let is_empty = {
+    /// Ends a membership; the shared subscription ends with its last member, and what waited there,
+    /// which is returned, with it. Workers may remember the share for long: it keeps nothing.
+    fn leave(
+        &self,
+        map: &mut Map,
+        filter: &TopicFilter,
+        key: SessionKey,
+    ) -> Option<VecDeque<Message>> {
+        let share = map.shares.get(filter)?.clone();
+        let waited = {
             let mut members = share.lock();
             members.leave(&key);
-            members.is_empty()
+            members.is_empty().then(|| members.take_queued())?
         };
-        if is_empty {
-            map.shares.remove(filter);
-            map.by_id.remove(&share.id);
-            map.tree.remove(filter, &RouteKey::share(share.id));
-            self.changes.count(filter);
-        }
+        map.shares.remove(filter);
+        map.by_id.remove(&share.id);
+        map.tree.remove(filter, &RouteKey::share(share.id));
+        self.changes.count(filter);
+        Some(waited)
     }
 
     /// Returns a shared subscription that has members.

@@ -254,6 +254,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         self.pump(now)
     }
 
+    /// Takes all that waits here: for a group that is over. Whoever keeps groups behind locks drops
+    /// it when it has let go of them.
+    #[must_use = "dropping many messages takes time"]
+    pub fn take_queued(&mut self) -> VecDeque<M> {
+        self.pool.take_all()
+    }
+
     /// Returns whether nobody shares the subscription any more.
     #[must_use]
     pub fn is_empty(&self) -> bool {

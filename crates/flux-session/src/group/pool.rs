@@ -67,6 +67,11 @@ impl<M: Message> Pool<M> {
         self.take_front()
     }
 
+    pub(super) fn take_all(&mut self) -> VecDeque<M> {
+        self.bytes = 0;
+        std::mem::take(&mut self.messages)
+    }
+
     fn has_room_for(&self, message: &M) -> bool {
         self.messages.len() < self.limits.queued_messages
             && self.bytes.saturating_add(cost(message)) <= self.limits.queued_bytes

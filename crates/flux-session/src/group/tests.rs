@@ -201,3 +201,13 @@ fn expired_messages_make_room_and_are_not_handed_out() {
     assert_eq!(asked(group.ready(LATER, &'a')).message, message(2));
     assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
 }
+
+#[test]
+fn what_waits_can_be_taken_away() {
+    let mut group = group(Strategy::RoundRobin, "");
+    for number in 0..3 {
+        assert!(matches!(group.publish(NOW, message(number), 0), Step::Queued));
+    }
+    assert_eq!(group.take_queued(), [0, 1, 2].map(message));
+    assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
+}

@@ -1,5 +1,7 @@
 //! Shared subscriptions over several workers (section 4.8.2): who gets a message, and when.
 
+use flux_topic::TopicFilter;
+
 use super::client::{self, Peer, ack};
 use super::cluster::Cluster;
 use crate::input::Input;
@@ -84,5 +86,37 @@ fn what_a_session_leaves_goes_on_in_its_order() {
         assert!(heard[0].starts_with(&format!("t={number}")), "not {number}");
         c.send(b, &ack(0x40, number));
         c.settle();
+    }
+}
+
+/// A group with one member on worker 0, which has one message unacknowledged while `waiting` others
+/// wait.
+fn waiting(waiting: u16) -> (Cluster, Peer) {
+    let mut c = Cluster::new(1);
+    let publisher = c.connect(0, "pub");
+    let member = c.dial(0, client::connect("a").receive_max(1));
+    c.subscribe_after_connack(member, FILTER, 1);
+    for number in 0..=waiting {
+        c.publish(publisher, 1, 1, "t", &number.to_string());
+    }
+    assert_eq!(c.heard(member).len(), 1);
+    (c, member)
+}
+
+#[test]
+fn what_waits_goes_with_the_last_member_whoever_still_knows_the_group() {
+    for is_kept in [true, false] {
+        let (mut c, member) = waiting(3);
+        let filter = TopicFilter::parse(FILTER).unwrap();
+        // As workers that remember their routes do.
+        let share = c.broker.routes.shares(std::slice::from_ref(&filter)).remove(0);
+        assert_eq!(share.lock().queued(), 3);
+        if is_kept {
+            c.send(member, &client::unsubscribe(member.version, 1, FILTER));
+        } else {
+            c.send(member, &client::disconnect(0, Some(0)));
+        }
+        assert_eq!(share.lock().queued(), 0);
+        assert_eq!(share.lock().queued_bytes(), 0);
     }
 }
