@@ -243,13 +243,19 @@ impl Routes {
         self.map.read_recursive().by_id.get(&id).cloned()
     }
 
-    /// Returns the shared subscriptions among these filters that have members.
+    /// Returns the shared subscriptions among these filters that have members, each once, in
+    /// the order of their identifiers.
     pub(crate) fn shares(&self, filters: &[TopicFilter]) -> Vec<Arc<Share>> {
         if filters.iter().all(|filter| filter.share_name().is_none()) {
             return Vec::new();
         }
         let map = self.map.read_recursive();
-        filters.iter().filter_map(|filter| map.shares.get(filter).cloned()).collect()
+        let mut shares: Vec<_> =
+            filters.iter().filter_map(|filter| map.shares.get(filter).cloned()).collect();
+        drop(map);
+        shares.sort_unstable_by_key(|share| share.id);
+        shares.dedup_by_key(|share| share.id);
+        shares
     }
 
     /// Returns a number that differs whenever the routes of a topic with these scopes may have

@@ -20,7 +20,7 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) struct Share {
     pub(crate) id: ShareId,
     /// The whole filter, with its share name.
-    pub(crate) filter: Arc<str>,
+    pub(crate) filter: TopicFilter,
     strategy: SharedStrategy,
     members: Mutex<Members>,
 }
@@ -49,7 +49,7 @@ impl Share {
             SharedStrategy::HashClient | SharedStrategy::HashTopic => Strategy::Affine,
         };
         let members = Mutex::new(Group::new(choice, limits));
-        Self { id, filter: filter.as_str().into(), strategy, members }
+        Self { id, filter: filter.clone(), strategy, members }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Members> {

@@ -279,7 +279,13 @@ impl Worker {
             if generation.is_some_and(|generation| generation != state.generation) {
                 return None;
             }
-            for share in shares {
+            let is_left = |id| shares.binary_search_by_key(&id, |share| share.id).is_ok();
+            state.declined.retain(|share| !is_left(share.id));
+            for share in &shares {
+                // The queue may be long: nobody has it searched who is no member.
+                if state.session.subscription(&share.filter).is_none() {
+                    continue;
+                }
                 unsent.append(&mut state.session.take_unsent_shared(Some(share.id)));
             }
             let replays = state.take_replays(filters);

@@ -120,3 +120,12 @@ fn what_waits_goes_with_the_last_member_whoever_still_knows_the_group() {
         assert_eq!(share.lock().queued_bytes(), 0);
     }
 }
+
+#[test]
+fn a_session_forgets_the_group_that_it_declined_and_left() {
+    let (mut c, member) = waiting(1);
+    let session = c.broker.clients.get("a").unwrap();
+    assert_eq!(session.lock().declined.len(), 1);
+    c.send(member, &client::unsubscribe(member.version, 1, FILTER));
+    assert_eq!(session.lock().declined.len(), 0);
+}
