@@ -113,7 +113,8 @@ pub enum GroupFull {
 #[must_use = "a message is on its way"]
 pub enum Step<K, T, M> {
     /// Offer this message to this member's session, then call [`Group::accepted`] or
-    /// [`Group::declined`].
+    /// [`Group::declined`]. Whoever has handed out enough for now calls [`Group::ready`] later in
+    /// place of `accepted`.
     Ask(Ask<K, T, M>),
     /// The message just published waits in the group. Nothing else to do.
     Queued,

@@ -83,7 +83,8 @@ impl Worker {
         }
     }
 
-    /// Asks whom the group wants asked, until it wants nothing more.
+    /// Asks whom the group wants asked, until it wants nothing more, or has had its part of this
+    /// turn: then the member that took the last message goes on in the next.
     fn ask_members(
         &mut self,
         now: Timestamp,
@@ -92,9 +93,13 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Fate {
         let mut fate = Fate::Taken;
+        let mut asked = 0;
         loop {
             next = match next {
-                Step::Ask(ask) => self.ask(now, share, ask, fx),
+                Step::Ask(ask) => {
+                    asked += 1;
+                    self.ask(now, share, ask, asked >= ASKED_PER_TURN, fx)
+                }
                 Step::Full(message) => {
                     fate = Fate::Full;
                     tell_dropped(None, &message, DropReason::QueueFull, fx);
@@ -110,12 +115,14 @@ impl Worker {
         fate
     }
 
-    /// Asks one member, and tells the group.
+    /// Asks one member, and tells the group: if it `is_last` not before the next turn, should the
+    /// member take the message.
     fn ask(
         &mut self,
         now: Timestamp,
         share: &Arc<Share>,
         ask: Ask<SessionKey, Member, Message>,
+        is_last: bool,
         fx: &mut impl Effects,
     ) -> Next {
         let Member { session, options } = &ask.member;
@@ -135,6 +142,10 @@ impl Worker {
                 if let Some(reason) = not_taken(offered.offer) {
                     tell_dropped(Some(&session.client_id), &ask.message, reason, fx);
                 }
+                if is_last {
+                    self.ready.push((share.clone(), ask.key));
+                    return Step::Idle;
+                }
                 share.lock().accepted(now, &ask.key)
             }
         }
@@ -148,3 +159,7 @@ impl Worker {
         hasher.finish()
     }
 }
+
+/// How many messages of a shared subscription are handed out at once: what waits there may be a
+/// million, and a member takes any number at QoS 0.
+const ASKED_PER_TURN: usize = 1024;

@@ -1,5 +1,6 @@
 //! Shared subscriptions over several workers (section 4.8.2): who gets a message, and when.
 
+use flux_auth::{Authentication, Identity};
 use flux_topic::TopicFilter;
 
 use super::client::{self, Peer, ack};
@@ -128,4 +129,38 @@ fn a_session_forgets_the_group_that_it_declined_and_left() {
     assert_eq!(session.lock().declined.len(), 1);
     c.send(member, &client::unsubscribe(member.version, 1, FILTER));
     assert_eq!(session.lock().declined.len(), 0);
+}
+
+/// QoS 0 needs no place in the window: a member takes all that waits, but not all at once.
+#[test]
+fn what_waits_is_served_a_bounded_part_a_turn() {
+    let mut c = Cluster::new(1);
+    let publisher = c.connect(0, "pub");
+    let member = c.connect(0, "a");
+    c.subscribe(member, FILTER, 0);
+    c.lose(member);
+    for _ in 0..5_000 {
+        c.publish(publisher, 0, 0, "t", "x");
+    }
+    let member = c.dial(0, client::connect("a"));
+    assert_eq!(c.heard(member).len(), 1 + 5_000, "all of it comes");
+
+    c.lose(member);
+    for _ in 0..5_000 {
+        c.publish(publisher, 0, 0, "t", "x");
+    }
+    let peer = c.open(0, member.version);
+    let node = &mut c.nodes[0];
+    let connect = client::encode_v5(client::connect("a").into());
+    node.worker.receive(c.now, peer.id, &connect, &mut node.fx);
+    let (id, _) = node.fx.authenticate.remove(0);
+    let authentication = Authentication::Accepted(Identity::anonymous());
+    node.handle(c.now, Input::Authenticated { connection: id, authentication });
+    let mut turns = 0;
+    while node.worker.has_dirty() {
+        node.worker.finish_turn(c.now, &mut node.fx);
+        turns += 1;
+    }
+    assert!((5..=10).contains(&turns), "{turns} turns");
+    assert_eq!(c.heard(peer).len(), 1 + 5_000);
 }
