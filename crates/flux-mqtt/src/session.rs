@@ -1,7 +1,7 @@
 //! A client's session as several workers see it: the pure state machine behind one lock.
 //!
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
-//! single exception is the retained store, whose read lock may be held around a session's.
+//! single exception is the retained store, whose lock may be held around a session's.
 
 use std::collections::BTreeMap;
 use std::mem;

@@ -1,7 +1,7 @@
 //! A shared subscription as several workers see it: the pure group behind one lock.
 //!
-//! Invariant: nobody holds this lock and a session's. The group says whom to ask, the worker asks
-//! (`worker/share.rs`), and tells the group.
+//! Invariant: nobody holds this lock and a session's, nor takes that of the routes while holding it.
+//! The group says whom to ask, the worker asks (`worker/share.rs`), and tells the group.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
