@@ -201,6 +201,7 @@ enum Resumed {
 
 /// Takes over `session` if it goes on with this claim, else ends it.
 fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resumed {
+    let _reading = session.read();
     let mut state = session.lock();
     if state.ended {
         return Resumed::WasOver;

@@ -29,6 +29,9 @@ pub(crate) struct SharedSession {
     state: Mutex<SessionState>,
     /// The generation once more, for who needs nothing else: it changes under the lock only.
     generation: AtomicU64,
+    /// Held while packets of a connection are handled, and while another takes the session over:
+    /// what the old connection was in the middle of comes before all that the new one sends.
+    reading: Mutex<()>,
 }
 
 /// What the lock of a session protects.
@@ -103,11 +106,18 @@ impl SharedSession {
             declined: Vec::new(),
         };
         let generation = AtomicU64::new(state.generation);
-        Self { key, publisher, client_id, state: Mutex::new(state), generation }
+        let (state, reading) = (Mutex::new(state), Mutex::new(()));
+        Self { key, publisher, client_id, state, generation, reading }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock()
+    }
+
+    /// Keeps others from taking the session over until the guard is dropped. Taken before all other
+    /// locks.
+    pub(crate) fn read(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock()
     }
 
     /// Takes the session away from its connection, and returns the generation of the next.

@@ -139,6 +139,8 @@ impl Worker {
             return Received { consumed: bytes.len(), again: false };
         };
         self.answers.clear();
+        let session = stage.session();
+        let _reading = session.as_ref().map(|session| session.read());
         let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
@@ -426,6 +428,8 @@ impl Worker {
         bytes: &[u8],
         fx: &mut impl Effects,
     ) -> Stage {
+        let session = stage.session();
+        let _reading = session.as_ref().map(|session| session.read());
         match wire::split(bytes, u32::MAX, stage.version()) {
             Ok(Some(frame)) => self.frame(now, id, stage, &frame, fx),
             Ok(None) => stage,

@@ -184,6 +184,14 @@ impl Connection {
 }
 
 impl Stage {
+    /// Returns the session of a client that is online.
+    pub(super) fn session(&self) -> Option<Arc<SharedSession>> {
+        match self {
+            Self::Online(online) => Some(online.session.clone()),
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+        }
+    }
+
     /// Whether frames are handled now.
     pub(super) const fn reads(&self) -> bool {
         match self {

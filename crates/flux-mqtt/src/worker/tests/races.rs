@@ -3,12 +3,14 @@
 use std::thread;
 
 use flux_eventbus::SessionEnd;
+use flux_session::{Connection, PacketId, SessionLimits};
 use flux_topic::TopicFilter;
 
 use super::client;
 use super::cluster::Cluster;
-use crate::clients;
-use crate::session::SharedSession;
+use crate::clients::{self, Claim};
+use crate::names::WorkerId;
+use crate::session::{Attachment, SharedSession};
 
 /// Worker 0 enters a subscription of `sub` into the session, and waits for the routes; then
 /// `meanwhile` happens, then worker 0 goes on. Returns how many routes are left.
@@ -54,4 +56,42 @@ fn an_unsubscribe_while_another_worker_subscribes_leaves_no_route() {
         assert!(session.lock().session.unsubscribe(filter).is_some());
     });
     assert_eq!(left, 0, "routed, although the session does not know of it, and never removed");
+}
+
+/// A message of the old connection that is half handled is offered before the new connection has the
+/// session, hence before anything that comes over it.
+#[test]
+fn a_takeover_waits_for_the_packet_that_is_being_handled() {
+    let mut c = Cluster::new(2);
+    let (observer, peer) = (c.connect(0, "observer"), c.connect(0, "sub"));
+    c.subscribe(observer, "t", 0);
+    let broker = c.broker.clone();
+    let [watched, session] = ["observer", "sub"].map(|id| broker.clients.get(id).unwrap());
+    let generation = session.lock().generation;
+    // The offer to the observer waits for this.
+    let held = watched.lock();
+    let (now, limits) = (c.now, SessionLimits::default());
+    let claim = Claim {
+        attachment: Attachment::Connection { worker: WorkerId(1), connection: observer.id },
+        clean_start: false,
+        connection: Connection::default(),
+    };
+    thread::scope(|scope| {
+        let publishing = scope.spawn(|| {
+            c.send(peer, &client::publish(peer.version, 4, 7, "t", "x"));
+        });
+        while !session.lock().session.is_receiving(PacketId::new(7).unwrap()) {
+            thread::yield_now();
+        }
+        let claiming =
+            scope.spawn(|| broker.clients.claim(now, &session.client_id, &claim, limits));
+        for _ in 0..2_000 {
+            thread::yield_now();
+        }
+        assert_eq!(session.lock().generation, generation, "taken over in the middle");
+        drop(held);
+        publishing.join().unwrap();
+        assert!(claiming.join().unwrap().present);
+    });
+    assert_eq!(session.lock().generation, generation + 1);
 }
