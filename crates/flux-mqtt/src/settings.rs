@@ -43,12 +43,6 @@ pub struct Settings {
     /// is answered with 0x90 and a filter with 0x8F (MQTT 5.0; MQTT 3.1.1: 0x80 for a filter, while a
     /// message is dropped with an event); a will refuses CONNECT.
     pub topic_levels: usize,
-    /// The most subscriptions that a client may have. Default: 100,000. Further filters are answered
-    /// with 0x97 (MQTT 5.0; MQTT 3.1.1: 0x80). The process itself may subscribe beyond it.
-    pub subscriptions_per_client: usize,
-    /// The most network connections at once. Default: 1,000,000. Further ones are closed as soon as
-    /// they are accepted, with an event.
-    pub connections: usize,
     /// How long a connection may take until its CONNECT is complete, and again until the client
     /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
@@ -117,8 +111,6 @@ impl Default for Settings {
             max_keep_alive: None,
             response_information: None,
             topic_levels: 128,
-            subscriptions_per_client: 100_000,
-            connections: 1_000_000,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use flux_eventbus::{Event, EventKind};
 use flux_mqtt::{Settings, WhenFull};
 
-use crate::support::Version::{V5, V31, V311};
+use crate::support::Version::V5;
 use crate::support::{
-    Broker, Client, Connect, DEADLINE, Events, PINGREQ, PINGRESP, Publish, Version, puback,
+    Broker, Client, Connect, DEADLINE, PINGREQ, PINGRESP, Publish, Version, puback,
 };
 
 scenarios! {
@@ -18,7 +17,6 @@ scenarios! {
     a_message_refused_for_a_full_queue_frees_its_identifier with ten_queued_messages,
     packet_identifiers_are_used_again with three_packet_identifiers,
     retained_and_live_messages_never_cross,
-    one_connection_too_many_is_closed with three_connections,
 }
 
 scenarios_of_all_versions! {
@@ -26,7 +24,6 @@ scenarios_of_all_versions! {
     a_client_that_does_not_read_its_answers_is_not_read with few_unsent_bytes,
     deliveries_wait_for_a_slow_reader_and_keep_their_order with few_unsent_bytes,
     each_of_several_publishers_keeps_its_order,
-    one_subscription_too_many_is_refused with three_subscriptions,
 }
 
 fn ten_queued_messages(settings: &mut Settings) {
@@ -41,14 +38,6 @@ fn ten_newest_queued_messages(settings: &mut Settings) {
 fn ten_queued_messages_or_refusal(settings: &mut Settings) {
     settings.session.queued_messages = 10;
     settings.session.when_full = WhenFull::Refuse;
-}
-
-fn three_connections(settings: &mut Settings) {
-    settings.connections = 3;
-}
-
-fn three_subscriptions(settings: &mut Settings) {
-    settings.subscriptions_per_client = 3;
 }
 
 fn three_packet_identifiers(settings: &mut Settings) {
@@ -260,49 +249,4 @@ fn each_of_several_publishers_keeps_its_order(broker: &Broker, version: Version)
         }
     });
     subscriber.expect_nothing();
-}
-
-fn one_connection_too_many_is_closed(broker: &Broker) {
-    let mut events = Events::of(broker, EventKind::ConnectRefused);
-    let connect = |name| Client::connect(broker, &Connect::new(V5, name));
-    let mut served = ["a", "b", "c"].map(connect);
-    let mut refused = Client::open(broker.address(), V5);
-    refused.expect_closed();
-    let Event::ConnectRefused { client_id: None, peer: Some(_), code: 0x97 } = events.expect()
-    else {
-        panic!("somebody was refused");
-    };
-    for client in &mut served {
-        client.ping();
-    }
-    let [a, ..] = served;
-    a.disconnect();
-    // The broker has closed it; that its place is free is known a moment later.
-    let is_served = |_| {
-        let mut client = Client::open(broker.address(), V5);
-        client.try_send(&Connect::new(V5, "d").bytes());
-        client.try_packet().is_some()
-    };
-    assert!((0..10_000).any(is_served), "the place of a client that left is free");
-}
-
-fn one_subscription_too_many_is_refused(broker: &Broker, version: Version) {
-    let mut client = Client::connect(broker, &Connect::new(version, "a"));
-    let filters = [("1", 0), ("2", 1), ("$share/g/3", 0), ("4", 1), ("2", 0), ("5", 0)];
-    client.send(&version.subscribe(1, &filters));
-    let refused = |qos| match version {
-        V31 => qos,
-        V311 => 0x80,
-        V5 => 0x97,
-    };
-    client.expect_codes(0x90, 1, &[0, 1, 0, refused(1), 0, refused(0)]);
-    for topic in ["1", "2", "3", "4", "5"] {
-        client.send(&Publish::new(topic, "x").bytes(version));
-    }
-    for topic in ["1", "2", "3"] {
-        client.expect_publish(&Publish::new(topic, "x"));
-    }
-    client.send(&version.unsubscribe(2, &["1"]));
-    client.expect(&version.unsuback(2, &[0]));
-    client.subscribe("4", 1);
 }

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flux_eventbus::{Event, EventBus};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
 use super::mailbox::{Mail, Mailboxes};
 use crate::names::WorkerId;
-use crate::reason::ReasonCode;
 use crate::settings::Listen;
 
 /// An address that the broker cannot listen on.
@@ -83,21 +81,12 @@ pub(super) async fn accept(
     listener: TcpListener,
     mailboxes: Mailboxes,
     loads: Vec<Arc<AtomicUsize>>,
-    limit: usize,
-    events: Arc<EventBus>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut warned = false;
     loop {
         let accepted = listener.accept().await;
         match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) if connections(&loads) >= limit => {
-                // Nobody knows yet which version it speaks: it cannot be told.
-                drop(stream);
-                tracing::debug!(%peer, limit, "one connection too many is closed");
-                let code = ReasonCode::QuotaExceeded.as_u8();
-                events.publish(Event::ConnectRefused { client_id: None, peer: Some(peer), code });
-            }
             Ok((stream, peer)) => {
                 warned = false;
                 if let Some((worker, load)) = least_loaded(&loads) {
@@ -130,11 +119,6 @@ fn is_for_the_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
-}
-
-/// How many connections all workers serve.
-fn connections(loads: &[Arc<AtomicUsize>]) -> usize {
-    loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
 }
 
 fn least_loaded(loads: &[Arc<AtomicUsize>]) -> Option<(WorkerId, &Arc<AtomicUsize>)> {

@@ -55,8 +55,7 @@ async fn serve(control: Control) {
         if let Ok(address) = listener.local_addr() {
             control.events.publish(Event::Listening { address });
         }
-        let (limit, events) = (control.settings.connections, control.events.clone());
-        let accepting = accept(listener, control.mailboxes.clone(), loads.clone(), limit, events);
+        let accepting = accept(listener, control.mailboxes.clone(), loads.clone());
         acceptors.push(tokio::task::spawn_local(async move {
             if let Err(error) = accepting.await {
                 tracing::error!(%error, "a listener is lost");

@@ -30,8 +30,7 @@ impl Worker {
                 };
                 let session = self.broker.clients.get(&client_id);
                 let granted = session.as_ref().and_then(|session| {
-                    let wanted = vec![(filter, options)];
-                    let granted = self.enter(now, session, None, usize::MAX, wanted, fx)?.granted;
+                    let granted = self.enter(now, session, None, vec![(filter, options)], fx)?;
                     Some((session, granted))
                 });
                 let has_session = granted.is_some();

@@ -66,10 +66,8 @@ impl Worker {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
         }
         // Nothing is entered if it was taken over meanwhile; it hears of that by itself.
-        let generation = Some(held.generation);
-        let entered = self.enter(now, &held.session, generation, usize::MAX, wanted, fx);
-        if let Some(entered) = entered {
-            self.send_retained(now, &held.session, &entered.granted, fx);
+        if let Some(granted) = self.enter(now, &held.session, Some(held.generation), wanted, fx) {
+            self.send_retained(now, &held.session, &granted, fx);
         }
         Some(held)
     }

@@ -26,14 +26,6 @@ pub(super) struct Granted {
     is_new: bool,
 }
 
-/// What became of subscriptions that were wanted.
-pub(super) struct Entered {
-    /// Those that were made or changed, in their order.
-    pub(super) granted: Vec<Granted>,
-    /// Which of the wanted ones are more than the session may have.
-    refused: Vec<usize>,
-}
-
 impl Worker {
     pub(super) fn subscribe(
         &mut self,
@@ -57,8 +49,6 @@ impl Worker {
         let can_refuse = online.version != Version::V31;
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
-        // Which of the codes each of the wanted ones has.
-        let mut places = Vec::with_capacity(packet.filters.len());
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
             let code = if verdict == Verdict::Deny {
@@ -67,22 +57,15 @@ impl Worker {
                 ReasonCode::TopicFilterInvalid
             } else {
                 wanted.push((filter, options));
-                places.push(codes.len());
                 granted_code(options.qos)
             };
             // MQTT 3.1 has no code for it; what is refused is not made all the same.
             codes.push(if can_refuse { code } else { granted_code(options.qos) });
         }
-        let (generation, limit) = (Some(online.generation), self.settings.subscriptions_per_client);
-        let entered = self.enter(now, &online.session, generation, limit, wanted, fx);
-        let Some(Entered { granted, refused }) = entered else { return Err(End::TakenOver) };
-        for place in refused.into_iter().filter_map(|index| places.get(index)) {
-            if let Some(code) = codes.get_mut(*place)
-                && can_refuse
-            {
-                *code = ReasonCode::QuotaExceeded;
-            }
-        }
+        let generation = Some(online.generation);
+        let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
+            return Err(End::TakenOver);
+        };
         let refused = |(index, qos)| match can_refuse {
             true => (index, ReasonCode::TopicFilterInvalid),
             false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
@@ -103,38 +86,34 @@ impl Worker {
         write_suback(&mut self.answers, online.version, packet_id, codes, words, max);
     }
 
-    /// Enters subscriptions into a session, which may have `limit` of them, and into the routes.
-    /// `None` when the session is over or, with a generation given, another connection's.
+    /// Enters subscriptions into a session and the routes. `None` when the session is over or,
+    /// with a generation given, another connection's.
     pub(super) fn enter(
         &mut self,
         now: Timestamp,
         session: &Arc<SharedSession>,
         generation: Option<u64>,
-        limit: usize,
         wanted: Vec<(TopicFilter, SubscriptionOptions)>,
         fx: &mut impl Effects,
-    ) -> Option<Entered> {
-        let mut entered =
-            Entered { granted: Vec::with_capacity(wanted.len()), refused: Vec::new() };
+    ) -> Option<Vec<Granted>> {
+        let mut is_new = Vec::with_capacity(wanted.len());
         {
             let mut state = session.lock();
             if state.ended || generation.is_some_and(|generation| generation != state.generation) {
                 return None;
             }
-            for (index, (filter, options)) in wanted.into_iter().enumerate() {
-                let is_new = state.session.subscription(&filter).is_none();
-                if is_new && state.session.subscriptions().len() >= limit {
-                    entered.refused.push(index);
-                    continue;
-                }
-                state.session.subscribe(filter.clone(), options);
-                entered.granted.push(Granted { filter, options, is_new });
+            for (filter, options) in &wanted {
+                is_new.push(state.session.subscribe(filter.clone(), *options).is_none());
             }
         }
-        let filters: Vec<TopicFilter> =
-            entered.granted.iter().map(|granted| granted.filter.clone()).collect();
+        let filters: Vec<TopicFilter> = wanted.iter().map(|(filter, _)| filter.clone()).collect();
         self.follow(now, session, &filters, fx);
-        Some(entered)
+        let granted = wanted.into_iter().zip(is_new);
+        Some(
+            granted
+                .map(|((filter, options), is_new)| Granted { filter, options, is_new })
+                .collect(),
+        )
     }
 
     /// Makes the routes what the session's subscriptions are; what waits in shared ones is served.
