@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{DisconnectReason, DropReason, EventKind, SessionEnd};
+use crate::{DisconnectReason, DropReason, EventKind, Limit, SessionEnd};
 
 /// Something that has happened.
 ///
@@ -121,6 +121,16 @@ pub enum Event {
         /// The will topic.
         topic: Arc<str>,
     },
+    /// A limit of the broker was reached. A message that is dropped for it, or a client that is
+    /// refused, is an event of its own too.
+    LimitReached {
+        /// Which limit.
+        limit: Limit,
+        /// The client identifier of whoever reached it, or `None` where none is known yet.
+        client_id: Option<Arc<str>>,
+        /// Where its connection comes from, or `None` where that is not known.
+        peer: Option<SocketAddr>,
+    },
     /// The broker has stopped; nothing happens after this.
     Stopped,
 }
@@ -143,6 +153,7 @@ impl Event {
             Self::SessionResumed { .. } => EventKind::SessionResumed,
             Self::SessionEnded { .. } => EventKind::SessionEnded,
             Self::WillSent { .. } => EventKind::WillSent,
+            Self::LimitReached { .. } => EventKind::LimitReached,
             Self::Stopped => EventKind::Stopped,
         }
     }
@@ -188,6 +199,7 @@ mod tests {
             Event::SessionResumed { client_id: id.clone() },
             Event::SessionEnded { client_id: id, reason: SessionEnd::Expired },
             Event::WillSent { client_id, topic },
+            Event::LimitReached { limit: Limit::HalfOpen, client_id: None, peer: None },
             Event::Stopped,
         ];
         assert_eq!(events.len(), EventKind::ALL.len(), "an event of each kind");

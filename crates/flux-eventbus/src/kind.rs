@@ -32,6 +32,8 @@ pub enum EventKind {
     SessionEnded,
     /// See [`Event::WillSent`](crate::Event::WillSent).
     WillSent,
+    /// See [`Event::LimitReached`](crate::Event::LimitReached).
+    LimitReached,
     // Stays last: the assertion below counts by it.
     /// See [`Event::Stopped`](crate::Event::Stopped).
     Stopped,
@@ -39,7 +41,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -53,6 +55,7 @@ impl EventKind {
         Self::SessionResumed,
         Self::SessionEnded,
         Self::WillSent,
+        Self::LimitReached,
         Self::Stopped,
     ];
 

@@ -41,6 +41,7 @@
 
 mod event;
 mod kind;
+mod limit;
 mod reason;
 
 mod bus;
@@ -50,5 +51,6 @@ mod subscriber;
 pub use bus::EventBus;
 pub use event::Event;
 pub use kind::{EventKind, EventKinds};
+pub use limit::Limit;
 pub use reason::{DisconnectReason, DropReason, SessionEnd};
 pub use subscriber::EventSubscriber;

@@ -10,7 +10,9 @@ use flux_topic::{TopicFilter, TopicName};
 
 use crate::RetainedStore;
 use crate::clients::{Clients, Ended};
+use crate::counters::Tally;
 use crate::due_sessions::DueSessions;
+use crate::gauge::Gauge;
 use crate::message::Message;
 use crate::routes::Routes;
 use crate::settings::Settings;
@@ -26,6 +28,11 @@ pub(crate) struct Broker {
     /// worker reads.
     retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
+    pub(crate) tally: Tally,
+    /// Connections without a complete CONNECT.
+    pub(crate) half_open: Gauge,
+    /// CONNECTs that somebody is asked about.
+    pub(crate) pending_connects: Gauge,
     pub(crate) authorizer: Arc<dyn Authorizer>,
 }
 
@@ -37,6 +44,9 @@ impl Broker {
             retained: RetainedStore::with_limits(settings.retained),
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
+            tally: Tally::new(settings.workers.get()),
+            half_open: Gauge::default(),
+            pending_connects: Gauge::default(),
             authorizer,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 
+use crate::counters::Count;
 use crate::input::Letter;
 use crate::names::{ConnectionId, WorkerId};
 use crate::storage::{Record, Sequence};
@@ -52,6 +53,9 @@ pub trait Effects {
 
     /// Reads what is stored of a session; [`Input::Loaded`](crate::Input::Loaded) answers.
     fn load(&mut self, client_id: Arc<str>);
+
+    /// Counts something that happened, whether or not somebody listens to events.
+    fn count(&mut self, what: Count);
 
     /// Returns whether somebody listens to events of this kind.
     fn wants(&self, kind: EventKind) -> bool;

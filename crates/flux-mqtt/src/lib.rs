@@ -45,10 +45,13 @@ mod blocking;
 mod broker;
 mod clients;
 mod consumer;
+mod counters;
 mod driver;
 mod due_sessions;
 mod effects;
+mod gauge;
 mod input;
+mod limits;
 mod manager;
 mod message;
 mod names;
@@ -66,15 +69,18 @@ mod share;
 mod storage;
 mod subscriber;
 mod sync;
+mod token_bucket;
 mod wire;
 mod worker;
 
 /// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
+pub use counters::{Count, Counters};
 pub use driver::BindError;
 pub use effects::Effects;
 pub use input::{Command, Done, Input, Letter};
+pub use limits::Limits;
 pub use manager::{ManagerError, MqttManager};
 pub use message::Message;
 pub use names::{ConnectionId, SessionKey, WorkerId};
@@ -90,7 +96,7 @@ pub use worker::{Received, Worker};
 
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};
-pub use flux_eventbus::{DisconnectReason, EventBus};
+pub use flux_eventbus::{DisconnectReason, EventBus, Limit};
 pub use flux_retained::{RetainedLimits, RetainedMessage, WhenFull as RetainedFull};
 pub use flux_session::{
     GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,

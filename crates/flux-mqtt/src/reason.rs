@@ -94,7 +94,7 @@ impl ReasonCode {
             Self::ReceiveMaximumExceeded => "too many messages are unacknowledged",
             Self::TopicAliasInvalid => "the topic alias is out of range",
             Self::PacketTooLarge => "the packet is too large",
-            Self::QuotaExceeded => "a limit of what the server keeps is reached",
+            Self::QuotaExceeded => "a limit of the server is reached",
             Self::AdministrativeAction => "an administrator ended the connection",
             Self::QosNotSupported => "the quality of service is above the maximum",
             Self::SharedSubscriptionsNotSupported => "shared subscriptions are not supported",

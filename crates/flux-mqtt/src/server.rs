@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::RetainedStore;
 use crate::broker::Broker;
+use crate::counters::{Counters, Tally};
 use crate::driver::{self, BindError, Clock, Control, Mailboxes};
 use crate::manager::MqttManager;
 use crate::settings::{Settings, SettingsError};
@@ -67,6 +68,7 @@ pub fn start_broker_with(
             Arc::downgrade(&events),
         ),
         retained: broker.retained.clone(),
+        tally: broker.tally.clone(),
         stop: stop.clone(),
         stopped: Arc::default(),
     };
@@ -129,6 +131,7 @@ pub struct BrokerHandle {
     addresses: Vec<SocketAddr>,
     manager: MqttManager,
     retained: RetainedStore,
+    tally: Tally,
     stop: Arc<Notify>,
     stopped: Arc<Stopped>,
 }
@@ -151,6 +154,13 @@ impl BrokerHandle {
     #[must_use]
     pub const fn retained(&self) -> &RetainedStore {
         &self.retained
+    }
+
+    /// Returns what the broker has counted since it began, workers and listeners together. What
+    /// happens at this moment may be missing.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.tally.read()
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

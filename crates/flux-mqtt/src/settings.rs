@@ -9,6 +9,8 @@ use flux_retained::RetainedLimits;
 use flux_session::{GroupLimits, QoS, SessionLimits};
 use thiserror::Error;
 
+use crate::limits::Limits;
+
 /// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -22,8 +24,8 @@ pub struct Settings {
     pub allow_anonymous: bool,
     /// The highest QoS granted and sent, 0 to 2. Default: 2. With 1, QoS 2 is granted as 1.
     pub max_qos: QoS,
-    /// The largest packet accepted from a client, in bytes, header included. Default: 16 MiB.
-    pub max_packet_size: u32,
+    /// What clients, all together or each of them, may take of the broker.
+    pub limits: Limits,
     /// Topic Alias Maximum: how many topic aliases a client may use. Each holds a topic name of at
     /// most 65,535 bytes for as long as the connection lasts, so 16 bound a connection to 1 MiB.
     /// Default: 16; 0 allows none.
@@ -39,10 +41,6 @@ pub struct Settings {
     /// of topic names on which it may be answered (section 3.2.2.3.15). At most 65,535 bytes.
     /// Default: none.
     pub response_information: Option<String>,
-    /// The most levels that a topic name or a topic filter may have. Default: 128. Beyond that, PUBLISH
-    /// is answered with 0x90 and a filter with 0x8F (MQTT 5.0; MQTT 3.1.1: 0x80 for a filter, while a
-    /// message is dropped with an event); a will refuses CONNECT.
-    pub topic_levels: usize,
     /// How long a connection may take until its CONNECT is complete, and again until the client
     /// is authenticated and authorized. Default: 10 s.
     pub connect_timeout: Duration,
@@ -105,12 +103,11 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             allow_anonymous: false,
             max_qos: QoS::ExactlyOnce,
-            max_packet_size: 16 * 1024 * 1024,
+            limits: Limits::default(),
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,
             max_keep_alive: None,
             response_information: None,
-            topic_levels: 128,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,
             unsent_for_answers: 16 * 1024 * 1024,

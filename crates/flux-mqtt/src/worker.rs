@@ -16,6 +16,7 @@ mod end;
 mod publish;
 mod share;
 mod subscribe;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -23,11 +24,13 @@ mod timers;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Verdict};
+use flux_eventbus::Limit;
 use flux_session::Timestamp;
 
 use self::connection::{Connections, Online, Stage};
 use self::consumer::Consumers;
 use self::end::End;
+use self::tell::tell_limit;
 use self::timers::Timers;
 use crate::broker::Broker;
 use crate::clients::Ended;
@@ -144,7 +147,7 @@ impl Worker {
         let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            match wire::split(rest, self.settings.max_packet_size, stage.version()) {
+            match wire::split(rest, self.settings.limits.packet_size, stage.version()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
@@ -295,6 +298,10 @@ impl Worker {
         error: FrameError,
         fx: &mut impl Effects,
     ) -> Stage {
+        if let FrameError::PacketTooLarge { .. } = error {
+            let client_id = stage.client_id();
+            tell_limit(Limit::PacketSize, client_id, self.connections.peer(id), fx);
+        }
         if let Stage::Online(online) = stage {
             self.send_answers(id, fx);
             return self.end(now, id, &online, &error.into(), fx);
@@ -317,6 +324,8 @@ impl Worker {
             && fx.unsent(id) > Some(self.settings.unsent_for_answers)
         {
             online.is_choked = true;
+            let client_id = &online.client.client_id;
+            tell_limit(Limit::UnsentAnswers, Some(client_id), online.client.peer, fx);
             fx.pause(id);
             fx.notify_writable(id);
         }

@@ -274,7 +274,7 @@ fn a_packet_too_large_for_the_broker_ends_the_connection(broker: &Broker, versio
 }
 
 fn takes_1000_bytes(settings: &mut Settings) {
-    settings.max_packet_size = 1000;
+    settings.limits.packet_size = 1000;
 }
 
 /// A publisher, and a client that subscribed to `a` with QoS 2.

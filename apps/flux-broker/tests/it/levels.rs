@@ -17,7 +17,7 @@ scenarios_of_all_versions! {
 }
 
 fn three_levels(settings: &mut Settings) {
-    settings.topic_levels = 3;
+    settings.limits.topic_levels = 3;
 }
 
 fn v5_is_told_that_a_topic_has_too_many_levels(broker: &Broker) {

@@ -26,6 +26,8 @@ mod hostile;
 mod keep_alive;
 mod levels;
 mod limits;
+mod limits_connections;
+mod limits_subscriptions;
 mod max_qos;
 mod order;
 mod program;

@@ -1,17 +1,24 @@
 //! Listening sockets, and the tasks that accept from them.
 
+use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use flux_eventbus::{Event, EventBus, EventKind, Limit};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
+use super::clock::Clock;
 use super::mailbox::{Mail, Mailboxes};
+use crate::counters::{Count, Tally};
+use crate::limits::Limits;
 use crate::names::WorkerId;
 use crate::settings::Listen;
+use crate::token_bucket::TokenBucket;
 
 /// An address that the broker cannot listen on.
 #[derive(Debug, Error)]
@@ -77,11 +84,7 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 const BACKLOG: i32 = 4096;
 
 /// Accepts connections and hands each to the worker that serves the fewest.
-pub(super) async fn accept(
-    listener: TcpListener,
-    mailboxes: Mailboxes,
-    loads: Vec<Arc<AtomicUsize>>,
-) -> io::Result<()> {
+pub(super) async fn accept(listener: TcpListener, entrance: Rc<Entrance>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut warned = false;
     loop {
@@ -89,10 +92,8 @@ pub(super) async fn accept(
         match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => {
                 warned = false;
-                if let Some((worker, load)) = least_loaded(&loads) {
-                    load.fetch_add(1, Ordering::Relaxed);
-                    mailboxes.post(worker, Mail::Accepted(stream, peer));
-                }
+                entrance.wait_for_turn(peer).await;
+                entrance.admit(stream, peer);
             }
             Err(error) if is_for_the_peer(&error) => {}
             Err(error) => {
@@ -104,6 +105,64 @@ pub(super) async fn accept(
                 }
                 tokio::time::sleep(PAUSE).await;
             }
+        }
+    }
+}
+
+/// What all listeners share: who may come in, how fast, and to which worker.
+pub(super) struct Entrance {
+    mailboxes: Mailboxes,
+    /// How many connections each worker serves.
+    loads: Vec<Arc<AtomicUsize>>,
+    /// The most that all of them serve.
+    connections: usize,
+    bucket: Option<RefCell<TokenBucket>>,
+    clock: Clock,
+    events: Arc<EventBus>,
+    tally: Tally,
+}
+
+impl Entrance {
+    pub(super) fn new(
+        mailboxes: Mailboxes,
+        loads: Vec<Arc<AtomicUsize>>,
+        limits: Limits,
+        clock: Clock,
+        events: Arc<EventBus>,
+        tally: Tally,
+    ) -> Self {
+        let bucket = |rate| RefCell::new(TokenBucket::new(clock.now(), rate));
+        let bucket = limits.connects_per_second.map(bucket);
+        Self { mailboxes, loads, connections: limits.connections, bucket, clock, events, tally }
+    }
+
+    /// Holds an accepted connection back while too many have come in this second, and with it those
+    /// behind it in the backlog.
+    async fn wait_for_turn(&self, peer: SocketAddr) {
+        let Some(bucket) = &self.bucket else { return };
+        loop {
+            let taken = bucket.borrow_mut().take(self.clock.now());
+            let Err(wait) = taken else { return };
+            self.tell_limit(Limit::ConnectsPerSecond, peer);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Hands a connection to the worker that serves the fewest, or closes it: it is one too many.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
+        if served >= self.connections {
+            self.tell_limit(Limit::Connections, peer);
+        } else if let Some((worker, load)) = least_loaded(&self.loads) {
+            load.fetch_add(1, Ordering::Relaxed);
+            self.mailboxes.post(worker, Mail::Accepted(stream, peer));
+        }
+    }
+
+    fn tell_limit(&self, limit: Limit, peer: SocketAddr) {
+        self.tally.count_outside(Count::Reached(limit));
+        if self.events.wants(EventKind::LimitReached) {
+            self.events.publish(Event::LimitReached { limit, client_id: None, peer: Some(peer) });
         }
     }
 }

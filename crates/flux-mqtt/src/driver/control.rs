@@ -1,6 +1,7 @@
 //! The control thread: starts the workers, accepts, and stops everything again.
 
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +10,7 @@ use flux_eventbus::{Event, EventBus};
 use ntex::rt::{Arbiter, DefaultRuntime, System};
 use tokio::sync::Notify;
 
-use super::accept::accept;
+use super::accept::{Entrance, accept};
 use super::clock::Clock;
 use super::mailbox::{Mail, Mailboxes};
 use super::shell::{Outfit, Shell};
@@ -50,12 +51,20 @@ async fn serve(control: Control) {
         .enumerate()
         .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
         .collect();
+    let entrance = Rc::new(Entrance::new(
+        control.mailboxes.clone(),
+        loads.clone(),
+        control.settings.limits,
+        control.clock,
+        control.events.clone(),
+        control.broker.tally.clone(),
+    ));
     let mut acceptors = Vec::new();
     for listener in control.listeners {
         if let Ok(address) = listener.local_addr() {
             control.events.publish(Event::Listening { address });
         }
-        let accepting = accept(listener, control.mailboxes.clone(), loads.clone());
+        let accepting = accept(listener, entrance.clone());
         acceptors.push(tokio::task::spawn_local(async move {
             if let Err(error) = accepting.await {
                 tracing::error!(%error, "a listener is lost");
@@ -103,6 +112,7 @@ fn start_worker(
         authenticator: control.authenticator.clone(),
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),
+        tally: control.broker.tally.clone(),
         load,
         idle,
     };

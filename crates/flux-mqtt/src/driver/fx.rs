@@ -8,6 +8,7 @@ use flux_eventbus::{Event, EventKind};
 
 use super::mailbox::Mail;
 use super::shell::{Link, Shell};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, WorkerId};
@@ -102,6 +103,10 @@ impl Effects for NtexEffects<'_> {
 
     fn load(&mut self, _client_id: Arc<str>) {
         debug_assert!(false, "a worker whose sessions live in memory loads nothing");
+    }
+
+    fn count(&mut self, what: Count) {
+        self.shell.outfit.tally.count(self.shell.outfit.id, what);
     }
 
     fn wants(&self, kind: EventKind) -> bool {

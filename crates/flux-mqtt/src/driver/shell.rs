@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::mailbox::Mailboxes;
+use crate::counters::Tally;
 use crate::input::Input;
 use crate::names::{ConnectionId, WorkerId};
 use crate::worker::{Received, Worker};
@@ -28,6 +29,7 @@ pub(super) struct Outfit {
     pub(super) authenticator: Arc<dyn DynAuthenticator>,
     pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) events: Arc<EventBus>,
+    pub(super) tally: Tally,
     /// How many connections the worker serves, for whoever hands out new ones.
     pub(super) load: Arc<AtomicUsize>,
     /// Told when the last connection is gone.

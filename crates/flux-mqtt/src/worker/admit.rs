@@ -206,7 +206,7 @@ impl Worker {
             session_present,
             receive_maximum: self.settings.session.inbound_receive_maximum.max(1),
             maximum_qos: self.settings.max_qos,
-            maximum_packet_size: self.settings.max_packet_size,
+            maximum_packet_size: self.settings.limits.packet_size,
             topic_alias_maximum: self.settings.topic_alias_maximum,
             assigned_client_id: is_assigned.then(|| client_id.to_owned()),
             keep_alive: self.server_keep_alive(connect),

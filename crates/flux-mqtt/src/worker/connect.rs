@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials};
-use flux_eventbus::Event;
+use flux_eventbus::{Event, Limit};
 use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
+use super::tell::tell_limit;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -27,12 +28,24 @@ impl Worker {
         peer: Option<SocketAddr>,
         fx: &mut impl Effects,
     ) {
-        self.connections.open(now, id, peer);
+        let place = self.broker.half_open.enter_anyway();
+        self.connections.open(now, id, peer, place);
         self.set_timer(id, Some(now + self.settings.connect_timeout));
         if self.is_shutting_down {
             self.connections.put(id, Stage::Closing);
             fx.close(id);
         }
+        if self.broker.half_open.taken() > self.settings.limits.half_open {
+            self.close_oldest_half_open(fx);
+        }
+    }
+
+    /// Makes room for a connection that was just opened, which goes itself if it is the only one.
+    fn close_oldest_half_open(&mut self, fx: &mut impl Effects) {
+        let Some(oldest) = self.connections.oldest_half_open() else { return };
+        tell_limit(Limit::HalfOpen, None, self.connections.peer(oldest), fx);
+        self.connections.put(oldest, Stage::Closing);
+        fx.close(oldest);
     }
 
     /// The first packet must be a CONNECT [MQTT-3.1.0-1].
@@ -75,6 +88,8 @@ impl Worker {
         if connect.version == Version::V5 && will_qos > self.settings.max_qos {
             return self.refuse(id, &Refusal::of(&connect, ReasonCode::QosNotSupported), None, fx);
         }
+        let levels = |will: &Will| TopicName::parse(&will.topic).map(TopicName::level_count);
+        let will_levels = connect.will.as_ref().and_then(|will| levels(will).ok()).unwrap_or(0);
         let takes_topic =
             |will: &Will| TopicName::parse(&will.topic).is_ok_and(|topic| self.takes_topic(topic));
         if !connect.will.as_ref().is_none_or(takes_topic) {
@@ -83,6 +98,10 @@ impl Worker {
                 Version::V31 | Version::V311 => ReasonCode::NotAuthorized,
                 Version::V5 => ReasonCode::TopicNameInvalid,
             };
+            if will_levels > self.settings.limits.topic_levels {
+                let client_id = connect.client_id.as_str().into();
+                tell_limit(Limit::TopicLevels, Some(&client_id), self.connections.peer(id), fx);
+            }
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
@@ -101,6 +120,13 @@ impl Worker {
                 Refusal { version: None, ..Refusal::of(&connect, ReasonCode::PacketTooLarge) };
             return self.refuse(id, &refusal, Some(client_id), fx);
         }
+        let limit = self.settings.limits.pending_connects;
+        let Some(pending) = self.broker.pending_connects.enter(limit) else {
+            let peer = self.connections.peer(id);
+            tell_limit(Limit::PendingConnects, Some(&client_id), peer, fx);
+            let refusal = Refusal::of(&connect, ReasonCode::ServerBusy);
+            return self.refuse(id, &refusal, Some(client_id), fx);
+        };
         let mut credentials = Credentials::new(client_id.clone());
         credentials.username = connect.username.as_deref().map(Into::into);
         credentials.password.clone_from(&connect.password);
@@ -108,7 +134,12 @@ impl Worker {
         credentials.protocol_level = connect.version.level();
         fx.pause(id);
         fx.authenticate(id, credentials);
-        Stage::Authenticating(Box::new(Candidate { connect, client_id, is_assigned }))
+        Stage::Authenticating(Box::new(Candidate {
+            connect,
+            client_id,
+            is_assigned,
+            _pending: pending,
+        }))
     }
 
     /// Whether CONNACK fits into what the client takes; nothing smaller could stand for it

@@ -1,5 +1,6 @@
 //! A worker's connections: how far each has come, and what is known of its client.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::timers::TimerId;
+use crate::gauge::Place;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
@@ -19,6 +21,9 @@ use crate::wire::{Connect, InboundAliases, OutboundAliases, Version};
 pub(super) struct Connections {
     places: Vec<Option<Connection>>,
     len: usize,
+    /// Those whose CONNECT has not come, in the order in which they were opened.
+    half_open: BTreeMap<u64, ConnectionId>,
+    opened: u64,
 }
 
 /// One network connection.
@@ -28,6 +33,8 @@ pub(super) struct Connection {
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
+    /// Its number among the half-open ones.
+    half_open: Option<(u64, Place)>,
     stage: Stage,
 }
 
@@ -51,6 +58,8 @@ pub(super) struct Candidate {
     pub(super) client_id: Arc<str>,
     /// Whether we chose the client identifier.
     pub(super) is_assigned: bool,
+    /// It is one of those that wait for an answer.
+    pub(super) _pending: Place,
 }
 
 /// A client whose identity is known and whose rights are being asked for.
@@ -97,7 +106,14 @@ impl Connections {
         self.len
     }
 
-    pub(super) fn open(&mut self, now: Timestamp, id: ConnectionId, peer: Option<SocketAddr>) {
+    pub(super) fn open(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        peer: Option<SocketAddr>,
+        half_open: Place,
+    ) {
+        self.opened += 1;
         let index = place(id);
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
@@ -109,8 +125,10 @@ impl Connections {
                 peer,
                 heard: now,
                 timer: None,
+                half_open: Some((self.opened, half_open)),
                 stage: Stage::Fresh,
             });
+            self.half_open.insert(self.opened, id);
             self.len += 1;
         }
     }
@@ -127,9 +145,18 @@ impl Connections {
     }
 
     pub(super) fn put(&mut self, id: ConnectionId, stage: Stage) {
-        if let Some(connection) = self.get(id) {
-            connection.stage = stage;
+        let Some(connection) = self.get(id) else { return };
+        connection.stage = stage;
+        if !matches!(connection.stage, Stage::Fresh)
+            && let Some((number, _)) = connection.half_open.take()
+        {
+            self.half_open.remove(&number);
         }
+    }
+
+    /// Returns the connection that has been without a complete CONNECT for longest.
+    pub(super) fn oldest_half_open(&self) -> Option<ConnectionId> {
+        self.half_open.first_key_value().map(|(_, id)| *id)
     }
 
     pub(super) fn online(&mut self, id: ConnectionId) -> Option<&mut Online> {
@@ -155,6 +182,9 @@ impl Connections {
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
         self.get(id)?;
         let connection = self.places.get_mut(place(id))?.take()?;
+        if let Some((number, _)) = &connection.half_open {
+            self.half_open.remove(number);
+        }
         self.len -= 1;
         Some(connection)
     }
@@ -205,6 +235,14 @@ impl Stage {
     pub(super) const fn version(&self) -> Option<Version> {
         match self {
             Self::Online(online) => Some(online.version),
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+        }
+    }
+
+    /// Whose connection it is, once that is known.
+    pub(super) fn client_id(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Online(online) => Some(&online.session.client_id),
             Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
         }
     }

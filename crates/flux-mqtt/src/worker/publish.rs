@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Access, Verdict};
-use flux_eventbus::{DropReason, Event, EventKind};
+use flux_eventbus::{DropReason, Event, EventKind, Limit};
 use flux_session::{Dropped, Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
@@ -13,6 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::share::Fate;
+use super::tell::tell_limit;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
@@ -102,7 +103,7 @@ impl Worker {
 
     /// Whether a client may publish to this topic at all.
     pub(super) fn takes_topic(&self, topic: TopicName<'_>) -> bool {
-        !is_reserved(topic.as_str()) && topic.level_count() <= self.settings.topic_levels
+        !is_reserved(topic.as_str()) && topic.level_count() <= self.settings.limits.topic_levels
     }
 
     /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
@@ -137,6 +138,9 @@ impl Worker {
         if verdict == Verdict::Deny {
             let (topic, reason) = (publish.topic.as_str().into(), DropReason::NotAuthorized);
             fx.event(Event::Dropped { client_id: Some(client_id.clone()), topic, reason });
+            if publish.topic.level_count() > self.settings.limits.topic_levels {
+                tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
+            }
             return if self.takes_topic(publish.topic) {
                 ReasonCode::NotAuthorized
             } else {

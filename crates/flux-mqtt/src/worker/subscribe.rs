@@ -1,9 +1,10 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
-use flux_eventbus::Event;
+use flux_eventbus::{Event, Limit};
 use flux_retained::Progress;
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
@@ -12,6 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
+use super::tell::tell_limit;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -49,12 +51,18 @@ impl Worker {
         let can_refuse = online.version != Version::V31;
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
+        let client_id = &online.client.client_id;
+        let mut quota = Quota::new(online, self.settings.limits.subscriptions_per_client);
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
             let code = if verdict == Verdict::Deny {
                 ReasonCode::NotAuthorized
-            } else if filter.level_count() > self.settings.topic_levels {
+            } else if filter.level_count() > self.settings.limits.topic_levels {
+                tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
                 ReasonCode::TopicFilterInvalid
+            } else if !quota.takes(online, &filter) {
+                tell_limit(Limit::SubscriptionsPerClient, Some(client_id), online.client.peer, fx);
+                ReasonCode::QuotaExceeded
             } else {
                 wanted.push((filter, options));
                 granted_code(options.qos)
@@ -276,6 +284,35 @@ impl Worker {
         self.follow(now, session, filters, fx);
         self.hand_on(now, unsent, fx);
         Some(existed)
+    }
+}
+
+/// How many more subscriptions a client may have.
+struct Quota {
+    count: usize,
+    limit: usize,
+    /// Those of the packet that the session does not have yet.
+    added: BTreeSet<TopicFilter>,
+}
+
+impl Quota {
+    fn new(online: &Online, limit: usize) -> Self {
+        let count = online.session.lock().session.subscriptions().len();
+        Self { count, limit, added: BTreeSet::new() }
+    }
+
+    /// Whether there is room for a subscription; one that replaces another needs none.
+    fn takes(&mut self, online: &Online, filter: &TopicFilter) -> bool {
+        if self.added.contains(filter)
+            || online.session.lock().session.subscription(filter).is_some()
+        {
+            return true;
+        }
+        let has_room = self.count + self.added.len() < self.limit;
+        if has_room {
+            self.added.insert(filter.clone());
+        }
+        has_room
     }
 }
 

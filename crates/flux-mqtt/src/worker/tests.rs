@@ -13,6 +13,7 @@ mod deliver;
 mod effects;
 mod events;
 mod keep_alive;
+mod limits;
 mod races;
 mod retained;
 mod rights;

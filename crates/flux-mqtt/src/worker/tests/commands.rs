@@ -11,6 +11,7 @@ use flux_topic::{TopicFilter, TopicName};
 use super::client::{self, connect_with_will, encode_v5};
 use super::cluster::Cluster;
 use crate::input::{Command, Done, Letter};
+use crate::limits::Limits;
 use crate::message::{Message, Parts};
 use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
@@ -119,7 +120,7 @@ fn new_settings_hold_from_now_on() {
     let mut c = Cluster::new(1);
     let peer = c.connect(0, "a");
     let settings = Settings {
-        max_packet_size: 50,
+        limits: Limits { packet_size: 50, ..Limits::default() },
         max_qos: QoS::AtMostOnce,
         connect_timeout: Duration::from_secs(1),
         ..Settings::default()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::Letter;
 use crate::names::{ConnectionId, WorkerId};
@@ -19,6 +20,7 @@ pub(super) struct TestEffects {
     pub(super) letters: Vec<(WorkerId, Letter)>,
     pub(super) authenticate: Vec<(ConnectionId, Credentials)>,
     pub(super) authorize: Vec<(ConnectionId, Vec<AccessRequest>)>,
+    pub(super) counts: Vec<Count>,
     pub(super) events: Vec<Event>,
     /// Called whenever a letter is written, at that moment.
     pub(super) on_letter: Option<Box<dyn FnMut() + Send>>,
@@ -116,6 +118,10 @@ impl Effects for TestEffects {
 
     fn load(&mut self, client_id: Arc<str>) {
         panic!("nothing is stored here: {client_id}");
+    }
+
+    fn count(&mut self, what: Count) {
+        self.counts.push(what);
     }
 
     fn wants(&self, _kind: EventKind) -> bool {

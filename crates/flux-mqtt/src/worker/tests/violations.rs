@@ -8,13 +8,14 @@ use flux_session::SessionLimits;
 
 use super::client::{self, PINGREQ, ack, packet, publish};
 use super::cluster::Cluster;
+use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::wire::Version;
 
 #[track_caller]
 fn check(bytes: &[u8], code: u8) {
     let settings = Settings {
-        max_packet_size: 200,
+        limits: Limits { packet_size: 200, ..Limits::default() },
         session: SessionLimits { inbound_receive_maximum: 1, ..SessionLimits::default() },
         ..Settings::default()
     };

@@ -1,0 +1,91 @@
+//! Connections have limits: how many there are, how many say nothing, how fast they come.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use flux_eventbus::{Event, EventKind, Limit};
+use flux_mqtt::Settings;
+
+use crate::support::Version::V5;
+use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version};
+
+scenarios! {
+    one_half_open_connection_goes_for_one_too_many with three_half_open,
+    connections_that_come_too_fast_wait with five_a_second,
+}
+
+scenarios_of_all_versions! {
+    one_connection_too_many_is_closed with two_connections,
+}
+
+fn two_connections(settings: &mut Settings) {
+    settings.limits.connections = 2;
+}
+
+fn three_half_open(settings: &mut Settings) {
+    settings.limits.half_open = 3;
+}
+
+fn five_a_second(settings: &mut Settings) {
+    settings.limits.connects_per_second = NonZeroU32::new(5);
+}
+
+fn one_connection_too_many_is_closed(broker: &Broker, version: Version) {
+    let mut reached = Events::of(broker, EventKind::LimitReached);
+    let mut first = Client::connect(broker, &Connect::new(version, "first"));
+    let second = Client::connect(broker, &Connect::new(version, "second"));
+    let mut third = Client::open(broker.address(), version);
+    third.expect_closed();
+    let peer = Some(third.stream().local_addr().unwrap());
+    let (limit, client_id) = (Limit::Connections, None);
+    assert_eq!(reached.expect(), Event::LimitReached { limit, client_id, peer });
+    assert_eq!(broker.handle.counters().reached(limit), 1);
+    first.ping();
+    // The place is free some time after the goodbye.
+    second.disconnect();
+    let connect = Connect::new(version, "fourth");
+    let is_admitted = || {
+        let mut client = Client::open(broker.address(), version);
+        client.try_send(&connect.bytes());
+        client.try_packet().is_some()
+    };
+    while !is_admitted() {}
+    first.ping();
+}
+
+fn one_half_open_connection_goes_for_one_too_many(broker: &Broker) {
+    let mut reached = Events::of(broker, EventKind::LimitReached);
+    let mut online = Client::connect(broker, &Connect::new(V5, "online"));
+    let mut silent: Vec<_> = (0..4).map(|_| Client::open(broker.address(), V5)).collect();
+    let Event::LimitReached { limit: Limit::HalfOpen, peer: Some(peer), .. } = reached.expect()
+    else {
+        panic!("only this limit is low");
+    };
+    let is_gone = |client: &Client| client.stream().local_addr().unwrap() == peer;
+    let index = silent.iter().position(is_gone).expect("one of these");
+    silent.remove(index).expect_closed();
+    // The others are still welcome, and so are as many again.
+    for (number, client) in silent.iter_mut().enumerate() {
+        client.send(&Connect::new(V5, &number.to_string()).bytes());
+        client.expect_connack();
+    }
+    let _silent: Vec<_> = (0..3).map(|_| Client::open(broker.address(), V5)).collect();
+    online.ping();
+    assert_eq!(broker.handle.counters().reached(Limit::HalfOpen), 1);
+}
+
+fn connections_that_come_too_fast_wait(broker: &Broker) {
+    let mut reached = Events::of(broker, EventKind::LimitReached);
+    let stopwatch = Stopwatch::start();
+    for number in 0..11 {
+        Client::connect(broker, &Connect::new(V5, &number.to_string())).ping();
+    }
+    // Five come at once, six more at five a second; the bucket was filled to the millisecond.
+    assert!(stopwatch.elapsed() >= Duration::from_millis(1190));
+    let Event::LimitReached { limit: Limit::ConnectsPerSecond, peer: Some(_), .. } =
+        reached.expect()
+    else {
+        panic!("only this limit is low");
+    };
+    assert!(broker.handle.counters().reached(Limit::ConnectsPerSecond) >= 6);
+}

@@ -1,0 +1,61 @@
+//! What bounds a broker.
+
+/// A limit of a broker that somebody can reach. What it is set to, and what happens then, is the
+/// broker's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Network connections at once.
+    Connections,
+    /// Network connections at once whose CONNECT has not come.
+    HalfOpen,
+    /// CONNECTs that wait for an authenticator or authorizer.
+    PendingConnects,
+    /// New network connections in a second.
+    ConnectsPerSecond,
+    /// Subscriptions of one session.
+    SubscriptionsPerClient,
+    /// Levels of a topic name or a topic filter.
+    TopicLevels,
+    /// Bytes of one packet.
+    PacketSize,
+    /// Answers that a client does not read, in bytes.
+    UnsentAnswers,
+}
+
+impl Limit {
+    /// Every limit there is, in the order of declaration.
+    pub const ALL: [Self; 8] = [
+        Self::Connections,
+        Self::HalfOpen,
+        Self::PendingConnects,
+        Self::ConnectsPerSecond,
+        Self::SubscriptionsPerClient,
+        Self::TopicLevels,
+        Self::PacketSize,
+        Self::UnsentAnswers,
+    ];
+
+    /// Returns its place in [`Limit::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_stands_at_its_index() {
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit.index(), index);
+        }
+        assert_eq!(
+            Limit::UnsentAnswers.index() + 1,
+            Limit::ALL.len(),
+            "the last one is in the list"
+        );
+    }
+}

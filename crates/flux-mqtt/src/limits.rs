@@ -1,0 +1,58 @@
+//! What clients may take of the broker.
+
+use std::num::NonZeroU32;
+
+/// What clients, all together or each of them, may take of the broker.
+///
+/// Whoever reaches one is counted ([`Counters::reached`](crate::Counters::reached)) and told to the
+/// platform ([`Event::LimitReached`](flux_eventbus::Event::LimitReached)), under the
+/// [`Limit`](crate::Limit) that each field names. The limits of sessions, of shared subscriptions and
+/// of retained messages stand in [`Settings`](crate::Settings) of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Network connections at once, of the whole broker. Default: 100,000; the descriptors of the
+    /// process may allow fewer. One more is accepted and closed at once, without a word: before its
+    /// CONNECT nobody knows its version. [`Limit::Connections`](crate::Limit::Connections).
+    pub connections: usize,
+    /// Network connections at once whose CONNECT is not complete, of the whole broker. Default:
+    /// 10,000. With one more, the oldest of the same worker is closed without a word: who means to
+    /// connect does so at once, so that those who wait longest are the least likely to. Were the
+    /// new one refused instead, a few that never say anything would keep everybody out.
+    /// [`Limit::HalfOpen`](crate::Limit::HalfOpen).
+    pub half_open: usize,
+    /// CONNECTs that wait for the authenticator or the authorizer, of the whole broker. Default:
+    /// 20,000. One more is refused with 0x89 (Server busy; MQTT 3.1 and 3.1.1: 0x03).
+    /// [`Limit::PendingConnects`](crate::Limit::PendingConnects).
+    pub pending_connects: usize,
+    /// New network connections in a second, of all listeners; after a quiet second so many may come
+    /// at once. Default: 10,000; `None` for no limit. Further ones wait, in the backlog of the
+    /// system: a client that is refused comes again at once, and costs more than one that waits.
+    /// [`Limit::ConnectsPerSecond`](crate::Limit::ConnectsPerSecond), once for each pause.
+    pub connects_per_second: Option<NonZeroU32>,
+    /// Subscriptions of one session. Default: 10,000. One more is refused with 0x97 in SUBACK
+    /// (MQTT 3.1.1: 0x80; MQTT 3.1, which has no code for it, is told that it was granted). To
+    /// replace one is always allowed, and the process itself may subscribe a client to more.
+    /// [`Limit::SubscriptionsPerClient`](crate::Limit::SubscriptionsPerClient).
+    pub subscriptions_per_client: usize,
+    /// Levels of a topic name or a topic filter. Default: 128. Beyond that, PUBLISH is answered with
+    /// 0x90 and a filter with 0x8F (MQTT 3.1.1: 0x80 for a filter, while a message is dropped with
+    /// an event); a will refuses CONNECT. [`Limit::TopicLevels`](crate::Limit::TopicLevels).
+    pub topic_levels: usize,
+    /// Bytes of a packet that a client sends, header included. Default: 16 MiB. A larger one ends
+    /// the connection with 0x95. [`Limit::PacketSize`](crate::Limit::PacketSize).
+    pub packet_size: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            half_open: 10_000,
+            pending_connects: 20_000,
+            connects_per_second: NonZeroU32::new(10_000),
+            subscriptions_per_client: 10_000,
+            topic_levels: 128,
+            packet_size: 16 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Who reaches a limit is counted and told, and the others go on.
+
+use std::sync::Arc;
+
+use flux_auth::{AllowAll, Authentication, Identity};
+use flux_eventbus::{Event, Limit};
+use ntex_mqtt::v3;
+
+use super::client::{self, PINGREQ};
+use super::cluster::Cluster;
+use crate::counters::Count;
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::settings::Settings;
+use crate::wire::Version;
+
+fn cluster(limits: Limits) -> Cluster {
+    Cluster::with(1, Settings { limits, ..Settings::default() }, Arc::new(AllowAll))
+}
+
+/// So often was the limit reached, and told with this client identifier, since last asked.
+#[track_caller]
+fn expect_reached(c: &mut Cluster, limit: Limit, client_id: Option<&str>, times: usize) {
+    let counts = std::mem::take(&mut c.nodes[0].fx.counts);
+    let counted = counts.iter().filter(|count| **count == Count::Reached(limit)).count();
+    let expected = Event::LimitReached { limit, client_id: client_id.map(Into::into), peer: None };
+    let told = c.events().iter().filter(|event| **event == expected).count();
+    assert_eq!((counted, told), (times, times));
+}
+
+fn accepted(c: &mut Cluster, peer: client::Peer) {
+    let authentication = Authentication::Accepted(Identity::anonymous());
+    c.input(0, Input::Authenticated { connection: peer.id, authentication });
+}
+
+#[test]
+fn one_connect_too_many_finds_the_server_busy() {
+    let mut c = cluster(Limits { pending_connects: 1, ..Limits::default() });
+    c.asks_who = true;
+    let first = c.dial(0, client::connect("a"));
+    let second = c.dial(0, client::connect("b"));
+    assert_eq!(c.heard(second), ["CONNACK 89"]);
+    assert!(c.is_closed(second));
+    expect_reached(&mut c, Limit::PendingConnects, Some("b"), 1);
+    let old = v3::codec::Connect { client_id: "c".into(), ..v3::codec::Connect::default() };
+    let third = c.dial_v3(0, old);
+    assert_eq!(c.heard(third), ["CONNACK 03"]);
+    expect_reached(&mut c, Limit::PendingConnects, Some("c"), 1);
+    // Once it is answered there is a place again; so there is when the client does not wait.
+    accepted(&mut c, first);
+    assert_eq!(c.heard(first), ["CONNACK 00"]);
+    for name in ["d", "e"] {
+        let peer = c.dial(0, client::connect(name));
+        assert_eq!(c.heard(peer), Vec::<String>::new(), "it is being decided");
+        c.lose(peer);
+    }
+    expect_reached(&mut c, Limit::PendingConnects, Some("d"), 0);
+}
+
+#[test]
+fn the_oldest_half_open_connection_makes_room() {
+    let mut c = cluster(Limits { half_open: 2, ..Limits::default() });
+    let first = c.open(0, Version::V5);
+    c.connect(0, "a");
+    let second = c.open(0, Version::V5);
+    assert!(!c.is_closed(first), "who has said CONNECT does not count");
+    c.lose(first);
+    let third = c.open(0, Version::V5);
+    assert!(!c.is_closed(second), "nor who is gone");
+    expect_reached(&mut c, Limit::HalfOpen, None, 0);
+    let fourth = c.open(0, Version::V5);
+    assert!(c.is_closed(second), "the oldest");
+    assert!(!c.is_closed(third) && !c.is_closed(fourth));
+    expect_reached(&mut c, Limit::HalfOpen, None, 1);
+    assert_eq!(c.broker.half_open.taken(), 2);
+}
+
+#[test]
+fn a_packet_that_is_too_large_is_counted() {
+    let mut c = cluster(Limits { packet_size: 50, ..Limits::default() });
+    let peer = c.connect(0, "a");
+    c.publish(peer, 0, 0, "t", &"x".repeat(50));
+    assert_eq!(c.heard(peer), ["DISCONNECT 95"]);
+    expect_reached(&mut c, Limit::PacketSize, Some("a"), 1);
+    let peer = c.open(0, Version::V5);
+    c.send(peer, &[0x10, 0xFF, 0x7F]);
+    assert!(c.is_closed(peer));
+    expect_reached(&mut c, Limit::PacketSize, None, 1);
+}
+
+#[test]
+fn topics_and_filters_with_too_many_levels_are_counted() {
+    let mut c = cluster(Limits { topic_levels: 2, ..Limits::default() });
+    let peer = c.connect(0, "a");
+    c.publish(peer, 1, 1, "a/b/c", "x");
+    assert_eq!(c.heard(peer), ["PUBACK 1 90"]);
+    expect_reached(&mut c, Limit::TopicLevels, Some("a"), 1);
+    c.send(peer, &client::subscribe(peer.version, 2, &[("a/b", 0), ("a/b/#", 0)]));
+    assert_eq!(c.heard(peer), ["SUBACK 2 [00, 8f]"]);
+    expect_reached(&mut c, Limit::TopicLevels, Some("a"), 1);
+    let will = c.dial(0, client::connect_with_will("b", "a/b/c", "x", None));
+    assert_eq!(c.heard(will), ["CONNACK 90"]);
+    expect_reached(&mut c, Limit::TopicLevels, Some("b"), 1);
+    // Another reason to refuse a topic is no limit.
+    c.publish(peer, 1, 1, "$SYS/x", "x");
+    expect_reached(&mut c, Limit::TopicLevels, Some("a"), 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_counted_once() {
+    let settings = Settings { unsent_for_answers: 3, ..Settings::default() };
+    let mut c = Cluster::with(1, settings, Arc::new(AllowAll));
+    let peer = c.connect(0, "a");
+    c.socket(peer).stalled = Some(0);
+    c.send(peer, &PINGREQ.repeat(2));
+    c.send(peer, &PINGREQ.repeat(2));
+    expect_reached(&mut c, Limit::UnsentAnswers, Some("a"), 1);
+    assert!(c.socket(peer).is_paused);
+}
