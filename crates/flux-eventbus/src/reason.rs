@@ -41,6 +41,32 @@ pub enum DisconnectReason {
     ServerError,
 }
 
+impl DisconnectReason {
+    /// How many reasons there are, whatever they carry.
+    pub const KINDS: usize = 13;
+
+    /// Returns its place among the reasons, whatever it carries: from 0, below
+    /// [`DisconnectReason::KINDS`], in the order of declaration.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::ByClient => 0,
+            Self::ByClientWithWill => 1,
+            Self::ByClientWithError { .. } => 2,
+            Self::ConnectionLost => 3,
+            Self::KeepAliveTimeout => 4,
+            Self::TakenOver => 5,
+            Self::ProtocolError { .. } => 6,
+            Self::PacketTooLarge => 7,
+            Self::NotAuthorized => 8,
+            Self::QuotaExceeded => 9,
+            Self::Kicked => 10,
+            Self::ServerShutdown => 11,
+            Self::ServerError => 12,
+        }
+    }
+}
+
 /// Why a message was dropped.
 ///
 /// A message that waits in a session or in a shared subscription, or is unacknowledged, when that
@@ -68,6 +94,27 @@ pub enum DropReason {
     /// The message is not retained, or is no longer: the limits of the retained messages are reached
     /// (MQTT 5.0 section 3.3.1.3). The event names no client.
     NotRetained,
+}
+
+impl DropReason {
+    /// How many reasons there are, whatever they carry.
+    pub const KINDS: usize = 8;
+
+    /// Returns its place among the reasons, whatever it carries: from 0, below
+    /// [`DropReason::KINDS`], in the order of declaration.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::QueueFull => 0,
+            Self::Expired => 1,
+            Self::Offline => 2,
+            Self::PacketTooLarge => 3,
+            Self::Refused { .. } => 4,
+            Self::NotAuthorized => 5,
+            Self::QuotaExceeded => 6,
+            Self::NotRetained => 7,
+        }
+    }
 }
 
 /// Why a session is over.

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_eventbus::Limit;
+use flux_eventbus::{DisconnectReason, DropReason, Limit};
 
 use crate::names::WorkerId;
+use crate::reason::ReasonCode;
 
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,29 +16,63 @@ use crate::names::WorkerId;
 pub enum Count {
     /// A limit was reached.
     Reached(Limit),
+    /// A message was not delivered to one client, or not accepted from it. Reasons that differ in
+    /// their code alone count as one.
+    Dropped(DropReason),
+    /// The connection of a client that had been admitted is over. Reasons that differ in their code
+    /// alone count as one.
+    Disconnected(DisconnectReason),
+    /// A CONNECT was refused, with this reason code of MQTT 5.0, whichever version the client speaks
+    /// and whether or not it was told.
+    ConnectRefused(ReasonCode),
+    /// A PUBLISH, or one filter of a SUBSCRIBE or UNSUBSCRIBE, was refused, with this reason code of
+    /// MQTT 5.0, whichever version the client speaks and whether or not it was told.
+    Refused(ReasonCode),
+    /// A network connection could not be accepted, or was gone before it was.
+    AcceptError,
 }
 
 impl Count {
-    /// Returns which cell counts it.
+    /// Returns which cell counts it. The groups stand one behind the other.
     const fn index(self) -> usize {
         match self {
             Self::Reached(limit) => limit.index(),
+            Self::Dropped(reason) => DROPPED + reason.index(),
+            Self::Disconnected(reason) => DISCONNECTED + reason.index(),
+            Self::ConnectRefused(code) => CONNECT_REFUSED + failure(code),
+            Self::Refused(code) => REFUSED + failure(code),
+            Self::AcceptError => ACCEPT_ERROR,
         }
     }
 }
 
+/// Where the groups begin.
+const DROPPED: usize = Limit::ALL.len();
+const DISCONNECTED: usize = DROPPED + DropReason::KINDS;
+const CONNECT_REFUSED: usize = DISCONNECTED + DisconnectReason::KINDS;
+const REFUSED: usize = CONNECT_REFUSED + FAILURES;
+const ACCEPT_ERROR: usize = REFUSED + FAILURES;
+
 /// How many cells there are.
-const CELLS: usize = Limit::ALL.len();
+const CELLS: usize = ACCEPT_ERROR + 1;
+
+/// How many reason codes say that something failed: the upper half.
+const FAILURES: usize = 128;
+
+/// Returns the place of a reason code that says that something failed, among those.
+const fn failure(code: ReasonCode) -> usize {
+    (code.as_u8() & 0x7F) as usize
+}
 
 /// What a broker has counted since it began, at one moment. Each number only grows.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Counters([u64; CELLS]);
 
 impl Counters {
     /// Returns how often this happened.
     #[must_use]
     pub fn of(&self, what: Count) -> u64 {
-        self.0.get(what.index()).copied().unwrap_or_default()
+        self.sum(what.index(), 1)
     }
 
     /// Returns how often a limit was reached.
@@ -45,13 +80,50 @@ impl Counters {
     pub fn reached(&self, limit: Limit) -> u64 {
         self.of(Count::Reached(limit))
     }
+
+    /// Returns how many messages were dropped for this reason, whatever code it carries.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.of(Count::Dropped(reason))
+    }
+
+    /// Returns how many messages were dropped, for whatever reason.
+    #[must_use]
+    pub fn all_dropped(&self) -> u64 {
+        self.sum(DROPPED, DropReason::KINDS)
+    }
+
+    /// Returns how many connections ended for this reason, whatever code it carries.
+    #[must_use]
+    pub fn disconnected(&self, reason: DisconnectReason) -> u64 {
+        self.of(Count::Disconnected(reason))
+    }
+
+    /// Returns how many CONNECTs were refused, for whatever reason.
+    #[must_use]
+    pub fn all_connects_refused(&self) -> u64 {
+        self.sum(CONNECT_REFUSED, FAILURES)
+    }
+
+    /// Returns how often something else was refused that a client sent, for whatever reason.
+    #[must_use]
+    pub fn all_refused(&self) -> u64 {
+        self.sum(REFUSED, FAILURES)
+    }
+
+    fn sum(&self, first: usize, len: usize) -> u64 {
+        self.0.iter().skip(first).take(len).sum()
+    }
 }
 
 impl fmt::Debug for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reached = Limit::ALL.into_iter().map(Count::Reached);
-        let counts = reached.map(|what| (what, self.of(what)));
-        f.debug_map().entries(counts.filter(|(_, count)| *count > 0)).finish()
+        f.debug_struct("Counters")
+            .field("dropped", &self.all_dropped())
+            .field("connects_refused", &self.all_connects_refused())
+            .field("refused", &self.all_refused())
+            .field("accept_errors", &self.of(Count::AcceptError))
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,6 +190,54 @@ mod tests {
         assert_eq!(counters.reached(Limit::HalfOpen), 3);
         assert_eq!(counters.reached(Limit::Connections), 1);
         assert_eq!(counters.reached(Limit::PacketSize), 0);
-        assert_eq!(format!("{counters:?}"), "{Reached(Connections): 1, Reached(HalfOpen): 3}");
+    }
+
+    #[test]
+    fn each_count_has_a_cell_of_its_own() {
+        use DisconnectReason as Gone;
+        let limits = Limit::ALL.into_iter().map(Count::Reached);
+        let dropped = [
+            DropReason::QueueFull,
+            DropReason::Expired,
+            DropReason::Offline,
+            DropReason::PacketTooLarge,
+            DropReason::Refused { code: 0x80 },
+            DropReason::NotAuthorized,
+            DropReason::QuotaExceeded,
+            DropReason::NotRetained,
+        ];
+        let gone = [
+            Gone::ByClient,
+            Gone::ByClientWithWill,
+            Gone::ByClientWithError { code: 0x80 },
+            Gone::ConnectionLost,
+            Gone::KeepAliveTimeout,
+            Gone::TakenOver,
+            Gone::ProtocolError { code: 0x82 },
+            Gone::PacketTooLarge,
+            Gone::NotAuthorized,
+            Gone::QuotaExceeded,
+            Gone::Kicked,
+            Gone::ServerShutdown,
+            Gone::ServerError,
+        ];
+        let codes = [ReasonCode::UnspecifiedError, ReasonCode::SharedSubscriptionsNotSupported];
+        let all: Vec<Count> = limits
+            .chain(dropped.map(Count::Dropped))
+            .chain(gone.map(Count::Disconnected))
+            .chain(codes.map(Count::ConnectRefused))
+            .chain(codes.map(Count::Refused))
+            .chain([Count::AcceptError])
+            .collect();
+        let tally = Tally::new(1);
+        for what in &all {
+            assert_eq!(tally.read().of(*what), 0, "{what:?}");
+            tally.count(WorkerId(0), *what);
+            assert_eq!(tally.read().of(*what), 1, "{what:?}");
+        }
+        let counters = tally.read();
+        assert_eq!(counters.all_dropped(), 8);
+        assert_eq!(counters.all_connects_refused(), 2);
+        assert_eq!(counters.all_refused(), 2);
     }
 }

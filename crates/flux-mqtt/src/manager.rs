@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::blocking::block_on;
 use crate::broker::Broker;
+use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
 use crate::names::WorkerId;
@@ -228,6 +229,10 @@ impl MqttManager {
 
     pub(crate) const fn mailboxes(&self) -> &Mailboxes {
         &self.mailboxes
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.broker.tally
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -13,6 +13,7 @@ pub use self::builder::SubscriberBuilder;
 pub use self::incoming::Incoming;
 use crate::blocking::block_on;
 use crate::consumer::{Held, Taken};
+use crate::counters::Count;
 use crate::driver::Mail;
 use crate::input::{Command, Letter};
 use crate::manager::{ManagerError, MqttManager};
@@ -76,8 +77,9 @@ impl Subscriber {
         let now = manager.now();
         let look = held.take(now, self.acknowledges);
         for dropped in look.dropped {
+            let (message, reason) = lost(dropped);
+            manager.tally().count_outside(Count::Dropped(reason));
             self.exchange.tell(EventKind::Dropped, || {
-                let (message, reason) = lost(dropped);
                 let (client_id, topic) = (Some(held.session.client_id.clone()), message.topic());
                 Event::Dropped { client_id, topic: topic.into(), reason }
             });

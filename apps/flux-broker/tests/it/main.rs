@@ -27,6 +27,7 @@ mod keep_alive;
 mod levels;
 mod limits;
 mod limits_connections;
+mod limits_counters;
 mod limits_subscriptions;
 mod max_qos;
 mod order;

@@ -95,8 +95,11 @@ pub(super) async fn accept(listener: TcpListener, entrance: Rc<Entrance>) -> io:
                 entrance.wait_for_turn(peer).await;
                 entrance.admit(stream, peer);
             }
-            Err(error) if is_for_the_peer(&error) => {}
+            Err(error) if is_for_the_peer(&error) => {
+                entrance.tally.count_outside(Count::AcceptError);
+            }
             Err(error) => {
+                entrance.tally.count_outside(Count::AcceptError);
                 // Most likely EMFILE: the connection stays in the backlog, and trying again
                 // at once would only spin.
                 if !warned {

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::serve;
 use super::mailbox::Mail;
 use super::shell::Shell;
+use crate::counters::Count;
 use crate::input::Input;
 use crate::settings::Settings;
 
@@ -62,6 +63,8 @@ impl Turn {
                         ntex::rt::spawn(serve(io, self.shell.clone(), Some(peer), counted));
                     }
                     Err(error) => {
+                        let outfit = &self.shell.outfit;
+                        outfit.tally.count(outfit.id, Count::AcceptError);
                         tracing::warn!(%error, %peer, "cannot serve an accepted connection");
                     }
                 }

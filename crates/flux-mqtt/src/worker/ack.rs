@@ -6,7 +6,7 @@ use flux_session::{AckError, QoS, Received};
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::publish::tell_dropped;
+use super::tell::tell_dropped;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials};
-use flux_eventbus::{Event, Limit};
+use flux_eventbus::Limit;
 use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
-use super::tell::tell_limit;
+use super::tell::{tell_connect_refused, tell_limit};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -248,7 +248,7 @@ impl Worker {
             }
         }
         let peer = self.connections.peer(id);
-        fx.event(Event::ConnectRefused { client_id, peer, code: reason.as_u8() });
+        tell_connect_refused(client_id, peer, *reason, fx);
         fx.close(id);
         Stage::Closing
     }

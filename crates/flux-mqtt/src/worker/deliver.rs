@@ -8,7 +8,7 @@ use flux_session::{Outgoing, PacketId, QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::Worker;
-use super::publish::{tell_dropped, tell_lost};
+use super::tell::{tell_dropped, tell_lost};
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::ConnectionId;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use flux_eventbus::{DisconnectReason, Event, SessionEnd};
+use flux_eventbus::{DisconnectReason, SessionEnd};
 use flux_session::{Departure, Due, SessionExpiry, Timestamp};
 
 use super::Worker;
 use super::connection::{Online, Stage};
-use super::publish::tell_lost;
+use super::tell::{tell_disconnected, tell_lost};
 use crate::clients;
 use crate::effects::Effects;
 use crate::input::Letter;
@@ -186,10 +186,7 @@ impl Worker {
         }
         fx.close(id);
         self.detach(now, &online.session, online.generation, end, fx);
-        fx.event(Event::Disconnected {
-            client_id: online.client.client_id.clone(),
-            reason: end.event(),
-        });
+        tell_disconnected(&online.client.client_id, end.event(), fx);
         Stage::Closing
     }
 
@@ -222,8 +219,7 @@ impl Worker {
             }
             Attachment::Consumer(consumer) => {
                 consumer.close(end.event());
-                let (client_id, reason) = (client_id.clone(), end.event());
-                fx.event(Event::Disconnected { client_id, reason });
+                tell_disconnected(client_id, end.event(), fx);
             }
         }
     }

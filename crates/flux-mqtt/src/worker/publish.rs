@@ -6,19 +6,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use flux_auth::{Access, Verdict};
 use flux_eventbus::{DropReason, Event, EventKind, Limit};
-use flux_session::{Dropped, Inbound, Offer, PacketId, QoS, Timestamp};
+use flux_session::{Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::share::Fate;
-use super::tell::tell_limit;
+use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
 use crate::outcome::PublishOutcome;
-use crate::reason::{ReasonCode, lost, not_taken};
+use crate::reason::{ReasonCode, not_taken};
 use crate::reserved::is_reserved;
 use crate::session::{Aftermath, SharedSession};
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack, write_explained_ack};
@@ -63,15 +64,15 @@ impl Worker {
                     // Delivered already, so acknowledged only [MQTT-4.3.3-10].
                     Inbound::Duplicate => ReasonCode::Success,
                 };
-                self.acknowledge_publish(online, publish, AckKind::PubRec, reason);
+                self.acknowledge_publish(online, publish, AckKind::PubRec, reason, fx);
             }
             (QoS::AtLeastOnce, Some(packet_id)) if is_in_use(online, packet_id) => {
                 let reason = ReasonCode::PacketIdentifierInUse;
-                self.acknowledge_publish(online, publish, AckKind::PubAck, reason);
+                self.acknowledge_publish(online, publish, AckKind::PubAck, reason, fx);
             }
             _ => {
                 let reason = self.accept(now, online, publish, verdict, fx);
-                self.acknowledge_publish(online, publish, AckKind::PubAck, reason);
+                self.acknowledge_publish(online, publish, AckKind::PubAck, reason, fx);
             }
         }
         Ok(())
@@ -136,8 +137,7 @@ impl Worker {
     ) -> ReasonCode {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
-            let (topic, reason) = (publish.topic.as_str().into(), DropReason::NotAuthorized);
-            fx.event(Event::Dropped { client_id: Some(client_id.clone()), topic, reason });
+            tell_not_accepted(client_id, publish.topic, DropReason::NotAuthorized, fx);
             if publish.topic.level_count() > self.settings.limits.topic_levels {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
             }
@@ -170,7 +170,11 @@ impl Worker {
         publish: &Publish<'_>,
         kind: AckKind,
         reason: ReasonCode,
+        fx: &mut impl Effects,
     ) {
+        if reason.is_error() {
+            fx.count(Count::Refused(reason));
+        }
         let Some(packet_id) = publish.packet_id else { return };
         if online.version == Version::V5 && online.words(&[reason]).is_some() {
             let max = online.maximum_packet_size;
@@ -269,31 +273,6 @@ impl Worker {
             }
         }
         outcome
-    }
-}
-
-/// Tells the platform, if it wants to know, that a client did not get a message, or nobody of a
-/// shared subscription.
-pub(super) fn tell_dropped(
-    client_id: Option<&Arc<str>>,
-    message: &Message,
-    reason: DropReason,
-    fx: &mut impl Effects,
-) {
-    if fx.wants(EventKind::Dropped) {
-        let (client_id, topic) = (client_id.cloned(), message.topic().into());
-        fx.event(Event::Dropped { client_id, topic, reason });
-    }
-}
-
-/// Tells the platform, if it wants to know, what a session lost.
-pub(super) fn tell_lost(
-    session: &SharedSession,
-    dropped: Vec<Dropped<Message>>,
-    fx: &mut impl Effects,
-) {
-    for (message, reason) in dropped.into_iter().map(lost) {
-        tell_dropped(Some(&session.client_id), &message, reason, fx);
     }
 }
 

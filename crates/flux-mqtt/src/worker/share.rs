@@ -9,7 +9,7 @@ use flux_eventbus::DropReason;
 use flux_session::{Ask, QoS, ShareId, Step, SubscriptionIds, Timestamp};
 
 use super::Worker;
-use super::publish::tell_dropped;
+use super::tell::tell_dropped;
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;

@@ -14,6 +14,7 @@ use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
 use super::tell::tell_limit;
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -44,7 +45,7 @@ impl Worker {
         });
         let Some(verdicts) = self.decide(id, online, accesses, frame, fx) else { return Ok(()) };
         if is_in_use(online, packet.packet_id) {
-            let codes = vec![ReasonCode::PacketIdentifierInUse; packet.filters.len()];
+            let codes = in_use(packet.filters.len(), fx);
             self.acknowledge_subscribe(online, packet.packet_id, &codes);
             return Ok(());
         }
@@ -67,6 +68,9 @@ impl Worker {
                 wanted.push((filter, options));
                 granted_code(options.qos)
             };
+            if code.is_error() {
+                fx.count(Count::Refused(code));
+            }
             // MQTT 3.1 has no code for it; what is refused is not made all the same.
             codes.push(if can_refuse { code } else { granted_code(options.qos) });
         }
@@ -74,9 +78,12 @@ impl Worker {
         let Some(granted) = self.enter(now, &online.session, generation, wanted, fx) else {
             return Err(End::TakenOver);
         };
-        let refused = |(index, qos)| match can_refuse {
-            true => (index, ReasonCode::TopicFilterInvalid),
-            false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
+        let refused = |(index, qos)| {
+            fx.count(Count::Refused(ReasonCode::TopicFilterInvalid));
+            match can_refuse {
+                true => (index, ReasonCode::TopicFilterInvalid),
+                false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
+            }
         };
         let codes = merge(codes, packet.malformed.into_iter().map(refused));
         self.acknowledge_subscribe(online, packet.packet_id, &codes);
@@ -212,7 +219,7 @@ impl Worker {
     ) -> Result<(), End> {
         let packet = Unsubscribe::read(frame, online.version)?;
         if is_in_use(online, packet.packet_id) {
-            let codes = vec![ReasonCode::PacketIdentifierInUse; packet.filters.len()];
+            let codes = in_use(packet.filters.len(), fx);
             self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
             return Ok(());
         }
@@ -285,6 +292,15 @@ impl Worker {
         self.hand_on(now, unsent, fx);
         Some(existed)
     }
+}
+
+/// Refuses all filters of a packet whose identifier is in use.
+fn in_use(filters: usize, fx: &mut impl Effects) -> Vec<ReasonCode> {
+    let code = ReasonCode::PacketIdentifierInUse;
+    for _ in 0..filters {
+        fx.count(Count::Refused(code));
+    }
+    vec![code; filters]
 }
 
 /// How many more subscriptions a client may have.

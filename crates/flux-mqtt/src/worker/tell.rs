@@ -1,14 +1,60 @@
-//! What is counted and told to the platform.
+//! What is counted and told to the platform: here, and nowhere else in a worker.
+//!
+//! To count costs nothing that would have to be avoided; an event is made only when somebody listens.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flux_eventbus::{Event, EventKind, Limit};
+use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, Limit};
+use flux_session::Dropped;
+use flux_topic::TopicName;
 
 use crate::counters::Count;
 use crate::effects::Effects;
+use crate::message::Message;
+use crate::reason::{ReasonCode, lost};
+use crate::session::SharedSession;
 
-/// Counts that a limit was reached, and tells the platform, if it wants to know.
+/// A client did not get a message, or nobody of a shared subscription.
+pub(super) fn tell_dropped(
+    client_id: Option<&Arc<str>>,
+    message: &Message,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    fx.count(Count::Dropped(reason));
+    if fx.wants(EventKind::Dropped) {
+        let (client_id, topic) = (client_id.cloned(), message.topic().into());
+        fx.event(Event::Dropped { client_id, topic, reason });
+    }
+}
+
+/// A session lost messages that it had taken.
+pub(super) fn tell_lost(
+    session: &SharedSession,
+    dropped: Vec<Dropped<Message>>,
+    fx: &mut impl Effects,
+) {
+    for (message, reason) in dropped.into_iter().map(lost) {
+        tell_dropped(Some(&session.client_id), &message, reason, fx);
+    }
+}
+
+/// A message was not accepted from a client.
+pub(super) fn tell_not_accepted(
+    client_id: &Arc<str>,
+    topic: TopicName<'_>,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    fx.count(Count::Dropped(reason));
+    if fx.wants(EventKind::Dropped) {
+        let (client_id, topic) = (Some(client_id.clone()), topic.as_str().into());
+        fx.event(Event::Dropped { client_id, topic, reason });
+    }
+}
+
+/// A limit was reached.
 pub(super) fn tell_limit(
     limit: Limit,
     client_id: Option<&Arc<str>>,
@@ -19,4 +65,25 @@ pub(super) fn tell_limit(
     if fx.wants(EventKind::LimitReached) {
         fx.event(Event::LimitReached { limit, client_id: client_id.cloned(), peer });
     }
+}
+
+/// The connection of a client that had been admitted, or a consumer, is over.
+pub(super) fn tell_disconnected(
+    client_id: &Arc<str>,
+    reason: DisconnectReason,
+    fx: &mut impl Effects,
+) {
+    fx.count(Count::Disconnected(reason));
+    fx.event(Event::Disconnected { client_id: client_id.clone(), reason });
+}
+
+/// A client was not admitted.
+pub(super) fn tell_connect_refused(
+    client_id: Option<Arc<str>>,
+    peer: Option<SocketAddr>,
+    code: ReasonCode,
+    fx: &mut impl Effects,
+) {
+    fx.count(Count::ConnectRefused(code));
+    fx.event(Event::ConnectRefused { client_id, peer, code: code.as_u8() });
 }

@@ -129,6 +129,14 @@ impl Effects for TestEffects {
     }
 
     fn event(&mut self, event: Event) {
+        // Whatever test this is: what is told of these was counted, just before.
+        let counted = match event {
+            Event::Dropped { reason, .. } => Some(Count::Dropped(reason)),
+            Event::Disconnected { reason, .. } => Some(Count::Disconnected(reason)),
+            Event::LimitReached { limit, .. } => Some(Count::Reached(limit)),
+            _ => None,
+        };
+        assert!(counted.is_none() || counted.as_ref() == self.counts.last(), "{event:?}");
         self.events.push(event);
     }
 }
