@@ -3,8 +3,8 @@
 //! The broker has one core and the load another. The cost is the CPU time of the broker's process
 //! over the messages that arrived, so neither a slow load nor a noisy clock counts.
 
-mod contender;
-mod processor;
+pub(crate) mod contender;
+pub(crate) mod processor;
 mod table;
 
 use std::io::Write as _;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, interop, load, steps};
+use crate::{bench, interop, load, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Run everything that must pass before a commit: fmt, tidy, clippy, tests, schedules,
-    /// doctests, doc
+    /// stress, doctests, doc
     Test,
     /// Check the formatting
     Fmt,
@@ -32,9 +32,14 @@ pub(crate) enum Task {
     Interop(interop::Options),
     /// Measure CPU per delivered message, our broker beside others
     Bench(bench::Options),
+    /// Crowds and misbehaving peers: is the broker what it was before?
+    Stress(stress::Options),
     /// Load a broker and count deliveries (started by `bench`)
     #[command(hide = true)]
     Load(load::Options),
+    /// Run one scenario (started by `stress`)
+    #[command(hide = true)]
+    StressLoad(stress::LoadOptions),
 }
 
 impl Task {
@@ -52,7 +57,9 @@ impl Task {
             Self::Doc => Step::Doc.run(),
             Self::Interop(options) => interop::run(&options),
             Self::Bench(options) => bench::run(&options),
+            Self::Stress(options) => stress::run(&options),
             Self::Load(options) => load::run(&options),
+            Self::StressLoad(options) => stress::load(&options),
         }
     }
 }
@@ -69,11 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn help_lists_every_task_but_the_hidden_one() {
+    fn help_lists_every_task_but_the_hidden_ones() {
         let help = Arguments::command().render_help().to_string();
-        for task in ["test", "fmt", "tidy", "clippy", "doc", "interop", "bench"] {
+        for task in ["test", "fmt", "tidy", "clippy", "doc", "interop", "bench", "stress"] {
             assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");
         }
-        assert!(!help.contains("\n  load "), "{help}");
+        for hidden in ["load", "stress-load"] {
+            assert!(!help.contains(&format!("\n  {hidden} ")), "{help}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 mod engine;
 mod frames;
-mod packets;
+pub(crate) mod packets;
 mod scenario;
 
 use std::io::Write as _;

@@ -1,7 +1,7 @@
 //! Tasks of this repository, run as `cargo xtask TASK`; they need cargo and nothing else.
 //!
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold, `interop`
-//! the clients we did not write, and `bench` with `load` the measurements.
+//! the clients we did not write, `bench` with `load` the measurements, and `stress` the crowds.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -12,6 +12,7 @@ mod interop;
 mod load;
 mod repository;
 mod steps;
+mod stress;
 mod tidy;
 
 use std::process::ExitCode;

@@ -15,18 +15,20 @@ pub(crate) enum Step {
     Clippy,
     Tests,
     Schedules,
+    Stress,
     Doctests,
     Doc,
 }
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Fmt,
         Self::Tidy,
         Self::Clippy,
         Self::Tests,
         Self::Schedules,
+        Self::Stress,
         Self::Doctests,
         Self::Doc,
     ];
@@ -61,6 +63,7 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Tests => "tests",
             Self::Schedules => "schedules",
+            Self::Stress => "stress",
             Self::Doctests => "doctests",
             Self::Doc => "doc",
         }
@@ -80,6 +83,7 @@ impl Step {
             Self::Tests => "test --workspace --locked --lib --bins --tests --examples",
             // With the feature no other test of the crate can run.
             Self::Schedules => "test -p flux-mqtt --features shuttle --locked --lib schedules::",
+            Self::Stress => "xtask stress --short",
             Self::Doctests => "test --doc --workspace --locked",
             Self::Doc => "doc --workspace --no-deps --locked",
         };

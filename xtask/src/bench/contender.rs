@@ -13,7 +13,7 @@ use crate::clock;
 
 /// A broker and how to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Contender {
+pub(crate) struct Contender {
     name: String,
     /// Program and arguments; `{port}` stands for the port.
     command: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Contender {
 
 impl Contender {
     /// Returns our broker, built for release.
-    pub(super) fn ours(binaries: &Path) -> Self {
+    pub(crate) fn ours(binaries: &Path) -> Self {
         let binary = binaries.join("flux-broker").to_string_lossy().into_owned();
         let arguments = "--bind 127.0.0.1 --port {port} --workers 1".split(' ').map(String::from);
         Self {
@@ -31,7 +31,7 @@ impl Contender {
     }
 
     /// Returns mosquitto, where it is installed.
-    pub(super) fn mosquitto() -> Option<Self> {
+    pub(crate) fn mosquitto() -> Option<Self> {
         // Debian keeps it where only root has it on the path.
         let programs = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
         let found = programs.into_iter().find(|program| {
@@ -44,7 +44,7 @@ impl Contender {
     }
 
     /// Reads `COMMAND` or `NAME=COMMAND`.
-    pub(super) fn parse(line: &str) -> Result<Self> {
+    pub(crate) fn parse(line: &str) -> Result<Self> {
         let is_name = |name: &&str| {
             !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
         };
@@ -61,12 +61,12 @@ impl Contender {
         Ok(Self { name, command })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Starts the broker on its core and waits until it accepts connections.
-    pub(super) fn start(&self) -> Result<Running> {
+    pub(crate) fn start(&self) -> Result<Running> {
         let address = free_address()?;
         let mut words =
             self.command.iter().map(|w| w.replace("{port}", &address.port().to_string()));
@@ -85,17 +85,17 @@ impl Contender {
 
 /// A broker that accepts connections; it ends with this value.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     process: Background,
     address: SocketAddr,
 }
 
 impl Running {
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 }

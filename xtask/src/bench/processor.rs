@@ -6,19 +6,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 /// The core of the broker.
-pub(super) const BROKER_CORE: usize = 0;
+pub(crate) const BROKER_CORE: usize = 0;
 /// The core of the load.
-pub(super) const LOAD_CORE: usize = 1;
+pub(crate) const LOAD_CORE: usize = 1;
 
 /// Says whether processes can be kept on cores of their own.
-pub(super) fn can_pin() -> bool {
+pub(crate) fn can_pin() -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).status();
     cores > LOAD_CORE && taskset.is_ok()
 }
 
 /// Returns the same command on one core; its process identifier stays the one we start.
-pub(super) fn pinned(command: &Command, core: usize) -> Command {
+pub(crate) fn pinned(command: &Command, core: usize) -> Command {
     let mut pinned = if can_pin() {
         let mut taskset = Command::new("taskset");
         taskset.args(["-c", &core.to_string()]).arg(command.get_program());
@@ -35,7 +35,7 @@ pub(super) fn pinned(command: &Command, core: usize) -> Command {
 /// # Errors
 ///
 /// When the process does not exist, or this is not Linux.
-pub(super) fn time_of(process: u32) -> Result<Duration> {
+pub(crate) fn time_of(process: u32) -> Result<Duration> {
     let path = format!("/proc/{process}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     parse(&stat).with_context(|| format!("{path} is not understood"))

@@ -1,7 +1,7 @@
 //! The few MQTT 3.1.1 packets that a load needs, encoded.
 
 /// Returns CONNECT with a clean session and no keep alive.
-pub(super) fn connect(client_id: &str) -> Vec<u8> {
+pub(crate) fn connect(client_id: &str) -> Vec<u8> {
     let mut body = string("MQTT");
     body.extend([4, 0b10, 0, 0]);
     body.extend(string(client_id));
@@ -9,7 +9,7 @@ pub(super) fn connect(client_id: &str) -> Vec<u8> {
 }
 
 /// Returns SUBSCRIBE to one filter at QoS 0.
-pub(super) fn subscribe(filter: &str) -> Vec<u8> {
+pub(crate) fn subscribe(filter: &str) -> Vec<u8> {
     let mut body = vec![0, 1];
     body.extend(string(filter));
     body.push(0);
@@ -17,18 +17,18 @@ pub(super) fn subscribe(filter: &str) -> Vec<u8> {
 }
 
 /// Returns PUBLISH at QoS 0.
-pub(super) fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
     let mut body = string(topic);
     body.extend(payload);
     packet(0x30, &body)
 }
 
 /// CONNACK: no session present, accepted.
-pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 /// SUBACK to [`subscribe`]: granted QoS 0.
-pub(super) const SUBACK: [u8; 5] = [0x90, 3, 0, 1, 0];
+pub(crate) const SUBACK: [u8; 5] = [0x90, 3, 0, 1, 0];
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
     let mut length = body.len();
     loop {
@@ -44,7 +44,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Ours are short: a longer one would be cut.
-fn string(text: &str) -> Vec<u8> {
+pub(crate) fn string(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     length.to_be_bytes().into_iter().chain(text.bytes().take(length.into())).collect()
 }

@@ -1,0 +1,111 @@
+//! Many connections, and peers that behave badly, against a broker process: it must serve the
+//! others all the while, and be afterwards what it was before.
+//!
+//! Each scenario has a broker of its own on one core; the load is a process on another, and ends
+//! by itself. Times are reported, not judged.
+
+mod crowd;
+mod footprint;
+mod packets;
+mod probe;
+mod scenario;
+mod size;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use self::footprint::Footprint;
+use self::scenario::Scenario;
+use self::size::Size;
+use crate::bench::contender::Contender;
+use crate::bench::processor;
+use crate::clock::Stopwatch;
+use crate::repository::{self, Profile};
+
+/// How long, and what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Seconds for each scenario that lasts as long as one likes
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Only this scenario; may be repeated
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<Scenario>,
+    /// Hundreds of connections and a second each, with debug builds
+    #[arg(long)]
+    short: bool,
+}
+
+/// What the process that loads a broker is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadOptions {
+    #[arg(long)]
+    addr: SocketAddr,
+    /// Process identifier of the broker
+    #[arg(long)]
+    broker: u32,
+    #[arg(long)]
+    scenario: Scenario,
+    #[arg(long)]
+    seconds: u64,
+    #[arg(long)]
+    short: bool,
+}
+
+/// Runs the scenarios one after the other, up to the first that fails.
+///
+/// # Errors
+///
+/// When something cannot be built or started, or a scenario fails.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let profile = if options.short { Profile::Debug } else { Profile::Release };
+    let binaries = repository::build(&["flux-broker", "xtask"], profile)?;
+    let contender = Contender::ours(&binaries);
+    let chosen =
+        |scenario: &&Scenario| options.scenarios.is_empty() || options.scenarios.contains(scenario);
+    println!("{}", Footprint::HEADING);
+    for scenario in Scenario::ALL.iter().filter(chosen) {
+        let broker = contender.start()?;
+        let mut load = Command::new(binaries.join("xtask"));
+        load.args(["stress-load", "--addr", &broker.address().to_string()])
+            .args(["--broker", &broker.id().to_string(), "--scenario", scenario.name()])
+            .args(["--seconds", &options.seconds.to_string()]);
+        if options.short {
+            load.arg("--short");
+        }
+        repository::run(&mut processor::pinned(&load, processor::LOAD_CORE))
+            .with_context(|| format!("scenario {} failed", scenario.name()))?;
+    }
+    Ok(())
+}
+
+/// Runs one scenario against a broker that is there, and prints what came of it.
+///
+/// # Errors
+///
+/// When the broker does not do what it must, or is not what it was before.
+pub(crate) fn load(options: &LoadOptions) -> Result<()> {
+    ensure!(options.addr.ip().is_loopback(), "{} is not this machine", options.addr);
+    rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
+    let size =
+        if options.short { Size::SHORT } else { Size::long(Duration::from_secs(options.seconds)) };
+    let start = Footprint::of(options.broker)?;
+    // The first connections bring what stays: threads' buffers, pages of code.
+    scenario::connections(options.addr, &Size { connections: 100, ..size })?;
+    let before = start.after_all_have_left(options.broker)?;
+    let watch = Stopwatch::start();
+    let report = options.scenario.run(options.addr, options.broker, &size)?;
+    let time = watch.elapsed();
+    let after = start.after_all_have_left(options.broker)?;
+    options.scenario.run(options.addr, options.broker, &size).context("the second time")?;
+    let again = start.after_all_have_left(options.broker)?;
+    probe::still_serves(options.addr)?;
+    println!("{}", before.row([&after, &again], options.scenario.name(), time));
+    for line in report {
+        println!("    {line}");
+    }
+    before.check([&after, &again])
+}

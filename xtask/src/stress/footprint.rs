@@ -1,0 +1,94 @@
+//! What a process holds of the machine, read from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::clock;
+
+/// Memory and descriptors of a process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Footprint {
+    resident_kib: u64,
+    /// The most there ever was resident.
+    peak_kib: u64,
+    descriptors: usize,
+}
+
+impl Footprint {
+    /// The line above those of [`Footprint::row`].
+    pub(super) const HEADING: &str =
+        "scenario     time s   MiB before / peak / after / again   files before / after / again";
+
+    pub(super) fn of(process: u32) -> Result<Self> {
+        let status = fs::read_to_string(format!("/proc/{process}/status"))
+            .context("the broker is gone, or this is not Linux")?;
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim_end_matches("kB").trim().parse().ok()
+        };
+        Ok(Self {
+            resident_kib: kib("VmRSS:").context("VmRSS is not understood")?,
+            peak_kib: kib("VmHWM:").context("VmHWM is not understood")?,
+            descriptors: fs::read_dir(format!("/proc/{process}/fd"))?.count(),
+        })
+    }
+
+    /// Returns how many MiB more there are resident than in `before`.
+    pub(super) fn grown_mib(&self, before: &Self) -> u64 {
+        self.resident_kib.saturating_sub(before.resident_kib) / 1024
+    }
+
+    /// Waits until the broker has noticed that everybody is gone; returns what it holds then.
+    ///
+    /// # Errors
+    ///
+    /// When descriptors stay open that were not before.
+    pub(super) fn after_all_have_left(&self, process: u32) -> Result<Self> {
+        let now = clock::poll(DEADLINE, || {
+            let now = Self::of(process);
+            let is_over = now.as_ref().map_or(true, |now| now.descriptors <= self.descriptors);
+            is_over.then_some(now)
+        });
+        let Some(now) = now else {
+            let (before, now) = (self.descriptors, Self::of(process)?.descriptors);
+            bail!("{now} descriptors are open, before it were {before}");
+        };
+        now
+    }
+
+    /// Compares what is held after the first and after the second time.
+    ///
+    /// The allocator keeps pages that it had once for the next time, and how many depends on where the
+    /// last small piece lies. What a second time adds to them is a leak.
+    ///
+    /// # Errors
+    ///
+    /// When the second time has left more than the first and the tolerance.
+    pub(super) fn check(&self, [after, again]: [&Self; 2]) -> Result<()> {
+        let used = after.peak_kib.saturating_sub(self.resident_kib);
+        let tolerance = TOLERANCE_KIB + used / TOLERATED_PART;
+        let grown = again.resident_kib.saturating_sub(after.resident_kib);
+        ensure!(grown <= tolerance, "a second time left {grown} KiB more, over {tolerance}");
+        Ok(())
+    }
+
+    pub(super) fn row(&self, [after, again]: [&Self; 2], name: &str, time: Duration) -> String {
+        let [before, peak, once, twice] =
+            [self.resident_kib, again.peak_kib, after.resident_kib, again.resident_kib]
+                .map(|kib| kib / 1024);
+        format!(
+            "{name:<12} {:>6.1}   {before:>6} / {peak:>4} / {once:>5} / {twice:>4}   {:>6} / {:>4} / {:>4}",
+            time.as_secs_f64(),
+            self.descriptors,
+            after.descriptors,
+            again.descriptors,
+        )
+    }
+}
+
+const TOLERANCE_KIB: u64 = 8 * 1024;
+/// Half of what was held at most: whoever leaks what a connection holds leaks all of it twice.
+const TOLERATED_PART: u64 = 2;
+const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,0 +1,92 @@
+//! What can happen to a broker with many connections.
+
+mod churn;
+mod connections;
+mod deaf;
+mod flood;
+mod reconnect;
+mod silent;
+mod takeover;
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+pub(super) use self::connections::connections;
+use super::size::Size;
+
+/// A situation; every one of them ends with all connections closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Scenario {
+    /// 15,000 connections at once, one message to all
+    Connections,
+    /// 1,000 clients a second come, subscribe to five filters, publish and leave
+    Churn,
+    /// 10,000 clients of persistent sessions are cut off and come back at once
+    Reconnect,
+    /// Clients fall silent and are found by keep alive
+    Silent,
+    /// Many sockets want the same client identifier
+    Takeover,
+    /// Publishers as fast as they can, and somebody else
+    Flood,
+    /// A subscriber does not read, answers keep alive, and reads at last
+    Deaf,
+}
+
+impl Scenario {
+    /// Every scenario, in the order in which they run.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Connections,
+        Self::Churn,
+        Self::Reconnect,
+        Self::Silent,
+        Self::Takeover,
+        Self::Flood,
+        Self::Deaf,
+    ];
+
+    /// Returns its name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Churn => "churn",
+            Self::Reconnect => "reconnect",
+            Self::Silent => "silent",
+            Self::Takeover => "takeover",
+            Self::Flood => "flood",
+            Self::Deaf => "deaf",
+        }
+    }
+
+    /// Runs it; returns lines that say what came of it.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not do what it must.
+    pub(super) fn run(self, address: SocketAddr, broker: u32, size: &Size) -> Result<Vec<String>> {
+        match self {
+            Self::Connections => connections(address, size),
+            Self::Churn => churn::churn(address, size),
+            Self::Reconnect => reconnect::reconnect(address, size),
+            Self::Silent => silent::silent(address, size),
+            Self::Takeover => takeover::takeover(address, size),
+            Self::Flood => flood::flood(address, size),
+            Self::Deaf => deaf::deaf(address, broker, size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_command_line() {
+        for scenario in Scenario::ALL {
+            assert_eq!(Scenario::from_str(scenario.name(), false), Ok(scenario));
+        }
+        assert_eq!(Scenario::ALL, Scenario::value_variants());
+    }
+}

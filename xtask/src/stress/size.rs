@@ -1,0 +1,43 @@
+//! How many, and how long.
+
+use std::time::Duration;
+
+/// The numbers of all scenarios.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// Connections that are open at once.
+    pub(super) connections: usize,
+    /// Persistent sessions whose clients come back at once.
+    pub(super) sessions: usize,
+    /// Clients that come and go in a second.
+    pub(super) arrivals_per_second: u64,
+    /// Clients that stop answering.
+    pub(super) silent: usize,
+    /// Sockets that want the same client identifier at the same time.
+    pub(super) rivals: usize,
+    /// How long a scenario lasts that has no end of its own.
+    pub(super) time: Duration,
+}
+
+impl Size {
+    /// For `cargo xtask test`.
+    pub(super) const SHORT: Self = Self {
+        connections: 500,
+        sessions: 300,
+        arrivals_per_second: 200,
+        silent: 200,
+        rivals: 20,
+        time: Duration::from_secs(1),
+    };
+
+    pub(super) const fn long(time: Duration) -> Self {
+        Self {
+            connections: 15_000,
+            sessions: 10_000,
+            arrivals_per_second: 1_000,
+            silent: 5_000,
+            rivals: 100,
+            time,
+        }
+    }
+}
