@@ -1,6 +1,7 @@
 //! What a peer can make the broker hold has a limit, and nobody else pays for it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::thread;
 
 use flux_mqtt::{Settings, WhenFull};
@@ -49,6 +50,16 @@ fn few_unsent_bytes(settings: &mut Settings) {
     settings.unsent_for_deliveries = 1000;
 }
 
+/// Resumes the session of client `a` and takes the messages that waited in it.
+#[track_caller]
+fn resume_with(broker: &Broker, numbers: Range<u32>) -> Client {
+    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
+    for number in numbers {
+        assert_eq!(client.receive_and_acknowledge().number(), number);
+    }
+    client
+}
+
 fn a_full_queue_drops_the_newest(broker: &Broker) {
     let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
     let mut client = Client::connect(broker, &Connect::persistent(V5, "a"));
@@ -62,10 +73,7 @@ fn a_full_queue_drops_the_newest(broker: &Broker) {
             publisher.expect_ack(0x40, 1, 0x97);
         }
     }
-    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
-    for number in 0..10 {
-        assert_eq!(client.receive_and_acknowledge().number(), number);
-    }
+    let mut client = resume_with(broker, 0..10);
     client.expect_nothing();
     publisher.publish("a", "room again", 1);
     assert_eq!(client.receive_and_acknowledge().text(), "room again");
@@ -80,10 +88,7 @@ fn a_full_queue_may_lose_the_oldest(broker: &Broker) {
         publisher.send(&Publish::new("a", number.to_string()).qos(1, 1).bytes(V5));
         publisher.expect(&puback(1));
     }
-    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
-    for number in 10..20 {
-        assert_eq!(client.receive_and_acknowledge().number(), number);
-    }
+    let mut client = resume_with(broker, 10..20);
     client.expect_nothing();
 }
 
@@ -103,10 +108,7 @@ fn a_full_queue_may_refuse_though_another_has_room(broker: &Broker) {
         }
         assert_eq!(other.receive().number(), number);
     }
-    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
-    for number in 0..10 {
-        assert_eq!(client.receive_and_acknowledge().number(), number);
-    }
+    let mut client = resume_with(broker, 0..10);
     client.expect_nothing();
 }
 
@@ -121,10 +123,7 @@ fn a_message_refused_for_a_full_queue_frees_its_identifier(broker: &Broker) {
     }
     publisher.send(&Publish::new("a", "refused").qos(2, 1).bytes(V5));
     publisher.expect_ack(0x50, 1, 0x97);
-    let mut client = Client::resume(broker, &Connect::persistent(V5, "a"));
-    for number in 0..10 {
-        assert_eq!(client.receive_and_acknowledge().number(), number);
-    }
+    let mut client = resume_with(broker, 0..10);
     client.ping();
     publisher.publish("a", "a new message", 2);
     assert_eq!(client.receive_and_acknowledge().text(), "a new message");

@@ -39,16 +39,22 @@ fn a_failure_is_told_in_words(broker: &Broker) {
     }
 }
 
-/// [MQTT-3.1.2-29]
-fn a_client_that_wants_no_words_gets_them_at_its_end_only(broker: &Broker) {
-    let connect = Connect::new(V5, "a").property(&problem_information(0));
-    let mut client = Client::connect(broker, &connect);
+/// Each request that may be refused is, by a reason code alone.
+#[track_caller]
+fn expect_refusals_without_words(client: &mut Client) {
     client.send(&Publish::new("denied/a", "x").qos(1, 1).bytes(V5));
     client.expect(&V5.ack(0x40, 1, 0x87));
     client.send(&Publish::new("denied/a", "x").qos(2, 2).bytes(V5));
     client.expect(&V5.ack(0x50, 2, 0x87));
     client.send(&V5.subscribe(3, &[("denied/a", 0)]));
     client.expect(&V5.suback(3, &[0x87]));
+}
+
+/// [MQTT-3.1.2-29]
+fn a_client_that_wants_no_words_gets_them_at_its_end_only(broker: &Broker) {
+    let connect = Connect::new(V5, "a").property(&problem_information(0));
+    let mut client = Client::connect(broker, &connect);
+    expect_refusals_without_words(&mut client);
     client.send(&[0x00, 0]);
     client.expect_disconnect(0x81);
     let method = [&[0x15][..], &string("SCRAM-SHA-256")].concat();
@@ -57,12 +63,7 @@ fn a_client_that_wants_no_words_gets_them_at_its_end_only(broker: &Broker) {
 
 fn words_are_left_out_where_they_do_not_fit(broker: &Broker) {
     let mut client = Client::connect(broker, &Connect::new(V5, "a").maximum_packet_size(30));
-    client.send(&Publish::new("denied/a", "x").qos(1, 1).bytes(V5));
-    client.expect(&V5.ack(0x40, 1, 0x87));
-    client.send(&Publish::new("denied/a", "x").qos(2, 2).bytes(V5));
-    client.expect(&V5.ack(0x50, 2, 0x87));
-    client.send(&V5.subscribe(3, &[("denied/a", 0)]));
-    client.expect(&V5.suback(3, &[0x87]));
+    expect_refusals_without_words(&mut client);
     client.send(&[0x00, 0]);
     client.expect(&[0xE0, 2, 0x81, 0]);
     client.expect_closed();
