@@ -142,6 +142,11 @@ impl Worker {
             return Received { consumed: bytes.len(), again: false };
         };
         self.answers.clear();
+        if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
+            // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
+            fx.close(id);
+            stage = Stage::Closing;
+        }
         let session = stage.session();
         let _reading = session.as_ref().map(|session| session.read());
         let (mut consumed, mut frames) = (0, 0);

@@ -1,38 +1,11 @@
 //! Packets and the stream of bytes have nothing to do with each other (section 4.2).
 
-use std::io::Write;
-
-use crate::support::{
-    Broker, Client, Connect, PINGREQ, PINGRESP, Publish, Version, puback, pubcomp, pubrec, pubrel,
-};
+use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, Publish, Version, puback};
 
 scenarios_of_all_versions! {
-    one_byte_at_a_time_is_understood,
     thousands_of_packets_in_one_write_are_all_served,
     half_a_packet_is_waited_for_while_others_are_served,
     a_connection_that_ends_inside_a_packet_leaves_nothing_behind,
-}
-
-fn one_byte_at_a_time_is_understood(broker: &Broker, version: Version) {
-    let mut client = Client::open(broker.address(), version);
-    let publish = Publish::new("a/b", "x".repeat(200)).qos(2, 300);
-    let bytes = [
-        Connect::new(version, "slow").bytes(),
-        version.subscribe(1, &[("a/b", 0)]),
-        publish.bytes(version),
-        pubrel(300),
-        PINGREQ.to_vec(),
-    ];
-    for byte in bytes.concat() {
-        // TCP_NODELAY is set: each byte travels alone.
-        client.stream().write_all(&[byte]).unwrap();
-    }
-    client.expect_connack();
-    client.expect(&version.suback(1, &[0]));
-    let mut rest: Vec<Vec<u8>> = (0..4).map(|_| client.packet()).collect();
-    let delivery = rest.iter().position(|packet| packet[0] == 0x30).unwrap();
-    assert_eq!(rest.remove(delivery), Publish::new("a/b", "x".repeat(200)).bytes(version));
-    assert_eq!(rest, [pubrec(300), pubcomp(300), PINGRESP.to_vec()]);
 }
 
 fn thousands_of_packets_in_one_write_are_all_served(broker: &Broker, version: Version) {

@@ -4,6 +4,7 @@
 mod workers;
 
 mod broker;
+mod bystander;
 mod clock;
 mod connect;
 mod events;
@@ -14,6 +15,7 @@ mod raw;
 mod rights;
 
 pub(crate) use broker::{Broker, block_on, loopback_settings};
+pub(crate) use bystander::{Bystander, beside_a_bystander};
 pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
 pub(crate) use connect::{Connect, Will};
 pub(crate) use events::Events;

@@ -44,6 +44,11 @@ pub(crate) fn split(
     }))
 }
 
+/// Says whether these bytes, of which more may come, begin a CONNECT: the first one tells.
+pub(crate) fn may_be_connect(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| matches!((first >> 4).try_into(), Ok(PacketType::Connect)))
+}
+
 impl<'a> Frame<'a> {
     pub(super) const fn cursor(&self) -> Cursor<'a> {
         Cursor::new(self.body)

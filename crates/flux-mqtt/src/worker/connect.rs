@@ -16,9 +16,7 @@ use super::tell::{tell_connect_refused, tell_limit};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
-use crate::wire::{
-    Connect, Frame, FrameError, PacketType, Version, Will, write_connack, write_refusal,
-};
+use crate::wire::{Connect, Frame, FrameError, Version, Will, write_connack, write_refusal};
 
 impl Worker {
     pub(super) fn opened(
@@ -48,17 +46,13 @@ impl Worker {
         fx.close(oldest);
     }
 
-    /// The first packet must be a CONNECT [MQTT-3.1.0-1].
+    /// The first packet is a CONNECT: nothing else is let through to here.
     pub(super) fn first_frame(
         &mut self,
         id: ConnectionId,
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Stage {
-        if frame.packet_type != PacketType::Connect {
-            fx.close(id);
-            return Stage::Closing;
-        }
         match Connect::read(frame) {
             Ok(connect) => self.candidate(id, connect, fx),
             Err(error) => {

@@ -1,4 +1,5 @@
-//! A flood on one connection does not grow the broker: what it does not get to, it does not read.
+//! What does not grow the broker: a flood, which it reads no faster than it handles it, and packets that it
+//! refuses by their length.
 
 use std::fs;
 
@@ -23,6 +24,28 @@ fn a_flood_is_read_no_faster_than_it_is_handled() {
     client.ping();
     let grown = peak(&program) - before;
     assert!(grown < 2048, "the broker grew by {grown} KiB while it was sent 15 MB");
+}
+
+#[test]
+fn a_packet_refused_by_its_length_is_not_read() {
+    let program = Program::start(&["--port", "0", "--workers", "1"]);
+    let huge = [&[0x30, 0xFF, 0xFF, 0xFF, 0x7F][..], &[b'x'; 200_000]].concat();
+    let refused = |connect: bool| {
+        let mut client = Client::open(program.addresses[0], V311);
+        if connect {
+            client.send(&Connect::new(V311, "huge").bytes());
+            client.expect_connack();
+        }
+        client.try_send(&huge);
+        client.expect_closed();
+    };
+    refused(true);
+    let before = peak(&program);
+    for round in 0..200 {
+        refused(round % 2 == 0);
+    }
+    let grown = peak(&program) - before;
+    assert!(grown < 2048, "the broker grew by {grown} KiB");
 }
 
 /// The most memory that the program ever had resident, in KiB.
