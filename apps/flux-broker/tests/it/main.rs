@@ -41,6 +41,7 @@ mod routing;
 mod rumqtt;
 mod session;
 mod shared;
+mod slow;
 mod subscribe;
 mod subscription_id;
 mod takeover;
