@@ -452,5 +452,6 @@ impl Worker {
     }
 }
 
-/// Frames of one connection that are handled before the others have their turn.
-const FRAMES_PER_TURN: usize = 1024;
+/// Frames of one connection that are handled before the others have their turn. Fewer than one read of a
+/// flood brings, or its turn would never end.
+const FRAMES_PER_TURN: usize = 128;

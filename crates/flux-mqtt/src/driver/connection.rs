@@ -1,7 +1,8 @@
 //! One connection as a task: what was read goes to the worker, what it wishes is done.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -55,7 +56,7 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
         {
             shell.writable(id, flushed.is_err());
             // A peer that takes everything at once must not keep the others waiting.
-            cx.waker().wake_by_ref();
+            wake_after_the_others(cx);
             io.poll_dispatch(cx);
             return Poll::Pending;
         }
@@ -70,7 +71,7 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
             Progress::TurnIsOver => {
                 // Else the buffer would grow by all that arrives between two turns.
                 io.pause();
-                cx.waker().wake_by_ref();
+                wake_after_the_others(cx);
                 io.poll_dispatch(cx);
                 return Poll::Pending;
             }
@@ -83,6 +84,15 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
             Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
         }
     }
+}
+
+/// Wakes this task when the runtime has asked the system what has come for the other connections.
+///
+/// Woken at once, it would have dozens of turns before that: with something to do, the runtime asks only now
+/// and then.
+fn wake_after_the_others(cx: &mut Context<'_>) {
+    let woken = pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(woken.is_pending(), "yielding takes until the next turn");
 }
 
 enum Progress {

@@ -97,12 +97,34 @@ fn who_does_not_read_its_answers_is_not_read_from() {
 fn a_flood_ends_the_turn_after_so_many_frames() {
     let mut c = cluster(1);
     let peer = c.connect(0, "a");
-    let flood = PINGREQ.repeat(1_500);
+    let flood = PINGREQ.repeat(200);
     let (now, node) = (c.now, &mut c.nodes[0]);
     let first = node.worker.receive(now, peer.id, &flood, &mut node.fx);
-    assert_eq!((first.consumed, first.again), (2_048, true));
+    assert_eq!((first.consumed, first.again), (256, true));
     let rest = &flood[first.consumed..];
     let second = node.worker.receive(now, peer.id, rest, &mut node.fx);
     assert_eq!((second.consumed, second.again), (rest.len(), false));
-    assert_eq!(c.heard(peer).len(), 1_500);
+    assert_eq!(c.heard(peer).len(), 200);
+}
+
+/// Two connections of a worker in turn: the one that has few frames is heard after a bounded part of
+/// the other's many.
+#[test]
+fn between_two_frames_of_another_a_flood_has_a_turn() {
+    let mut c = cluster(1);
+    let (flood, other, watcher) = (c.connect(0, "flood"), c.connect(0, "other"), c.connect(0, "w"));
+    c.subscribe(watcher, "t", 0);
+    let publish = |text: &str| client::publish(flood.version, 0, 0, "t", text);
+    let (now, node) = (c.now, &mut c.nodes[0]);
+    let mut bytes = publish("flood").repeat(1_000);
+    for turn in 1..=7 {
+        let received = node.worker.receive(now, flood.id, &bytes, &mut node.fx);
+        assert!(received.again, "turn {turn}");
+        bytes.drain(..received.consumed);
+        node.worker.receive(now, other.id, &publish("other"), &mut node.fx);
+    }
+    c.settle();
+    let heard = c.heard(watcher);
+    let parts: Vec<_> = heard.split(|text| text == "t=other").map(<[_]>::len).collect();
+    assert_eq!(parts, [128, 128, 128, 128, 128, 128, 128, 0]);
 }
