@@ -21,11 +21,13 @@ pub enum Limit {
     PacketSize,
     /// Answers that a client does not read, in bytes.
     UnsentAnswers,
+    /// Bytes that the whole broker holds for its clients.
+    Bytes,
 }
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connections,
         Self::HalfOpen,
         Self::PendingConnects,
@@ -34,6 +36,7 @@ impl Limit {
         Self::TopicLevels,
         Self::PacketSize,
         Self::UnsentAnswers,
+        Self::Bytes,
     ];
 
     /// Returns its place in [`Limit::ALL`].
@@ -52,10 +55,6 @@ mod tests {
         for (index, limit) in Limit::ALL.into_iter().enumerate() {
             assert_eq!(limit.index(), index);
         }
-        assert_eq!(
-            Limit::UnsentAnswers.index() + 1,
-            Limit::ALL.len(),
-            "the last one is in the list"
-        );
+        assert_eq!(Limit::Bytes.index() + 1, Limit::ALL.len(), "the last one is in the list");
     }
 }

@@ -13,6 +13,7 @@ use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
 use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
+use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
 use crate::routes::Routes;
 use crate::settings::Settings;
@@ -29,6 +30,7 @@ pub(crate) struct Broker {
     retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
     pub(crate) tally: Tally,
+    pub(crate) ledger: Ledger,
     /// Connections without a complete CONNECT.
     pub(crate) half_open: Gauge,
     /// CONNECTs that somebody is asked about.
@@ -38,16 +40,28 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(settings: &Settings, authorizer: Arc<dyn Authorizer>) -> Self {
+        let ledger = Ledger::new(settings.workers.get());
         Self {
-            clients: Clients::new(),
-            routes: Routes::new(settings.shared),
+            clients: Clients::new(ledger.clone()),
+            routes: Routes::new(settings.shared, ledger.clone()),
             retained: RetainedStore::with_limits(settings.retained),
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
             tally: Tally::new(settings.workers.get()),
+            ledger,
             half_open: Gauge::default(),
             pending_connects: Gauge::default(),
             authorizer,
+        }
+    }
+
+    /// Returns how many bytes are held for clients. It locks the retained messages for a moment.
+    pub(crate) fn holdings(&self) -> Holdings {
+        Holdings {
+            sessions: self.ledger.sum(Account::Sessions),
+            shared: self.ledger.sum(Account::Shared),
+            retained: u64::try_from(self.retained.bytes()).unwrap_or(u64::MAX),
+            unsent: self.ledger.sum(Account::Unsent),
         }
     }
 

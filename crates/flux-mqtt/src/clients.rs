@@ -13,6 +13,7 @@ use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 use flux_topic::TopicFilter;
 
+use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
 use crate::replay::Replay;
@@ -23,6 +24,7 @@ use crate::session::{Attachment, SessionState, SharedSession};
 pub(crate) struct Clients {
     sessions: DashMap<Arc<str>, Arc<SharedSession>>,
     next_key: AtomicU64,
+    ledger: Ledger,
 }
 
 /// What a connection, or a consumer, brings to its session.
@@ -69,12 +71,18 @@ pub(crate) struct Ended {
 }
 
 impl Clients {
-    pub(crate) fn new() -> Self {
-        Self { sessions: DashMap::new(), next_key: AtomicU64::new(1) }
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self { sessions: DashMap::new(), next_key: AtomicU64::new(1), ledger }
     }
 
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
         self.sessions.get(client_id).map(|entry| entry.value().clone())
+    }
+
+    /// Returns what all sessions hold now, looked at one after the other.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.sessions.iter().map(|entry| entry.value().lock().session.held_bytes()).sum()
     }
 
     pub(crate) fn contains(&self, client_id: &str) -> bool {
@@ -151,6 +159,7 @@ impl Clients {
             self.publisher(client_id),
             client_id.clone(),
             Session::new(limits),
+            self.ledger.clone(),
         );
         {
             let mut state = session.lock();

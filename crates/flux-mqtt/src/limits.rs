@@ -41,6 +41,17 @@ pub struct Limits {
     /// Bytes of a packet that a client sends, header included. Default: 16 MiB. A larger one ends
     /// the connection with 0x95. [`Limit::PacketSize`](crate::Limit::PacketSize).
     pub packet_size: u32,
+    /// Bytes that the whole broker holds for its clients: see [`Holdings`](crate::Holdings). Default:
+    /// 4 GiB, whatever the machine has.
+    ///
+    /// From seven eighths of it on, until less than three quarters are held, publishers are slowed,
+    /// whatever version they speak: one PUBLISH of each is read in a tenth of a second. At the limit
+    /// a message is dropped with [`DropReason::QuotaExceeded`](flux_eventbus::DropReason), and at
+    /// QoS 1 and 2 refused with 0x97 where the client can be told; one that empties a retained topic
+    /// is not. What was accepted before is kept, so that a little more may be held: a worker looks
+    /// at the sum whenever it has added 64 KiB, or a sixty-fourth of the limit if that is less.
+    /// [`Limit::Bytes`](crate::Limit::Bytes), once for each time a worker begins to slow.
+    pub bytes: u64,
 }
 
 impl Default for Limits {
@@ -53,6 +64,7 @@ impl Default for Limits {
             subscriptions_per_client: 10_000,
             topic_levels: 128,
             packet_size: 16 * 1024 * 1024,
+            bytes: 4 * 1024 * 1024 * 1024,
         }
     }
 }

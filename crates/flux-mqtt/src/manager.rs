@@ -15,6 +15,7 @@ use crate::broker::Broker;
 use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
+use crate::ledger::Holdings;
 use crate::names::WorkerId;
 use crate::outcome::PublishOutcome;
 use crate::publication::Publication;
@@ -233,6 +234,10 @@ impl MqttManager {
 
     pub(crate) fn tally(&self) -> &Tally {
         &self.broker.tally
+    }
+
+    pub(crate) fn holdings(&self) -> Holdings {
+        self.broker.holdings()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

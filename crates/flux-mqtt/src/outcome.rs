@@ -16,7 +16,8 @@ pub struct PublishOutcome {
     /// Whether one of them had no room for it.
     pub is_full: bool,
     /// Whether one of them had no room for it, and its limits say that the publisher is to know
-    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)).
+    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)); or the whole broker had none
+    /// ([`Limits::bytes`](crate::Limits::bytes)), and then nobody was offered it.
     pub is_refused: bool,
 }
 
@@ -27,10 +28,10 @@ impl PublishOutcome {
     /// refused it.
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
-        if self.matched == 0 {
-            ReasonCode::NoMatchingSubscribers
-        } else if self.is_refused || (self.taken == 0 && self.is_full) {
+        if self.is_refused || (self.taken == 0 && self.is_full) {
             ReasonCode::QuotaExceeded
+        } else if self.matched == 0 {
+            ReasonCode::NoMatchingSubscribers
         } else {
             ReasonCode::Success
         }

@@ -30,6 +30,7 @@ use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 
 use self::changes::Changes;
 pub(crate) use self::changes::Scopes;
+use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
@@ -42,6 +43,7 @@ use crate::sync::RwLock;
 pub(crate) struct Routes {
     map: RwLock<Map>,
     shared: SharedSettings,
+    ledger: Ledger,
     /// Counted under the write lock, so that a reader who sees the old count sees the old tree.
     changes: Changes,
 }
@@ -137,8 +139,8 @@ impl Grant {
 }
 
 impl Routes {
-    pub(crate) fn new(shared: SharedSettings) -> Self {
-        Self { map: RwLock::default(), shared, changes: Changes::new() }
+    pub(crate) fn new(shared: SharedSettings, ledger: Ledger) -> Self {
+        Self { map: RwLock::default(), shared, ledger, changes: Changes::new() }
     }
 
     /// Makes the routes of a session's filters what its subscriptions are, after they changed.
@@ -205,7 +207,7 @@ impl Routes {
             None => {
                 let id = map.next_share_id();
                 let SharedSettings { strategy, limits } = self.shared;
-                let share = Arc::new(Share::new(id, filter, strategy, limits));
+                let share = Arc::new(Share::new(id, filter, strategy, limits, self.ledger.clone()));
                 map.shares.insert(filter.clone(), share.clone());
                 map.by_id.insert(id, share.clone());
                 map.tree.insert(filter, RouteKey::share(id), Target::Share(share.clone()));

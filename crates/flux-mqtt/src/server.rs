@@ -16,6 +16,7 @@ use crate::RetainedStore;
 use crate::broker::Broker;
 use crate::counters::{Counters, Tally};
 use crate::driver::{self, BindError, Clock, Control, Mailboxes};
+use crate::ledger::Holdings;
 use crate::manager::MqttManager;
 use crate::settings::{Settings, SettingsError};
 
@@ -161,6 +162,13 @@ impl BrokerHandle {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.tally.read()
+    }
+
+    /// Returns how many bytes the broker holds for its clients, all together. What happens at this
+    /// moment may be missing.
+    #[must_use]
+    pub fn ledger(&self) -> Holdings {
+        self.manager.holdings()
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +15,7 @@ use flux_topic::TopicFilter;
 
 use crate::clients::{self, Ended};
 use crate::consumer::Consumer;
+use crate::ledger::{Account, Ledger};
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 use crate::replay::Replay;
@@ -32,6 +34,34 @@ pub(crate) struct SharedSession {
     /// Held while packets of a connection are handled, and while another takes the session over:
     /// what the old connection was in the middle of comes before all that the new one sends.
     reading: Mutex<()>,
+    ledger: Ledger,
+}
+
+/// A locked session. What has changed of the bytes it holds is written down at the end.
+pub(crate) struct Locked<'a> {
+    state: MutexGuard<'a, SessionState>,
+    ledger: &'a Ledger,
+}
+
+impl Deref for Locked<'_> {
+    type Target = SessionState;
+
+    fn deref(&self) -> &SessionState {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut SessionState {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let held = self.state.session.held_bytes();
+        self.ledger.change(Account::Sessions, &mut self.state.counted_bytes, held);
+    }
 }
 
 /// What the lock of a session protects.
@@ -57,6 +87,8 @@ pub(crate) struct SessionState {
     pub(crate) replays: BTreeMap<TopicFilter, Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
+    /// What the ledger knows of the bytes that it holds.
+    counted_bytes: usize,
 }
 
 /// Who holds a session.
@@ -93,6 +125,7 @@ impl SharedSession {
         publisher: Publisher,
         client_id: Arc<str>,
         session: Session<Message>,
+        ledger: Ledger,
     ) -> Self {
         let state = SessionState {
             session,
@@ -104,14 +137,15 @@ impl SharedSession {
             timer: None,
             replays: BTreeMap::new(),
             declined: Vec::new(),
+            counted_bytes: 0,
         };
         let generation = AtomicU64::new(state.generation);
         let (state, reading) = (Mutex::new(state), Mutex::new(()));
-        Self { key, publisher, client_id, state, generation, reading }
+        Self { key, publisher, client_id, state, generation, reading, ledger }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
-        self.state.lock()
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { state: self.state.lock(), ledger: &self.ledger }
     }
 
     /// Keeps others from taking the session over until the guard is dropped. Taken before all other

@@ -5,11 +5,14 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flux_session::{Group, GroupLimits, ShareId, Strategy, SubscriptionOptions};
 use flux_topic::TopicFilter;
 
+use crate::ledger::{Account, Ledger};
 use crate::message::Message;
 use crate::names::SessionKey;
 use crate::session::SharedSession;
@@ -23,6 +26,41 @@ pub(crate) struct Share {
     pub(crate) filter: TopicFilter,
     strategy: SharedStrategy,
     members: Mutex<Members>,
+    /// What the ledger knows of the bytes that wait here; changed under the lock only.
+    counted_bytes: AtomicUsize,
+    ledger: Ledger,
+}
+
+/// A locked shared subscription. What has changed of the bytes that wait is written down at the end.
+pub(crate) struct Locked<'a> {
+    members: MutexGuard<'a, Members>,
+    share: &'a Share,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Members;
+
+    fn deref(&self) -> &Members {
+        &self.members
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Members {
+        &mut self.members
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.share.write_down(self.members.queued_bytes());
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.write_down(0);
+    }
 }
 
 /// The sessions that share a subscription.
@@ -41,6 +79,7 @@ impl Share {
         filter: &TopicFilter,
         strategy: SharedStrategy,
         limits: GroupLimits,
+        ledger: Ledger,
     ) -> Self {
         let choice = match strategy {
             SharedStrategy::RoundRobin => Strategy::RoundRobin,
@@ -49,11 +88,20 @@ impl Share {
             SharedStrategy::HashClient | SharedStrategy::HashTopic => Strategy::Affine,
         };
         let members = Mutex::new(Group::new(choice, limits));
-        Self { id, filter: filter.clone(), strategy, members }
+        let counted_bytes = AtomicUsize::new(0);
+        Self { id, filter: filter.clone(), strategy, members, counted_bytes, ledger }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Members> {
-        self.members.lock()
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { members: self.members.lock(), share: self }
+    }
+
+    fn write_down(&self, held: usize) {
+        let mut counted = self.counted_bytes.load(Ordering::Relaxed);
+        if counted != held {
+            self.ledger.change(Account::Shared, &mut counted, held);
+            self.counted_bytes.store(held, Ordering::Relaxed);
+        }
     }
 
     /// Returns the number that decides who gets this message, as far as the strategy leaves it to

@@ -13,6 +13,7 @@ mod connection;
 mod consumer;
 mod deliver;
 mod end;
+mod memory;
 mod publish;
 mod share;
 mod subscribe;
@@ -30,6 +31,7 @@ use flux_session::Timestamp;
 use self::connection::{Connections, Online, Stage};
 use self::consumer::Consumers;
 use self::end::End;
+use self::memory::Memory;
 use self::tell::tell_limit;
 use self::timers::Timers;
 use crate::broker::Broker;
@@ -68,6 +70,7 @@ pub struct Worker {
     consumers: Consumers,
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
+    memory: Memory,
     is_shutting_down: bool,
 }
 
@@ -105,6 +108,7 @@ impl Worker {
             drawn: 0,
             consumers: Consumers::new(),
             ready: Vec::new(),
+            memory: Memory::default(),
             is_shutting_down: false,
         }
     }
@@ -170,7 +174,8 @@ impl Worker {
             self.connections.heard(id, now);
         }
         self.send_answers(id, fx);
-        self.connections.put(id, self.choke(id, stage, fx));
+        let stage = self.choke(id, stage, fx);
+        self.connections.put(id, stage);
         Received { consumed, again }
     }
 
@@ -186,19 +191,24 @@ impl Worker {
         // What is left are sessions that have more retained messages to replay than fit into a turn.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
+        self.memory.is_moment_new = false;
     }
 
     /// Returns whether [`Worker::finish_turn`] has something to do, perhaps once more.
     #[must_use]
     pub const fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.overflowed.is_empty() || !self.ready.is_empty()
+        !self.dirty.is_empty()
+            || !self.overflowed.is_empty()
+            || !self.ready.is_empty()
+            || self.memory.is_moment_new
     }
 
     /// Returns when [`Input::Time`] is wanted at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let timers = self.timers.next().into_iter();
-        timers.chain(self.broker.due.next()).chain(self.broker.retained_expiry()).min()
+        let timers = timers.chain(self.broker.due.next()).chain(self.broker.retained_expiry());
+        timers.chain(self.memory.deadline()).min()
     }
 
     /// Returns how many connections this worker serves.
@@ -219,7 +229,12 @@ impl Worker {
             Stage::Fresh => self.first_frame(id, frame, fx),
             Stage::Online(mut online) => {
                 match self.packet_in_bounds(now, id, &mut online, frame, fx) {
-                    Ok(()) => Stage::Online(online),
+                    Ok(()) => {
+                        if frame.packet_type == PacketType::Publish {
+                            self.slow(id, &mut online, fx);
+                        }
+                        Stage::Online(online)
+                    }
                     Err(end) => {
                         // What was answered comes before goodbye [MQTT-3.14.4-1].
                         self.send_answers(id, fx);
@@ -323,11 +338,13 @@ impl Worker {
     }
 
     /// Stops reading from a client that does not read its answers.
-    fn choke(&self, id: ConnectionId, mut stage: Stage, fx: &mut impl Effects) -> Stage {
+    fn choke(&mut self, id: ConnectionId, mut stage: Stage, fx: &mut impl Effects) -> Stage {
         if let Stage::Online(online) = &mut stage
             && !online.is_choked
-            && fx.unsent(id) > Some(self.settings.unsent_for_answers)
+            && let Some(unsent) = fx.unsent(id)
+            && unsent > self.settings.unsent_for_answers
         {
+            self.note_unsent(id, unsent);
             online.is_choked = true;
             let client_id = &online.client.client_id;
             tell_limit(Limit::UnsentAnswers, Some(client_id), online.client.peer, fx);
@@ -338,11 +355,12 @@ impl Worker {
     }
 
     fn writable(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        self.note_unsent(id, 0);
         if let Some(online) = self.connections.online(id)
             && online.is_choked
         {
             online.is_choked = false;
-            if online.parked.is_none() {
+            if online.reads() {
                 fx.resume(id);
             }
         }
@@ -380,6 +398,7 @@ impl Worker {
             self.look_at_session(now, &session, fx);
         }
         self.broker.remove_expired(now);
+        self.read_slowed(now, fx);
     }
 
     /// Decides a list of accesses, or asks and returns `None`: then the answer comes as
@@ -421,7 +440,7 @@ impl Worker {
             Stage::Online(mut online) => match online.parked.take() {
                 Some(bytes) => {
                     online.verdicts = Some(verdicts);
-                    if !online.is_choked {
+                    if online.reads() {
                         fx.resume(id);
                     }
                     self.parked(now, id, Stage::Online(online), &bytes, fx)

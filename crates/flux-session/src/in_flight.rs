@@ -7,7 +7,8 @@ use std::mem;
 
 use self::ring::Ring;
 use self::schedule::Schedule;
-use crate::{AckError, Delivery, Outgoing, PacketId, QoS, Received};
+use crate::queue::cost;
+use crate::{AckError, Delivery, Message, Outgoing, PacketId, QoS, Received};
 
 /// Every exchange from its first PUBLISH until its last acknowledgement
 /// (MQTT 5.0 sections 4.3 and 4.4), within the window of the connection (section 4.9).
@@ -25,20 +26,28 @@ pub(crate) struct InFlight<M> {
     schedule: Schedule,
     window: u16,
     outstanding: usize,
+    /// The sum of [`cost`] over the messages that are kept.
+    bytes: usize,
 }
 
-impl<M: Clone> InFlight<M> {
+impl<M: Message> InFlight<M> {
     pub(crate) fn new(packet_ids: u16) -> Self {
         Self {
             ring: Ring::new(packet_ids),
             schedule: Schedule::default(),
             window: 0,
             outstanding: 0,
+            bytes: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ring.len()
+    }
+
+    /// Returns the bytes of the messages that are kept until they are acknowledged.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn window(&self) -> u16 {
@@ -79,6 +88,7 @@ impl<M: Clone> InFlight<M> {
     pub(crate) fn publish(&mut self, delivery: Delivery<M>) -> PacketId {
         assert!(self.has_room(), "an exchange begins only while the window is open");
         self.outstanding += 1;
+        self.bytes = self.bytes.saturating_add(cost(&delivery.message));
         self.ring.insert(Exchange { stage: Stage::Published(delivery), carried: Carried::Publish })
     }
 
@@ -109,6 +119,7 @@ impl<M: Clone> InFlight<M> {
     pub(crate) fn puback(&mut self, packet_id: PacketId) -> Result<M, AckError> {
         let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
         let message = exchange.release(QoS::AtLeastOnce)?;
+        self.forget(&message);
         self.complete(packet_id);
         Ok(message)
     }
@@ -124,6 +135,9 @@ impl<M: Clone> InFlight<M> {
             exchange.carried = Carried::Release;
             self.schedule.cancel(order);
         }
+        if let Received::Release(message) = &received {
+            self.forget(message);
+        }
         Ok(received)
     }
 
@@ -131,6 +145,7 @@ impl<M: Clone> InFlight<M> {
     pub(crate) fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Received<M>, AckError> {
         let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
         let message = exchange.release(QoS::ExactlyOnce)?;
+        self.forget(&message);
         self.complete(packet_id);
         Ok(Received::Refused(message))
     }
@@ -165,6 +180,7 @@ impl<M: Clone> InFlight<M> {
         } else {
             self.complete(packet_id);
         }
+        self.forget(&message);
         Ok(message)
     }
 
@@ -182,6 +198,11 @@ impl<M: Clone> InFlight<M> {
         }
         shared.sort_unstable_by_key(|(order, _)| *order);
         shared.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
+    /// Counts a message no more that is kept no more.
+    fn forget(&mut self, message: &M) {
+        self.bytes = self.bytes.saturating_sub(cost(message));
     }
 
     /// Returns whether the connection may carry one more PUBLISH.

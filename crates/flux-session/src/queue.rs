@@ -42,7 +42,7 @@ impl<M: Message> Queue<M> {
 
     /// Returns whether the limits allow one more.
     pub(crate) fn has_room_for(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
-        allows(limits, self.len(), self.bytes(), cost(delivery))
+        allows(limits, self.len(), self.bytes(), cost(&delivery.message))
     }
 
     /// Returns whether the limits allow one more message without content.
@@ -54,10 +54,13 @@ impl<M: Message> Queue<M> {
     /// [`displace`](Self::displace) may take for it.
     pub(crate) fn could_fit(&self, delivery: &Delivery<M>, limits: &SessionLimits) -> bool {
         match delivery.qos {
-            QoS::AtMostOnce => {
-                allows(limits, self.acknowledged.len(), self.acknowledged.bytes, cost(delivery))
-            }
-            QoS::AtLeastOnce | QoS::ExactlyOnce => allows(limits, 0, 0, cost(delivery)),
+            QoS::AtMostOnce => allows(
+                limits,
+                self.acknowledged.len(),
+                self.acknowledged.bytes,
+                cost(&delivery.message),
+            ),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => allows(limits, 0, 0, cost(&delivery.message)),
         }
     }
 
@@ -152,7 +155,7 @@ impl<M: Message> Line<M> {
     // Counted before it is moved, here and below: reading it right after a move stalls.
     #[inline]
     fn push(&mut self, number: u64, delivery: Delivery<M>) {
-        self.bytes = self.bytes.saturating_add(cost(&delivery));
+        self.bytes = self.bytes.saturating_add(cost(&delivery.message));
         self.shared += usize::from(delivery.share.is_some());
         self.waiting.push_back(Queued { number, delivery });
     }
@@ -170,7 +173,7 @@ impl<M: Message> Line<M> {
     #[inline]
     fn take_front(&mut self) -> Option<Queued<M>> {
         let Queued { delivery, .. } = self.waiting.front()?;
-        self.bytes = self.bytes.saturating_sub(cost(delivery));
+        self.bytes = self.bytes.saturating_sub(cost(&delivery.message));
         self.shared -= usize::from(delivery.share.is_some());
         self.waiting.pop_front()
     }
@@ -205,9 +208,9 @@ fn allows(limits: &SessionLimits, messages: usize, bytes: usize, cost: usize) ->
     messages < limits.queued_messages && bytes.saturating_add(cost) <= limits.queued_bytes
 }
 
-/// Returns what a message counts against the queue's bytes.
-fn cost<M: Message>(delivery: &Delivery<M>) -> usize {
-    delivery.message.size().saturating_add(QUEUED_OVERHEAD)
+/// Returns the bytes that a message counts while a session holds it.
+pub(crate) fn cost<M: Message>(message: &M) -> usize {
+    message.size().saturating_add(QUEUED_OVERHEAD)
 }
 
 /// The places an empty queue keeps, so that ordinary traffic does not allocate.

@@ -147,6 +147,13 @@ impl<M: Message> Session<M> {
         self.queue.bytes()
     }
 
+    /// Returns the bytes of all messages that the session holds: those that wait and those that were
+    /// sent and are kept until they are acknowledged, each with
+    /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
+    pub fn held_bytes(&self) -> usize {
+        self.queue.bytes().saturating_add(self.in_flight.bytes())
+    }
+
     /// Returns whether [`offer`](Self::offer) would find room for this message without loss, as far
     /// as the queue's limits are concerned.
     pub fn has_room_for(&self, delivery: &Delivery<M>) -> bool {

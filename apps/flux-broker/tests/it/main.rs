@@ -28,6 +28,7 @@ mod levels;
 mod limits;
 mod limits_connections;
 mod limits_counters;
+mod limits_memory;
 mod limits_subscriptions;
 mod max_qos;
 mod order;

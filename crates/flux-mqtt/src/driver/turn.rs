@@ -17,10 +17,12 @@ use super::mailbox::Mail;
 use super::shell::Shell;
 use crate::counters::Count;
 use crate::input::Input;
+use crate::ledger::Ledger;
 use crate::settings::Settings;
 
 /// Runs the turns of a worker until its thread ends.
 pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
+    Ledger::use_shard_of(shell.outfit.id);
     let io_config = io_config(&settings);
     let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
     poll_fn(|cx| turn.poll(cx)).await;

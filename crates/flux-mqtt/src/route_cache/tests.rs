@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flux_topic::TopicName;
 
 use super::RouteCache;
+use crate::ledger::Ledger;
 use crate::routes::tests::{session, subscribe, unsubscribe};
 use crate::routes::{Found, Routes};
 use crate::settings::SharedSettings;
@@ -17,7 +18,7 @@ struct Remembering {
 
 impl Remembering {
     fn new() -> Self {
-        let routes = Routes::new(SharedSettings::default());
+        let routes = Routes::new(SharedSettings::default(), Ledger::new(1));
         Self { routes, cache: RouteCache::default() }
     }
 

@@ -10,6 +10,7 @@ use flux_session::{Session, SessionLimits, SubscriptionOptions};
 use flux_topic::TopicFilter;
 
 use super::Routes;
+use crate::ledger::Ledger;
 use crate::names::{Publisher, SessionKey};
 use crate::session::SharedSession;
 
@@ -30,7 +31,8 @@ pub(crate) fn session(number: u64) -> Arc<SharedSession> {
     let number = NonZeroU64::new(number).unwrap();
     let session = Session::new(SessionLimits::default());
     let client_id = format!("client-{number}").into();
-    Arc::new(SharedSession::new(SessionKey(number), Publisher(number), client_id, session))
+    let (key, publisher) = (SessionKey(number), Publisher(number));
+    Arc::new(SharedSession::new(key, publisher, client_id, session, Ledger::new(1)))
 }
 
 /// Subscribes, in the session and the routes.

@@ -69,6 +69,7 @@ impl Worker {
                 connect.topic_alias_maximum.min(self.settings.topic_alias_maximum_cap),
             ),
             is_choked: false,
+            is_slowed: false,
             parked: None,
             verdicts: None,
         };

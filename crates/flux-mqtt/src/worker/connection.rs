@@ -33,6 +33,8 @@ pub(super) struct Connection {
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
+    /// What the ledger knows of its unsent bytes.
+    pub(super) counted_unsent: usize,
     /// Its number among the half-open ones.
     half_open: Option<(u64, Place)>,
     stage: Stage,
@@ -87,6 +89,8 @@ pub(super) struct Online {
     pub(super) outbound_aliases: OutboundAliases,
     /// It does not read its answers, so we do not read from it.
     pub(super) is_choked: bool,
+    /// The broker holds too much, so we read from it later.
+    pub(super) is_slowed: bool,
     /// A frame that waits for the authorizer.
     pub(super) parked: Option<Vec<u8>>,
     /// The authorizer's answer for the frame that is handled again.
@@ -94,6 +98,11 @@ pub(super) struct Online {
 }
 
 impl Online {
+    /// Whether frames are handled now.
+    pub(super) const fn reads(&self) -> bool {
+        self.parked.is_none() && !self.is_choked && !self.is_slowed
+    }
+
     /// Why something failed, for an acknowledgement; not for a client that wants no words.
     pub(super) fn words(&self, codes: &[ReasonCode]) -> Option<&'static str> {
         let failed = codes.iter().find(|code| code.is_error())?;
@@ -125,6 +134,7 @@ impl Connections {
                 peer,
                 heard: now,
                 timer: None,
+                counted_unsent: 0,
                 half_open: Some((self.opened, half_open)),
                 stage: Stage::Fresh,
             });
@@ -226,7 +236,7 @@ impl Stage {
     pub(super) const fn reads(&self) -> bool {
         match self {
             Self::Fresh => true,
-            Self::Online(online) => online.parked.is_none() && !online.is_choked,
+            Self::Online(online) => online.reads(),
             Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => false,
         }
     }

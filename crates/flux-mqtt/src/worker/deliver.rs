@@ -77,6 +77,7 @@ impl Worker {
         if !out.is_empty() {
             fx.send(id, out);
         }
+        let stalled = if is_blocked { unsent + out.len() } else { 0 };
         if is_blocked {
             fx.notify_writable(id);
         }
@@ -84,6 +85,7 @@ impl Worker {
             self.dirty.push(id);
         }
         let (session, generation) = (online.session.clone(), online.generation);
+        self.note_unsent(id, stalled);
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
         }

@@ -14,8 +14,7 @@ use crate::input::Letter;
 use crate::message::Delivery;
 use crate::names::{ConnectionId, DueId};
 use crate::reason::ReasonCode;
-use crate::session::{Attachment, SessionState, SharedSession};
-use crate::sync::MutexGuard;
+use crate::session::{Attachment, Locked, SharedSession};
 use crate::wire::{Disconnect, Frame, FrameError, write_disconnect};
 
 /// Why the connection of a client that was online ends.
@@ -192,6 +191,7 @@ impl Worker {
 
     /// The driver says that the network connection is gone.
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        self.note_unsent(id, 0);
         let Some(connection) = self.connections.close(id) else { return };
         if let Some(timer) = connection.timer {
             self.timers.cancel(timer);
@@ -265,7 +265,7 @@ impl Worker {
         &mut self,
         now: Timestamp,
         session: &Arc<SharedSession>,
-        mut state: MutexGuard<'_, SessionState>,
+        mut state: Locked<'_>,
         unsent: Vec<Delivery>,
         fx: &mut impl Effects,
     ) {
@@ -345,8 +345,10 @@ impl Worker {
             Stage::Closing => None,
         };
         let Some(patience) = patience else { return };
-        // While it waits for the authorizer it is we who do not read.
-        let is_parked = matches!(connection.stage(), Stage::Online(o) if o.parked.is_some());
+        // While it waits for the authorizer, or is slowed, it is we who do not read.
+        let is_parked = matches!(
+            connection.stage(), Stage::Online(online) if online.parked.is_some() || online.is_slowed
+        );
         let deadline = if is_parked { now } else { connection.heard } + patience;
         if deadline > now {
             self.set_timer(id, Some(deadline));

@@ -147,6 +147,11 @@ impl Worker {
                 ReasonCode::TopicNameInvalid
             };
         }
+        let removes = publish.retain && publish.payload.is_empty();
+        if self.memory.is_full() && !removes {
+            tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
+            return ReasonCode::QuotaExceeded;
+        }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
         let message = Message::from_publish(publish, online.session.publisher, expires_at);
@@ -193,6 +198,10 @@ impl Worker {
         message: &Message,
         fx: &mut impl Effects,
     ) -> PublishOutcome {
+        if self.memory.is_full() && !(message.retain() && message.payload().is_empty()) {
+            tell_dropped(None, message, DropReason::QuotaExceeded, fx);
+            return PublishOutcome { is_full: true, is_refused: true, ..PublishOutcome::default() };
+        }
         // Before it matches, so that a new subscriber misses nothing.
         if message.retain() && !self.retain(now, topic, message, fx) {
             self.forget_retained(now, topic);
@@ -272,6 +281,7 @@ impl Worker {
                 Fate::Full => outcome.is_full = true,
             }
         }
+        self.weigh(now, message, found.len(), fx);
         outcome
     }
 }

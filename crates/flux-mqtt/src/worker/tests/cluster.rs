@@ -205,6 +205,16 @@ impl Cluster {
     }
 }
 
+/// Whatever test this is: the ledger says what the sessions hold.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let held = u64::try_from(self.broker.clients.held_bytes()).unwrap();
+            assert_eq!(self.broker.holdings().sessions, held);
+        }
+    }
+}
+
 impl Node {
     pub(super) fn open(&mut self, now: Timestamp) -> ConnectionId {
         let index = self.free.pop().unwrap_or_else(|| {

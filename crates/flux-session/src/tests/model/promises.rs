@@ -103,6 +103,13 @@ impl Promises {
         queued.map(|promise| promise.message.size + QUEUED_OVERHEAD).sum()
     }
 
+    /// What waits, and what was published and is not acknowledged yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        let is_kept = |promise: &&Promise| !matches!(promise.stage, Stage::Released(_));
+        let kept = self.list.iter().filter(is_kept);
+        kept.map(|promise| promise.message.size + QUEUED_OVERHEAD).sum()
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.list.len() - self.queued()
     }

@@ -94,6 +94,7 @@ impl World {
     pub(super) fn check(&mut self) {
         assert_eq!(self.session.queued(), self.promises.queued());
         assert_eq!(self.session.queued_bytes(), self.promises.queued_bytes());
+        assert_eq!(self.session.held_bytes(), self.promises.held_bytes());
         assert_eq!(self.session.in_flight(), self.promises.in_flight());
         assert_eq!(self.session.is_attached(), self.promises.window.is_some());
         assert_eq!(self.session.has_work(), self.promises.due().is_some());

@@ -9,6 +9,7 @@ use shuttle::thread;
 
 use super::sample;
 use crate::clients;
+use crate::ledger::Ledger;
 use crate::routes::Routes;
 use crate::routes::tests::{session, subscribe};
 use crate::session::SharedSession;
@@ -48,7 +49,8 @@ impl Change {
 ///
 /// One of them is the first in the session: it races with the others when the routes follow.
 fn race(filter: &str, is_subscribed: bool, changes: &[Change]) {
-    let (routes, session) = (Arc::new(Routes::new(SharedSettings::default())), session(1));
+    let (routes, session) =
+        (Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1))), session(1));
     let filter = TopicFilter::parse(filter).unwrap();
     if is_subscribed {
         subscribe(&routes, &session, filter.as_str());

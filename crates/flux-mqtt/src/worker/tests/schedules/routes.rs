@@ -7,6 +7,7 @@ use flux_topic::{TopicFilter, TopicName};
 use shuttle::thread;
 
 use super::{exhaust, sample};
+use crate::ledger::Ledger;
 use crate::route_cache::RouteCache;
 use crate::routes::Routes;
 use crate::routes::tests::{session, subscribe, unsubscribe};
@@ -21,7 +22,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let routes = Arc::new(Routes::new(SharedSettings::default()));
+        let routes = Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1)));
         Self { routes, cache: RouteCache::default() }
     }
 
