@@ -30,6 +30,9 @@ pub enum Count {
     Refused(ReasonCode),
     /// A network connection could not be accepted, or was gone before it was.
     AcceptError,
+    /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
+    /// lost.
+    Panicked,
 }
 
 impl Count {
@@ -42,6 +45,7 @@ impl Count {
             Self::ConnectRefused(code) => CONNECT_REFUSED + failure(code),
             Self::Refused(code) => REFUSED + failure(code),
             Self::AcceptError => ACCEPT_ERROR,
+            Self::Panicked => PANICKED,
         }
     }
 }
@@ -52,9 +56,10 @@ const DISCONNECTED: usize = DROPPED + DropReason::KINDS;
 const CONNECT_REFUSED: usize = DISCONNECTED + DisconnectReason::KINDS;
 const REFUSED: usize = CONNECT_REFUSED + FAILURES;
 const ACCEPT_ERROR: usize = REFUSED + FAILURES;
+const PANICKED: usize = ACCEPT_ERROR + 1;
 
 /// How many cells there are.
-const CELLS: usize = ACCEPT_ERROR + 1;
+const CELLS: usize = PANICKED + 1;
 
 /// How many reason codes say that something failed: the upper half.
 const FAILURES: usize = 128;
@@ -123,6 +128,7 @@ impl fmt::Debug for Counters {
             .field("connects_refused", &self.all_connects_refused())
             .field("refused", &self.all_refused())
             .field("accept_errors", &self.of(Count::AcceptError))
+            .field("panics", &self.of(Count::Panicked))
             .finish_non_exhaustive()
     }
 }
@@ -227,7 +233,7 @@ mod tests {
             .chain(gone.map(Count::Disconnected))
             .chain(codes.map(Count::ConnectRefused))
             .chain(codes.map(Count::Refused))
-            .chain([Count::AcceptError])
+            .chain([Count::AcceptError, Count::Panicked])
             .collect();
         let tally = Tally::new(1);
         for what in &all {

@@ -47,6 +47,8 @@ pub enum Input {
         /// In the order of the requests; what is missing is denied.
         verdicts: Vec<Verdict>,
     },
+    /// Whoever was asked about a connection panicked, and will not answer.
+    Panicked(ConnectionId),
     /// A record is as safe as the durability setting promises.
     Persisted(Sequence),
     /// A record could not be stored.
@@ -60,6 +62,31 @@ pub enum Input {
     },
     /// Time has passed: timers may be due.
     Time,
+}
+
+impl Input {
+    /// Returns which connection it is about, if it is about one.
+    pub(crate) const fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Opened { connection, .. }
+            | Self::Writable(connection)
+            | Self::Closed(connection)
+            | Self::Authenticated { connection, .. }
+            | Self::Authorized { connection, .. }
+            | Self::Panicked(connection)
+            | Self::Letter(
+                Letter::Wake(connection)
+                | Letter::TakenOver(connection)
+                | Letter::Kicked(connection)
+                | Letter::Overflow(connection),
+            ) => Some(*connection),
+            Self::Letter(Letter::Command(_))
+            | Self::Persisted(_)
+            | Self::PersistFailed(_)
+            | Self::Loaded { .. }
+            | Self::Time => None,
+        }
+    }
 }
 
 /// A note to a worker. Their number is bounded: one wake and one takeover or overflow for each of

@@ -14,6 +14,7 @@ mod consumer;
 mod deliver;
 mod end;
 mod memory;
+mod panic;
 mod publish;
 mod share;
 mod subscribe;
@@ -114,7 +115,14 @@ impl Worker {
     }
 
     /// Reacts to one input. Call [`Worker::finish_turn`] after a few of them.
+    ///
+    /// A panic is caught: at most the connection in question is lost.
     pub fn handle(&mut self, now: Timestamp, input: Input, fx: &mut impl Effects) {
+        let id = input.connection();
+        self.guard(now, id, fx, |worker, fx| worker.react(now, input, fx));
+    }
+
+    fn react(&mut self, now: Timestamp, input: Input, fx: &mut impl Effects) {
         match input {
             Input::Opened { connection, peer } => self.opened(now, connection, peer, fx),
             Input::Writable(connection) => self.writable(now, connection, fx),
@@ -126,6 +134,7 @@ impl Worker {
             Input::Authorized { connection, verdicts } => {
                 self.authorized(now, connection, verdicts, fx);
             }
+            Input::Panicked(connection) => self.panicked(now, Some(connection), fx),
             Input::Persisted(_) | Input::PersistFailed(_) | Input::Loaded { .. } => {
                 debug_assert!(false, "a worker whose sessions live in memory asks no store");
             }
@@ -134,8 +143,20 @@ impl Worker {
     }
 
     /// Takes the complete frames at the start of `bytes`, a bounded number of them, so that a
-    /// flood on one connection does not starve the others.
+    /// flood on one connection does not starve the others. A panic is caught: at most this connection
+    /// is lost.
     pub fn receive(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        bytes: &[u8],
+        fx: &mut impl Effects,
+    ) -> Received {
+        let received = self.guard(now, Some(id), fx, |worker, fx| worker.take(now, id, bytes, fx));
+        received.unwrap_or(Received { consumed: bytes.len(), again: false })
+    }
+
+    fn take(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
@@ -182,11 +203,11 @@ impl Worker {
     /// Ends a turn: everything that came to this worker's connections since the last one is
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
-        self.bury_overflowed(now, fx);
-        self.serve_ready(now, fx);
+        self.guard(now, None, fx, |worker, fx| worker.bury_overflowed(now, fx));
+        self.guard(now, None, fx, |worker, fx| worker.serve_ready(now, fx));
         let mut dirty = std::mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {
-            self.drain(now, connection, fx);
+            self.guard(now, Some(connection), fx, |worker, fx| worker.drain(now, connection, fx));
         }
         // What is left are sessions that have more retained messages to replay than fit into a turn.
         dirty.append(&mut self.dirty);
@@ -392,10 +413,10 @@ impl Worker {
 
     fn time(&mut self, now: Timestamp, fx: &mut impl Effects) {
         while let Some(id) = self.timers.pop_due(now) {
-            self.connection_timer(now, id, fx);
+            self.guard(now, Some(id), fx, |worker, fx| worker.connection_timer(now, id, fx));
         }
         while let Some(session) = self.broker.due.pop_due(now) {
-            self.look_at_session(now, &session, fx);
+            self.guard(now, None, fx, |worker, fx| worker.look_at_session(now, &session, fx));
         }
         self.broker.remove_expired(now);
         self.read_slowed(now, fx);

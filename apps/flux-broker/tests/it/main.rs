@@ -32,6 +32,7 @@ mod limits_memory;
 mod limits_subscriptions;
 mod max_qos;
 mod order;
+mod panics;
 mod program;
 mod properties;
 mod reason;

@@ -11,6 +11,7 @@ use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Shell};
 
+use crate::counters::Count;
 use crate::names::ConnectionId;
 
 /// Serves a connection until it ends. Generic over the filter: plain TCP, TLS, WebSocket.
@@ -41,6 +42,10 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(connection = ?self.id, "the task of a connection panicked");
+            self.shell.outfit.tally.count(self.shell.outfit.id, Count::Panicked);
+        }
         self.shell.close(self.id);
     }
 }

@@ -1,7 +1,11 @@
 //! The hands of a worker on ntex.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
@@ -33,11 +37,21 @@ impl NtexEffects<'_> {
     fn ask(&self, connection: ConnectionId, answer: impl Future<Output = Input> + 'static) {
         let shell = self.shell.clone();
         let task = tokio::task::spawn_local(async move {
-            let input = answer.await;
-            shell.input(input);
+            let input = caught(answer).await;
+            shell.input(input.unwrap_or(Input::Panicked(connection)));
         });
         self.shell.with_link(connection, |link| link.question = Some(task.abort_handle()));
     }
+}
+
+/// Returns what the future does; `None` when it panics.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 impl Effects for NtexEffects<'_> {

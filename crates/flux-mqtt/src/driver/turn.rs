@@ -1,6 +1,7 @@
 //! The turn: mailbox, timers, and everything dirty goes out.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +26,16 @@ pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
     Ledger::use_shard_of(shell.outfit.id);
     let io_config = io_config(&settings);
     let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
-    poll_fn(|cx| turn.poll(cx)).await;
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| turn.poll(cx))).unwrap_or_else(|_| {
+            tracing::error!("a turn panicked, the next one goes on");
+            let outfit = &turn.shell.outfit;
+            outfit.tally.count(outfit.id, Count::Panicked);
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    })
+    .await;
 }
 
 struct Turn {

@@ -188,6 +188,7 @@ impl Worker {
             peer: online.client.peer,
             session_present,
         });
+        self.connections.hold(id, Some((online.session.clone(), online.generation)));
         self.connections.heard(id, now);
         self.set_timer(id, online.patience.map(|patience| now + patience));
         self.resend(id, &online.session, online.generation);

@@ -33,6 +33,8 @@ pub(super) struct Connection {
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
+    /// The session that it has, and of which generation: also while its stage is taken out.
+    session: Option<(Arc<SharedSession>, u64)>,
     /// What the ledger knows of its unsent bytes.
     pub(super) counted_unsent: usize,
     /// Its number among the half-open ones.
@@ -134,6 +136,7 @@ impl Connections {
                 peer,
                 heard: now,
                 timer: None,
+                session: None,
                 counted_unsent: 0,
                 half_open: Some((self.opened, half_open)),
                 stage: Stage::Fresh,
@@ -178,6 +181,18 @@ impl Connections {
         }
     }
 
+    /// Notes which session a connection has, if any.
+    pub(super) fn hold(&mut self, id: ConnectionId, session: Option<(Arc<SharedSession>, u64)>) {
+        if let Some(connection) = self.get(id) {
+            connection.session = session;
+        }
+    }
+
+    /// Takes out which session a connection has.
+    pub(super) fn take_held(&mut self, id: ConnectionId) -> Option<(Arc<SharedSession>, u64)> {
+        self.get(id)?.session.take()
+    }
+
     pub(super) fn heard(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.get(id) {
             connection.heard = now;
@@ -216,10 +231,6 @@ fn place(id: ConnectionId) -> usize {
 impl Connection {
     pub(super) const fn stage(&self) -> &Stage {
         &self.stage
-    }
-
-    pub(super) fn into_stage(self) -> Stage {
-        self.stage
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum End {
     Overflow,
     /// An administrator wanted it.
     Kicked,
+    /// Code panicked while it served this connection.
+    Panicked,
     /// The broker stops.
     Shutdown,
 }
@@ -54,6 +56,7 @@ impl End {
             Self::Violation(error) => Some(error.reason_code()),
             Self::Overflow => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
+            Self::Panicked => Some(ReasonCode::UnspecifiedError),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
         }
     }
@@ -68,6 +71,7 @@ impl End {
             | Self::TakenOver
             | Self::Overflow
             | Self::Kicked
+            | Self::Panicked
             | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
         }
     }
@@ -86,6 +90,7 @@ impl End {
             | Self::Violation(_)
             | Self::Overflow
             | Self::Kicked
+            | Self::Panicked
             | Self::Shutdown => Departure::default(),
         }
     }
@@ -100,11 +105,12 @@ impl End {
             | Self::KeepAlive
             | Self::Violation(_)
             | Self::Kicked
+            | Self::Panicked
             | Self::Shutdown => Letter::Kicked(connection),
         }
     }
 
-    fn event(&self) -> DisconnectReason {
+    pub(super) fn event(&self) -> DisconnectReason {
         match self {
             Self::ByClient(Disconnect { reason: 0x00, .. }) => DisconnectReason::ByClient,
             Self::ByClient(Disconnect { reason: 0x04, .. }) => DisconnectReason::ByClientWithWill,
@@ -120,6 +126,7 @@ impl End {
             }
             Self::Overflow => DisconnectReason::QuotaExceeded,
             Self::Kicked => DisconnectReason::Kicked,
+            Self::Panicked => DisconnectReason::ServerError,
             Self::Shutdown => DisconnectReason::ServerShutdown,
         }
     }
@@ -186,18 +193,16 @@ impl Worker {
         fx.close(id);
         self.detach(now, &online.session, online.generation, end, fx);
         tell_disconnected(&online.client.client_id, end.event(), fx);
+        self.connections.hold(id, None);
         Stage::Closing
     }
 
     /// The driver says that the network connection is gone.
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        self.guard(now, Some(id), fx, |worker, fx| worker.cut(now, id, &End::Lost, fx));
         self.note_unsent(id, 0);
-        let Some(connection) = self.connections.close(id) else { return };
-        if let Some(timer) = connection.timer {
+        if let Some(timer) = self.connections.close(id).and_then(|connection| connection.timer) {
             self.timers.cancel(timer);
-        }
-        if let Stage::Online(online) = connection.into_stage() {
-            self.end(now, id, &online, &End::Lost, fx);
         }
     }
 

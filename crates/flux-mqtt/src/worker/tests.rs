@@ -14,6 +14,7 @@ mod effects;
 mod events;
 mod keep_alive;
 mod limits;
+mod panics;
 mod races;
 mod retained;
 mod rights;

@@ -1,11 +1,11 @@
 //! Who may do what: everybody everything, except below two topics.
 
-use std::future;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Authorizer, BoxFuture, Client, Decision, Verdict};
 
 /// Nobody may publish or subscribe below `denied/`; about `asked/` it says so after it was asked.
+/// Below `panic/` it panics, and about `asked/panic` it does when asked.
 pub(super) struct Rights;
 
 impl Authorizer for Rights {
@@ -22,14 +22,22 @@ impl Authorizer for Rights {
         _client: Arc<Client>,
         requests: Vec<AccessRequest>,
     ) -> BoxFuture<Vec<Verdict>> {
-        Box::pin(future::ready(vec![Verdict::Allow; requests.len()]))
+        Box::pin(async move {
+            assert!(!requests.iter().any(is_trap), "the trap of a test");
+            vec![Verdict::Allow; requests.len()]
+        })
     }
+}
+
+fn is_trap(request: &AccessRequest) -> bool {
+    matches!(request.as_access(), Access::Publish { topic: "asked/panic", .. })
 }
 
 fn decide(topic: &str) -> Decision {
     match topic.split('/').next() {
         Some("denied") => Decision::Deny,
         Some("asked") => Decision::Ask,
+        Some("panic") => panic!("the trap of a test"),
         _ => Decision::Allow,
     }
 }

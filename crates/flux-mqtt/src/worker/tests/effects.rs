@@ -37,6 +37,8 @@ pub(super) struct Socket {
     pub(super) inbound: Vec<u8>,
     /// Nothing can be sent any more, and the worker does not know yet that it is gone.
     pub(super) is_dead: bool,
+    /// To send panics.
+    pub(super) is_trapped: bool,
     pub(super) is_paused: bool,
     pub(super) is_closed: bool,
     /// How often the worker asked to be told, and was not told yet.
@@ -62,6 +64,7 @@ impl TestEffects {
 impl Effects for TestEffects {
     fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
         let socket = self.socket(to);
+        assert!(!mem::take(&mut socket.is_trapped), "the trap of a test");
         if socket.is_closed {
             socket.after_close.extend_from_slice(bytes);
         }
