@@ -45,6 +45,7 @@ mod blocking;
 mod broker;
 mod clients;
 mod consumer;
+mod core;
 mod counters;
 mod driver;
 mod due_sessions;
@@ -77,6 +78,7 @@ mod worker;
 /// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
+pub use core::Core;
 pub use counters::{Count, Counters};
 pub use driver::BindError;
 pub use effects::Effects;

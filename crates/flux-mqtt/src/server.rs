@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::RetainedStore;
-use crate::broker::Broker;
+use crate::core::Core;
 use crate::counters::{Counters, Tally};
 use crate::driver::{self, BindError, Clock, Control, Mailboxes};
 use crate::ledger::Holdings;
@@ -56,8 +56,9 @@ pub fn start_broker_with(
     }
     let listeners = driver::bind(&settings.listen).map_err(StartBrokerError::Bind)?;
     let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let broker = Arc::new(Broker::new(&settings, authorizer.clone()));
-    let mailboxes = Mailboxes::new(settings.workers.get());
+    let core = Core::new(settings, authorizer.clone());
+    let broker = &core.broker;
+    let mailboxes = Mailboxes::new(core.settings.workers.get());
     let stop = Arc::new(Notify::new());
     let clock = Clock::start();
     let handle = BrokerHandle {
@@ -74,8 +75,7 @@ pub fn start_broker_with(
         stopped: Arc::default(),
     };
     let control = Control {
-        broker,
-        settings: Arc::new(settings),
+        core,
         clock,
         mailboxes,
         listeners,

@@ -15,16 +15,13 @@ use super::clock::Clock;
 use super::mailbox::{Mail, Mailboxes};
 use super::shell::{Outfit, Shell};
 use super::turn;
-use crate::broker::Broker;
+use crate::core::Core;
 use crate::input::{Command, Letter};
 use crate::names::WorkerId;
-use crate::settings::Settings;
-use crate::worker::Worker;
 
 /// Everything a broker runs with.
 pub(crate) struct Control {
-    pub(crate) broker: Arc<Broker>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) core: Core,
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) listeners: Vec<TcpListener>,
@@ -54,10 +51,10 @@ async fn serve(control: Control) {
     let entrance = Rc::new(Entrance::new(
         control.mailboxes.clone(),
         loads.clone(),
-        control.settings.limits,
+        control.core.settings.limits,
         control.clock,
         control.events.clone(),
-        control.broker.tally.clone(),
+        control.core.broker.tally.clone(),
     ));
     let mut acceptors = Vec::new();
     for listener in control.listeners {
@@ -78,7 +75,7 @@ async fn serve(control: Control) {
     for index in 0..arbiters.len() {
         control.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(Command::Shutdown)));
     }
-    let drained = tokio::time::timeout(control.settings.drain_timeout, async {
+    let drained = tokio::time::timeout(control.core.settings.drain_timeout, async {
         while loads.iter().any(|load| load.load(Ordering::Relaxed) > 0) {
             idle.notified().await;
         }
@@ -112,12 +109,12 @@ fn start_worker(
         authenticator: control.authenticator.clone(),
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),
-        tally: control.broker.tally.clone(),
+        tally: control.core.broker.tally.clone(),
         load,
         idle,
     };
-    let settings = control.settings.clone();
-    let worker = Worker::new(id, control.broker.clone(), settings.clone(), control.seed);
+    let settings = control.core.settings.clone();
+    let worker = control.core.worker(id, control.seed);
     arbiter.handle().spawn(async move {
         ntex::rt::spawn(turn::run(Shell::new(worker, outfit), settings));
     });
