@@ -62,6 +62,7 @@ impl Broker {
             shared: self.ledger.sum(Account::Shared),
             retained: u64::try_from(self.retained.bytes()).unwrap_or(u64::MAX),
             unsent: self.ledger.sum(Account::Unsent),
+            unread: self.ledger.sum(Account::Unread),
         }
     }
 

@@ -26,14 +26,18 @@ pub struct Holdings {
     /// What connections do not take as fast as it comes: of those that have more unsent than
     /// [`Settings::unsent_for_deliveries`](crate::Settings::unsent_for_deliveries), all of it.
     pub unsent: u64,
+    /// What came of packets that are not complete: of connections that hold back 64 KiB or more, all of
+    /// it.
+    pub unread: u64,
 }
 
 impl Holdings {
     /// Returns the sum.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        let Self { sessions, shared, retained, unsent } = *self;
-        sessions.saturating_add(shared).saturating_add(retained).saturating_add(unsent)
+        let Self { sessions, shared, retained, unsent, unread } = *self;
+        let waiting = sessions.saturating_add(shared).saturating_add(retained);
+        waiting.saturating_add(unsent).saturating_add(unread)
     }
 }
 
@@ -43,6 +47,7 @@ pub(crate) enum Account {
     Sessions,
     Shared,
     Unsent,
+    Unread,
 }
 
 /// What is held, and has a shard for each worker. A clone is a reference to the same.
@@ -53,7 +58,7 @@ pub(crate) struct Ledger(Arc<[Shard]>);
 /// what one thread puts somewhere, another takes out. The sum is not.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard([AtomicU64; 3]);
+struct Shard([AtomicU64; 4]);
 
 thread_local! {
     static SHARD: Cell<usize> = const { Cell::new(0) };

@@ -41,6 +41,10 @@ pub struct Limits {
     /// Bytes of a packet that a client sends, header included. Default: 16 MiB. A larger one ends
     /// the connection with 0x95. [`Limit::PacketSize`](crate::Limit::PacketSize).
     pub packet_size: u32,
+    /// Bytes of a CONNECT, header included, if that is less than [`packet_size`](Self::packet_size).
+    /// Default: 128 KiB, which has room for a will and a password as long as they can be. A larger one
+    /// is closed without a word: nobody knows yet who sends it. [`Limit::PacketSize`](crate::Limit::PacketSize).
+    pub connect_packet_size: u32,
     /// Bytes that the whole broker holds for its clients: see [`Holdings`](crate::Holdings). Default:
     /// 4 GiB, whatever the machine has.
     ///
@@ -48,7 +52,7 @@ pub struct Limits {
     /// whatever version they speak: one PUBLISH of each is read in a tenth of a second. At the limit
     /// a message is dropped with [`DropReason::QuotaExceeded`](flux_eventbus::DropReason), and at
     /// QoS 1 and 2 refused with 0x97 where the client can be told; one that empties a retained topic
-    /// is not. What was accepted before is kept, so that a little more may be held: a worker looks
+    /// is not. A connection that goes on with a packet of which 64 KiB are held ends with 0x97 then. What was accepted before is kept, so that a little more may be held: a worker looks
     /// at the sum whenever it has added 64 KiB, or a sixty-fourth of the limit if that is less.
     /// [`Limit::Bytes`](crate::Limit::Bytes), once for each time a worker begins to slow.
     pub bytes: u64,
@@ -64,6 +68,7 @@ impl Default for Limits {
             subscriptions_per_client: 10_000,
             topic_levels: 128,
             packet_size: 16 * 1024 * 1024,
+            connect_packet_size: 128 * 1024,
             bytes: 4 * 1024 * 1024 * 1024,
         }
     }

@@ -177,7 +177,7 @@ impl Worker {
         let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            match wire::split(rest, self.settings.limits.packet_size, stage.version()) {
+            match wire::split(rest, self.largest_packet(&stage), stage.version()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
@@ -188,16 +188,29 @@ impl Worker {
             }
         }
         let again = frames == FRAMES_PER_TURN && stage.reads();
-        if stage.is_closing() {
-            consumed = bytes.len();
-        }
+        let unread = if stage.is_closing() { 0 } else { bytes.len() - consumed };
         if frames > 0 {
             self.connections.heard(id, now);
         }
         self.send_answers(id, fx);
         let stage = self.choke(id, stage, fx);
+        let stage = self.hold_back(now, id, stage, unread, fx);
+        if stage.is_closing() {
+            consumed = bytes.len();
+        }
         self.connections.put(id, stage);
         Received { consumed, again }
+    }
+
+    fn largest_packet(&self, stage: &Stage) -> u32 {
+        let limits = &self.settings.limits;
+        match stage {
+            Stage::Fresh => limits.connect_packet_size.min(limits.packet_size),
+            Stage::Online(_)
+            | Stage::Authenticating(_)
+            | Stage::Authorizing(_)
+            | Stage::Closing => limits.packet_size,
+        }
     }
 
     /// Ends a turn: everything that came to this worker's connections since the last one is

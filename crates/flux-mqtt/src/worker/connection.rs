@@ -37,6 +37,8 @@ pub(super) struct Connection {
     session: Option<(Arc<SharedSession>, u64)>,
     /// What the ledger knows of its unsent bytes.
     pub(super) counted_unsent: usize,
+    /// And of those that came of a packet that is not complete.
+    pub(super) counted_unread: usize,
     /// Its number among the half-open ones.
     half_open: Option<(u64, Place)>,
     stage: Stage,
@@ -138,6 +140,7 @@ impl Connections {
                 timer: None,
                 session: None,
                 counted_unsent: 0,
+                counted_unread: 0,
                 half_open: Some((self.opened, half_open)),
                 stage: Stage::Fresh,
             });

@@ -32,6 +32,8 @@ pub(super) enum End {
     Violation(FrameError),
     /// Its session had no room for a message, and such sessions are to end.
     Overflow,
+    /// The broker holds as much as it may, and the client goes on with a large packet.
+    MemoryFull,
     /// An administrator wanted it.
     Kicked,
     /// Code panicked while it served this connection.
@@ -54,7 +56,7 @@ impl End {
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
             Self::TakenOver => Some(ReasonCode::SessionTakenOver),
             Self::Violation(error) => Some(error.reason_code()),
-            Self::Overflow => Some(ReasonCode::QuotaExceeded),
+            Self::Overflow | Self::MemoryFull => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
             Self::Panicked => Some(ReasonCode::UnspecifiedError),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
@@ -70,6 +72,7 @@ impl End {
             | Self::KeepAlive
             | Self::TakenOver
             | Self::Overflow
+            | Self::MemoryFull
             | Self::Kicked
             | Self::Panicked
             | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
@@ -89,6 +92,7 @@ impl End {
             | Self::TakenOver
             | Self::Violation(_)
             | Self::Overflow
+            | Self::MemoryFull
             | Self::Kicked
             | Self::Panicked
             | Self::Shutdown => Departure::default(),
@@ -104,6 +108,7 @@ impl End {
             | Self::Lost
             | Self::KeepAlive
             | Self::Violation(_)
+            | Self::MemoryFull
             | Self::Kicked
             | Self::Panicked
             | Self::Shutdown => Letter::Kicked(connection),
@@ -124,7 +129,7 @@ impl End {
             Self::Violation(error) => {
                 DisconnectReason::ProtocolError { code: error.reason_code().as_u8() }
             }
-            Self::Overflow => DisconnectReason::QuotaExceeded,
+            Self::Overflow | Self::MemoryFull => DisconnectReason::QuotaExceeded,
             Self::Kicked => DisconnectReason::Kicked,
             Self::Panicked => DisconnectReason::ServerError,
             Self::Shutdown => DisconnectReason::ServerShutdown,
@@ -201,6 +206,7 @@ impl Worker {
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         self.guard(now, Some(id), fx, |worker, fx| worker.cut(now, id, &End::Lost, fx));
         self.note_unsent(id, 0);
+        self.note_unread(id, 0);
         if let Some(timer) = self.connections.close(id).and_then(|connection| connection.timer) {
             self.timers.cancel(timer);
         }

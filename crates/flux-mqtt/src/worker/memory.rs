@@ -10,7 +10,8 @@ use flux_eventbus::Limit;
 use flux_session::{Message as _, QUEUED_OVERHEAD, Timestamp};
 
 use super::Worker;
-use super::connection::Online;
+use super::connection::{Online, Stage};
+use super::end::End;
 use super::tell::tell_limit;
 use crate::effects::Effects;
 use crate::ledger::Account;
@@ -77,8 +78,12 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let size = message.size().saturating_add(QUEUED_OVERHEAD);
-        let size = u64::try_from(size.saturating_mul(offered.max(1))).unwrap_or(u64::MAX);
-        self.memory.added = self.memory.added.saturating_add(size);
+        self.add(now, size.saturating_mul(offered.max(1)), fx);
+    }
+
+    fn add(&mut self, now: Timestamp, bytes: usize, fx: &mut impl Effects) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.memory.added = self.memory.added.saturating_add(bytes);
         if self.memory.added >= LOOK_EVERY.min(self.settings.limits.bytes / 64) {
             self.look_at_memory(now, fx);
         }
@@ -129,6 +134,40 @@ impl Worker {
         }
     }
 
+    /// Deals with bytes that were read and not handled. With a large packet that is not complete yet, a
+    /// connection is slowed as if it had published, and at the limit it ends.
+    pub(super) fn hold_back(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut stage: Stage,
+        bytes: usize,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let added = self.note_unread(id, if bytes < LARGE { 0 } else { bytes });
+        if added == 0 {
+            return stage;
+        }
+        self.add(now, added, fx);
+        if let Stage::Online(online) = &mut stage {
+            if self.memory.is_full() {
+                tell_limit(Limit::Bytes, Some(&online.client.client_id), online.client.peer, fx);
+                return self.end(now, id, online, &End::MemoryFull, fx);
+            }
+            self.slow(id, online, fx);
+        }
+        stage
+    }
+
+    /// Writes down how many bytes of a connection are held back, and returns by how many there are
+    /// more.
+    pub(super) fn note_unread(&mut self, id: ConnectionId, unread: usize) -> usize {
+        let Some(connection) = self.connections.get(id) else { return 0 };
+        let added = unread.saturating_sub(connection.counted_unread);
+        self.broker.ledger.change(Account::Unread, &mut connection.counted_unread, unread);
+        added
+    }
+
     /// Writes down how many bytes a connection does not take as fast as they come.
     pub(super) fn note_unsent(&mut self, id: ConnectionId, unsent: usize) {
         if let Some(connection) = self.connections.get(id) {
@@ -142,6 +181,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// After how many bytes at most a worker looks at the sum.
 const LOOK_EVERY: u64 = 64 * 1024;
+
+/// From how many bytes on a packet that is not complete counts.
+const LARGE: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ mod effects;
 mod events;
 mod keep_alive;
 mod limits;
+mod memory;
 mod panics;
 mod races;
 mod retained;

@@ -1,0 +1,213 @@
+//! The bytes of the whole broker: what counts, who is slowed and refused, and that it ends.
+
+use std::sync::Arc;
+
+use flux_eventbus::{DropReason, Event, Limit};
+use flux_session::{QUEUED_OVERHEAD, QoS};
+use ntex_mqtt::v5;
+use parking_lot::Mutex;
+
+use super::client::{self, PINGREQ, ack};
+use super::cluster::Cluster;
+use super::limits::{cluster, expect_reached};
+use crate::input::Command;
+use crate::limits::Limits;
+use crate::outcome::PublishOutcome;
+use crate::publication::Publication;
+use crate::reason::ReasonCode;
+
+/// 16 KiB for the whole broker: a worker looks after every 256 bytes.
+fn small_memory() -> Cluster {
+    cluster(Limits { bytes: 16 * 1024, ..Limits::default() })
+}
+
+/// The payload of a message at QoS 1 to `t` that counts 1 KiB, with identifier and lengths.
+const KIB: usize = 1024 - QUEUED_OVERHEAD - 4;
+
+#[test]
+fn publishers_are_slowed_then_refused_and_served_again_when_there_is_room() {
+    let mut c = small_memory();
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let peer = c.connect(0, "a");
+    let payload = "x".repeat(KIB);
+    for number in 1..=14 {
+        c.publish(peer, 1, number, "t", &payload);
+        assert_eq!(c.heard(peer), [format!("PUBACK {number} 00")]);
+        expect_reached(&mut c, Limit::Bytes, None, usize::from(number == 14));
+    }
+    assert!(c.socket(peer).is_paused, "seven eighths are held");
+    assert_eq!(c.broker.holdings().total(), 14 * 1024);
+    // One in each tenth of a second, and a ping is as good as before.
+    c.publish(peer, 1, 15, "t", &payload);
+    c.publish(peer, 1, 16, "t", &payload);
+    c.publish(peer, 1, 17, "t", &payload);
+    c.send(peer, &PINGREQ);
+    for expected in ["PUBACK 15 00", "PUBACK 16 00", "PUBACK 17 97", "PINGRESP"] {
+        assert_eq!(c.heard(peer), Vec::<String>::new());
+        c.sleep(100);
+        assert_eq!(c.heard(peer), [expected]);
+    }
+    // At QoS 0 it is dropped, with an event.
+    c.events();
+    c.publish(peer, 0, 0, "t", "y");
+    let (client_id, topic) = (Some("a".into()), "t".into());
+    let dropped = Event::Dropped { client_id, topic, reason: DropReason::QuotaExceeded };
+    assert_eq!(c.events(), [dropped]);
+    assert_eq!(c.broker.holdings().total(), 16 * 1024, "exactly the limit");
+    // The reader takes all of it.
+    let reader = c.dial(0, client::connect("reader"));
+    assert_eq!(c.heard(reader).len(), 17);
+    assert_eq!(c.broker.holdings().total(), 16 * 1024, "it is not acknowledged");
+    for number in 1..=16 {
+        c.send(reader, &ack(0x40, number));
+    }
+    assert_eq!(c.broker.holdings().total(), 0);
+    c.sleep(100);
+    c.publish(peer, 1, 18, "t", &payload);
+    c.publish(peer, 1, 19, "t", &payload);
+    assert_eq!(c.heard(peer), ["PUBACK 18 00", "PUBACK 19 00"]);
+    assert!(!c.socket(peer).is_paused);
+}
+
+#[test]
+fn a_slowed_client_does_not_outstay_its_keep_alive() {
+    let mut c = small_memory();
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let peer = c.dial(0, v5::codec::Connect { keep_alive: 1, ..client::connect("a") });
+    for number in 1..=30 {
+        c.publish(peer, 1, number, "t", &"x".repeat(KIB));
+    }
+    for _ in 0..5 {
+        c.sleep(1_500);
+        assert!(!c.is_closed(peer), "there is more to read");
+    }
+    for _ in 0..30 {
+        c.sleep(100);
+    }
+    c.sleep(1_500);
+    assert!(c.is_closed(peer), "it says nothing any more");
+}
+
+#[test]
+fn the_process_is_refused_too_and_not_for_ever() {
+    let mut c = small_memory();
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let publish = |c: &mut Cluster| {
+        let outcome = Arc::new(Mutex::new(None));
+        let slot = outcome.clone();
+        let message = Publication::new("t", "x".repeat(KIB + 3)).qos(QoS::AtLeastOnce);
+        let message = message.message(c.now, None).unwrap();
+        let done = Box::new(move |value: PublishOutcome| *slot.lock() = Some(value));
+        c.command(0, Command::Publish { message, client_id: None, done });
+        outcome.lock().expect("it is done at once").reason_code()
+    };
+    for _ in 0..16 {
+        assert_eq!(publish(&mut c), ReasonCode::Success);
+    }
+    assert_eq!(publish(&mut c), ReasonCode::QuotaExceeded);
+    let new = v5::codec::Connect { clean_start: true, ..client::connect("reader") };
+    c.dial(0, new);
+    assert_eq!(c.broker.holdings().total(), 0, "the session is over");
+    c.sleep(100);
+    assert_eq!(publish(&mut c), ReasonCode::NoMatchingSubscribers);
+}
+
+#[test]
+fn half_a_large_packet_is_in_the_ledger_slows_and_ends_at_the_limit() {
+    const PART: usize = 80 * 1024;
+    let mut c = cluster(Limits { bytes: 9 * PART as u64 / 2, ..Limits::default() });
+    let [mut large, other] = ["large", "other"].map(|name| c.connect(0, name));
+    let publish = client::publish(large.version, 0, 0, "t", &"x".repeat(4 * PART));
+    let send = |c: &mut Cluster, peer, part: usize| {
+        c.send(peer, &publish[part * PART..(part + 1) * PART]);
+    };
+    send(&mut c, large, 0);
+    assert_eq!(c.broker.holdings().unread, 80 * 1024);
+    assert_eq!(c.broker.holdings().total(), 80 * 1024);
+    c.lose(large);
+    assert_eq!(c.broker.holdings().total(), 0);
+    // All of it has room.
+    large = c.connect(0, "large");
+    for part in 0..3 {
+        send(&mut c, large, part);
+        assert!(!c.socket(large).is_paused);
+    }
+    c.lose(large);
+    // Beside others it is slowed, then refused.
+    send(&mut c, other, 0);
+    large = c.connect(0, "large");
+    for part in 0..2 {
+        send(&mut c, large, part);
+        assert!(!c.socket(large).is_paused);
+    }
+    send(&mut c, other, 1);
+    assert!(c.socket(other).is_paused, "seven eighths are held");
+    expect_reached(&mut c, Limit::Bytes, None, 1);
+    send(&mut c, large, 2);
+    assert_eq!(c.heard(large), ["DISCONNECT 97"]);
+    expect_reached(&mut c, Limit::Bytes, Some("large"), 1);
+    assert_eq!(c.broker.holdings().total(), 2 * 80 * 1024);
+    // Who is left has all the room.
+    c.sleep(100);
+    for part in 2..4 {
+        send(&mut c, other, part);
+    }
+    c.send(other, &[&publish[4 * PART..], &PINGREQ].concat());
+    c.sleep(100);
+    assert_eq!(c.heard(other), Vec::<String>::new(), "it has published, and has a pause");
+    c.sleep(100);
+    assert_eq!(c.heard(other), ["PINGRESP"]);
+    assert_eq!(c.broker.holdings().total(), 0);
+}
+
+#[test]
+fn each_place_is_in_the_ledger_and_empty_in_the_end() {
+    let mut c = cluster(Limits::default());
+    let publisher = c.connect(0, "publisher");
+    // Retained, and removed again at the limit of nothing.
+    c.send(publisher, &client::publish(publisher.version, 1, 0, "r", "x"));
+    assert!(c.broker.holdings().retained > 0);
+    c.send(publisher, &client::publish(publisher.version, 1, 0, "r", ""));
+    assert_eq!(c.broker.holdings().total(), 0);
+    // In a shared subscription whose member is away.
+    let member = c.connect(0, "member");
+    c.subscribe(member, "$share/g/s", 1);
+    c.lose(member);
+    c.publish(publisher, 1, 1, "s", "x");
+    let held = c.broker.holdings().shared;
+    assert!(held > 64);
+    // In the buffer of a connection that does not read.
+    let lazy = c.connect(0, "lazy");
+    c.subscribe(lazy, "l", 0);
+    c.socket(lazy).stalled = Some(0);
+    c.publish(publisher, 0, 0, "l", &"x".repeat(70_000));
+    c.publish(publisher, 0, 0, "l", "y");
+    let holdings = c.broker.holdings();
+    assert_eq!((holdings.sessions > 64, holdings.unsent > 70_000), (true, true));
+    c.socket(lazy).stalled = None;
+    c.settle();
+    assert_eq!((c.broker.holdings().sessions, c.broker.holdings().unsent), (0, 0));
+    c.socket(lazy).stalled = Some(0);
+    c.publish(publisher, 0, 0, "l", &"x".repeat(70_000));
+    c.publish(publisher, 0, 0, "l", "y");
+    c.lose(lazy);
+    assert_eq!((c.broker.holdings().sessions, c.broker.holdings().unsent), (0, 0));
+    // The member comes back and takes what waited, twice, by way of a takeover.
+    for _ in 0..2 {
+        let member = c.dial(0, client::connect("member"));
+        assert_eq!(c.heard(member).len(), 2);
+        let holdings = c.broker.holdings();
+        assert_eq!((holdings.sessions, holdings.shared), (held, 0));
+    }
+    c.sleep(0);
+    let new = v5::codec::Connect { clean_start: true, ..client::connect("member") };
+    c.dial(0, new);
+    c.settle();
+    assert_eq!(c.broker.holdings().total(), 0);
+}
