@@ -9,6 +9,8 @@ pub enum Limit {
     Connections,
     /// Network connections at once whose CONNECT has not come.
     HalfOpen,
+    /// Time until a CONNECT is complete, and until somebody has decided about it.
+    ConnectTime,
     /// CONNECTs that wait for an authenticator or authorizer.
     PendingConnects,
     /// New network connections in a second.
@@ -27,9 +29,10 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::HalfOpen,
+        Self::ConnectTime,
         Self::PendingConnects,
         Self::ConnectsPerSecond,
         Self::SubscriptionsPerClient,

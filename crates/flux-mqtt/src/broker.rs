@@ -31,8 +31,6 @@ pub(crate) struct Broker {
     pub(crate) due: DueSessions,
     pub(crate) tally: Tally,
     pub(crate) ledger: Ledger,
-    /// Connections without a complete CONNECT.
-    pub(crate) half_open: Gauge,
     /// CONNECTs that somebody is asked about.
     pub(crate) pending_connects: Gauge,
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -49,7 +47,6 @@ impl Broker {
             due: DueSessions::new(),
             tally: Tally::new(settings.workers.get()),
             ledger,
-            half_open: Gauge::default(),
             pending_connects: Gauge::default(),
             authorizer,
         }

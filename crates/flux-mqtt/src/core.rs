@@ -22,7 +22,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// Creates the shared state. Of the settings, those about listeners and threads mean nothing here.
+    /// Creates the shared state. Of the settings, those about listeners mean nothing here;
+    /// `workers` says how many [`worker`](Self::worker)s there will be.
     #[must_use]
     pub fn new(settings: Settings, authorizer: Arc<dyn Authorizer>) -> Self {
         Self { broker: Arc::new(Broker::new(&settings, authorizer)), settings: Arc::new(settings) }

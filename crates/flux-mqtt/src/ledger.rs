@@ -23,11 +23,12 @@ pub struct Holdings {
     pub shared: u64,
     /// Retained messages, with the levels of their topics.
     pub retained: u64,
-    /// What connections do not take as fast as it comes: of those that have more unsent than
-    /// [`Settings::unsent_for_deliveries`](crate::Settings::unsent_for_deliveries), all of it.
+    /// What connections do not take as fast as it comes, deliveries and answers: of those that had more
+    /// unsent than [`Settings::unsent_for_deliveries`](crate::Settings::unsent_for_deliveries) when it
+    /// was last looked at, all of it.
     pub unsent: u64,
-    /// What came of packets that are not complete: of connections that hold back 64 KiB or more, all of
-    /// it.
+    /// What came of packets that are not complete, or not handled yet: of connections that hold back
+    /// 16 KiB or more, all of it.
     pub unread: u64,
 }
 

@@ -14,8 +14,8 @@ pub struct Limits {
     /// process may allow fewer. One more is accepted and closed at once, without a word: before its
     /// CONNECT nobody knows its version. [`Limit::Connections`](crate::Limit::Connections).
     pub connections: usize,
-    /// Network connections at once whose CONNECT is not complete, of the whole broker. Default:
-    /// 10,000. With one more, the oldest of the same worker is closed without a word: who means to
+    /// Network connections at once whose CONNECT is not complete, of the whole broker; each worker has
+    /// an equal share. Default: 10,000. With one more, the oldest of the same worker is closed without a word: who means to
     /// connect does so at once, so that those who wait longest are the least likely to. Were the
     /// new one refused instead, a few that never say anything would keep everybody out.
     /// [`Limit::HalfOpen`](crate::Limit::HalfOpen).
@@ -49,10 +49,13 @@ pub struct Limits {
     /// 4 GiB, whatever the machine has.
     ///
     /// From seven eighths of it on, until less than three quarters are held, publishers are slowed,
-    /// whatever version they speak: one PUBLISH of each is read in a tenth of a second. At the limit
+    /// whatever version they speak: one PUBLISH of each is read in a tenth of a second, unless
+    /// acknowledgements are expected of the client, which make room; and nothing is read from a client
+    /// that does not take its answers. At the limit
     /// a message is dropped with [`DropReason::QuotaExceeded`](flux_eventbus::DropReason), and at
-    /// QoS 1 and 2 refused with 0x97 where the client can be told; one that empties a retained topic
-    /// is not. A connection that goes on with a packet of which 64 KiB are held ends with 0x97 then. What was accepted before is kept, so that a little more may be held: a worker looks
+    /// QoS 1 and 2 refused with 0x97 where the client can be told. It is not retained; an older one is
+    /// forgotten, unless the client learns that it is still there. A connection that goes on with a
+    /// packet of which 64 KiB are held ends with 0x97 then. What was accepted before is kept, so that a little more may be held: a worker looks
     /// at the sum whenever it has added 64 KiB, or a sixty-fourth of the limit if that is less.
     /// [`Limit::Bytes`](crate::Limit::Bytes), once for each time a worker begins to slow.
     pub bytes: u64,

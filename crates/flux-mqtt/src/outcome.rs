@@ -22,6 +22,15 @@ pub struct PublishOutcome {
 }
 
 impl PublishOutcome {
+    /// The broker as a whole had no room for it.
+    pub(crate) const TURNED_AWAY: Self =
+        Self { matched: 0, taken: 0, is_full: true, is_refused: true };
+
+    /// Whether the broker as a whole had no room for it, and nobody was offered it.
+    pub(crate) const fn is_turned_away(&self) -> bool {
+        self.is_refused && self.matched == 0
+    }
+
     /// Returns what PUBACK or PUBREC would say to a client (MQTT 5.0 sections 3.4.2.1 and 3.5.2.1):
     /// [`Success`](ReasonCode::Success), [`NoMatchingSubscribers`](ReasonCode::NoMatchingSubscribers),
     /// or [`QuotaExceeded`](ReasonCode::QuotaExceeded) when nobody had room for it or somebody

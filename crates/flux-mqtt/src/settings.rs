@@ -42,7 +42,8 @@ pub struct Settings {
     /// Default: none.
     pub response_information: Option<String>,
     /// How long a connection may take until its CONNECT is complete, and again until the client
-    /// is authenticated and authorized. Default: 10 s.
+    /// is authenticated and authorized. Default: 10 s. Then it is closed, with 0x88 (Server unavailable;
+    /// MQTT 3.1 and 3.1.1: 0x03) if its CONNECT had come. [`Limit::ConnectTime`](crate::Limit::ConnectTime).
     pub connect_timeout: Duration,
     /// Bytes that may wait unsent in a connection's write buffer before deliveries stay in the
     /// session's queue. Default: 64 KiB; 0 counts as 1.

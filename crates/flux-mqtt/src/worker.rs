@@ -40,6 +40,7 @@ use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, SessionKey, WorkerId};
+use crate::reason::ReasonCode;
 use crate::route_cache::RouteCache;
 use crate::session::Attachment;
 use crate::settings::Settings;
@@ -169,8 +170,7 @@ impl Worker {
         self.answers.clear();
         if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
-            fx.close(id);
-            stage = Stage::Closing;
+            stage = self.not_mqtt(id, ReasonCode::ProtocolError, fx);
         }
         let session = stage.session();
         let _reading = session.as_ref().map(|session| session.read());
@@ -193,8 +193,8 @@ impl Worker {
             self.connections.heard(id, now);
         }
         self.send_answers(id, fx);
-        let stage = self.choke(id, stage, fx);
-        let stage = self.hold_back(now, id, stage, unread, fx);
+        let stage = self.choke(now, id, stage, fx);
+        let stage = self.hold_back(now, id, stage, unread, again, fx);
         if stage.is_closing() {
             consumed = bytes.len();
         }
@@ -216,8 +216,8 @@ impl Worker {
     /// Ends a turn: everything that came to this worker's connections since the last one is
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
-        self.guard(now, None, fx, |worker, fx| worker.bury_overflowed(now, fx));
-        self.guard(now, None, fx, |worker, fx| worker.serve_ready(now, fx));
+        self.bury_overflowed(now, fx);
+        self.serve_ready(now, fx);
         let mut dirty = std::mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {
             self.guard(now, Some(connection), fx, |worker, fx| worker.drain(now, connection, fx));
@@ -360,8 +360,7 @@ impl Worker {
             self.send_answers(id, fx);
             return self.end(now, id, &online, &error.into(), fx);
         }
-        fx.close(id);
-        Stage::Closing
+        self.not_mqtt(id, error.reason_code(), fx)
     }
 
     fn send_answers(&mut self, id: ConnectionId, fx: &mut impl Effects) {
@@ -372,18 +371,29 @@ impl Worker {
     }
 
     /// Stops reading from a client that does not read its answers.
-    fn choke(&mut self, id: ConnectionId, mut stage: Stage, fx: &mut impl Effects) -> Stage {
+    fn choke(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut stage: Stage,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let limit = self.limit_of_answers();
         if let Stage::Online(online) = &mut stage
             && !online.is_choked
             && let Some(unsent) = fx.unsent(id)
-            && unsent > self.settings.unsent_for_answers
+            && unsent > self.settings.unsent_for_deliveries.min(limit)
         {
-            self.note_unsent(id, unsent);
+            let added = self.note_unsent(id, unsent);
+            fx.notify_writable(id);
+            self.add(now, added, fx);
+            if unsent <= limit {
+                return stage;
+            }
             online.is_choked = true;
             let client_id = &online.client.client_id;
             tell_limit(Limit::UnsentAnswers, Some(client_id), online.client.peer, fx);
             fx.pause(id);
-            fx.notify_writable(id);
         }
         stage
     }
@@ -431,8 +441,8 @@ impl Worker {
         while let Some(session) = self.broker.due.pop_due(now) {
             self.guard(now, None, fx, |worker, fx| worker.look_at_session(now, &session, fx));
         }
-        self.broker.remove_expired(now);
         self.read_slowed(now, fx);
+        self.broker.remove_expired(now);
     }
 
     /// Decides a list of accesses, or asks and returns `None`: then the answer comes as

@@ -10,7 +10,7 @@ use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version};
 
 scenarios! {
-    one_half_open_connection_goes_for_one_too_many with three_half_open,
+    one_half_open_connection_goes_for_one_too_many with four_half_open,
     connections_that_come_too_fast_wait with five_a_second,
 }
 
@@ -22,8 +22,9 @@ fn two_connections(settings: &mut Settings) {
     settings.limits.connections = 2;
 }
 
-fn three_half_open(settings: &mut Settings) {
-    settings.limits.half_open = 3;
+/// One a worker, or all on one.
+fn four_half_open(settings: &mut Settings) {
+    settings.limits.half_open = 4;
 }
 
 fn five_a_second(settings: &mut Settings) {
@@ -56,7 +57,7 @@ fn one_connection_too_many_is_closed(broker: &Broker, version: Version) {
 fn one_half_open_connection_goes_for_one_too_many(broker: &Broker) {
     let mut reached = Events::of(broker, EventKind::LimitReached);
     let mut online = Client::connect(broker, &Connect::new(V5, "online"));
-    let mut silent: Vec<_> = (0..4).map(|_| Client::open(broker.address(), V5)).collect();
+    let mut silent: Vec<_> = (0..5).map(|_| Client::open(broker.address(), V5)).collect();
     let Event::LimitReached { limit: Limit::HalfOpen, peer: Some(peer), .. } = reached.expect()
     else {
         panic!("only this limit is low");
@@ -64,7 +65,7 @@ fn one_half_open_connection_goes_for_one_too_many(broker: &Broker) {
     let is_gone = |client: &Client| client.stream().local_addr().unwrap() == peer;
     let index = silent.iter().position(is_gone).expect("one of these");
     silent.remove(index).expect_closed();
-    // The others are still welcome, and so are as many again.
+    // The others are still welcome, and so are more.
     for (number, client) in silent.iter_mut().enumerate() {
         client.send(&Connect::new(V5, &number.to_string()).bytes());
         client.expect_connack();

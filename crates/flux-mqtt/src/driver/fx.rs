@@ -92,9 +92,11 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials) {
-        let answer = self.shell.outfit.authenticator.clone().dyn_authenticate(credentials);
+        let authenticator = self.shell.outfit.authenticator.clone();
+        // Called in there, so that it may panic at once or later.
         self.ask(connection, async move {
-            Input::Authenticated { connection, authentication: answer.await }
+            let authentication = authenticator.dyn_authenticate(credentials).await;
+            Input::Authenticated { connection, authentication }
         });
     }
 
@@ -104,11 +106,10 @@ impl Effects for NtexEffects<'_> {
         client: Arc<Client>,
         requests: Vec<AccessRequest>,
     ) {
-        let answer = self.shell.outfit.authorizer.clone().ask(client, requests);
-        self.ask(
-            connection,
-            async move { Input::Authorized { connection, verdicts: answer.await } },
-        );
+        let authorizer = self.shell.outfit.authorizer.clone();
+        self.ask(connection, async move {
+            Input::Authorized { connection, verdicts: authorizer.ask(client, requests).await }
+        });
     }
 
     fn persist(&mut self, _sequence: Sequence, _record: Record) {

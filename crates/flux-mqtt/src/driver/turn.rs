@@ -40,6 +40,7 @@ pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
 
 struct Turn {
     shell: Rc<Shell>,
+    /// What is to be delivered, the next one last.
     mail: Vec<Mail>,
     /// When the worker wants to be told the time.
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
@@ -49,13 +50,15 @@ struct Turn {
 impl Turn {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shell.set_turn(cx.waker());
-        self.shell.outfit.mailboxes.take(self.shell.outfit.id, &mut self.mail, cx.waker());
+        // Not empty only after a panic: what it kept from being delivered comes first.
+        if self.mail.is_empty() {
+            self.shell.outfit.mailboxes.take(self.shell.outfit.id, &mut self.mail, cx.waker());
+            self.mail.reverse();
+        }
         let had_mail = !self.mail.is_empty();
-        let mut mail = std::mem::take(&mut self.mail);
-        for mail in mail.drain(..) {
+        while let Some(mail) = self.mail.pop() {
             self.deliver(mail);
         }
-        self.mail = mail;
         if had_mail {
             // Look again: the mailbox wakes only whoever found it empty.
             cx.waker().wake_by_ref();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::{Event, EventKind};
+use flux_eventbus::Event;
 use flux_session::{Connection, QoS, SessionExpiry, Timestamp, Will};
 use flux_topic::{TopicFilter, TopicName};
 
@@ -12,7 +12,6 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
-use super::publish::published;
 use super::tell::tell_lost;
 use crate::clients::{Claim, Claimed, Ended};
 use crate::effects::Effects;
@@ -53,6 +52,8 @@ impl Worker {
         };
         let claimed =
             self.broker.clients.claim(now, &client.client_id, &claim, self.settings.session);
+        // From here on the session is this connection's, also if something panics.
+        self.connections.hold(id, Some((claimed.session.clone(), claimed.generation)));
         let allowed = inherited.into_iter().zip(resumed);
         let allowed = allowed.filter(|(_, verdict)| **verdict == Verdict::Allow);
         let allowed = allowed.map(|((filter, _), _)| filter).collect();
@@ -155,14 +156,13 @@ impl Worker {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let message =
             will.message.sent_by(session.publisher, lifetime.map(|lifetime| now + lifetime));
-        if fx.wants(EventKind::Published) {
-            fx.event(published(Some(session.client_id.clone()), &message));
+        let Ok(topic) = TopicName::parse(message.topic()) else { return };
+        let outcome = self.publish_message(now, topic, &message, Some(&session.client_id), fx);
+        if outcome.is_turned_away() {
+            return;
         }
-        if let Ok(topic) = TopicName::parse(message.topic()) {
-            self.publish_message(now, topic, &message, fx);
-        }
-        let topic = message.topic().into();
-        fx.event(Event::WillSent { client_id: session.client_id.clone(), topic });
+        let (client_id, topic) = (session.client_id.clone(), message.topic().into());
+        fx.event(Event::WillSent { client_id, topic });
     }
 
     /// Sends CONNACK and opens the connection for everything else.
@@ -188,7 +188,6 @@ impl Worker {
             peer: online.client.peer,
             session_present,
         });
-        self.connections.hold(id, Some((online.session.clone(), online.generation)));
         self.connections.heard(id, now);
         self.set_timer(id, online.patience.map(|patience| now + patience));
         self.resend(id, &online.session, online.generation);

@@ -1,12 +1,10 @@
 //! Orders from outside: the library's facade and administrators.
 
-use flux_eventbus::EventKind;
 use flux_session::{SubscriptionOptions, Timestamp};
 use flux_topic::TopicName;
 
 use super::Worker;
 use super::end::End;
-use super::publish::published;
 use crate::effects::Effects;
 use crate::input::Command;
 use crate::session::Attachment;
@@ -15,12 +13,9 @@ impl Worker {
     pub(super) fn command(&mut self, now: Timestamp, command: Command, fx: &mut impl Effects) {
         match command {
             Command::Publish { message, client_id, done } => {
-                if fx.wants(EventKind::Published) {
-                    fx.event(published(client_id, &message));
-                }
                 // It was parsed when the message was made.
                 if let Ok(topic) = TopicName::parse(message.topic()) {
-                    done(self.publish_message(now, topic, &message, fx));
+                    done(self.publish_message(now, topic, &message, client_id.as_ref(), fx));
                 }
             }
             Command::Subscribe { client_id, filter, done } => {

@@ -26,14 +26,14 @@ impl Worker {
         peer: Option<SocketAddr>,
         fx: &mut impl Effects,
     ) {
-        let place = self.broker.half_open.enter_anyway();
-        self.connections.open(now, id, peer, place);
+        self.connections.open(now, id, peer);
         self.set_timer(id, Some(now + self.settings.connect_timeout));
         if self.is_shutting_down {
             self.connections.put(id, Stage::Closing);
             fx.close(id);
         }
-        if self.broker.half_open.taken() > self.settings.limits.half_open {
+        let share = self.settings.limits.half_open.div_ceil(self.settings.workers.get()).max(1);
+        if self.connections.half_open() > share {
             self.close_oldest_half_open(fx);
         }
     }
@@ -44,6 +44,37 @@ impl Worker {
         tell_limit(Limit::HalfOpen, None, self.connections.peer(oldest), fx);
         self.connections.put(oldest, Stage::Closing);
         fx.close(oldest);
+    }
+
+    /// What was sent first does not begin a CONNECT, or no packet at all: nobody would understand an answer.
+    pub(super) fn not_mqtt(
+        &mut self,
+        id: ConnectionId,
+        reason: ReasonCode,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        tell_connect_refused(None, self.connections.peer(id), reason, fx);
+        fx.close(id);
+        Stage::Closing
+    }
+
+    /// The time until CONNECT is over, or that in which somebody should have decided about it.
+    pub(super) fn too_late(&mut self, id: ConnectionId, fx: &mut impl Effects) {
+        let peer = self.connections.peer(id);
+        let candidate = match self.connections.take(id) {
+            Some(Stage::Authenticating(candidate)) => Some(*candidate),
+            Some(Stage::Authorizing(admission)) => Some(admission.candidate),
+            Some(Stage::Fresh | Stage::Online(_) | Stage::Closing) | None => None,
+        };
+        tell_limit(Limit::ConnectTime, candidate.as_ref().map(|it| &it.client_id), peer, fx);
+        match candidate {
+            Some(Candidate { connect, client_id, .. }) => {
+                let refusal = Refusal::of(&connect, ReasonCode::ServerUnavailable);
+                self.refuse(id, &refusal, Some(client_id), fx);
+            }
+            None => fx.close(id),
+        }
+        self.connections.put(id, Stage::Closing);
     }
 
     /// The first packet is a CONNECT: nothing else is let through to here.

@@ -40,7 +40,7 @@ pub(super) struct Connection {
     /// And of those that came of a packet that is not complete.
     pub(super) counted_unread: usize,
     /// Its number among the half-open ones.
-    half_open: Option<(u64, Place)>,
+    half_open: Option<u64>,
     stage: Stage,
 }
 
@@ -119,13 +119,7 @@ impl Connections {
         self.len
     }
 
-    pub(super) fn open(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        peer: Option<SocketAddr>,
-        half_open: Place,
-    ) {
+    pub(super) fn open(&mut self, now: Timestamp, id: ConnectionId, peer: Option<SocketAddr>) {
         self.opened += 1;
         let index = place(id);
         if self.places.len() <= index {
@@ -141,7 +135,7 @@ impl Connections {
                 session: None,
                 counted_unsent: 0,
                 counted_unread: 0,
-                half_open: Some((self.opened, half_open)),
+                half_open: Some(self.opened),
                 stage: Stage::Fresh,
             });
             self.half_open.insert(self.opened, id);
@@ -164,10 +158,15 @@ impl Connections {
         let Some(connection) = self.get(id) else { return };
         connection.stage = stage;
         if !matches!(connection.stage, Stage::Fresh)
-            && let Some((number, _)) = connection.half_open.take()
+            && let Some(number) = connection.half_open.take()
         {
             self.half_open.remove(&number);
         }
+    }
+
+    /// Returns how many have no complete CONNECT.
+    pub(super) fn half_open(&self) -> usize {
+        self.half_open.len()
     }
 
     /// Returns the connection that has been without a complete CONNECT for longest.
@@ -210,7 +209,7 @@ impl Connections {
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
         self.get(id)?;
         let connection = self.places.get_mut(place(id))?.take()?;
-        if let Some((number, _)) = &connection.half_open {
+        if let Some(number) = &connection.half_open {
             self.half_open.remove(number);
         }
         self.len -= 1;

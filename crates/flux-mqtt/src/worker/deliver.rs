@@ -68,6 +68,7 @@ impl Worker {
         // While it waits for its turn, or to be writable, it knows that there is more: nobody need
         // wake it.
         let is_blocked = !has_room && (state.session.has_work() || !state.replays.is_empty());
+        let unsent = unsent + out.len();
         state.dirty = is_blocked || may_replay;
         let dropped = state.session.take_dropped();
         for share in state.take_declined() {
@@ -77,15 +78,14 @@ impl Worker {
         if !out.is_empty() {
             fx.send(id, out);
         }
-        let stalled = if is_blocked { unsent + out.len() } else { 0 };
-        if is_blocked {
+        if !has_room {
             fx.notify_writable(id);
         }
         if may_replay && steps == 0 {
             self.dirty.push(id);
         }
         let (session, generation) = (online.session.clone(), online.generation);
-        self.note_unsent(id, stalled);
+        self.note_unsent(id, if has_room { 0 } else { unsent });
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
         }

@@ -161,6 +161,10 @@ impl Worker {
         end: &End,
         fx: &mut impl Effects,
     ) {
+        self.guard(now, Some(id), fx, |worker, fx| worker.cut_now(now, id, end, fx));
+    }
+
+    fn cut_now(&mut self, now: Timestamp, id: ConnectionId, end: &End, fx: &mut impl Effects) {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Online(online) => self.end(now, id, &online, end, fx),
@@ -204,7 +208,7 @@ impl Worker {
 
     /// The driver says that the network connection is gone.
     pub(super) fn closed(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
-        self.guard(now, Some(id), fx, |worker, fx| worker.cut(now, id, &End::Lost, fx));
+        self.cut(now, id, &End::Lost, fx);
         self.note_unsent(id, 0);
         self.note_unread(id, 0);
         if let Some(timer) = self.connections.close(id).and_then(|connection| connection.timer) {
@@ -326,7 +330,7 @@ impl Worker {
                 let client_id = ended.session.client_id.clone();
                 self.dismiss(now, old, &client_id, &End::Overflow, fx);
             }
-            self.bury(now, ended, fx);
+            self.guard(now, None, fx, |worker, fx| worker.bury(now, ended, fx));
         }
     }
 
@@ -361,10 +365,13 @@ impl Worker {
             connection.stage(), Stage::Online(online) if online.parked.is_some() || online.is_slowed
         );
         let deadline = if is_parked { now } else { connection.heard } + patience;
+        let is_online = matches!(connection.stage(), Stage::Online(_));
         if deadline > now {
             self.set_timer(id, Some(deadline));
-        } else {
+        } else if is_online {
             self.cut(now, id, &End::KeepAlive, fx);
+        } else {
+            self.too_late(id, fx);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Worker {
         self.add(now, size.saturating_mul(offered.max(1)), fx);
     }
 
-    fn add(&mut self, now: Timestamp, bytes: usize, fx: &mut impl Effects) {
+    pub(super) fn add(&mut self, now: Timestamp, bytes: usize, fx: &mut impl Effects) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.memory.added = self.memory.added.saturating_add(bytes);
         if self.memory.added >= LOOK_EVERY.min(self.settings.limits.bytes / 64) {
@@ -113,6 +113,10 @@ impl Worker {
         if self.memory.pressure == Pressure::None || online.is_slowed {
             return;
         }
+        // Behind what it publishes come its acknowledgements, and they free what is held.
+        if online.session.lock().session.in_flight() > 0 {
+            return;
+        }
         online.is_slowed = true;
         fx.pause(id);
         self.memory.slowed.push(id);
@@ -134,22 +138,28 @@ impl Worker {
         }
     }
 
-    /// Deals with bytes that were read and not handled. With a large packet that is not complete yet, a
-    /// connection is slowed as if it had published, and at the limit it ends.
+    /// Deals with bytes that were read and not handled; with `more` there may be whole packets among them.
+    /// Who goes on with a large packet that is not complete is slowed as if it had published, and at the
+    /// limit it ends.
     pub(super) fn hold_back(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
         mut stage: Stage,
-        bytes: usize,
+        unread: usize,
+        more: bool,
         fx: &mut impl Effects,
     ) -> Stage {
-        let added = self.note_unread(id, if bytes < LARGE { 0 } else { bytes });
+        let added = self.note_unread(id, if unread < COUNTED { 0 } else { unread });
         if added == 0 {
             return stage;
         }
         self.add(now, added, fx);
-        if let Stage::Online(online) = &mut stage {
+        if let Stage::Online(online) = &mut stage
+            && online.reads()
+            && !more
+            && unread >= LARGE
+        {
             if self.memory.is_full() {
                 tell_limit(Limit::Bytes, Some(&online.client.client_id), online.client.peer, fx);
                 return self.end(now, id, online, &End::MemoryFull, fx);
@@ -169,10 +179,17 @@ impl Worker {
     }
 
     /// Writes down how many bytes a connection does not take as fast as they come.
-    pub(super) fn note_unsent(&mut self, id: ConnectionId, unsent: usize) {
-        if let Some(connection) = self.connections.get(id) {
-            self.broker.ledger.change(Account::Unsent, &mut connection.counted_unsent, unsent);
-        }
+    pub(super) fn note_unsent(&mut self, id: ConnectionId, unsent: usize) -> usize {
+        let Some(connection) = self.connections.get(id) else { return 0 };
+        let added = unsent.saturating_sub(connection.counted_unsent);
+        self.broker.ledger.change(Account::Unsent, &mut connection.counted_unsent, unsent);
+        added
+    }
+
+    /// How many answers may wait unsent: less while too much is held.
+    pub(super) fn limit_of_answers(&self) -> usize {
+        let (most, least) = (self.settings.unsent_for_answers, self.settings.unsent_for_deliveries);
+        if self.memory.pressure == Pressure::None { most } else { most.min(least) }
     }
 }
 
@@ -182,7 +199,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// After how many bytes at most a worker looks at the sum.
 const LOOK_EVERY: u64 = 64 * 1024;
 
-/// From how many bytes on a packet that is not complete counts.
+/// From how many bytes on what is read and not handled counts.
+const COUNTED: usize = 16 * 1024;
+
+/// From how many bytes on a packet that is not complete is a large one.
 const LARGE: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -147,8 +147,11 @@ impl Worker {
                 ReasonCode::TopicNameInvalid
             };
         }
-        let removes = publish.retain && publish.payload.is_empty();
-        if self.memory.is_full() && !removes {
+        if self.memory.is_full() {
+            let is_told = online.version == Version::V5 && publish.qos > QoS::AtMostOnce;
+            if publish.retain && (publish.payload.is_empty() || !is_told) {
+                self.forget_retained(now, publish.topic);
+            }
             tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
             return ReasonCode::QuotaExceeded;
         }
@@ -190,17 +193,25 @@ impl Worker {
     }
 
     /// Stores a retained message, then offers the message to every session that subscribed.
-    /// `topic` is the message's own.
+    /// `topic` is the message's own; a client that left it, or the process published it as, has that
+    /// identifier.
     pub(super) fn publish_message(
         &mut self,
         now: Timestamp,
         topic: TopicName<'_>,
         message: &Message,
+        client_id: Option<&Arc<str>>,
         fx: &mut impl Effects,
     ) -> PublishOutcome {
-        if self.memory.is_full() && !(message.retain() && message.payload().is_empty()) {
-            tell_dropped(None, message, DropReason::QuotaExceeded, fx);
-            return PublishOutcome { is_full: true, is_refused: true, ..PublishOutcome::default() };
+        if self.memory.is_full() {
+            if message.retain() {
+                self.forget_retained(now, topic);
+            }
+            tell_dropped(client_id, message, DropReason::QuotaExceeded, fx);
+            return PublishOutcome::TURNED_AWAY;
+        }
+        if fx.wants(EventKind::Published) {
+            fx.event(published(client_id.cloned(), message));
         }
         // Before it matches, so that a new subscriber misses nothing.
         if message.retain() && !self.retain(now, topic, message, fx) {
@@ -302,7 +313,7 @@ pub(super) fn is_in_use(online: &Online, packet_id: PacketId) -> bool {
     online.version == Version::V5 && online.session.lock().session.is_receiving(packet_id)
 }
 
-pub(super) fn published(client_id: Option<Arc<str>>, message: &Message) -> Event {
+fn published(client_id: Option<Arc<str>>, message: &Message) -> Event {
     Event::Published {
         client_id,
         topic: message.topic().into(),

@@ -46,7 +46,7 @@ impl Worker {
     /// for by that is of the next.
     pub(super) fn serve_ready(&mut self, now: Timestamp, fx: &mut impl Effects) {
         for (share, member) in mem::take(&mut self.ready) {
-            self.serve(now, &share, member, fx);
+            self.guard(now, None, fx, |worker, fx| worker.serve(now, &share, member, fx));
         }
     }
 

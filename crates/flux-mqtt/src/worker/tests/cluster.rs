@@ -49,6 +49,8 @@ impl Cluster {
         settings: Settings,
         authorizer: Arc<dyn Authorizer>,
     ) -> Self {
+        let workers = workers.try_into().expect("a broker has a worker");
+        let settings = Settings { workers, ..settings };
         let broker = Arc::new(Broker::new(&settings, authorizer));
         let settings = Arc::new(settings);
         let node = |id| Node {
@@ -59,7 +61,7 @@ impl Cluster {
             places: 0,
             stamp: 0,
         };
-        let nodes = (0..workers).map(node).collect();
+        let nodes = (0..workers.get()).map(node).collect();
         Self { now: Timestamp::from_millis(1_000), broker, nodes, asks_who: false }
     }
 

@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use crate::counters::Count;
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::reason::ReasonCode;
 use crate::settings::Settings;
 use crate::wire::Version;
 
@@ -72,7 +73,6 @@ fn the_oldest_half_open_connection_makes_room() {
     assert!(c.is_closed(second), "the oldest");
     assert!(!c.is_closed(third) && !c.is_closed(fourth));
     expect_reached(&mut c, Limit::HalfOpen, None, 1);
-    assert_eq!(c.broker.half_open.taken(), 2);
 }
 
 #[test]
@@ -129,4 +129,51 @@ fn a_connect_has_a_limit_of_its_own() {
     let peer = c.connect(0, "short");
     c.publish(peer, 1, 1, "t", &"x".repeat(200));
     assert_eq!(c.heard(peer), ["PUBACK 1 10"]);
+}
+
+/// Were the newest closed, a few that never say anything would keep everybody out of this worker.
+#[test]
+fn silent_connections_of_one_worker_keep_nobody_out_of_another() {
+    let limits = Limits { half_open: 4, ..Limits::default() };
+    let mut c = Cluster::with(2, Settings { limits, ..Settings::default() }, Arc::new(AllowAll));
+    let silent = [(); 4].map(|()| c.open(0, Version::V5));
+    let honest = c.open(1, Version::V5);
+    let are_closed = silent.map(|peer| c.is_closed(peer));
+    assert_eq!((are_closed, c.is_closed(honest)), ([true, true, false, false], false));
+}
+
+#[test]
+fn whoever_is_closed_before_it_is_in_is_counted_and_told() {
+    let mut c = cluster(Limits::default());
+    let refused = |c: &mut Cluster, code: ReasonCode| {
+        let counts = std::mem::take(&mut c.nodes[0].fx.counts);
+        assert_eq!(counts, [Count::ConnectRefused(code)]);
+        let told = Event::ConnectRefused { client_id: None, peer: None, code: code.as_u8() };
+        assert_eq!(c.events(), [told]);
+    };
+    for (bytes, code) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], ReasonCode::ProtocolError),
+        (&[0x10, 0xFF, 0xFF, 0xFF, 0xFF], ReasonCode::MalformedPacket),
+    ] {
+        let peer = c.open(0, Version::V5);
+        c.send(peer, bytes);
+        assert!(c.is_closed(peer));
+        refused(&mut c, code);
+    }
+    let slow = c.open(0, Version::V5);
+    c.sleep(10_000);
+    assert!(c.is_closed(slow));
+    expect_reached(&mut c, Limit::ConnectTime, None, 1);
+}
+
+#[test]
+fn a_client_that_nobody_decides_about_is_told_that_the_server_is_unavailable() {
+    let mut c = cluster(Limits::default());
+    c.asks_who = true;
+    let peer = c.dial(0, client::connect("a"));
+    c.sleep(10_000);
+    assert_eq!(c.heard(peer), ["CONNACK 88"]);
+    assert!(c.is_closed(peer));
+    expect_reached(&mut c, Limit::ConnectTime, Some("a"), 1);
+    assert_eq!(c.broker.pending_connects.taken(), 0);
 }

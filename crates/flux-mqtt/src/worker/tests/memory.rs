@@ -211,3 +211,131 @@ fn each_place_is_in_the_ledger_and_empty_in_the_end() {
     c.settle();
     assert_eq!(c.broker.holdings().total(), 0);
 }
+
+/// A PUBLISH of MQTT 5.0 with a long user property, no payload, and RETAIN.
+fn bloated_removal(id: u16, topic: &str, extra: usize) -> Vec<u8> {
+    let mut user = vec![0x26, 0, 1, b'k'];
+    user.extend(u16::try_from(extra).unwrap().to_be_bytes());
+    user.extend(vec![b'v'; extra]);
+    let mut len = Vec::new();
+    let mut rest = user.len();
+    loop {
+        let byte = u8::try_from(rest & 0x7F).unwrap();
+        rest >>= 7;
+        len.push(if rest > 0 { byte | 0x80 } else { byte });
+        if rest == 0 {
+            break;
+        }
+    }
+    let name = [&u16::try_from(topic.len()).unwrap().to_be_bytes()[..], topic.as_bytes()].concat();
+    client::packet(0x33, &[&name, &id.to_be_bytes(), &len, &user])
+}
+
+#[test]
+fn what_empties_a_retained_topic_adds_nothing_at_the_limit() {
+    const LIMIT: u64 = 64 * 1024;
+    let mut c = cluster(Limits { bytes: LIMIT, ..Limits::default() });
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let peer = c.connect(0, "a");
+    for number in 1..=20 {
+        c.send(peer, &bloated_removal(number, "t", 60_000));
+        c.sleep(100);
+    }
+    let total = c.broker.holdings().total();
+    assert!(total < 2 * LIMIT, "{} times the limit is held", total / LIMIT);
+}
+
+#[test]
+fn answers_that_nobody_reads_are_in_the_ledger() {
+    let mut c = cluster(Limits { bytes: 1024 * 1024, ..Limits::default() });
+    let mut held = 0;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let peers = names.map(|name| c.connect(0, name));
+    for peer in peers {
+        c.socket(peer).stalled = Some(0);
+        for _ in 0..40 {
+            c.send(peer, &PINGREQ.repeat(10_000));
+        }
+        let unsent = c.socket(peer).stalled.unwrap();
+        assert!(unsent > 60_000, "{unsent}");
+        held += unsent;
+    }
+    assert_eq!(c.broker.holdings().unsent, held as u64);
+    assert!(held < 2 * 1024 * 1024, "{held} bytes wait");
+    // Once they are read, all of it is out again.
+    for peer in peers {
+        c.socket(peer).stalled = None;
+    }
+    c.settle();
+    assert_eq!(c.broker.holdings().total(), 0);
+}
+
+/// Fills the broker with messages of 1,000 bytes for a client that is away.
+fn fill(c: &mut Cluster, topic: &str) -> client::Peer {
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, topic, 1);
+    c.lose(reader);
+    let peer = c.connect(0, "filler");
+    for number in 1.. {
+        c.publish(peer, 1, number, topic, &"x".repeat(1_000));
+        c.sleep(100);
+        if c.heard(peer).iter().any(|line| line.ends_with("97")) {
+            break;
+        }
+    }
+    peer
+}
+
+/// A client that publishes an answer before each acknowledgement.
+#[test]
+fn who_makes_room_is_not_slowed() {
+    let mut c = cluster(Limits { bytes: 256 * 1024, ..Limits::default() });
+    fill(&mut c, "request");
+    let reader = c.dial(0, client::connect("reader"));
+    // Less than the tenth of a second in which anybody else could publish twice.
+    for _ in 0..90 {
+        let heard = c.heard(reader);
+        let id = |line: &str| line.split(" q1 #").nth(1)?.split(' ').next()?.parse().ok();
+        for id in heard.iter().filter_map(|line| id(line)) {
+            let answer = client::publish(reader.version, 0, 0, "answer", "y");
+            c.send(reader, &[&answer[..], &ack(0x40, id)].concat());
+        }
+        c.sleep(1);
+    }
+    assert_eq!(c.broker.holdings().total(), 0);
+}
+
+#[test]
+fn a_will_that_is_turned_away_is_not_told_as_sent() {
+    let mut c = small_memory();
+    let will = c.dial(0, client::connect_with_will("w", "will", "x", None));
+    fill(&mut c, "t");
+    c.events();
+    c.lose(will);
+    let events = c.events();
+    let (client_id, topic) = (Some("w".into()), "will".into());
+    let dropped = Event::Dropped { client_id, topic, reason: DropReason::QuotaExceeded };
+    assert!(events.contains(&dropped), "{events:?}");
+    let told = events.iter().any(|e| matches!(e, Event::WillSent { .. } | Event::Published { .. }));
+    assert!(!told, "{events:?}");
+}
+
+/// A publisher that cannot be told leaves no older message behind, one that can keeps it.
+#[test]
+fn a_message_that_is_not_retained_at_the_limit_leaves_no_older_one_unless_that_is_told() {
+    for (qos, expected) in [(0, &[][..]), (1, &["state=open retain"][..])] {
+        let mut c = small_memory();
+        let early = c.connect(0, "early");
+        c.send(early, &client::publish(early.version, 1, 0, "state", "open"));
+        let peer = fill(&mut c, "t");
+        c.sleep(100);
+        c.send(peer, &client::publish(peer.version, 1 | qos << 1, 1, "state", "closed"));
+        c.sleep(100);
+        let late = c.connect(0, "late");
+        c.send(late, &client::subscribe(late.version, 1, &[("state", 0)]));
+        let heard = c.heard(late);
+        assert_eq!(heard[1..], *expected, "QoS {qos}");
+    }
+}

@@ -9,7 +9,7 @@ use super::client::{self, PINGREQ};
 use super::cluster::Cluster;
 use super::rights::name;
 use crate::counters::Count;
-use crate::input::Input;
+use crate::input::{Command, Input};
 use crate::settings::Settings;
 
 /// Panics when somebody wants to do this.
@@ -91,4 +91,26 @@ fn before_a_client_is_in() {
     assert_eq!(c.heard(d), ["CONNACK 88"]);
     assert!(c.is_closed(d));
     assert_eq!(c.broker.pending_connects.taken(), 0);
+}
+
+#[test]
+fn over_the_connection_that_is_taken_over() {
+    let mut c = Cluster::new(1);
+    let old = c.connect(0, "a");
+    c.socket(old).is_trapped = true;
+    let new = c.dial(0, client::connect("a"));
+    assert_eq!(c.heard(new), ["CONNACK 00 present"]);
+    assert!(c.is_closed(old));
+    c.send(new, &PINGREQ);
+    assert_eq!(c.heard(new), ["PINGRESP"]);
+}
+
+#[test]
+fn while_everybody_is_told_goodbye() {
+    let mut c = Cluster::new(1);
+    let peers = ["a", "b", "c"].map(|name| c.connect(0, name));
+    c.socket(peers[0]).is_trapped = true;
+    c.command(0, Command::Shutdown);
+    assert!(peers.iter().all(|peer| c.is_closed(*peer)));
+    assert_eq!(c.heard(peers[2]), ["DISCONNECT 8b"]);
 }
