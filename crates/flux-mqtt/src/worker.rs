@@ -7,6 +7,8 @@
 
 mod ack;
 mod admit;
+mod authorize;
+mod backpressure;
 mod command;
 mod connect;
 mod connection;
@@ -25,7 +27,6 @@ mod timers;
 
 use std::sync::Arc;
 
-use flux_auth::{Access, AccessRequest, Verdict};
 use flux_eventbus::Limit;
 use flux_session::Timestamp;
 
@@ -370,47 +371,6 @@ impl Worker {
         }
     }
 
-    /// Stops reading from a client that does not read its answers.
-    fn choke(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        mut stage: Stage,
-        fx: &mut impl Effects,
-    ) -> Stage {
-        let limit = self.limit_of_answers();
-        if let Stage::Online(online) = &mut stage
-            && !online.is_choked
-            && let Some(unsent) = fx.unsent(id)
-            && unsent > self.settings.unsent_for_deliveries.min(limit)
-        {
-            let added = self.note_unsent(id, unsent);
-            fx.notify_writable(id);
-            self.add(now, added, fx);
-            if unsent <= limit {
-                return stage;
-            }
-            online.is_choked = true;
-            let client_id = &online.client.client_id;
-            tell_limit(Limit::UnsentAnswers, Some(client_id), online.client.peer, fx);
-            fx.pause(id);
-        }
-        stage
-    }
-
-    fn writable(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
-        self.note_unsent(id, 0);
-        if let Some(online) = self.connections.online(id)
-            && online.is_choked
-        {
-            online.is_choked = false;
-            if online.reads() {
-                fx.resume(id);
-            }
-        }
-        self.drain(now, id, fx);
-    }
-
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {
         match letter {
             Letter::Wake(connection) => self.dirty.push(connection),
@@ -443,75 +403,6 @@ impl Worker {
         }
         self.read_slowed(now, fx);
         self.broker.remove_expired(now);
-    }
-
-    /// Decides a list of accesses, or asks and returns `None`: then the answer comes as
-    /// [`Input::Authorized`] and the same frame is handled again with it.
-    fn decide<'a>(
-        &self,
-        id: ConnectionId,
-        online: &mut Online,
-        accesses: impl Iterator<Item = Access<'a>> + Clone,
-        frame: &Frame<'_>,
-        fx: &mut impl Effects,
-    ) -> Option<Vec<Verdict>> {
-        if let Some(verdicts) = online.verdicts.take() {
-            return Some(Verdict::one_for_each(accesses.count(), verdicts));
-        }
-        let authorizer = &self.broker.authorizer;
-        let decisions =
-            accesses.clone().map(|access| authorizer.decide(&online.client, access).verdict());
-        let verdicts = decisions.collect::<Option<Vec<_>>>();
-        if verdicts.is_none() {
-            online.parked = Some(frame.bytes.to_vec());
-            fx.pause(id);
-            fx.authorize(id, online.client.clone(), accesses.map(AccessRequest::from).collect());
-        }
-        verdicts
-    }
-
-    /// The authorizer answered: a connection waits with a parked frame, or to be admitted.
-    fn authorized(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        verdicts: Vec<Verdict>,
-        fx: &mut impl Effects,
-    ) {
-        let Some(stage) = self.connections.take(id) else { return };
-        let stage = match stage {
-            Stage::Authorizing(admission) => self.admit(now, id, *admission, &verdicts, fx),
-            Stage::Online(mut online) => match online.parked.take() {
-                Some(bytes) => {
-                    online.verdicts = Some(verdicts);
-                    if online.reads() {
-                        fx.resume(id);
-                    }
-                    self.parked(now, id, Stage::Online(online), &bytes, fx)
-                }
-                None => Stage::Online(online),
-            },
-            other @ (Stage::Fresh | Stage::Authenticating(_) | Stage::Closing) => other,
-        };
-        self.send_answers(id, fx);
-        self.connections.put(id, stage);
-    }
-
-    fn parked(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        stage: Stage,
-        bytes: &[u8],
-        fx: &mut impl Effects,
-    ) -> Stage {
-        let session = stage.session();
-        let _reading = session.as_ref().map(|session| session.read());
-        match wire::split(bytes, u32::MAX, stage.version()) {
-            Ok(Some(frame)) => self.frame(now, id, stage, &frame, fx),
-            Ok(None) => stage,
-            Err(error) => self.unreadable(now, id, stage, error, fx),
-        }
     }
 }
 

@@ -10,11 +10,9 @@ use flux_eventbus::Limit;
 use flux_session::{Message as _, QUEUED_OVERHEAD, Timestamp};
 
 use super::Worker;
-use super::connection::{Online, Stage};
-use super::end::End;
+use super::connection::Online;
 use super::tell::tell_limit;
 use crate::effects::Effects;
-use crate::ledger::Account;
 use crate::message::Message;
 use crate::names::ConnectionId;
 
@@ -62,6 +60,10 @@ impl Memory {
         matches!(self.pressure, Pressure::Full)
     }
 
+    pub(super) const fn is_under_pressure(&self) -> bool {
+        !matches!(self.pressure, Pressure::None)
+    }
+
     pub(super) const fn deadline(&self) -> Option<Timestamp> {
         self.pause_ends
     }
@@ -95,14 +97,14 @@ impl Worker {
         let held = self.broker.holdings().total();
         self.memory.added = 0;
         self.memory.pressure = before.next(held, self.settings.limits.bytes);
-        if before == Pressure::None && self.memory.pressure != Pressure::None {
+        if before == Pressure::None && self.memory.is_under_pressure() {
             tracing::warn!(
                 held,
                 "the broker holds nearly as much as it may, publishers are slowed"
             );
             tell_limit(Limit::Bytes, None, None, fx);
         }
-        if self.memory.pressure != Pressure::None {
+        if self.memory.is_under_pressure() {
             self.memory.is_moment_new |= self.memory.pause_ends.is_none();
             self.memory.pause_ends.get_or_insert(now + PAUSE);
         }
@@ -110,7 +112,7 @@ impl Worker {
 
     /// Reads no more from a connection that has just published, for a while, if too much is held.
     pub(super) fn slow(&mut self, id: ConnectionId, online: &mut Online, fx: &mut impl Effects) {
-        if self.memory.pressure == Pressure::None || online.is_slowed {
+        if !self.memory.is_under_pressure() || online.is_slowed {
             return;
         }
         // Behind what it publishes come its acknowledgements, and they free what is held.
@@ -137,60 +139,6 @@ impl Worker {
             }
         }
     }
-
-    /// Deals with bytes that were read and not handled; with `more` there may be whole packets among them.
-    /// Who goes on with a large packet that is not complete is slowed as if it had published, and at the
-    /// limit it ends.
-    pub(super) fn hold_back(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        mut stage: Stage,
-        unread: usize,
-        more: bool,
-        fx: &mut impl Effects,
-    ) -> Stage {
-        let added = self.note_unread(id, if unread < COUNTED { 0 } else { unread });
-        if added == 0 {
-            return stage;
-        }
-        self.add(now, added, fx);
-        if let Stage::Online(online) = &mut stage
-            && online.reads()
-            && !more
-            && unread >= LARGE
-        {
-            if self.memory.is_full() {
-                tell_limit(Limit::Bytes, Some(&online.client.client_id), online.client.peer, fx);
-                return self.end(now, id, online, &End::MemoryFull, fx);
-            }
-            self.slow(id, online, fx);
-        }
-        stage
-    }
-
-    /// Writes down how many bytes of a connection are held back, and returns by how many there are
-    /// more.
-    pub(super) fn note_unread(&mut self, id: ConnectionId, unread: usize) -> usize {
-        let Some(connection) = self.connections.get(id) else { return 0 };
-        let added = unread.saturating_sub(connection.counted_unread);
-        self.broker.ledger.change(Account::Unread, &mut connection.counted_unread, unread);
-        added
-    }
-
-    /// Writes down how many bytes a connection does not take as fast as they come.
-    pub(super) fn note_unsent(&mut self, id: ConnectionId, unsent: usize) -> usize {
-        let Some(connection) = self.connections.get(id) else { return 0 };
-        let added = unsent.saturating_sub(connection.counted_unsent);
-        self.broker.ledger.change(Account::Unsent, &mut connection.counted_unsent, unsent);
-        added
-    }
-
-    /// How many answers may wait unsent: less while too much is held.
-    pub(super) fn limit_of_answers(&self) -> usize {
-        let (most, least) = (self.settings.unsent_for_answers, self.settings.unsent_for_deliveries);
-        if self.memory.pressure == Pressure::None { most } else { most.min(least) }
-    }
 }
 
 /// How long a publisher is not read.
@@ -198,12 +146,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// After how many bytes at most a worker looks at the sum.
 const LOOK_EVERY: u64 = 64 * 1024;
-
-/// From how many bytes on what is read and not handled counts.
-const COUNTED: usize = 16 * 1024;
-
-/// From how many bytes on a packet that is not complete is a large one.
-const LARGE: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
