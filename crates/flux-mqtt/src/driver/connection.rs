@@ -122,10 +122,13 @@ fn receive<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId) -> Progress {
     let Some(bytes) = &mut bytes else { return Progress::NeedsMore };
     let received = shell.receive(id, bytes);
     bytes.advance_to(received.consumed);
-    let rest = std::mem::replace(bytes, BytesMut::with_capacity(0));
-    if rest.is_empty() {
-        io.cfg().read_buf().release(rest);
-    } else {
+    let mut rest = std::mem::replace(bytes, BytesMut::with_capacity(0));
+    if rest.len() < rest.capacity() / 4 {
+        // Half a packet may wait for long: it keeps no more than it needs.
+        let few = BytesMut::copy_from_slice(&rest);
+        io.cfg().read_buf().release(std::mem::replace(&mut rest, few));
+    }
+    if !rest.is_empty() {
         // Nothing was read meanwhile: reading is a task of this thread.
         io.with_read_buf(|buffer| {
             let pooled = std::mem::replace(buffer, rest);

@@ -117,7 +117,13 @@ fn io_config(settings: &Settings) -> SharedCfg {
     let drain = Seconds::checked_new(
         usize::try_from(settings.drain_timeout.as_secs()).unwrap_or(usize::MAX),
     );
-    let config =
-        IoConfig::new().set_write_buf(unsent, unsent.min(1024), 16).set_disconnect_timeout(drain);
+    let config = IoConfig::new()
+        .set_read_buf(READ_BUFFER, 1024, 16)
+        .set_write_buf(unsent, unsent.min(1024), 16)
+        .set_disconnect_timeout(drain);
     SharedCfg::new("flux").add(config).into()
 }
+
+/// What is read at once from a connection that has so much: large messages cost a call to the system
+/// for each part. Buffers are of the worker, and lent for one read.
+const READ_BUFFER: usize = 64 * 1024;

@@ -1,11 +1,11 @@
-//! What does not grow the broker: a flood, which it reads no faster than it handles it, and packets that it
-//! refuses by their length.
+//! What does not grow the broker: a flood, which it reads no faster than it handles it, packets that it
+//! refuses by their length, and half a packet.
 
 use std::fs;
 
 use super::child::Program;
 use crate::support::Version::V311;
-use crate::support::{Client, Connect};
+use crate::support::{Client, Connect, PINGREQ, PINGRESP};
 
 /// A PUBLISH of QoS 0 to nobody: nothing is answered, so nothing else holds the client up.
 const PUBLISH: &[u8] = &[0x30, 3, 0, 1, b'a'];
@@ -46,6 +46,28 @@ fn a_packet_refused_by_its_length_is_not_read() {
     }
     let grown = peak(&program) - before;
     assert!(grown < 2048, "the broker grew by {grown} KiB");
+}
+
+/// A connection that has sent half a packet costs little more than one that has sent nothing.
+#[test]
+fn half_a_packet_keeps_no_whole_buffer() {
+    let program = Program::start(&["--port", "0", "--workers", "1"]);
+    let mut clients: Vec<_> = (0..500)
+        .map(|number| {
+            let mut client = Client::open(program.addresses[0], V311);
+            client.send(&Connect::new(V311, &number.to_string()).bytes());
+            client.expect_connack();
+            client
+        })
+        .collect();
+    let before = peak(&program);
+    for client in &mut clients {
+        // Behind a whole packet, whose answer says that both were read.
+        client.send(&[&PINGREQ[..], &[0x30]].concat());
+        client.expect(&PINGRESP);
+    }
+    let grown = peak(&program) - before;
+    assert!(grown < 500, "half a packet each made the broker grow by {grown} KiB");
 }
 
 /// The most memory that the program ever had resident, in KiB.
