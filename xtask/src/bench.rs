@@ -20,6 +20,7 @@ use self::table::{Measurement, Table};
 use crate::background::Background;
 use crate::load::{self, Outcome, Scenario};
 use crate::repository::{self, Profile};
+use crate::stress::footprint::Footprint;
 
 /// How much to measure, and what beside our broker.
 #[derive(Debug, clap::Args)]
@@ -36,9 +37,28 @@ pub(crate) struct Options {
     /// One more broker: its command line with `{port}`, optionally after NAME=; may be repeated
     #[arg(long = "broker", value_name = "COMMAND")]
     brokers: Vec<String>,
+    /// A scenario to measure; may be repeated. Without it: the usual ones
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<Scenario>,
+    /// Measure every scenario
+    #[arg(long, conflicts_with = "scenarios")]
+    all: bool,
+    /// Speak MQTT 5.0 instead of 3.1.1
+    #[arg(long)]
+    v5: bool,
     /// Measure only the brokers given with --broker
     #[arg(long, requires = "brokers")]
     only_given: bool,
+}
+
+impl Options {
+    fn scenarios(&self) -> Result<Vec<Scenario>> {
+        match &self.scenarios[..] {
+            [] if self.all => Ok(Scenario::ALL.to_vec()),
+            [] => Scenario::USUAL.iter().map(|name| name.parse()).collect(),
+            named => Ok(named.to_vec()),
+        }
+    }
 }
 
 /// Measures every broker and prints one table.
@@ -63,13 +83,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let mut table = Table::default();
     for round in 1..=options.rounds {
-        for scenario in Scenario::ALL {
+        for scenario in options.scenarios()? {
             for contender in &contenders {
                 let measurement = measure(contender, scenario, options, &binaries)
-                    .with_context(|| format!("{} with {}", scenario.name(), contender.name()))?;
+                    .with_context(|| format!("{} with {}", scenario.name, contender.name()))?;
                 println!(
-                    "    round {round} {:<7} {:<14} {measurement}",
-                    scenario.name(),
+                    "    round {round} {:<15} {:<14} {measurement}",
+                    scenario.name,
                     contender.name()
                 );
                 table.add(scenario, contender.name(), measurement);
@@ -104,10 +124,11 @@ fn measure(
         .wait_for(DEADLINE, |lines| lines.iter().find_map(|line| Outcome::parse(line)))
         .ok_or_else(|| anyhow!("the load did not end: {}", load.text()))?;
     let broker_after = processor::time_of(broker.id())?;
+    let memory = Footprint::of(broker.id())?.peak_kib();
     // The load may have ended already; how busy it was is then unknown.
     let load_after = processor::time_of(load.id()).ok();
     let load_time = load_before.ok().zip(load_after).map(|(before, after)| after - before);
-    Ok(Measurement { outcome, broker_time: broker_after - broker_before?, load_time })
+    Ok(Measurement { outcome, broker_time: broker_after - broker_before?, load_time, memory })
 }
 
 fn start_load(
@@ -118,9 +139,12 @@ fn start_load(
 ) -> Result<Background> {
     let mut command = Command::new(binaries.join("xtask"));
     command
-        .args(["load", "--addr", &address.to_string(), "--scenario", scenario.name()])
+        .args(["load", "--addr", &address.to_string(), "--scenario", scenario.name])
         .args(["--messages", &options.messages.to_string()])
         .args(["--seconds", &options.seconds.to_string()]);
+    if options.v5 {
+        command.arg("--v5");
+    }
     Background::start(processor::pinned(&command, processor::LOAD_CORE).stdin(Stdio::piped()))
 }
 

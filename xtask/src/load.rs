@@ -2,20 +2,25 @@
 //! own, pinned to its own core.
 //!
 //! It is made to cost less than any broker: packets are encoded once, many are written at a time,
-//! and what comes back is counted by its fixed headers alone.
+//! and of what comes back only the stamp is read that says which message it is.
 
-mod engine;
+mod flow;
 mod frames;
 pub(crate) mod packets;
+mod peer;
+mod publisher;
 mod scenario;
+mod subscriber;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use hdrhistogram::Histogram;
 
-use self::engine::Engine;
+use self::flow::Flow;
+use self::packets::Version;
 use crate::clock::Stopwatch;
 
 pub(crate) use self::scenario::Scenario;
@@ -33,26 +38,52 @@ pub(crate) struct Options {
     /// Go on with as many again until this time is over
     #[arg(long)]
     seconds: u64,
+    /// Speak MQTT 5.0
+    #[arg(long)]
+    v5: bool,
 }
 
 /// What came of it, as one line on standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) expected: u64,
     pub(crate) delivered: u64,
     pub(crate) microseconds: u64,
+    pub(crate) latency: Latency,
+}
+
+/// How long messages took from when they were due, in microseconds; all zero without a rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Latency {
+    pub(crate) half: u64,
+    pub(crate) of_100: u64,
+    pub(crate) of_1000: u64,
+}
+
+impl Latency {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile) / 1000;
+        Self { half: at(0.5), of_100: at(0.99), of_1000: at(0.999) }
+    }
 }
 
 impl Outcome {
     fn line(self) -> String {
-        format!("{OUTCOME} {} {} {}", self.expected, self.delivered, self.microseconds)
+        let Self { expected, delivered, microseconds, latency } = self;
+        let Latency { half, of_100, of_1000 } = latency;
+        format!("{OUTCOME} {expected} {delivered} {microseconds} {half} {of_100} {of_1000}")
     }
 
     /// Reads the line of a load process.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut numbers = line.strip_prefix(OUTCOME)?.split_whitespace().map(str::parse);
         let mut next = || numbers.next()?.ok();
-        Some(Self { expected: next()?, delivered: next()?, microseconds: next()? })
+        Some(Self {
+            expected: next()?,
+            delivered: next()?,
+            microseconds: next()?,
+            latency: Latency { half: next()?, of_100: next()?, of_1000: next()? },
+        })
     }
 }
 
@@ -60,31 +91,36 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// When the broker cannot be reached, breaks off or changes what it forwards; lost messages are counted, not an error.
+/// When the broker cannot be reached, breaks off, changes what it forwards or sends it twice; lost messages
+/// are counted, not an error.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut engine = Engine::connect(options.addr, options.scenario)?;
-    engine.run(WARM_UP)?;
+    let scenario = options.scenario;
+    let version = if options.v5 { Version::V5 } else { Version::V311 };
+    let mut flow = Flow::connect(options.addr, version, scenario)?;
+    flow.run(WARM_UP)?;
+    drop(flow.take_latency());
     println!("{READY}");
     std::io::stdout().flush().context("cannot say that the load is ready")?;
     std::io::stdin().read_line(&mut String::new()).context("cannot wait for the start")?;
 
-    let per_publisher = (options.messages / options.scenario.subscribers()).max(1);
-    let before = engine.delivered();
+    let copies = scenario.copies() * scenario.publishers() as u64;
+    let each = scenario.each(options.messages, options.seconds);
+    let before = flow.delivered();
     let mut expected = 0;
     let watch = Stopwatch::start();
     loop {
-        engine.run(per_publisher)?;
-        expected += per_publisher * options.scenario.subscribers();
+        flow.run(each)?;
+        expected += each * copies;
         // A loss does not heal: going on would only wait once more.
-        let is_lossy = engine.delivered() - before < expected;
+        let is_lossy = flow.delivered() - before < expected;
         if is_lossy || watch.elapsed() >= Duration::from_secs(options.seconds) {
             break;
         }
     }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    engine.verify()?;
-    let delivered = engine.delivered() - before;
-    println!("{}", Outcome { expected, delivered, microseconds }.line());
+    let delivered = flow.delivered() - before;
+    let latency = Latency::of(&flow.take_latency());
+    println!("{}", Outcome { expected, delivered, microseconds, latency }.line());
     Ok(())
 }
 
@@ -92,7 +128,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) const READY: &str = "ready";
 const OUTCOME: &str = "outcome";
 /// Messages of each publisher before the measurement, so that caches and buffers have their size.
-const WARM_UP: u64 = 500;
+const WARM_UP: u64 = 100;
 
 #[cfg(test)]
 mod tests {
@@ -100,9 +136,10 @@ mod tests {
 
     #[test]
     fn an_outcome_is_read_as_written() {
-        let outcome = Outcome { expected: 10, delivered: 9, microseconds: 1234 };
+        let latency = Latency { half: 1, of_100: 2, of_1000: 3 };
+        let outcome = Outcome { expected: 10, delivered: 9, microseconds: 1234, latency };
         assert_eq!(Outcome::parse(&outcome.line()), Some(outcome));
         assert_eq!(Outcome::parse("ready"), None);
-        assert_eq!(Outcome::parse("outcome 1 2"), None);
+        assert_eq!(Outcome::parse("outcome 1 2 3 4 5"), None);
     }
 }

@@ -5,7 +5,7 @@
 //! by itself. Times are reported, not judged.
 
 mod crowd;
-mod footprint;
+pub(crate) mod footprint;
 mod packets;
 mod probe;
 mod scenario;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::load::{Outcome, Scenario};
+use crate::load::{Latency, Outcome, Scenario};
 
 /// One round of one scenario with one broker.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Measurement {
     pub(super) broker_time: Duration,
     /// How long the load was busy, where it was still there to ask.
     pub(super) load_time: Option<Duration>,
+    /// The most memory that the broker had, in KiB.
+    pub(super) memory: u64,
 }
 
 impl Measurement {
@@ -82,32 +84,52 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<9} {:<14} {:>11} {:>15} {:>12} {:>6} {:>7}",
-            "scenario", "broker", "us/delivery", "(least - most)", "messages/s", "lost", "ratio"
+            "{:<15} {:<14} {:>11} {:>15} {:>12} {:>20} {:>7} {:>6} {:>7}",
+            "scenario",
+            "broker",
+            "us/delivery",
+            "(least - most)",
+            "messages/s",
+            "p50/p99/p99.9 us",
+            "MiB",
+            "lost",
+            "ratio"
         )?;
         for row in &self.0 {
-            let costs = sorted(row.rounds.iter().map(Measurement::cost));
-            let rates = sorted(row.rounds.iter().map(Measurement::rate));
             let first = self.0.iter().find(|other| other.scenario == row.scenario).unwrap_or(row);
             let base = median(&sorted(first.rounds.iter().map(Measurement::cost)));
-            let spread = format!(
-                "({:.2} - {:.2})",
-                costs.first().copied().unwrap_or_default(),
-                costs.last().copied().unwrap_or_default()
-            );
-            writeln!(
-                f,
-                "{:<9} {:<14} {:>11.2} {:>15} {:>12.0} {:>6} {:>7.2}",
-                row.scenario.name(),
-                row.broker,
-                median(&costs),
-                spread,
-                median(&rates),
-                row.rounds.iter().map(Measurement::lost).sum::<u64>(),
-                median(&costs) / base
-            )?;
+            row.write(f, base)?;
         }
         Ok(())
+    }
+}
+
+impl Row {
+    fn write(&self, f: &mut fmt::Formatter<'_>, base: f64) -> fmt::Result {
+        let costs = sorted(self.rounds.iter().map(Measurement::cost));
+        let rates = sorted(self.rounds.iter().map(Measurement::rate));
+        let [least, most] =
+            [costs.first(), costs.last()].map(|cost| cost.copied().unwrap_or_default());
+        let latency = |of: fn(Latency) -> u64| {
+            let rounds = self.rounds.iter().map(|round| float(of(round.outcome.latency)));
+            format!("{:.0}", median(&sorted(rounds)))
+        };
+        let quantiles = [latency(|l| l.half), latency(|l| l.of_100), latency(|l| l.of_1000)];
+        let has_latency =
+            self.rounds.iter().any(|round| round.outcome.latency != Latency::default());
+        writeln!(
+            f,
+            "{:<15} {:<14} {:>11.2} {:>15} {:>12.0} {:>20} {:>7} {:>6} {:>7.2}",
+            self.scenario.name,
+            self.broker,
+            median(&costs),
+            format!("({least:.2} - {most:.2})"),
+            median(&rates),
+            if has_latency { quantiles.join(" / ") } else { "-".to_owned() },
+            self.rounds.iter().map(|round| round.memory / 1024).max().unwrap_or_default(),
+            self.rounds.iter().map(Measurement::lost).sum::<u64>(),
+            median(&costs) / base
+        )
     }
 }
 
@@ -133,11 +155,21 @@ fn float(count: u64) -> f64 {
 mod tests {
     use super::*;
 
+    fn scenario(name: &str) -> Scenario {
+        name.parse().unwrap()
+    }
+
     fn round(delivered: u64, milliseconds: u64) -> Measurement {
         Measurement {
-            outcome: Outcome { expected: 1000, delivered, microseconds: 10_000 },
+            outcome: Outcome {
+                expected: 1000,
+                delivered,
+                microseconds: 10_000,
+                ..Outcome::default()
+            },
             broker_time: Duration::from_millis(milliseconds),
             load_time: None,
+            memory: 5120,
         }
     }
 
@@ -152,8 +184,8 @@ mod tests {
     fn brokers_are_compared_with_the_first() {
         let mut table = Table::default();
         for cost in [4, 5, 90] {
-            table.add(Scenario::Pairs, "ours", round(1000, cost));
-            table.add(Scenario::Pairs, "other", round(1000, 2 * cost));
+            table.add(scenario("pairs"), "ours", round(1000, cost));
+            table.add(scenario("pairs"), "other", round(1000, 2 * cost));
         }
         let text = table.to_string();
         let other = text.lines().find(|line| line.contains("other")).unwrap();
@@ -164,7 +196,7 @@ mod tests {
     #[test]
     fn what_never_arrived_is_lost() {
         let mut table = Table::default();
-        table.add(Scenario::Fanout, "ours", round(990, 1));
+        table.add(scenario("fanout"), "ours", round(990, 1));
         assert_eq!(table.lost(), 10);
         assert!(round(990, 1).to_string().ends_with("10 LOST"));
     }

@@ -1,6 +1,55 @@
-//! The few MQTT 3.1.1 packets that a load needs, encoded.
+//! The few MQTT packets that a load needs, encoded.
 
-/// Returns CONNECT with a clean session and no keep alive.
+/// Which protocol version the load speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V311,
+    V5,
+}
+
+impl Version {
+    /// Returns CONNECT with a clean session and no keep alive.
+    pub(super) fn connect(self, client_id: &str) -> Vec<u8> {
+        match self {
+            Self::V311 => connect(client_id),
+            Self::V5 => {
+                let mut body = string("MQTT");
+                // Receive Maximum is as large as it can be without a property.
+                body.extend([5, 0b10, 0, 0, 0]);
+                body.extend(string(client_id));
+                packet(0x10, &body)
+            }
+        }
+    }
+
+    /// Returns SUBSCRIBE to one filter.
+    pub(super) fn subscribe(self, filter: &str, qos: u8) -> Vec<u8> {
+        let mut body = vec![0, 1];
+        self.no_properties(&mut body);
+        body.extend(string(filter));
+        body.push(qos);
+        packet(0x82, &body)
+    }
+
+    /// Returns PUBLISH; the packet identifier, if any, is [`Self::id_at`] bytes behind the first.
+    pub(super) fn publish(self, topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
+        let mut body = string(topic);
+        if qos > 0 {
+            body.extend([0, 0]);
+        }
+        self.no_properties(&mut body);
+        body.extend(payload);
+        packet(0x30 | qos << 1, &body)
+    }
+
+    fn no_properties(self, body: &mut Vec<u8>) {
+        if self == Self::V5 {
+            body.push(0);
+        }
+    }
+}
+
+/// Returns CONNECT of MQTT 3.1.1 with a clean session and no keep alive.
 pub(crate) fn connect(client_id: &str) -> Vec<u8> {
     let mut body = string("MQTT");
     body.extend([4, 0b10, 0, 0]);
@@ -8,25 +57,60 @@ pub(crate) fn connect(client_id: &str) -> Vec<u8> {
     packet(0x10, &body)
 }
 
-/// Returns SUBSCRIBE to one filter at QoS 0.
-pub(crate) fn subscribe(filter: &str) -> Vec<u8> {
-    let mut body = vec![0, 1];
-    body.extend(string(filter));
-    body.push(0);
-    packet(0x82, &body)
-}
-
-/// Returns PUBLISH at QoS 0.
+/// Returns PUBLISH of MQTT 3.1.1 at QoS 0.
 pub(crate) fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
-    let mut body = string(topic);
-    body.extend(payload);
-    packet(0x30, &body)
+    Version::V311.publish(topic, 0, payload)
 }
 
-/// CONNACK: no session present, accepted.
-pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
-/// SUBACK to [`subscribe`]: granted QoS 0.
-pub(crate) const SUBACK: [u8; 5] = [0x90, 3, 0, 1, 0];
+/// What the first bytes of a payload say: from which publisher, which of its messages, and when it was
+/// due, in nanoseconds since the load began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) publisher: u32,
+    pub(super) number: u32,
+    pub(super) due: u64,
+}
+
+/// The bytes of a [`Stamp`].
+pub(super) const STAMP: usize = 16;
+
+impl Stamp {
+    pub(super) fn bytes(self) -> [u8; STAMP] {
+        let mut bytes = [0; STAMP];
+        let (head, due) = bytes.split_at_mut(8);
+        let (publisher, number) = head.split_at_mut(4);
+        publisher.copy_from_slice(&self.publisher.to_be_bytes());
+        number.copy_from_slice(&self.number.to_be_bytes());
+        due.copy_from_slice(&self.due.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+        let (publisher, rest) = payload.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let (due, _) = rest.split_first_chunk()?;
+        Some(Self {
+            publisher: u32::from_be_bytes(*publisher),
+            number: u32::from_be_bytes(*number),
+            due: u64::from_be_bytes(*due),
+        })
+    }
+}
+
+pub(super) const CONNACK: u8 = 2;
+pub(super) const PUBLISH: u8 = 3;
+pub(super) const PUBACK: u8 = 4;
+pub(super) const PUBREC: u8 = 5;
+pub(super) const PUBREL: u8 = 6;
+pub(super) const PUBCOMP: u8 = 7;
+pub(super) const SUBACK: u8 = 9;
+
+/// Returns an acknowledgement of the given type; it means success in both versions.
+pub(super) fn ack(kind: u8, id: [u8; 2]) -> [u8; 4] {
+    let flags = if kind == PUBREL { 2 } else { 0 };
+    let [high, low] = id;
+    [kind << 4 | flags, 2, high, low]
+}
 
 pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
@@ -56,8 +140,19 @@ mod tests {
     #[test]
     fn packets_are_as_the_standard_says() {
         assert_eq!(connect("ab"), b"\x10\x0e\0\x04MQTT\x04\x02\0\0\0\x02ab");
-        assert_eq!(subscribe("a/b"), b"\x82\x08\0\x01\0\x03a/b\0");
+        assert_eq!(Version::V5.connect("ab"), b"\x10\x0f\0\x04MQTT\x05\x02\0\0\0\0\x02ab");
+        assert_eq!(Version::V311.subscribe("a/b", 1), b"\x82\x08\0\x01\0\x03a/b\x01");
+        assert_eq!(Version::V5.subscribe("a/b", 0), b"\x82\x09\0\x01\0\0\x03a/b\0");
         assert_eq!(publish("a", b"xyz"), b"\x30\x06\0\x01axyz");
         assert_eq!(publish("a", &[0; 200])[..4], [0x30, 0xCB, 0x01, 0]);
+        assert_eq!(Version::V5.publish("a", 2, b"x"), b"\x34\x07\0\x01a\0\0\0x");
+        assert_eq!(ack(PUBREL, [1, 2]), [0x62, 2, 1, 2]);
+    }
+
+    #[test]
+    fn a_stamp_is_read_as_written() {
+        let stamp = Stamp { publisher: 1, number: 2, due: 3 };
+        assert_eq!(Stamp::parse(&stamp.bytes()), Some(stamp));
+        assert_eq!(Stamp::parse(&[0; STAMP - 1]), None);
     }
 }

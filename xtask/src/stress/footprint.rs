@@ -9,7 +9,7 @@ use crate::clock;
 
 /// Memory and descriptors of a process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Footprint {
+pub(crate) struct Footprint {
     resident_kib: u64,
     /// The most there ever was resident.
     peak_kib: u64,
@@ -21,7 +21,7 @@ impl Footprint {
     pub(super) const HEADING: &str =
         "scenario     time s   MiB before / peak / after / again   files before / after / again";
 
-    pub(super) fn of(process: u32) -> Result<Self> {
+    pub(crate) fn of(process: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))
             .context("the broker is gone, or this is not Linux")?;
         let kib = |name: &str| {
@@ -33,6 +33,11 @@ impl Footprint {
             peak_kib: kib("VmHWM:").context("VmHWM is not understood")?,
             descriptors: fs::read_dir(format!("/proc/{process}/fd"))?.count(),
         })
+    }
+
+    /// Returns the most KiB that were ever resident.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        self.peak_kib
     }
 
     /// Returns how many MiB more there are resident than in `before`.
