@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut contenders = Vec::new();
     if !options.only_given {
         contenders.push(Contender::ours(&binaries));
-        contenders.extend(Contender::mosquitto());
+        contenders.extend(Contender::mosquitto(&binaries)?);
     }
     for line in &options.brokers {
         contenders.push(Contender::parse(line)?);

@@ -1,5 +1,6 @@
 //! The brokers that are measured.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,17 +31,27 @@ impl Contender {
         }
     }
 
-    /// Returns mosquitto, where it is installed.
-    pub(crate) fn mosquitto() -> Option<Self> {
+    /// Returns mosquitto, where it is installed: with no limit on messages in flight and queued, or it
+    /// would drop what a window of 100 brings.
+    ///
+    /// # Errors
+    ///
+    /// When its configuration cannot be written beside the binaries.
+    pub(crate) fn mosquitto(binaries: &Path) -> Result<Option<Self>> {
         // Debian keeps it where only root has it on the path.
         let programs = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
         let found = programs.into_iter().find(|program| {
             // `-h` ends with an error status in some versions: that it starts is the answer.
             let mut help = Command::new(program);
             help.arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-        })?;
-        let command = [found, "-p", "{port}"].map(String::from).to_vec();
-        Some(Self { name: "mosquitto".to_owned(), command })
+        });
+        let Some(found) = found else { return Ok(None) };
+        let config = binaries.join("bench-mosquitto.conf");
+        fs::write(&config, "max_inflight_messages 0\nmax_queued_messages 0\n")
+            .context("cannot write mosquitto's configuration")?;
+        let config = config.to_string_lossy();
+        let command = [found, "-c", &config, "-p", "{port}"].map(String::from).to_vec();
+        Ok(Some(Self { name: "mosquitto".to_owned(), command }))
     }
 
     /// Reads `COMMAND` or `NAME=COMMAND`.
