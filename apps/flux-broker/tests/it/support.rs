@@ -6,22 +6,14 @@ mod workers;
 mod broker;
 mod bystander;
 mod clock;
-mod connect;
 mod events;
-mod packet;
-mod property;
-mod publish;
-mod raw;
 mod rights;
 
 pub(crate) use broker::{Broker, block_on, loopback_settings};
 pub(crate) use bystander::{Bystander, beside_a_bystander};
-pub(crate) use clock::{DEADLINE, Stopwatch, let_pass};
-pub(crate) use connect::{Connect, Will};
+pub(crate) use clock::let_pass;
 pub(crate) use events::Events;
-pub(crate) use packet::{
-    PINGREQ, PINGRESP, Version, integer, packet, puback, pubcomp, pubrec, pubrel, string,
+pub(crate) use flux_conformance::{
+    Client, Connect, DEADLINE, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version, Will,
+    integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
-pub(crate) use property::{Properties, u16_property, u32_property};
-pub(crate) use publish::{Publish, Received};
-pub(crate) use raw::Client;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use flux_conformance::Server;
 use flux_mqtt::{BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with};
 
 use super::rights::Rights;
@@ -36,6 +37,12 @@ impl Broker {
     /// Disconnects a client as an administrator does.
     pub(crate) fn kick(&self, client_id: &str) {
         block_on(self.handle.manager().kick(client_id)).unwrap();
+    }
+}
+
+impl Server for Broker {
+    fn address(&self) -> SocketAddr {
+        self.address()
     }
 }
 

@@ -1,11 +1,6 @@
-//! Time: deadlines that only trip on failure, and time that passes as the broker sees it.
-
-use std::time::{Duration, Instant};
+//! Time that passes as the broker sees it.
 
 use super::{Broker, Client, Connect, Publish, Version, Will};
-
-/// How long a test waits for what must come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Returns after so many seconds on the broker's clock: when it has sent a will message with
 /// that delay.
@@ -18,19 +13,4 @@ pub(crate) fn let_pass(broker: &Broker, seconds: u32) {
     Client::connect(broker, &connect).close_with_will();
     observer.expect_publish(&Publish::new(topic, "now"));
     observer.disconnect();
-}
-
-/// Measures what may not happen too early; nothing here says that something came too late.
-#[derive(Clone, Copy)]
-pub(crate) struct Stopwatch(Instant);
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a test has no other clock than the system's")]
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn elapsed(self) -> Duration {
-        self.0.elapsed()
-    }
 }

@@ -1,25 +1,29 @@
 //! Packets as bytes, written down from the standard and independent of the broker's codec.
 
-/// PINGREQ and its answer, the same in every version.
-pub(crate) const PINGREQ: [u8; 2] = [0xC0, 0];
-pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
+/// PINGREQ, the same in every version.
+pub const PINGREQ: [u8; 2] = [0xC0, 0];
+/// The answer to PINGREQ.
+pub const PINGRESP: [u8; 2] = [0xD0, 0];
 
 /// The protocol version that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub enum Version {
+    /// MQTT 3.1.
     V31,
+    /// MQTT 3.1.1.
     V311,
+    /// MQTT 5.0.
     V5,
 }
 
 /// A control packet: first byte, remaining length, and the parts of its body.
-pub(crate) fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     [&[first][..], &integer(body.len()), &body].concat()
 }
 
 /// A variable byte integer (MQTT 5.0 section 1.5.5).
-pub(crate) fn integer(mut value: usize) -> Vec<u8> {
+pub fn integer(mut value: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let low = u8::try_from(value % 128).unwrap();
@@ -33,30 +37,34 @@ pub(crate) fn integer(mut value: usize) -> Vec<u8> {
 }
 
 /// A string, or binary data: two bytes of length, then the bytes.
-pub(crate) fn string(text: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn string(text: impl AsRef<[u8]>) -> Vec<u8> {
     let text = text.as_ref();
     [&u16::try_from(text.len()).unwrap().to_be_bytes()[..], text].concat()
 }
 
-pub(crate) fn puback(id: u16) -> Vec<u8> {
+/// PUBACK.
+pub fn puback(id: u16) -> Vec<u8> {
     packet(0x40, &[&id.to_be_bytes()])
 }
 
-pub(crate) fn pubrec(id: u16) -> Vec<u8> {
+/// PUBREC.
+pub fn pubrec(id: u16) -> Vec<u8> {
     packet(0x50, &[&id.to_be_bytes()])
 }
 
-pub(crate) fn pubrel(id: u16) -> Vec<u8> {
+/// PUBREL.
+pub fn pubrel(id: u16) -> Vec<u8> {
     packet(0x62, &[&id.to_be_bytes()])
 }
 
-pub(crate) fn pubcomp(id: u16) -> Vec<u8> {
+/// PUBCOMP.
+pub fn pubcomp(id: u16) -> Vec<u8> {
     packet(0x70, &[&id.to_be_bytes()])
 }
 
 impl Version {
     /// The protocol level of CONNECT.
-    pub(crate) const fn level(self) -> u8 {
+    pub const fn level(self) -> u8 {
         match self {
             Self::V31 => 3,
             Self::V311 => 4,
@@ -65,7 +73,7 @@ impl Version {
     }
 
     /// The protocol name of CONNECT.
-    pub(crate) const fn protocol_name(self) -> &'static str {
+    pub const fn protocol_name(self) -> &'static str {
         match self {
             Self::V31 => "MQIsdp",
             Self::V311 | Self::V5 => "MQTT",
@@ -73,7 +81,7 @@ impl Version {
     }
 
     /// Properties with their length, which only MQTT 5.0 has.
-    pub(crate) fn properties(self, properties: &[u8]) -> Vec<u8> {
+    pub fn properties(self, properties: &[u8]) -> Vec<u8> {
         match self {
             Self::V31 | Self::V311 => {
                 assert!(properties.is_empty(), "only MQTT 5.0 has properties");
@@ -84,16 +92,12 @@ impl Version {
     }
 
     /// SUBSCRIBE with filters and their options.
-    pub(crate) fn subscribe(self, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
+    pub fn subscribe(self, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
         self.subscribe_with(id, &[], filters)
     }
 
-    pub(crate) fn subscribe_with(
-        self,
-        id: u16,
-        properties: &[u8],
-        filters: &[(&str, u8)],
-    ) -> Vec<u8> {
+    /// The same with properties.
+    pub fn subscribe_with(self, id: u16, properties: &[u8], filters: &[(&str, u8)]) -> Vec<u8> {
         let filters: Vec<u8> = filters
             .iter()
             .flat_map(|(filter, options)| [string(filter), vec![*options]].concat())
@@ -101,28 +105,30 @@ impl Version {
         packet(0x82, &[&id.to_be_bytes(), &self.properties(properties), &filters])
     }
 
-    pub(crate) fn suback(self, id: u16, codes: &[u8]) -> Vec<u8> {
+    /// SUBACK.
+    pub fn suback(self, id: u16, codes: &[u8]) -> Vec<u8> {
         packet(0x90, &[&id.to_be_bytes(), &self.properties(&[]), codes])
     }
 
-    pub(crate) fn unsubscribe(self, id: u16, filters: &[&str]) -> Vec<u8> {
+    /// UNSUBSCRIBE.
+    pub fn unsubscribe(self, id: u16, filters: &[&str]) -> Vec<u8> {
         let filters: Vec<u8> = filters.iter().flat_map(string).collect();
         packet(0xA2, &[&id.to_be_bytes(), &self.properties(&[]), &filters])
     }
 
     /// UNSUBACK, which has codes in MQTT 5.0 only.
-    pub(crate) fn unsuback(self, id: u16, codes: &[u8]) -> Vec<u8> {
+    pub fn unsuback(self, id: u16, codes: &[u8]) -> Vec<u8> {
         let codes = if self == Self::V5 { codes } else { &[] };
         packet(0xB0, &[&id.to_be_bytes(), &self.properties(&[]), codes])
     }
 
     /// PUBACK of a message that nobody subscribed to.
-    pub(crate) fn puback_unmatched(self, id: u16) -> Vec<u8> {
+    pub fn puback_unmatched(self, id: u16) -> Vec<u8> {
         self.ack(0x40, id, 0x10)
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP with a reason code where the version has one.
-    pub(crate) fn ack(self, first: u8, id: u16, code: u8) -> Vec<u8> {
+    pub fn ack(self, first: u8, id: u16, code: u8) -> Vec<u8> {
         let code = if self == Self::V5 { &[code][..] } else { &[] };
         packet(first, &[&id.to_be_bytes(), code])
     }

@@ -2,11 +2,11 @@
 
 /// Properties by identifier, each with the bytes of its value, in the order they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Properties(pub(crate) Vec<(u8, Vec<u8>)>);
+pub struct Properties(pub Vec<(u8, Vec<u8>)>);
 
 impl Properties {
     /// Reads the property length and the properties off the front of `bytes`.
-    pub(crate) fn split(bytes: &[u8]) -> (Self, &[u8]) {
+    pub fn split(bytes: &[u8]) -> (Self, &[u8]) {
         let (len, rest) = split_integer(bytes);
         let (mut bytes, rest) = rest.split_at(len);
         let mut found = Vec::new();
@@ -19,31 +19,36 @@ impl Properties {
     }
 
     /// The value of a property that is there once, or not at all.
-    pub(crate) fn get(&self, id: u8) -> Option<&[u8]> {
+    pub fn get(&self, id: u8) -> Option<&[u8]> {
         let mut values = self.all(id);
         let value = values.next();
         assert!(values.next().is_none(), "property {id:#04x} is there twice");
         value
     }
 
-    pub(crate) fn all(&self, id: u8) -> impl Iterator<Item = &[u8]> {
+    /// The values of a property, in the order they came.
+    pub fn all(&self, id: u8) -> impl Iterator<Item = &[u8]> {
         self.0.iter().filter(move |(other, _)| *other == id).map(|(_, value)| &value[..])
     }
 
-    pub(crate) fn number(&self, id: u8) -> Option<u32> {
+    /// The value of a property that is a number.
+    pub fn number(&self, id: u8) -> Option<u32> {
         Some(self.get(id)?.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
-    pub(crate) fn text(&self, id: u8) -> Option<String> {
+    /// The value of a property that is a string.
+    pub fn text(&self, id: u8) -> Option<String> {
         Some(String::from_utf8(self.get(id)?[2..].to_vec()).unwrap())
     }
 }
 
-pub(crate) fn u16_property(id: u8, value: u16) -> Vec<u8> {
+/// A property of two bytes.
+pub fn u16_property(id: u8, value: u16) -> Vec<u8> {
     [&[id][..], &value.to_be_bytes()].concat()
 }
 
-pub(crate) fn u32_property(id: u8, value: u32) -> Vec<u8> {
+/// A property of four bytes.
+pub fn u32_property(id: u8, value: u32) -> Vec<u8> {
     [&[id][..], &value.to_be_bytes()].concat()
 }
 

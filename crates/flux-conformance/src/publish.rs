@@ -1,11 +1,11 @@
 //! PUBLISH, built field by field and taken apart (section 3.3).
 
-use super::property::split_integer;
-use super::{Properties, Version, packet, string, u16_property};
+use crate::property::split_integer;
+use crate::{Properties, Version, packet, string, u16_property};
 
 /// A PUBLISH packet; QoS 0 and not retained unless it says otherwise.
 #[derive(Clone, Debug)]
-pub(crate) struct Publish {
+pub struct Publish {
     topic: String,
     payload: Vec<u8>,
     flags: u8,
@@ -14,7 +14,8 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
-    pub(crate) fn new(topic: &str, payload: impl AsRef<[u8]>) -> Self {
+    /// A PUBLISH with this topic and payload.
+    pub fn new(topic: &str, payload: impl AsRef<[u8]>) -> Self {
         Self {
             topic: topic.to_owned(),
             payload: payload.as_ref().to_vec(),
@@ -25,29 +26,33 @@ impl Publish {
     }
 
     /// QoS 1 or 2, which need a packet identifier.
-    pub(crate) fn qos(self, qos: u8, id: u16) -> Self {
+    pub fn qos(self, qos: u8, id: u16) -> Self {
         Self { flags: self.flags | qos << 1, id: Some(id), ..self }
     }
 
-    pub(crate) fn retain(self) -> Self {
+    /// RETAIN 1.
+    pub fn retain(self) -> Self {
         Self { flags: self.flags | 1, ..self }
     }
 
-    pub(crate) fn dup(self) -> Self {
+    /// DUP 1.
+    pub fn dup(self) -> Self {
         Self { flags: self.flags | 8, ..self }
     }
 
     /// Topic Alias.
-    pub(crate) fn alias(self, alias: u16) -> Self {
+    pub fn alias(self, alias: u16) -> Self {
         self.property(&u16_property(0x23, alias))
     }
 
-    pub(crate) fn property(mut self, property: &[u8]) -> Self {
+    /// One more property, or several, as bytes.
+    pub fn property(mut self, property: &[u8]) -> Self {
         self.properties.extend_from_slice(property);
         self
     }
 
-    pub(crate) fn bytes(&self, version: Version) -> Vec<u8> {
+    /// Returns the packet.
+    pub fn bytes(&self, version: Version) -> Vec<u8> {
         let id = self.id.map(|id| id.to_be_bytes().to_vec()).unwrap_or_default();
         let properties = version.properties(&self.properties);
         packet(0x30 | self.flags, &[&string(&self.topic), &id, &properties, &self.payload])
@@ -56,19 +61,26 @@ impl Publish {
 
 /// A PUBLISH from the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Received {
-    pub(crate) topic: String,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) qos: u8,
-    pub(crate) retain: bool,
-    pub(crate) dup: bool,
-    /// 0 at QoS 0.
-    pub(crate) id: u16,
-    pub(crate) properties: Properties,
+pub struct Received {
+    /// Topic Name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// QoS.
+    pub qos: u8,
+    /// RETAIN.
+    pub retain: bool,
+    /// DUP.
+    pub dup: bool,
+    /// Packet Identifier; 0 at QoS 0.
+    pub id: u16,
+    /// Properties.
+    pub properties: Properties,
 }
 
 impl Received {
-    pub(crate) fn parse(version: Version, bytes: &[u8]) -> Self {
+    /// Reads a PUBLISH.
+    pub fn parse(version: Version, bytes: &[u8]) -> Self {
         assert_eq!(bytes[0] >> 4, 3, "not a PUBLISH: {bytes:02x?}");
         let qos = bytes[0] >> 1 & 3;
         let (len, body) = split_integer(&bytes[1..]);
@@ -95,12 +107,13 @@ impl Received {
         }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The payload, which must be text.
+    pub fn text(&self) -> &str {
         std::str::from_utf8(&self.payload).unwrap()
     }
 
     /// The number that the payload is.
-    pub(crate) fn number(&self) -> u32 {
+    pub fn number(&self) -> u32 {
         self.text().parse().unwrap()
     }
 }

@@ -3,29 +3,43 @@
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use super::property::split_integer;
-use super::{
-    Broker, Connect, DEADLINE, PINGREQ, PINGRESP, Properties, Publish, Received, Version, packet,
-    puback, pubcomp, pubrec, pubrel,
+use crate::clock::DEADLINE;
+use crate::property::Properties;
+use crate::property::split_integer;
+use crate::{
+    Connect, PINGREQ, PINGRESP, Publish, Received, Version, packet, puback, pubcomp, pubrec, pubrel,
 };
 
+/// What clients connect to.
+pub trait Server {
+    /// Returns the address that it listens on.
+    fn address(&self) -> SocketAddr;
+}
+
+impl Server for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
+
 /// A network connection; what must come has a deadline, after which the test fails.
-pub(crate) struct Client {
+pub struct Client {
     stream: BufReader<TcpStream>,
     /// Bytes that were read already and are to be read again.
     aside: Vec<u8>,
-    pub(crate) version: Version,
+    /// The version that it speaks.
+    pub version: Version,
     /// Whether CONNACK said that there was a session.
-    pub(crate) session_present: bool,
+    pub session_present: bool,
     /// The properties of CONNACK.
-    pub(crate) connack: Properties,
+    pub connack: Properties,
     /// The last Reason String.
-    pub(crate) words: String,
+    pub words: String,
 }
 
 impl Client {
     /// Opens a connection and sends nothing.
-    pub(crate) fn open(address: SocketAddr, version: Version) -> Self {
+    pub fn open(address: SocketAddr, version: Version) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -42,18 +56,19 @@ impl Client {
     }
 
     /// Opens a connection, sends `bytes`, and returns what to read the answer with.
-    pub(crate) fn open_with(broker: &Broker, version: Version, bytes: &[u8]) -> Self {
-        let mut client = Self::open(broker.address(), version);
+    pub fn open_with(server: &impl Server, version: Version, bytes: &[u8]) -> Self {
+        let mut client = Self::open(server.address(), version);
         client.send(bytes);
         client
     }
 
     /// Connects; the broker must accept.
-    pub(crate) fn connect(broker: &Broker, connect: &Connect) -> Self {
-        Self::connect_to(broker.address(), connect)
+    pub fn connect(server: &impl Server, connect: &Connect) -> Self {
+        Self::connect_to(server.address(), connect)
     }
 
-    pub(crate) fn connect_to(address: SocketAddr, connect: &Connect) -> Self {
+    /// Connects to an address; the broker must accept.
+    pub fn connect_to(address: SocketAddr, connect: &Connect) -> Self {
         let mut client = Self::open(address, connect.version);
         client.send(&connect.bytes());
         client.expect_connack();
@@ -61,15 +76,16 @@ impl Client {
     }
 
     /// Connects with a session that must be there.
-    pub(crate) fn resume(broker: &Broker, connect: &Connect) -> Self {
-        let client = Self::connect(broker, connect);
+    pub fn resume(server: &impl Server, connect: &Connect) -> Self {
+        let client = Self::connect(server, connect);
         // MQTT 3.1 does not tell.
         let is_told = client.version != Version::V31;
         assert_eq!(client.session_present, is_told, "the session is gone");
         client
     }
 
-    pub(crate) fn expect_connack(&mut self) {
+    /// The next packet must be CONNACK that accepts.
+    pub fn expect_connack(&mut self) {
         let connack = self.packet();
         assert_eq!(connack[0], 0x20, "not a CONNACK: {connack:02x?}");
         assert!(connack[2] <= 1, "acknowledge flags");
@@ -84,22 +100,23 @@ impl Client {
         }
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+    /// Sends bytes, which the broker must read.
+    pub fn send(&mut self, bytes: &[u8]) {
         self.stream.get_ref().write_all(bytes).expect("the broker reads");
     }
 
     /// Sends what the broker may not want to read to its end.
-    pub(crate) fn try_send(&mut self, bytes: &[u8]) {
+    pub fn try_send(&mut self, bytes: &[u8]) {
         let _may_be_closed = self.stream.get_ref().write_all(bytes);
     }
 
     /// Reads one packet, whatever it is.
-    pub(crate) fn packet(&mut self) -> Vec<u8> {
+    pub fn packet(&mut self) -> Vec<u8> {
         self.try_packet().expect("the broker has closed the connection")
     }
 
     /// Reads one packet; `None` when the connection ends before it is complete.
-    pub(crate) fn try_packet(&mut self) -> Option<Vec<u8>> {
+    pub fn try_packet(&mut self) -> Option<Vec<u8>> {
         let mut packet = Vec::new();
         while packet.len() < 2 || packet.last().is_some_and(|byte| byte & 0x80 != 0) {
             let end = packet.len() + 1;
@@ -134,13 +151,13 @@ impl Client {
         match self.stream.fill_buf() {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => &[],
-            Err(error) => panic!("nothing comes: {error}"),
+            Err(error) => panic!("nothing comes, and the connection stays open: {error}"),
         }
     }
 
     /// The next bytes must be exactly these.
     #[track_caller]
-    pub(crate) fn expect(&mut self, expected: &[u8]) {
+    pub fn expect(&mut self, expected: &[u8]) {
         let mut got = Vec::new();
         let end = self.read_until(&mut got, expected.len());
         let is_right = got == expected;
@@ -150,20 +167,20 @@ impl Client {
 
     /// The next packet must be this PUBLISH.
     #[track_caller]
-    pub(crate) fn expect_publish(&mut self, publish: &Publish) {
+    pub fn expect_publish(&mut self, publish: &Publish) {
         self.expect(&publish.bytes(self.version));
     }
 
     /// The next packet must be a PUBLISH.
     #[track_caller]
-    pub(crate) fn receive(&mut self) -> Received {
+    pub fn receive(&mut self) -> Received {
         let packet = self.packet();
         Received::parse(self.version, &packet)
     }
 
     /// The next packet must be a PUBLISH, which is acknowledged as its QoS demands.
     #[track_caller]
-    pub(crate) fn receive_and_acknowledge(&mut self) -> Received {
+    pub fn receive_and_acknowledge(&mut self) -> Received {
         let received = self.receive();
         match received.qos {
             0 => {}
@@ -193,14 +210,14 @@ impl Client {
 
     /// Nothing more comes, and the connection is closed.
     #[track_caller]
-    pub(crate) fn expect_closed(&mut self) {
+    pub fn expect_closed(&mut self) {
         let rest = self.buffered();
         assert!(rest.is_empty(), "the connection should be closed, but: {}", excerpt(rest));
     }
 
     /// MQTT 5.0: DISCONNECT with this code and the end. Older ones: the end.
     #[track_caller]
-    pub(crate) fn expect_disconnect(&mut self, code: u8) {
+    pub fn expect_disconnect(&mut self, code: u8) {
         if self.version == Version::V5 {
             let packet = self.packet();
             let (_, body) = split_integer(&packet[1..]);
@@ -212,7 +229,7 @@ impl Client {
 
     /// CONNACK of MQTT 5.0 with this code and the reason in words, and the end.
     #[track_caller]
-    pub(crate) fn expect_refusal(&mut self, code: u8) {
+    pub fn expect_refusal(&mut self, code: u8) {
         let packet = self.packet();
         let (_, body) = split_integer(&packet[1..]);
         assert_eq!((packet[0], &body[..2]), (0x20, &[0, code][..]), "CONNACK: {packet:02x?}");
@@ -231,7 +248,7 @@ impl Client {
 
     /// SUBACK 0x90 or UNSUBACK 0xB0 with these codes; with words where MQTT 5.0 says a failure.
     #[track_caller]
-    pub(crate) fn expect_codes(&mut self, first: u8, id: u16, codes: &[u8]) {
+    pub fn expect_codes(&mut self, first: u8, id: u16, codes: &[u8]) {
         if self.version != Version::V5 || codes.iter().all(|code| *code < 0x80) {
             let parts = [&id.to_be_bytes()[..], &self.version.properties(&[]), codes];
             return self.expect(&packet(first, &parts));
@@ -245,7 +262,7 @@ impl Client {
     /// Nothing waits for this client. Whatever was offered to its session by now would come
     /// before the message that it sends itself here; at QoS 0, which no window holds back.
     #[track_caller]
-    pub(crate) fn expect_nothing(&mut self) {
+    pub fn expect_nothing(&mut self) {
         let topic = format!("$test/fence/{}", self.stream.get_ref().local_addr().unwrap());
         self.send(&self.version.subscribe(0xFFFF, &[(&topic, 0)]));
         self.expect(&self.version.suback(0xFFFF, &[0]));
@@ -258,27 +275,28 @@ impl Client {
 
     /// The connection is alive, and nothing was sent before the answer.
     #[track_caller]
-    pub(crate) fn ping(&mut self) {
+    pub fn ping(&mut self) {
         self.send(&PINGREQ);
         self.expect(&PINGRESP);
     }
 
+    /// Subscribes to one filter, which must be granted the QoS of these options.
     #[track_caller]
-    pub(crate) fn subscribe(&mut self, filter: &str, options: u8) {
+    pub fn subscribe(&mut self, filter: &str, options: u8) {
         self.send(&self.version.subscribe(0xFFFE, &[(filter, options)]));
         self.expect(&self.version.suback(0xFFFE, &[options & 3]));
     }
 
     /// Publishes at QoS 0, 1 or 2 and waits until the broker has the message.
     #[track_caller]
-    pub(crate) fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>, qos: u8) {
+    pub fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>, qos: u8) {
         let publish = Publish::new(topic, payload);
         self.publish_packet(&if qos == 0 { publish } else { publish.qos(qos, 1) }, qos);
     }
 
     /// The same with a packet of identifier 1.
     #[track_caller]
-    pub(crate) fn publish_packet(&mut self, publish: &Publish, qos: u8) {
+    pub fn publish_packet(&mut self, publish: &Publish, qos: u8) {
         self.send(&publish.bytes(self.version));
         match qos {
             0 => self.ping(),
@@ -300,7 +318,7 @@ impl Client {
 
     /// PUBACK or PUBREC with this reason code; of a failure also in words.
     #[track_caller]
-    pub(crate) fn expect_ack(&mut self, first: u8, id: u16, code: u8) {
+    pub fn expect_ack(&mut self, first: u8, id: u16, code: u8) {
         let ack = self.packet();
         let is_right = ack[0] == first && ack[2..4] == id.to_be_bytes() && ack[4] == code;
         assert!(is_right, "expected {first:#04x} {id} {code:#04x}: {ack:02x?}");
@@ -310,23 +328,24 @@ impl Client {
     }
 
     /// Leaves in peace: no will, and the broker is done with the connection.
-    pub(crate) fn disconnect(mut self) {
+    pub fn disconnect(mut self) {
         self.send(&[0xE0, 0]);
         self.expect_closed();
     }
 
     /// MQTT 5.0: leaves with DISCONNECT 0x04; the broker is done with the connection.
-    pub(crate) fn close_with_will(mut self) {
+    pub fn close_with_will(mut self) {
         self.send(&[0xE0, 1, 4]);
         self.expect_closed();
     }
 
     /// The connection is lost.
-    pub(crate) fn lose(self) {
+    pub fn lose(self) {
         drop(self);
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    /// Returns the socket.
+    pub fn stream(&self) -> &TcpStream {
         self.stream.get_ref()
     }
 }

@@ -1,11 +1,12 @@
 //! CONNECT, built field by field (section 3.1).
 
-use super::{Version, packet, string, u16_property, u32_property};
+use crate::{Version, packet, string, u16_property, u32_property};
 
 /// A CONNECT packet; clean, without keep alive and without will unless it says otherwise.
 #[derive(Clone, Debug)]
-pub(crate) struct Connect {
-    pub(crate) version: Version,
+pub struct Connect {
+    /// The version that it asks for.
+    pub version: Version,
     client_id: String,
     clean: bool,
     keep_alive: u16,
@@ -15,7 +16,7 @@ pub(crate) struct Connect {
 
 /// A will message; QoS 0 and not retained unless it says otherwise.
 #[derive(Clone, Debug)]
-pub(crate) struct Will {
+pub struct Will {
     topic: String,
     payload: String,
     qos: u8,
@@ -24,7 +25,8 @@ pub(crate) struct Will {
 }
 
 impl Connect {
-    pub(crate) fn new(version: Version, client_id: &str) -> Self {
+    /// A CONNECT with this client identifier.
+    pub fn new(version: Version, client_id: &str) -> Self {
         Self {
             version,
             client_id: client_id.to_owned(),
@@ -36,47 +38,54 @@ impl Connect {
     }
 
     /// A client that resumes its session and keeps it, in whichever version.
-    pub(crate) fn persistent(version: Version, client_id: &str) -> Self {
+    pub fn persistent(version: Version, client_id: &str) -> Self {
         let connect = Self::new(version, client_id).resume();
         if version == Version::V5 { connect.expiry(3600) } else { connect }
     }
 
     /// Clean Session 0, Clean Start 0.
-    pub(crate) fn resume(self) -> Self {
+    pub fn resume(self) -> Self {
         Self { clean: false, ..self }
     }
 
-    pub(crate) fn keep_alive(self, seconds: u16) -> Self {
+    /// Keep Alive.
+    pub fn keep_alive(self, seconds: u16) -> Self {
         Self { keep_alive: seconds, ..self }
     }
 
     /// Session Expiry Interval.
-    pub(crate) fn expiry(self, seconds: u32) -> Self {
+    pub fn expiry(self, seconds: u32) -> Self {
         self.property(&u32_property(0x11, seconds))
     }
 
-    pub(crate) fn receive_maximum(self, messages: u16) -> Self {
+    /// Receive Maximum.
+    pub fn receive_maximum(self, messages: u16) -> Self {
         self.property(&u16_property(0x21, messages))
     }
 
-    pub(crate) fn maximum_packet_size(self, bytes: u32) -> Self {
+    /// Maximum Packet Size.
+    pub fn maximum_packet_size(self, bytes: u32) -> Self {
         self.property(&u32_property(0x27, bytes))
     }
 
-    pub(crate) fn topic_alias_maximum(self, aliases: u16) -> Self {
+    /// Topic Alias Maximum.
+    pub fn topic_alias_maximum(self, aliases: u16) -> Self {
         self.property(&u16_property(0x22, aliases))
     }
 
-    pub(crate) fn property(mut self, property: &[u8]) -> Self {
+    /// One more property, or several, as bytes.
+    pub fn property(mut self, property: &[u8]) -> Self {
         self.properties.extend_from_slice(property);
         self
     }
 
-    pub(crate) fn will(self, will: Will) -> Self {
+    /// With this will message.
+    pub fn will(self, will: Will) -> Self {
         Self { will: Some(will), ..self }
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    /// Returns the packet.
+    pub fn bytes(&self) -> Vec<u8> {
         let mut flags = u8::from(self.clean) << 1;
         let mut payload = string(&self.client_id);
         if let Some(will) = &self.will {
@@ -93,7 +102,8 @@ impl Connect {
 }
 
 impl Will {
-    pub(crate) fn new(topic: &str, payload: &str) -> Self {
+    /// A will message.
+    pub fn new(topic: &str, payload: &str) -> Self {
         Self {
             topic: topic.to_owned(),
             payload: payload.to_owned(),
@@ -103,24 +113,28 @@ impl Will {
         }
     }
 
-    pub(crate) fn qos(self, qos: u8) -> Self {
+    /// Will QoS.
+    pub fn qos(self, qos: u8) -> Self {
         Self { qos, ..self }
     }
 
-    pub(crate) fn retain(self) -> Self {
+    /// Will Retain.
+    pub fn retain(self) -> Self {
         Self { retain: true, ..self }
     }
 
-    pub(crate) fn payload(self, payload: &str) -> Self {
+    /// Another payload.
+    pub fn payload(self, payload: &str) -> Self {
         Self { payload: payload.to_owned(), ..self }
     }
 
     /// Will Delay Interval.
-    pub(crate) fn delay(self, seconds: u32) -> Self {
+    pub fn delay(self, seconds: u32) -> Self {
         self.property(&u32_property(0x18, seconds))
     }
 
-    pub(crate) fn property(mut self, property: &[u8]) -> Self {
+    /// One more property, or several, as bytes.
+    pub fn property(mut self, property: &[u8]) -> Self {
         self.properties.extend_from_slice(property);
         self
     }

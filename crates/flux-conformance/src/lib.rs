@@ -1,0 +1,32 @@
+//! A client that talks raw bytes to any broker, for tests of what the MQTT standards say.
+//!
+//! The crate knows sockets and bytes and nothing of our broker: packets are written down from the
+//! standards, not with a codec. What a broker does wrong is a panic, as in any test, with a sentence
+//! that says what should have come; whoever runs a case catches it.
+//!
+//! It is for development only: end-to-end tests of the broker use its client as well.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking"
+)]
+
+mod client;
+mod clock;
+mod connect;
+mod packet;
+mod property;
+mod publish;
+
+pub use client::{Client, Server};
+pub use clock::{DEADLINE, Stopwatch};
+pub use connect::{Connect, Will};
+pub use packet::{
+    PINGREQ, PINGRESP, Version, integer, packet, puback, pubcomp, pubrec, pubrel, string,
+};
+pub use property::{Properties, u16_property, u32_property};
+pub use publish::{Publish, Received};
