@@ -1,5 +1,9 @@
 //! A client that knows nothing but bytes.
 
+mod judgement;
+
+pub(crate) use judgement::reason_code;
+
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 

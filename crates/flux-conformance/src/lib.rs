@@ -1,4 +1,4 @@
-//! A client that talks raw bytes to any broker, for tests of what the MQTT standards say.
+//! Statements of the MQTT standards, as tests that talk raw bytes to any broker.
 //!
 //! The crate knows sockets and bytes and nothing of our broker: packets are written down from the
 //! standards, not with a codec. What a broker does wrong is a panic, as in any test, with a sentence
@@ -15,13 +15,18 @@
     reason = "tests fail by panicking"
 )]
 
+#[macro_use]
+mod case;
 mod client;
 mod clock;
 mod connect;
 mod packet;
 mod property;
 mod publish;
+mod run;
+mod suite;
 
+pub use case::{Case, Chapter, Level, Trial};
 pub use client::{Client, Server};
 pub use clock::{DEADLINE, Stopwatch};
 pub use connect::{Connect, Will};
@@ -30,3 +35,5 @@ pub use packet::{
 };
 pub use property::{Properties, u16_property, u32_property};
 pub use publish::{Publish, Received};
+pub use run::{Outcome, Verdict, run};
+pub use suite::{CHAPTERS, cases};

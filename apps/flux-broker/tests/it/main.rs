@@ -13,6 +13,7 @@
 mod support;
 
 mod alias;
+mod conformance;
 mod connect;
 mod echo;
 mod events;

@@ -1,0 +1,74 @@
+//! The statements of the standards, against our broker: every chapter of the suite that judges
+//! any broker, with one worker and with four.
+
+use flux_conformance::{CHAPTERS, DEADLINE, Outcome};
+use flux_mqtt::{QoS, Settings};
+
+use crate::support::Broker;
+
+/// Makes two tests of each chapter.
+macro_rules! chapters {
+    ($($name:ident $(with $settings:path)?),+ $(,)?) => {
+        const TESTED: &[&str] = &[$(stringify!($name)),+];
+
+        scenarios! { $($name $(with $settings)?),+ }
+
+        $(
+            fn $name(broker: &Broker) {
+                check(broker, stringify!($name));
+            }
+        )+
+    };
+}
+
+chapters! {
+    strings,
+    headers,
+    malformed_connect,
+    malformed,
+    connect,
+    session,
+    will,
+    packet_size with narrow,
+    alias,
+    quota with narrow,
+    message,
+    retained,
+    delivery,
+    subscription,
+    topic,
+    shared,
+    closing,
+    maximum_qos with at_most_qos_1,
+}
+
+/// Limits that a client can reach, so that they are tested.
+fn narrow(settings: &mut Settings) {
+    settings.session.inbound_receive_maximum = 20;
+    settings.limits.packet_size = 100_000;
+}
+
+fn at_most_qos_1(settings: &mut Settings) {
+    settings.max_qos = QoS::AtLeastOnce;
+}
+
+#[track_caller]
+fn check(broker: &Broker, name: &str) {
+    let chapter = CHAPTERS.iter().find(|chapter| chapter.name == name).unwrap();
+    let wrong: Vec<_> = flux_conformance::run(broker.address(), chapter.cases, DEADLINE)
+        .into_iter()
+        .filter_map(|verdict| {
+            let (Outcome::Failed(why) | Outcome::NotTestable(why)) = &verdict.outcome else {
+                return None;
+            };
+            Some(format!("{} {:?}: {why}", verdict.case.name, verdict.version))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_chapter_is_tested() {
+    let chapters: Vec<_> = CHAPTERS.iter().map(|chapter| chapter.name).collect();
+    assert_eq!(chapters, TESTED);
+}
