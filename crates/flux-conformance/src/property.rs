@@ -56,6 +56,7 @@ pub fn u32_property(id: u8, value: u32) -> Vec<u8> {
 pub(crate) fn split_integer(bytes: &[u8]) -> (usize, &[u8]) {
     let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
     let (digits, rest) = bytes.split_at(len);
+    assert!(len <= 4 && (len == 1 || digits[len - 1] != 0), "not the shortest form: {digits:02x?}");
     let value = digits.iter().rev().fold(0, |value, digit| value << 7 | usize::from(digit & 0x7F));
     (value, rest)
 }

@@ -1,13 +1,13 @@
 //! All cases, chapter by chapter.
 
 mod alias;
+mod capabilities;
 mod closing;
 mod connect;
 mod delivery;
 mod headers;
 mod malformed;
 mod malformed_connect;
-mod maximum_qos;
 mod message;
 mod packet_size;
 mod quota;
@@ -48,7 +48,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     topic,
     shared,
     closing,
-    maximum_qos,
+    capabilities,
 ];
 
 /// Returns all cases.

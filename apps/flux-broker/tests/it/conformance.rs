@@ -1,6 +1,8 @@
 //! The statements of the standards, against our broker: every chapter of the suite that judges
 //! any broker, with one worker and with four.
 
+use std::num::NonZeroU16;
+
 use flux_conformance::{CHAPTERS, DEADLINE, Outcome};
 use flux_mqtt::{QoS, Settings};
 
@@ -26,7 +28,7 @@ chapters! {
     headers,
     malformed_connect,
     malformed,
-    connect,
+    connect with talkative,
     session,
     will,
     packet_size with narrow,
@@ -39,7 +41,7 @@ chapters! {
     topic,
     shared,
     closing,
-    maximum_qos with at_most_qos_1,
+    capabilities with few,
 }
 
 /// Limits that a client can reach, so that they are tested.
@@ -48,8 +50,14 @@ fn narrow(settings: &mut Settings) {
     settings.limits.packet_size = 100_000;
 }
 
-fn at_most_qos_1(settings: &mut Settings) {
+fn few(settings: &mut Settings) {
     settings.max_qos = QoS::AtLeastOnce;
+    settings.max_keep_alive = NonZeroU16::new(1);
+    settings.topic_alias_maximum = 0;
+}
+
+fn talkative(settings: &mut Settings) {
+    settings.response_information = Some("answers".to_owned());
 }
 
 #[track_caller]

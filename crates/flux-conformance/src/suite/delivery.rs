@@ -24,6 +24,8 @@ cases! {
         after_pubcomp_nothing_is_sent_again,
         messages_are_sent_again_in_their_order,
         messages_of_one_publisher_keep_their_order,
+        pubrels_come_in_the_order_of_pubrecs,
+        acknowledgements_come_in_the_order_of_messages,
         a_message_is_offered_to_all_who_match,
     }
     v5 {
@@ -254,6 +256,31 @@ fn messages_are_sent_again_in_their_order(trial: &Trial) {
     let again = trial.resume(&trial.persistent("sub")).deliveries();
     let ids = |messages: &[crate::Received]| messages.iter().map(|m| m.id).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&open));
+}
+
+fn pubrels_come_in_the_order_of_pubrecs(trial: &Trial) {
+    let (mut publisher, mut subscriber) = pair(trial);
+    for number in 0..6 {
+        publisher.publish(&trial.topic("a"), number.to_string(), 2);
+    }
+    let open = subscriber.deliveries();
+    // Not in the order of the messages.
+    let order = [3, 0, 5, 1, 4, 2].map(|index: usize| open[index].id);
+    subscriber.send(&order.map(pubrec).concat());
+    for id in order {
+        subscriber.answer(0x62, id);
+    }
+}
+
+fn acknowledgements_come_in_the_order_of_messages(trial: &Trial) {
+    let mut publisher = trial.client("pub");
+    for (qos, first) in [(1, 0x40), (2, 0x50)] {
+        let ids: [u16; 6] = [9, 3, 7, 1, 8, 2];
+        publisher.send(&ids.map(|id| publish(trial, "x", qos, id)).concat());
+        for id in ids {
+            publisher.answer(first, id);
+        }
+    }
 }
 
 fn messages_of_one_publisher_keep_their_order(trial: &Trial) {

@@ -167,11 +167,14 @@ fn a_message_that_a_member_refuses_goes_to_no_other(trial: &Trial) {
 
 fn a_shared_subscription_adds_to_the_others(trial: &Trial) {
     let mut client = member(trial, "m", 1);
-    client.follow(&trial.topic("a"), 0);
+    client.ask_with(&[0x0B, 1], &[(&trial.topic("a"), 0)]);
+    client.ask_with(&[0x0B, 2], &[(&filter(trial, ""), 1)]);
     publish(trial, "x", 1);
-    let mut found: Vec<_> = client.deliveries().iter().map(|received| received.qos).collect();
+    let found = client.deliveries();
+    let mut found: Vec<_> =
+        found.iter().map(|received| (received.qos, received.properties.number(0x0B))).collect();
     found.sort_unstable();
-    assert_eq!(found, [0, 1], "one for each subscription");
+    assert_eq!(found, [(0, Some(1)), (1, Some(2))], "one for each subscription");
 }
 
 fn who_leaves_a_group_gets_nothing_more(trial: &Trial) {

@@ -1,13 +1,18 @@
-//! A server that does not have every QoS (MQTT 5.0 section 3.2.2.3.4).
+//! What CONNACK says that a server does otherwise: a lower QoS, another keep alive, no topic aliases
+//! (MQTT 5.0 section 3.2.2.3).
+
+use std::time::Duration;
 
 use super::violation::{ends_the_connection, form};
 use crate::case::{Trial, not_testable};
-use crate::{Connect, Publish, Version, Will};
+use crate::{Connect, Publish, Stopwatch, Version, Will};
 
 cases! {
     v5 {
         a_will_above_the_maximum_qos_refuses_connect,
         a_publish_above_the_maximum_qos_ends_the_connection,
+        the_keep_alive_of_connack_holds,
+        without_a_topic_alias_maximum_every_alias_ends_the_connection,
     }
     both {
         subscriptions_above_the_maximum_qos_are_granted_less,
@@ -47,4 +52,29 @@ fn subscriptions_above_the_maximum_qos_are_granted_less(trial: &Trial) {
         trial.client("pub").publish(&topic, "x", qos.min(maximum));
         assert_eq!(client.receive_and_acknowledge().qos, qos.min(maximum));
     }
+}
+
+fn the_keep_alive_of_connack_holds(trial: &Trial) {
+    for asked in [0, 60] {
+        let silence = Stopwatch::start();
+        let mut client = trial.join(&trial.connect("silent").keep_alive(asked));
+        let Some(seconds) = client.connack.number(0x13) else {
+            not_testable("it leaves the keep alive to its clients")
+        };
+        if seconds > 4 {
+            not_testable(format!("its Server Keep Alive is {seconds} s"));
+        }
+        client.expect_end();
+        let elapsed = silence.elapsed();
+        assert!(elapsed < Duration::from_secs(30), "after {elapsed:?}");
+    }
+}
+
+fn without_a_topic_alias_maximum_every_alias_ends_the_connection(trial: &Trial) {
+    if trial.client("probe").connack.number(0x22).is_some_and(|maximum| maximum > 0) {
+        not_testable("it takes topic aliases");
+    }
+    let publish = |alias| Publish::new(&trial.topic("a"), "x").alias(alias).bytes(trial.version);
+    let forms = [1, 2, u16::MAX].map(|alias| form("an alias", publish(alias), &[0x94, 0x82]));
+    ends_the_connection(trial, forms.into());
 }
