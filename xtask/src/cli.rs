@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, interop, load, steps, stress};
+use crate::{bench, conformance, interop, load, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
 /// What can be asked for; the first line of each is its line in the help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Run everything that must pass before a commit: fmt, tidy, clippy, tests, schedules,
-    /// stress, doctests, doc
+    /// Run everything that must pass before a commit: fmt, tidy, conformance, clippy, tests,
+    /// schedules, stress, doctests, doc
     Test,
     /// Check the formatting
     Fmt,
@@ -28,6 +28,8 @@ pub(crate) enum Task {
     Clippy,
     /// Build the documentation, warnings denied
     Doc,
+    /// Write the page of conformance, check it, or judge a running broker
+    Conformance(conformance::Options),
     /// Run mosquitto clients, paho-mqtt and MQTT.js against the broker
     Interop(interop::Options),
     /// Measure CPU per delivered message, our broker beside others
@@ -55,6 +57,7 @@ impl Task {
             Self::Tidy => Step::Tidy.run(),
             Self::Clippy => Step::Clippy.run(),
             Self::Doc => Step::Doc.run(),
+            Self::Conformance(options) => conformance::run(&options),
             Self::Interop(options) => interop::run(&options),
             Self::Bench(options) => bench::run(&options),
             Self::Stress(options) => stress::run(&options),
@@ -78,7 +81,9 @@ mod tests {
     #[test]
     fn help_lists_every_task_but_the_hidden_ones() {
         let help = Arguments::command().render_help().to_string();
-        for task in ["test", "fmt", "tidy", "clippy", "doc", "interop", "bench", "stress"] {
+        for task in
+            ["test", "fmt", "tidy", "clippy", "doc", "conformance", "interop", "bench", "stress"]
+        {
             assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");
         }
         for hidden in ["load", "stress-load"] {

@@ -1,13 +1,15 @@
 //! Tasks of this repository, run as `cargo xtask TASK`; they need cargo and nothing else.
 //!
-//! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold, `interop`
-//! the clients we did not write, `bench` with `load` the measurements, and `stress` the crowds.
+//! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
+//! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
+//! `load` the measurements, and `stress` the crowds.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
 mod bench;
 mod cli;
 mod clock;
+mod conformance;
 mod interop;
 mod load;
 mod repository;

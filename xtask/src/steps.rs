@@ -5,13 +5,14 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::clock::Stopwatch;
-use crate::{repository, tidy};
+use crate::{conformance, repository, tidy};
 
 /// One step of `cargo xtask test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Fmt,
     Tidy,
+    Conformance,
     Clippy,
     Tests,
     Schedules,
@@ -22,9 +23,10 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Tidy,
+        Self::Conformance,
         Self::Clippy,
         Self::Tests,
         Self::Schedules,
@@ -48,7 +50,7 @@ impl Step {
             }
             None => {
                 println!("==> {name}");
-                tidy::run(&repository::root())
+                self.run_here()
             }
         }
         .with_context(|| format!("step {name} failed"))?;
@@ -56,10 +58,19 @@ impl Step {
         Ok(())
     }
 
+    /// Runs a step that is no command.
+    fn run_here(self) -> Result<()> {
+        if self == Self::Conformance {
+            return conformance::check(&repository::root());
+        }
+        tidy::run(&repository::root())
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Fmt => "fmt",
             Self::Tidy => "tidy",
+            Self::Conformance => "conformance",
             Self::Clippy => "clippy",
             Self::Tests => "tests",
             Self::Schedules => "schedules",
@@ -69,11 +80,11 @@ impl Step {
         }
     }
 
-    /// Returns the command of the step; `tidy` is not one.
+    /// Returns the command of the step; `tidy` and `conformance` are none.
     fn command(self) -> Option<Command> {
         let line = match self {
             Self::Fmt => "fmt --all --check",
-            Self::Tidy => return None,
+            Self::Tidy | Self::Conformance => return None,
             Self::Clippy => {
                 "clippy --workspace --all-targets --all-features --locked -- -D warnings"
             }
@@ -118,10 +129,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_but_tidy_is_a_cargo_command() {
+    fn every_step_but_two_is_a_cargo_command() {
         for step in Step::ALL {
             let command = step.command().map(|command| repository::shown(&command));
-            assert_eq!(command.is_none(), step == Step::Tidy, "{step:?}: {command:?}");
+            let is_ours = matches!(step, Step::Tidy | Step::Conformance);
+            assert_eq!(command.is_none(), is_ours, "{step:?}: {command:?}");
         }
     }
 

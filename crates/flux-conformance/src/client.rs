@@ -155,7 +155,10 @@ impl Client {
         match self.stream.fill_buf() {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => &[],
-            Err(error) => panic!("nothing comes, and the connection stays open: {error}"),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("nothing comes, and the connection stays open")
+            }
+            Err(error) => panic!("cannot read: {error}"),
         }
     }
 

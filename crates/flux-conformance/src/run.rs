@@ -78,7 +78,8 @@ fn judge(case: &Case, trial: &Trial) -> Outcome {
     }
 }
 
-fn sentence(payload: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn sentence(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
 }

@@ -76,6 +76,11 @@ impl Contender {
         &self.name
     }
 
+    /// The program, without its arguments.
+    pub(crate) fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
+
     /// Starts the broker on its core and waits until it accepts connections.
     pub(crate) fn start(&self) -> Result<Running> {
         let address = free_address()?;

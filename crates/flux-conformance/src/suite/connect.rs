@@ -221,7 +221,7 @@ fn the_old_connection_is_told_of_a_takeover(trial: &Trial) {
     let connect = trial.persistent("a");
     let mut old = trial.join(&connect);
     let _new = trial.join(&connect);
-    assert_eq!(old.expect_end(), Some(0x8E));
+    assert_eq!(old.expect_end(), Some(0x8E), "the code of DISCONNECT");
 }
 
 fn flags_of_connack_but_session_present_are_0(trial: &Trial) {

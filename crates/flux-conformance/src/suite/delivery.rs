@@ -14,6 +14,7 @@ cases! {
         deliveries_are_new_and_have_their_qos,
         after_puback_the_identifier_is_of_a_new_message,
         until_pubrel_the_identifier_is_of_the_same_message,
+        until_pubrel_it_is_so_without_dup_as_well,
         the_same_message_again_after_a_reconnect_is_not_delivered_again,
         after_pubcomp_the_identifier_is_of_a_new_message,
         pubrec_is_answered_with_pubrel,
@@ -109,11 +110,19 @@ fn after_puback_the_identifier_is_of_a_new_message(trial: &Trial) {
 }
 
 fn until_pubrel_the_identifier_is_of_the_same_message(trial: &Trial) {
+    come_again(trial, &Publish::new(&trial.topic("a"), "x").qos(2, 7).dup());
+}
+
+fn until_pubrel_it_is_so_without_dup_as_well(trial: &Trial) {
+    come_again(trial, &Publish::new(&trial.topic("a"), "x").qos(2, 7));
+}
+
+/// A message that comes three times before PUBREL.
+fn come_again(trial: &Trial, again: &Publish) {
     let (mut publisher, mut subscriber) = pair(trial);
-    let publish = Publish::new(&trial.topic("a"), "x").qos(2, 7);
-    publisher.send(&publish.bytes(trial.version));
+    publisher.send(&publish(trial, "x", 2, 7));
     publisher.answer(0x50, 7);
-    for again in [publish.clone().dup(), publish.clone(), publish.dup()] {
+    for _ in 0..2 {
         publisher.send(&again.bytes(trial.version));
         publisher.answer(0x50, 7);
     }

@@ -15,6 +15,8 @@ cases! {
         without_places_all_other_packets_are_served,
         without_places_messages_of_qos_0_are_sent,
         the_client_may_send_receive_maximum_messages,
+    }
+    v5_should {
         who_exceeds_the_receive_maximum_of_the_server_is_disconnected,
         a_pubrel_of_an_unknown_identifier_is_not_found,
         a_pubrec_of_an_unknown_identifier_is_not_found,
@@ -40,7 +42,8 @@ fn flooded(trial: &Trial, connect: &Connect, qos: &[u8]) -> Client {
 #[track_caller]
 fn receive(client: &mut Client, count: usize) -> Vec<Received> {
     let found = client.deliveries();
-    assert_eq!(found.len(), count, "messages in flight: {found:?}");
+    let texts: Vec<_> = found.iter().map(Received::text).collect();
+    assert_eq!(found.len(), count, "how many messages may come now: {texts:?}");
     found
 }
 
@@ -179,14 +182,14 @@ fn who_exceeds_the_receive_maximum_of_the_server_is_disconnected(trial: &Trial) 
 fn a_pubrel_of_an_unknown_identifier_is_not_found(trial: &Trial) {
     let mut client = trial.client("a");
     client.send(&pubrel(9));
-    assert_eq!(client.answer(0x70, 9).codes, [0x92]);
+    assert_eq!(client.answer(0x70, 9).codes, [0x92], "the code of PUBCOMP");
     client.ping();
 }
 
 fn a_pubrec_of_an_unknown_identifier_is_not_found(trial: &Trial) {
     let mut client = trial.client("a");
     client.send(&pubrec(9));
-    assert_eq!(client.answer(0x62, 9).codes, [0x92]);
+    assert_eq!(client.answer(0x62, 9).codes, [0x92], "the code of PUBREL");
     client.ping();
 }
 

@@ -26,6 +26,7 @@ cases! {
     v5 {
         unsuback_has_a_code_for_each_filter_in_their_order,
         no_local_keeps_own_messages_back,
+        all_options_of_a_subscription_are_replaced,
         no_local_is_about_the_client_and_not_the_connection,
         no_local_on_a_shared_subscription_ends_the_connection,
         a_subscription_identifier_of_0_ends_the_connection,
@@ -273,10 +274,24 @@ fn no_local_keeps_own_messages_back(trial: &Trial) {
     }
     other.publish(&topic, "other", 1);
     client.expect_texts(&["other"]);
-    // Without the option they come.
-    client.follow(&topic, 0);
-    client.send(&Publish::new(&topic, "own").bytes(trial.version));
-    client.expect_text("own");
+}
+
+fn all_options_of_a_subscription_are_replaced(trial: &Trial) {
+    let topic = trial.topic("a");
+    let mut client = trial.client("a");
+    // No Local, Retain As Published and the QoS, on and off.
+    for options in [0x0D, 0x00, 0x09, 0x04, 0x02] {
+        client.follow(&topic, options);
+        client.deliveries();
+        let is_local = options & NO_LOCAL == 0;
+        client.send(&Publish::new(&topic, "own").retain().bytes(trial.version));
+        let own: Vec<_> = client.deliveries().iter().map(|received| received.retain).collect();
+        let expected = if is_local { vec![options & 0x08 != 0] } else { vec![] };
+        assert_eq!(own, expected, "RETAIN of own messages with options {options:#04x}");
+        trial.client("pub").publish(&topic, "x", 2);
+        assert_eq!(client.receive_and_acknowledge().qos, options & 3);
+    }
+    trial.client("pub").publish_packet(&Publish::new(&topic, "").retain(), 0);
 }
 
 fn no_local_is_about_the_client_and_not_the_connection(trial: &Trial) {

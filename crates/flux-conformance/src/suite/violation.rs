@@ -1,11 +1,12 @@
 //! Packets that break the rules, each in a form of its own, and what must come of them.
 
 use crate::case::Trial;
+use crate::run::sentence;
 use crate::{Client, Publish, packet};
 
 /// One way to break the rules.
 pub(crate) struct Form {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) bytes: Vec<u8>,
     /// The reason codes that say what was wrong, in MQTT 5.0.
     pub(crate) codes: &'static [u8],
@@ -18,8 +19,8 @@ pub(crate) const EITHER: &[u8] = &[0x81, 0x82];
 pub(crate) const FILTER_INVALID: &[u8] = &[0x8F, 0x81, 0x82];
 pub(crate) const NAME_INVALID: &[u8] = &[0x90, 0x81, 0x82];
 
-pub(crate) fn form(what: &'static str, bytes: Vec<u8>, codes: &'static [u8]) -> Form {
-    Form { what, bytes, codes }
+pub(crate) fn form(what: impl Into<String>, bytes: Vec<u8>, codes: &'static [u8]) -> Form {
+    Form { what: what.into(), bytes, codes }
 }
 
 /// The same packet with another first byte.
@@ -35,7 +36,7 @@ pub(crate) fn ends_the_connection(trial: &Trial, forms: Vec<Form>) {
     for Form { what, bytes, .. } in forms {
         let mut client = trial.client("violator");
         client.try_send(&bytes);
-        let code = end_of(&mut client, what);
+        let code = end_of(&mut client, &what);
         assert!(code.is_none_or(|code| code >= 0x80), "{what}: DISCONNECT with {code:02x?}");
         bystander.expect_alive();
     }
@@ -49,10 +50,10 @@ pub(crate) fn is_told(trial: &Trial, forms: Vec<Form>) {
     for Form { what, bytes, codes } in forms {
         let mut client = trial.client("violator");
         client.try_send(&bytes);
-        let code = end_of(&mut client, what);
+        let code = end_of(&mut client, &what);
         if !code.is_some_and(|code| codes.contains(&code)) {
             let got = code.map_or_else(|| "nothing".to_owned(), |code| format!("{code:#04x}"));
-            wrong.push(format!("{what}: {got} instead of {codes:#04x?}"));
+            wrong.push(format!("{what}: {got} instead of {codes:02x?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("; "));
@@ -63,7 +64,7 @@ pub(crate) fn is_told(trial: &Trial, forms: Vec<Form>) {
 pub(crate) fn refuses_connect(trial: &Trial, forms: Vec<Form>) {
     let mut bystander = bystander(trial);
     for Form { what, bytes, .. } in forms {
-        let code = end_of(&mut trial.send(&bytes), what);
+        let code = end_of(&mut trial.send(&bytes), &what);
         if trial.is_v5() {
             assert!(code.is_none_or(|code| code >= 0x80), "{what}: CONNACK with {code:02x?}");
         } else {
@@ -81,10 +82,10 @@ pub(crate) fn refuses_connect(trial: &Trial, forms: Vec<Form>) {
 pub(crate) fn connack_tells(trial: &Trial, forms: Vec<Form>) {
     let mut wrong = Vec::new();
     for Form { what, bytes, codes } in forms {
-        let code = end_of(&mut trial.send(&bytes), what);
+        let code = end_of(&mut trial.send(&bytes), &what);
         if !code.is_some_and(|code| codes.contains(&code)) {
             let got = code.map_or_else(|| "nothing".to_owned(), |code| format!("{code:#04x}"));
-            wrong.push(format!("{what}: {got} instead of {codes:#04x?}"));
+            wrong.push(format!("{what}: {got} instead of {codes:02x?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("; "));
@@ -94,10 +95,7 @@ pub(crate) fn connack_tells(trial: &Trial, forms: Vec<Form>) {
 #[track_caller]
 fn end_of(client: &mut Client, what: &str) -> Option<u8> {
     let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.expect_end()));
-    end.unwrap_or_else(|payload| {
-        let why = payload.downcast_ref::<String>().cloned().unwrap_or_default();
-        panic!("{what}: {why}")
-    })
+    end.unwrap_or_else(|payload| panic!("{what}: {}", sentence(&*payload)))
 }
 
 fn bystander(trial: &Trial) -> Client {
