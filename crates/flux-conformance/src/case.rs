@@ -1,10 +1,8 @@
 //! A case: one statement that a broker keeps or breaks, and what it is tried with.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::panic;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::{Client, Connect, Server, Version};
@@ -68,12 +66,13 @@ impl Server for Trial {
 }
 
 impl Trial {
-    pub(crate) fn new(address: SocketAddr, version: Version, patience: Duration) -> Self {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let random = RandomState::new().hash_one(run);
-        // 12 letters and digits, so that a client identifier has 11 more for its role.
-        let mark = format!("{:08x}{run:04x}", random & 0xFFFF_FFFF);
+    /// The mark has 12 letters and digits, so that a client identifier has 11 more for its role.
+    pub(crate) fn new(
+        address: SocketAddr,
+        version: Version,
+        patience: Duration,
+        mark: String,
+    ) -> Self {
         Self { address, version, patience, mark }
     }
 

@@ -35,5 +35,5 @@ pub use packet::{
 };
 pub use property::{Properties, u16_property, u32_property};
 pub use publish::{Publish, Received};
-pub use run::{Outcome, Verdict, run};
+pub use run::{Judge, Outcome, Verdict};
 pub use suite::{CHAPTERS, cases};

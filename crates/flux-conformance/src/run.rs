@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,37 +34,56 @@ pub struct Verdict {
     pub outcome: Outcome,
 }
 
-/// Runs each case in each of its versions, many at once: most of them wait.
-///
-/// `patience` is how long a broker may take for one answer.
-#[must_use]
-pub fn run(address: SocketAddr, cases: &[Case], patience: Duration) -> Vec<Verdict> {
-    let runs: Vec<(Case, Version)> = cases
-        .iter()
-        .flat_map(|case| case.versions.iter().map(|version| (*case, *version)))
-        .collect();
-    let next = AtomicUsize::new(0);
-    let verdicts = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(runs.len()) {
-            scope.spawn(|| {
-                while let Some((case, version)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = judge(case, &Trial::new(address, *version, patience));
-                    let verdict = Verdict { case: *case, version: *version, outcome };
-                    verdicts.lock().unwrap_or_else(PoisonError::into_inner).push(verdict);
-                }
-            });
-        }
-    });
-    let mut verdicts = verdicts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let order = |verdict: &Verdict| {
-        let is_this = |(case, version): &(Case, Version)| {
-            case.name == verdict.case.name && *version == verdict.version
-        };
-        runs.iter().position(is_this)
-    };
-    verdicts.sort_by_key(order);
-    verdicts
+/// Runs cases against a broker.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    address: SocketAddr,
+    patience: Duration,
+    /// In the names of all clients and topics; a judge that runs a case again uses them again.
+    mark: u32,
+}
+
+impl Judge {
+    /// A judge of the broker at this address, which may take so long for one answer.
+    #[must_use]
+    pub fn new(address: SocketAddr, patience: Duration) -> Self {
+        let random = RandomState::new().hash_one(address);
+        let mark = u32::try_from(random >> 32).expect("32 bits are left");
+        Self { address, patience, mark }
+    }
+
+    /// Runs each case in each of its versions, many at once: most of them wait.
+    #[must_use]
+    pub fn run(&self, cases: &[Case]) -> Vec<Verdict> {
+        let runs: Vec<(Case, Version)> = cases
+            .iter()
+            .flat_map(|case| case.versions.iter().map(|version| (*case, *version)))
+            .collect();
+        let next = AtomicUsize::new(0);
+        let verdicts = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE.min(runs.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((case, version)) = runs.get(index) else { break };
+                        let outcome = judge(case, &self.trial(*version, index));
+                        let verdict = Verdict { case: *case, version: *version, outcome };
+                        let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+                        verdicts.push((index, verdict));
+                    }
+                });
+            }
+        });
+        let mut verdicts = verdicts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        verdicts.sort_by_key(|(index, _)| *index);
+        verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+    }
+
+    fn trial(&self, version: Version, index: usize) -> Trial {
+        let mark = format!("{:08x}{index:04x}", self.mark);
+        Trial::new(self.address, version, self.patience, mark)
+    }
 }
 
 fn judge(case: &Case, trial: &Trial) -> Outcome {
@@ -124,10 +144,9 @@ mod tests {
             case("fails", |_| panic!("no answer comes")),
             case("asks", |_| not_testable("it has no limit")),
         ];
-        let outcomes: Vec<_> = run(([127, 0, 0, 1], 1).into(), &cases, Duration::ZERO)
-            .into_iter()
-            .map(|verdict| verdict.outcome)
-            .collect();
+        let judge = Judge::new(([127, 0, 0, 1], 1).into(), Duration::ZERO);
+        let outcomes: Vec<_> =
+            judge.run(&cases).into_iter().map(|verdict| verdict.outcome).collect();
         assert_eq!(outcomes[0], Outcome::Passed);
         let is_told = |outcome: &Outcome| matches!(outcome, Outcome::Failed(why) if why.starts_with("no answer comes (") && why.contains("run.rs"));
         assert!(is_told(&outcomes[1]), "{outcomes:?}");

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use flux_conformance::{Case, Level, Outcome, Verdict, Version};
+use flux_conformance::{Case, Judge, Level, Outcome, Verdict, Version};
 
 /// Judges the broker there by all cases whose name contains a text.
 ///
@@ -38,7 +38,7 @@ pub(super) fn judge(address: SocketAddr, only: &str) -> Result<Vec<Verdict>> {
     let cases: Vec<Case> =
         flux_conformance::cases().filter(|case| case.name.contains(only)).copied().collect();
     ensure!(!cases.is_empty(), "no case has `{only}` in its name");
-    Ok(flux_conformance::run(address, &cases, PATIENCE))
+    Ok(Judge::new(address, PATIENCE).run(&cases))
 }
 
 fn line(verdict: &Verdict) -> String {

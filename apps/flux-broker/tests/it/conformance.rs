@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU16;
 
-use flux_conformance::{CHAPTERS, DEADLINE, Outcome};
+use flux_conformance::{CHAPTERS, DEADLINE, Judge, Outcome};
 use flux_mqtt::{QoS, Settings};
 
 use crate::support::Broker;
@@ -63,7 +63,8 @@ fn talkative(settings: &mut Settings) {
 #[track_caller]
 fn check(broker: &Broker, name: &str) {
     let chapter = CHAPTERS.iter().find(|chapter| chapter.name == name).unwrap();
-    let wrong: Vec<_> = flux_conformance::run(broker.address(), chapter.cases, DEADLINE)
+    let wrong: Vec<_> = Judge::new(broker.address(), DEADLINE)
+        .run(chapter.cases)
         .into_iter()
         .filter_map(|verdict| {
             let (Outcome::Failed(why) | Outcome::NotTestable(why)) = &verdict.outcome else {

@@ -2,6 +2,7 @@
 //! 3.1.2.11.4, 3.1.2.11.7 and 3.2.2.3.6).
 
 use crate::case::{Trial, not_testable};
+use crate::client::reason_code;
 use crate::property::split_integer;
 use crate::{
     Client, Connect, PINGREQ, Properties, Publish, integer, packet, pubrec, pubrel, string,
@@ -16,6 +17,9 @@ cases! {
         no_connack_is_larger_than_the_client_takes,
         no_disconnect_is_larger_than_the_client_takes,
         who_wants_no_words_gets_none_but_in_connack_and_disconnect,
+    }
+    v5_should {
+        words_that_do_not_fit_are_left_out,
     }
     both {
         a_packet_larger_than_the_server_takes_ends_the_connection,
@@ -95,26 +99,34 @@ fn refused_filters(trial: &Trial) -> Vec<Vec<u8>> {
     vec![version.subscribe(7, &[(&deep, 0)]), version.unsubscribe(8, &[&deep, "never"])]
 }
 
+/// Every answer comes, and none is too large: what does not fit is left out.
 #[track_caller]
-fn are_small(trial: &Trial, packets: &[Vec<u8>], smallest: u32) {
-    for size in [smallest, 10, 20, 40] {
-        let mut client = trial.join(&trial.connect("a").maximum_packet_size(size.max(smallest)));
-        for answer in answers(&mut client, packets) {
-            let is_small = answer.len() <= usize::try_from(size.max(smallest)).unwrap();
+fn are_small(trial: &Trial, packets: &[Vec<u8>]) {
+    let identity = |answer: &Vec<u8>| {
+        let (_, body) = split_integer(&answer[1..]);
+        (answer[0], body.get(..2).map(<[u8]>::to_vec))
+    };
+    let all: Vec<_> = answers(&mut trial.client("a"), packets).iter().map(identity).collect();
+    // CONNACK has to fit as well.
+    let smallest = trial.send(&trial.connect("a").bytes()).packet().len();
+    for size in [smallest, smallest + 1, 20, 25, 30, 40, 60, 80].map(|size| size.max(smallest)) {
+        let connect = trial.connect("a").maximum_packet_size(u32::try_from(size).unwrap());
+        let answers = answers(&mut trial.join(&connect), packets);
+        for answer in &answers {
+            let is_small = answer.len() <= size;
             assert!(is_small, "{} bytes, the client takes {size}: {answer:02x?}", answer.len());
         }
+        let told: Vec<_> = answers.iter().map(identity).collect();
+        assert_eq!(told, all, "the answers where the client takes {size} bytes");
     }
 }
 
 fn no_acknowledgement_is_larger_than_the_client_takes(trial: &Trial) {
-    // CONNACK has to fit as well.
-    let smallest = u32::try_from(trial.send(&trial.connect("a").bytes()).packet().len()).unwrap();
-    are_small(trial, &refused(trial), smallest);
+    are_small(trial, &refused(trial));
 }
 
 fn no_suback_or_unsuback_is_larger_than_the_client_takes(trial: &Trial) {
-    let smallest = u32::try_from(trial.send(&trial.connect("a").bytes()).packet().len()).unwrap();
-    are_small(trial, &refused_filters(trial), smallest);
+    are_small(trial, &refused_filters(trial));
 }
 
 fn no_connack_is_larger_than_the_client_takes(trial: &Trial) {
@@ -140,6 +152,27 @@ fn no_disconnect_is_larger_than_the_client_takes(trial: &Trial) {
             while let Some(packet) = client.try_packet() {
                 assert!(packet.len() <= size, "the client takes {size}: {packet:02x?}");
             }
+        }
+    }
+}
+
+/// What ends a connection is said without words where only those do not fit.
+fn words_that_do_not_fit_are_left_out(trial: &Trial) {
+    let method = [&[0x15][..], &string("no-such-method")].concat();
+    let refused = |connect: Connect| trial.send(&connect.property(&method).bytes()).try_packet();
+    let ended = |connect: Connect| {
+        let mut client = trial.join(&connect);
+        client.send(&[0, 0]);
+        client.try_packet()
+    };
+    for goodbye in [&refused as &dyn Fn(Connect) -> Option<Vec<u8>>, &ended] {
+        let whole = goodbye(trial.connect("a")).expect("a code that says why");
+        let smallest = trial.send(&trial.connect("a").bytes()).packet().len();
+        for size in smallest..whole.len() {
+            let size = u32::try_from(size).unwrap();
+            let cut = goodbye(trial.connect("a").maximum_packet_size(size));
+            let cut = cut.expect("a code without words");
+            assert_eq!((cut[0], reason_code(&cut)), (whole[0], reason_code(&whole)));
         }
     }
 }

@@ -1,11 +1,13 @@
-//! What does not grow the broker: a flood, which it reads no faster than it handles it, packets that it
-//! refuses by their length, and half a packet.
+//! What peers send does not grow the broker: what it does not get to, it does not read, it keeps no more
+//! of half a packet than there is, and who breaks the rules leaves nothing behind.
 
 use std::fs;
 
+use flux_conformance::{CHAPTERS, Case, Judge, Outcome};
+
 use super::child::Program;
 use crate::support::Version::V311;
-use crate::support::{Client, Connect, PINGREQ, PINGRESP};
+use crate::support::{Client, Connect, DEADLINE, PINGREQ, PINGRESP};
 
 /// A PUBLISH of QoS 0 to nobody: nothing is answered, so nothing else holds the client up.
 const PUBLISH: &[u8] = &[0x30, 3, 0, 1, b'a'];
@@ -68,6 +70,37 @@ fn half_a_packet_keeps_no_whole_buffer() {
     }
     let grown = peak(&program) - before;
     assert!(grown < 500, "half a packet each made the broker grow by {grown} KiB");
+}
+
+/// Every malformed form of every packet, thousands of connections: the first rounds fill what the
+/// broker keeps for the next connections, and the others use it again.
+#[test]
+fn malformed_packets_leave_nothing_behind() {
+    let program = Program::start(&["--port", "0", "--workers", "1"]);
+    let is_about_them =
+        |name: &str| matches!(name, "strings" | "headers" | "malformed" | "malformed_connect");
+    let cases: Vec<Case> = CHAPTERS
+        .iter()
+        .filter(|chapter| is_about_them(chapter.name))
+        .flat_map(|chapter| chapter.cases)
+        .copied()
+        .collect();
+    // The same clients and topics in each round.
+    let judge = Judge::new(program.addresses[0], DEADLINE);
+    let round = || {
+        for verdict in judge.run(&cases) {
+            assert_eq!(verdict.outcome, Outcome::Passed, "{}", verdict.case.name);
+        }
+    };
+    for _ in 0..3 {
+        round();
+    }
+    let before = peak(&program);
+    for _ in 0..6 {
+        round();
+    }
+    let grown = peak(&program) - before;
+    assert!(grown < 512, "the broker grew by {grown} KiB in six rounds");
 }
 
 /// The most memory that the program ever had resident, in KiB.
