@@ -5,6 +5,18 @@
 //! that says what should have come; whoever runs a case catches it.
 //!
 //! It is for development only: end-to-end tests of the broker use its client as well.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use flux_conformance::{Judge, cases};
+//!
+//! let judge = Judge::new(([127, 0, 0, 1], 1883).into(), Duration::from_secs(5));
+//! let cases: Vec<_> = cases().copied().collect();
+//! for verdict in judge.run(&cases) {
+//!     println!("{:?} {:?}: {:?}", verdict.case, verdict.version, verdict.outcome);
+//! }
+//! ```
 
 #![expect(
     clippy::unwrap_used,

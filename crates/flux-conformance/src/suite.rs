@@ -5,12 +5,14 @@ mod capabilities;
 mod closing;
 mod connect;
 mod delivery;
+mod expiry;
 mod headers;
 mod malformed;
 mod malformed_connect;
 mod message;
 mod packet_size;
 mod quota;
+mod redelivery;
 mod retained;
 mod session;
 mod shared;
@@ -43,7 +45,9 @@ pub const CHAPTERS: &[Chapter] = chapters![
     quota,
     message,
     retained,
+    expiry,
     delivery,
+    redelivery,
     subscription,
     topic,
     shared,

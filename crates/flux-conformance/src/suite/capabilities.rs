@@ -1,11 +1,9 @@
 //! What CONNACK says that a server does otherwise: a lower QoS, another keep alive, no topic aliases
 //! (MQTT 5.0 section 3.2.2.3).
 
-use std::time::Duration;
-
 use super::violation::{ends_the_connection, form};
 use crate::case::{Trial, not_testable};
-use crate::{Connect, Publish, Stopwatch, Version, Will};
+use crate::{Connect, Publish, Version, Will};
 
 cases! {
     v5 {
@@ -56,7 +54,6 @@ fn subscriptions_above_the_maximum_qos_are_granted_less(trial: &Trial) {
 
 fn the_keep_alive_of_connack_holds(trial: &Trial) {
     for asked in [0, 60] {
-        let silence = Stopwatch::start();
         let mut client = trial.join(&trial.connect("silent").keep_alive(asked));
         let Some(seconds) = client.connack.number(0x13) else {
             not_testable("it leaves the keep alive to its clients")
@@ -65,8 +62,6 @@ fn the_keep_alive_of_connack_holds(trial: &Trial) {
             not_testable(format!("its Server Keep Alive is {seconds} s"));
         }
         client.expect_end();
-        let elapsed = silence.elapsed();
-        assert!(elapsed < Duration::from_secs(30), "after {elapsed:?}");
     }
 }
 

@@ -1,10 +1,10 @@
-//! QoS 0, 1 and 2, what is sent again and what is not, and order (sections 4.3 to 4.6).
+//! QoS 0, 1 and 2, and order (sections 4.3, 4.5 and 4.6).
 
 use std::time::Duration;
 
 use crate::case::{Trial, not_testable};
 use crate::clock::let_pass;
-use crate::{Client, Publish, puback, pubcomp, pubrec, pubrel, u32_property};
+use crate::{Client, Publish, pubcomp, pubrec, pubrel, u32_property};
 
 cases! {
     both {
@@ -18,19 +18,13 @@ cases! {
         the_same_message_again_after_a_reconnect_is_not_delivered_again,
         after_pubcomp_the_identifier_is_of_a_new_message,
         pubrec_is_answered_with_pubrel,
-        nothing_is_sent_again_on_a_connection_that_lives,
-        an_unacknowledged_message_is_sent_again_on_resume,
-        an_acknowledged_message_is_not_sent_again,
-        after_pubrec_only_pubrel_is_sent_again,
-        after_pubcomp_nothing_is_sent_again,
-        messages_are_sent_again_in_their_order,
         messages_of_one_publisher_keep_their_order,
         pubrels_come_in_the_order_of_pubrecs,
         acknowledgements_come_in_the_order_of_messages,
         a_message_is_offered_to_all_who_match,
+        client_and_server_have_identifiers_of_their_own,
     }
     v5 {
-        a_message_refused_with_an_error_is_not_sent_again,
         a_message_that_the_server_refuses_frees_its_identifier,
         a_handshake_goes_on_after_the_message_has_expired,
         acknowledgements_have_reason_codes_of_their_own,
@@ -38,7 +32,7 @@ cases! {
 }
 
 /// A subscriber at QoS 2 whose session stays, and a publisher.
-fn pair(trial: &Trial) -> (Client, Client) {
+pub(super) fn pair(trial: &Trial) -> (Client, Client) {
     let mut subscriber = trial.begin(&trial.persistent("sub"));
     subscriber.follow(&trial.topic("a"), 2);
     (trial.client("pub"), subscriber)
@@ -173,100 +167,6 @@ fn pubrec_is_answered_with_pubrel(trial: &Trial) {
     subscriber.expect_silence();
 }
 
-fn nothing_is_sent_again_on_a_connection_that_lives(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    publisher.publish(&trial.topic("a"), "one", 1);
-    publisher.publish(&trial.topic("a"), "two", 2);
-    publisher.publish(&trial.topic("a"), "three", 2);
-    let found = subscriber.deliveries();
-    assert_eq!(found.len(), 3);
-    subscriber.send(&pubrec(found[2].id));
-    subscriber.answer(0x62, found[2].id);
-    let_pass(Duration::from_millis(2500));
-    subscriber.expect_silence();
-    publisher.publish(&trial.topic("a"), "four", 0);
-    subscriber.expect_texts(&["four"]);
-}
-
-fn an_unacknowledged_message_is_sent_again_on_resume(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    for qos in [1, 2] {
-        publisher.publish(&trial.topic("a"), format!("{qos}"), qos);
-    }
-    let first = subscriber.deliveries();
-    for _ in 0..2 {
-        subscriber.lose();
-        subscriber = trial.resume(&trial.persistent("sub"));
-        for before in &first {
-            let again = subscriber.receive();
-            assert!(again.dup, "DUP of {again:?}");
-            assert_eq!((again.id, again.qos), (before.id, before.qos));
-            assert_eq!(again.payload, before.payload);
-        }
-        subscriber.expect_silence();
-    }
-}
-
-fn an_acknowledged_message_is_not_sent_again(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    publisher.publish(&trial.topic("a"), "one", 1);
-    publisher.publish(&trial.topic("a"), "two", 1);
-    let one = subscriber.expect_text("one");
-    subscriber.expect_text("two");
-    subscriber.send(&puback(one.id));
-    subscriber.ping();
-    subscriber.lose();
-    trial.resume(&trial.persistent("sub")).expect_texts(&["two"]);
-}
-
-fn after_pubrec_only_pubrel_is_sent_again(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    publisher.publish(&trial.topic("a"), "x", 2);
-    let id = subscriber.expect_text("x").id;
-    subscriber.send(&pubrec(id));
-    subscriber.answer(0x62, id);
-    for _ in 0..2 {
-        subscriber.lose();
-        subscriber = trial.resume(&trial.persistent("sub"));
-        subscriber.answer(0x62, id);
-        subscriber.ping();
-    }
-    subscriber.send(&pubcomp(id));
-    subscriber.expect_silence();
-}
-
-fn after_pubcomp_nothing_is_sent_again(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    publisher.publish(&trial.topic("a"), "x", 2);
-    subscriber.receive_and_acknowledge();
-    subscriber.ping();
-    subscriber.lose();
-    trial.resume(&trial.persistent("sub")).expect_silence();
-}
-
-fn messages_are_sent_again_in_their_order(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    for number in 0..10 {
-        publisher.publish(&trial.topic("a"), number.to_string(), 1 + number % 2);
-    }
-    let mut open = subscriber.deliveries();
-    assert_eq!(open.len(), 10);
-    // Some of the middle are done.
-    for index in [4, 2] {
-        let done = open.remove(index);
-        subscriber.accept(&done);
-        if done.qos == 2 {
-            subscriber.answer(0x62, done.id);
-            subscriber.send(&pubcomp(done.id));
-        }
-    }
-    subscriber.ping();
-    subscriber.lose();
-    let again = trial.resume(&trial.persistent("sub")).deliveries();
-    let ids = |messages: &[crate::Received]| messages.iter().map(|m| m.id).collect::<Vec<_>>();
-    assert_eq!(ids(&again), ids(&open));
-}
-
 fn pubrels_come_in_the_order_of_pubrecs(trial: &Trial) {
     let (mut publisher, mut subscriber) = pair(trial);
     for number in 0..6 {
@@ -356,16 +256,21 @@ fn a_message_is_offered_to_all_who_match(trial: &Trial) {
     }
 }
 
-fn a_message_refused_with_an_error_is_not_sent_again(trial: &Trial) {
-    let (mut publisher, mut subscriber) = pair(trial);
-    for qos in [1, 2] {
-        publisher.publish(&trial.topic("a"), "x", qos);
-        let received = subscriber.expect_text("x");
-        subscriber.refuse(&received, 0x83);
-    }
-    subscriber.expect_silence();
-    subscriber.lose();
-    trial.resume(&trial.persistent("sub")).expect_silence();
+fn client_and_server_have_identifiers_of_their_own(trial: &Trial) {
+    let (mut publisher, mut client) = pair(trial);
+    publisher.publish(&trial.topic("a"), "theirs", 2);
+    let id = client.expect_text("theirs").id;
+    // The same identifier the other way, in every state of the handshake.
+    client.send(&Publish::new(&trial.topic("b"), "x").qos(2, id).bytes(trial.version));
+    client.answer(0x50, id);
+    client.send(&pubrec(id));
+    client.answer(0x62, id);
+    client.send(&pubrel(id));
+    client.answer(0x70, id);
+    client.send(&Publish::new(&trial.topic("b"), "x").qos(1, id).bytes(trial.version));
+    client.answer(0x40, id);
+    client.send(&pubcomp(id));
+    client.expect_silence();
 }
 
 /// After PUBREC with an error there is no PUBREL: the identifier is free.
