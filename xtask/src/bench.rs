@@ -73,7 +73,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut contenders = Vec::new();
     if !options.only_given {
         contenders.push(Contender::ours(&binaries));
-        contenders.extend(Contender::mosquitto(&binaries)?);
+        if let Some(mosquitto) = Contender::mosquitto() {
+            contenders.push(mosquitto.without_limits(&binaries)?);
+        }
     }
     for line in &options.brokers {
         contenders.push(Contender::parse(line)?);

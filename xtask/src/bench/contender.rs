@@ -31,27 +31,31 @@ impl Contender {
         }
     }
 
-    /// Returns mosquitto, where it is installed: with no limit on messages in flight and queued, or it
-    /// would drop what a window of 100 brings.
-    ///
-    /// # Errors
-    ///
-    /// When its configuration cannot be written beside the binaries.
-    pub(crate) fn mosquitto(binaries: &Path) -> Result<Option<Self>> {
+    /// Returns mosquitto, where it is installed.
+    pub(crate) fn mosquitto() -> Option<Self> {
         // Debian keeps it where only root has it on the path.
         let programs = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
         let found = programs.into_iter().find(|program| {
             // `-h` ends with an error status in some versions: that it starts is the answer.
             let mut help = Command::new(program);
             help.arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-        });
-        let Some(found) = found else { return Ok(None) };
+        })?;
+        let command = [found, "-p", "{port}"].map(String::from).to_vec();
+        Some(Self { name: "mosquitto".to_owned(), command })
+    }
+
+    /// Has mosquitto keep any number of messages in flight and queued: with its defaults it drops some of
+    /// what a window of 100 brings.
+    ///
+    /// # Errors
+    ///
+    /// When its configuration cannot be written beside the binaries.
+    pub(super) fn without_limits(mut self, binaries: &Path) -> Result<Self> {
         let config = binaries.join("bench-mosquitto.conf");
         fs::write(&config, "max_inflight_messages 0\nmax_queued_messages 0\n")
             .context("cannot write mosquitto's configuration")?;
-        let config = config.to_string_lossy();
-        let command = [found, "-c", &config, "-p", "{port}"].map(String::from).to_vec();
-        Ok(Some(Self { name: "mosquitto".to_owned(), command }))
+        self.command.extend(["-c".to_owned(), config.to_string_lossy().into_owned()]);
+        Ok(self)
     }
 
     /// Reads `COMMAND` or `NAME=COMMAND`.
