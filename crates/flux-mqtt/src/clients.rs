@@ -82,7 +82,8 @@ impl Clients {
     /// Returns what all sessions hold now, looked at one after the other.
     #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
-        self.sessions.iter().map(|entry| entry.value().lock().session.held_bytes()).sum()
+        let held = |session: &SharedSession| session.held_bytes(&session.lock());
+        self.sessions.iter().map(|entry| held(entry.value())).sum()
     }
 
     pub(crate) fn contains(&self, client_id: &str) -> bool {
@@ -136,6 +137,8 @@ impl Clients {
                     ended,
                 };
             }
+            // Nobody has seen it; it holds nothing any more.
+            session.lock().ended = true;
         }
     }
 

@@ -17,7 +17,9 @@ use crate::names::WorkerId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holdings {
-    /// What waits in sessions, and what was sent to clients and is not acknowledged.
+    /// Sessions, whether or not their clients are connected: what waits in them, what was sent and is
+    /// not acknowledged, their wills, client identifiers and subscriptions, and what they cost besides
+    /// ([`SESSION_OVERHEAD`](flux_session::SESSION_OVERHEAD)).
     pub sessions: u64,
     /// What waits in shared subscriptions for a member with room.
     pub shared: u64,

@@ -40,7 +40,7 @@ pub(crate) struct SharedSession {
 /// A locked session. What has changed of the bytes it holds is written down at the end.
 pub(crate) struct Locked<'a> {
     state: MutexGuard<'a, SessionState>,
-    ledger: &'a Ledger,
+    shared: &'a SharedSession,
 }
 
 impl Deref for Locked<'_> {
@@ -59,8 +59,8 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let held = self.state.session.held_bytes();
-        self.ledger.change(Account::Sessions, &mut self.state.counted_bytes, held);
+        let held = self.shared.held_bytes(&self.state);
+        self.shared.ledger.change(Account::Sessions, &mut self.state.counted_bytes, held);
     }
 }
 
@@ -145,7 +145,13 @@ impl SharedSession {
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {
-        Locked { state: self.state.lock(), ledger: &self.ledger }
+        Locked { state: self.state.lock(), shared: self }
+    }
+
+    /// Returns what the session holds, and the directory for it. One that is over holds nothing,
+    /// however long somebody remembers it.
+    pub(crate) fn held_bytes(&self, state: &SessionState) -> usize {
+        if state.ended { 0 } else { state.session.held_bytes() + self.client_id.len() }
     }
 
     /// Keeps others from taking the session over until the guard is dropped. Taken before all other

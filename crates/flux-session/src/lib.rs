@@ -121,7 +121,10 @@ pub use self::delivery::{Delivery, Message, ShareId, SubscriptionIds};
 pub use self::expiry::SessionExpiry;
 pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};
-pub use self::limits::{QUEUED_OVERHEAD, SessionLimits, WhenFull};
+pub use self::limits::{
+    FILTER_LEVEL_OVERHEAD, QUEUED_OVERHEAD, SESSION_OVERHEAD, SUBSCRIPTION_OVERHEAD, SessionLimits,
+    WhenFull,
+};
 pub use self::outgoing::{DropReason, Dropped, Offer, Outgoing};
 pub use self::packet_id::PacketId;
 pub use self::qos::{InvalidQoS, QoS};

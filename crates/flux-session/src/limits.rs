@@ -71,3 +71,14 @@ pub enum WhenFull {
 /// The bytes every queued message counts beside its [`size`](crate::Message::size): its place in
 /// the queue, rounded up for the spare room of a growing queue.
 pub const QUEUED_OVERHEAD: usize = 64;
+
+/// The bytes every session counts beside what it holds: itself, and its places in a directory.
+pub const SESSION_OVERHEAD: usize = 1_024;
+
+/// The bytes every subscription counts beside its topic filter: its places in the session and in a
+/// tree of subscriptions.
+pub const SUBSCRIPTION_OVERHEAD: usize = 256;
+
+/// The bytes every level of a subscription's topic filter counts: a node of a tree of subscriptions,
+/// though filters that begin alike share it.
+pub const FILTER_LEVEL_OVERHEAD: usize = 160;

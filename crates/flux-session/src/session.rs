@@ -3,6 +3,7 @@
 mod handshake;
 mod lifetime;
 mod shared;
+mod standing;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::in_flight::InFlight;
 use crate::inbound::OpenReceipts;
 use crate::queue::Queue;
 use crate::{
-    Delivery, DropReason, Dropped, Message, Offer, Outgoing, QoS, SessionExpiry, SessionLimits,
-    SubscriptionOptions, Timestamp, WhenFull, Will,
+    Delivery, DropReason, Dropped, Message, Offer, Outgoing, QoS, SESSION_OVERHEAD, SessionExpiry,
+    SessionLimits, SubscriptionOptions, Timestamp, WhenFull, Will,
 };
 
 /// The session state of one client on the server (MQTT 5.0 section 4.1), with or without a
@@ -26,6 +27,8 @@ use crate::{
 pub struct Session<M> {
     limits: SessionLimits,
     subscriptions: BTreeMap<TopicFilter, SubscriptionOptions>,
+    /// The bytes that it holds beside messages: a running sum, see `standing`.
+    standing_bytes: usize,
     link: Link,
     expiry: SessionExpiry,
     /// The will of the present connection, or of the last one while its moment has not come.
@@ -44,6 +47,7 @@ impl<M: Message> Session<M> {
         Self {
             limits,
             subscriptions: BTreeMap::new(),
+            standing_bytes: SESSION_OVERHEAD,
             link: Link::Detached { since: None },
             expiry: SessionExpiry::NEVER,
             will: None,
@@ -112,7 +116,12 @@ impl<M: Message> Session<M> {
         filter: TopicFilter,
         options: SubscriptionOptions,
     ) -> Option<SubscriptionOptions> {
-        self.subscriptions.insert(filter, options)
+        let cost = standing::cost_of_filter(&filter);
+        let before = self.subscriptions.insert(filter, options);
+        if before.is_none() {
+            self.standing_bytes = self.standing_bytes.saturating_add(cost);
+        }
+        before
     }
 
     /// Removes a subscription and returns its options, or `None` if there was none.
@@ -120,7 +129,10 @@ impl<M: Message> Session<M> {
     /// Messages that are queued or in flight because of it are still delivered
     /// `[MQTT-3.10.4-3]`.
     pub fn unsubscribe(&mut self, filter: &TopicFilter) -> Option<SubscriptionOptions> {
-        self.subscriptions.remove(filter)
+        let before = self.subscriptions.remove(filter)?;
+        let cost = standing::cost_of_filter(filter);
+        self.standing_bytes = self.standing_bytes.saturating_sub(cost);
+        Some(before)
     }
 
     /// Returns the options of the subscription with exactly this filter.
@@ -147,11 +159,15 @@ impl<M: Message> Session<M> {
         self.queue.bytes()
     }
 
-    /// Returns the bytes of all messages that the session holds: those that wait and those that were
-    /// sent and are kept until they are acknowledged, each with
-    /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
+    /// Returns the bytes of all that the session holds: the messages that wait, those that were sent
+    /// and are kept until they are acknowledged, and the will, each with
+    /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD); the topic filters of its subscriptions, with
+    /// [`SUBSCRIPTION_OVERHEAD`](crate::SUBSCRIPTION_OVERHEAD) for each and
+    /// [`FILTER_LEVEL_OVERHEAD`](crate::FILTER_LEVEL_OVERHEAD) for each level; and
+    /// [`SESSION_OVERHEAD`].
     pub fn held_bytes(&self) -> usize {
-        self.queue.bytes().saturating_add(self.in_flight.bytes())
+        let messages = self.queue.bytes().saturating_add(self.in_flight.bytes());
+        messages.saturating_add(self.standing_bytes)
     }
 
     /// Returns whether [`offer`](Self::offer) would find room for this message without loss, as far

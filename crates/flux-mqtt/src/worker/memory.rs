@@ -83,6 +83,7 @@ impl Worker {
         self.add(now, size.saturating_mul(offered.max(1)), fx);
     }
 
+    /// Adds bytes that are held now, and looks at the sum after every so many.
     pub(super) fn add(&mut self, now: Timestamp, bytes: usize, fx: &mut impl Effects) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.memory.added = self.memory.added.saturating_add(bytes);

@@ -112,15 +112,18 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Option<Vec<Granted>> {
         let mut is_new = Vec::with_capacity(wanted.len());
-        {
+        let added = {
             let mut state = session.lock();
             if state.ended || generation.is_some_and(|generation| generation != state.generation) {
                 return None;
             }
+            let before = state.session.held_bytes();
             for (filter, options) in &wanted {
                 is_new.push(state.session.subscribe(filter.clone(), *options).is_none());
             }
-        }
+            state.session.held_bytes() - before
+        };
+        self.add(now, added, fx);
         let filters: Vec<TopicFilter> = wanted.iter().map(|(filter, _)| filter.clone()).collect();
         self.follow(now, session, &filters, fx);
         let granted = wanted.into_iter().zip(is_new);

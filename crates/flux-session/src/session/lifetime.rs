@@ -48,7 +48,7 @@ impl<M: Message> Session<M> {
             Link::Attached => self.will.as_ref().is_some_and(|will| will.delay == 0),
             Link::Detached { .. } => self.will_moment().is_some_and(|moment| moment <= now),
         };
-        let will = mem::replace(&mut self.will, connection.will);
+        let will = self.replace_will(connection.will);
         self.expiry = connection.expiry;
         self.link = Link::Attached;
         let receive_maximum = connection.receive_maximum;
@@ -72,7 +72,7 @@ impl<M: Message> Session<M> {
         }
         self.link = Link::Detached { since: Some(now) };
         if departure.discard_will {
-            self.will = None;
+            self.replace_will(None);
         }
         if let Some(expiry) = departure.expiry
             && self.expiry_may_become(expiry)
@@ -119,7 +119,7 @@ impl<M: Message> Session<M> {
     /// `[MQTT-3.1.2-8]`.
     pub fn due(&mut self, now: Timestamp) -> Option<Due<M>> {
         if self.will_moment().is_some_and(|moment| moment <= now) {
-            return self.will.take().map(Due::Will);
+            return self.replace_will(None).map(Due::Will);
         }
         self.has_expired(now).then_some(Due::End)
     }

@@ -67,6 +67,10 @@ enum Step {
     End,
     /// Time passes.
     Wait(u64),
+    /// The client subscribes to one of [`FILTERS`], perhaps again.
+    Subscribe(usize),
+    /// The client unsubscribes from one of them, or from what it never had.
+    Unsubscribe(usize),
     /// The client publishes at QoS 2, perhaps again.
     InboundPublish(u16),
     /// The client sends PUBREL.
@@ -74,6 +78,9 @@ enum Step {
     /// The server refuses what it just received.
     InboundForget(u16),
 }
+
+/// What clients subscribe to.
+const FILTERS: [&str; 3] = ["a", "b/+/#", "$share/g/c"];
 
 /// A message that somebody publishes; its lifetime in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +198,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.2)
             .prop_map(|ends| if ends { Step::End } else { Step::Look }),
         2 => wait.prop_map(Step::Wait),
+        1 => (0..FILTERS.len()).prop_map(Step::Subscribe),
+        1 => (0..FILTERS.len()).prop_map(Step::Unsubscribe),
         1 => (1_u16..6).prop_map(Step::InboundPublish),
         1 => (1_u16..6).prop_map(Step::InboundRelease),
         1 => (1_u16..6).prop_map(Step::InboundForget),

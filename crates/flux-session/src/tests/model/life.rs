@@ -11,7 +11,7 @@ use crate::{Due, Timestamp, Will};
 pub(super) struct Life {
     /// The Session Expiry Interval in seconds.
     pub(super) expiry: u32,
-    will: Option<Will<Numbered>>,
+    pub(super) will: Option<Will<Numbered>>,
     /// The moments, while there is no connection.
     will_at: Option<Timestamp>,
     pub(super) ends_at: Option<Timestamp>,

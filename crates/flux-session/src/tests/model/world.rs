@@ -6,13 +6,16 @@ mod lifetime;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flux_topic::TopicFilter;
+
 use super::client::{Client, Packet};
 use super::life::Life;
 use super::promises::{Promise, Promises};
-use super::{Connect, Numbered, Publication, Step};
+use super::{Connect, FILTERS, Numbered, Publication, Step};
 use crate::{
-    Delivery, Inbound, Outgoing, PacketId, QoS, Session, SessionLimits, ShareId, SubscriptionIds,
-    Timestamp,
+    Delivery, FILTER_LEVEL_OVERHEAD, Inbound, Outgoing, PacketId, QUEUED_OVERHEAD, QoS,
+    SESSION_OVERHEAD, SUBSCRIPTION_OVERHEAD, Session, SessionLimits, ShareId, SubscriptionIds,
+    SubscriptionOptions, Timestamp,
 };
 
 /// A session, its client, and what must be true of both.
@@ -29,6 +32,8 @@ pub(super) struct World {
     last_again: Option<u32>,
     /// Expiry and will.
     life: Life,
+    /// What the client is subscribed to.
+    subscriptions: BTreeSet<TopicFilter>,
     /// QoS 2 identifiers the client has open towards the server.
     inbound: BTreeSet<u16>,
 }
@@ -44,6 +49,7 @@ impl World {
             last_first_send: [None; 3],
             last_again: None,
             life: Life::new(),
+            subscriptions: BTreeSet::new(),
             inbound: BTreeSet::new(),
         }
     }
@@ -79,6 +85,8 @@ impl World {
             Step::Look => self.look(),
             Step::End => self.end(),
             Step::Wait(millis) => self.now = self.now + Duration::from_millis(millis),
+            Step::Subscribe(which) => self.subscribe(which),
+            Step::Unsubscribe(which) => self.unsubscribe(which),
             Step::InboundPublish(packet_id) => self.inbound_publish(packet_id),
             Step::InboundRelease(packet_id) => {
                 assert_eq!(self.session.release(id(packet_id)), self.inbound.remove(&packet_id));
@@ -90,11 +98,34 @@ impl World {
         }
     }
 
+    fn subscribe(&mut self, which: usize) {
+        let filter = TopicFilter::parse(FILTERS[which]).unwrap();
+        let before = self.session.subscribe(filter.clone(), SubscriptionOptions::default());
+        assert_eq!(before.is_none(), self.subscriptions.insert(filter));
+    }
+
+    fn unsubscribe(&mut self, which: usize) {
+        let filter = TopicFilter::parse(FILTERS[which]).unwrap();
+        let existed = self.session.unsubscribe(&filter).is_some();
+        assert_eq!(existed, self.subscriptions.remove(&filter));
+    }
+
+    /// Adds up what the session holds, one after the other.
+    fn held_bytes(&self) -> usize {
+        let filters = self.subscriptions.iter().map(|filter| {
+            let levels = filter.level_count() * FILTER_LEVEL_OVERHEAD;
+            filter.as_str().len() + SUBSCRIPTION_OVERHEAD + levels
+        });
+        let will = self.life.will.iter().map(|will| will.message.size + QUEUED_OVERHEAD);
+        let standing: usize = filters.chain(will).sum();
+        SESSION_OVERHEAD + standing + self.promises.held_bytes()
+    }
+
     /// What is true at every moment.
     pub(super) fn check(&mut self) {
         assert_eq!(self.session.queued(), self.promises.queued());
         assert_eq!(self.session.queued_bytes(), self.promises.queued_bytes());
-        assert_eq!(self.session.held_bytes(), self.promises.held_bytes());
+        assert_eq!(self.session.held_bytes(), self.held_bytes());
         assert_eq!(self.session.in_flight(), self.promises.in_flight());
         assert_eq!(self.session.is_attached(), self.promises.window.is_some());
         assert_eq!(self.session.has_work(), self.promises.due().is_some());

@@ -16,7 +16,7 @@ impl World {
         self.client.disconnect();
         self.last_again = None;
         let will =
-            will_delay.map(|delay| Will { message: self.message(0, None), delay, expiry: None });
+            will_delay.map(|delay| Will { message: self.message(50, None), delay, expiry: None });
         let connection = Connection {
             receive_maximum,
             expiry: SessionExpiry::from_secs(expiry),
@@ -54,6 +54,7 @@ impl World {
         let mut remains = self.session.end();
         self.client.forget();
         self.inbound.clear();
+        self.subscriptions.clear();
         self.last_again = None;
         assert_eq!(remains.will, self.life.end());
         self.check_dropped(&remains.dropped);
