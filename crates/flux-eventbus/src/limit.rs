@@ -11,6 +11,8 @@ pub enum Limit {
     HalfOpen,
     /// Time until a CONNECT is complete, and until somebody has decided about it.
     ConnectTime,
+    /// Sessions at once, whether or not their clients are connected.
+    Sessions,
     /// CONNECTs that wait for an authenticator or authorizer.
     PendingConnects,
     /// New network connections in a second.
@@ -29,10 +31,11 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::HalfOpen,
         Self::ConnectTime,
+        Self::Sessions,
         Self::PendingConnects,
         Self::ConnectsPerSecond,
         Self::SubscriptionsPerClient,

@@ -13,6 +13,7 @@ use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 use flux_topic::TopicFilter;
 
+use crate::gauge::{Gauge, Place};
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
@@ -22,9 +23,19 @@ use crate::session::{Attachment, SessionState, SharedSession};
 /// Every session of the broker, by client identifier.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    sessions: DashMap<Arc<str>, Arc<SharedSession>>,
+    sessions: DashMap<Arc<str>, Listed>,
+    /// Counts what is listed, for the map itself counts by locking all of it.
+    count: Gauge,
     next_key: AtomicU64,
     ledger: Ledger,
+}
+
+/// A session in the directory.
+#[derive(Debug)]
+struct Listed {
+    session: Arc<SharedSession>,
+    /// It goes on to the session that takes the place of this one.
+    _place: Place,
 }
 
 /// What a connection, or a consumer, brings to its session.
@@ -54,6 +65,13 @@ pub(crate) struct Claimed {
     pub(crate) ended: Vec<Ended>,
 }
 
+/// There may be no more sessions, and the client has none.
+#[derive(Debug)]
+pub(crate) struct NoPlace {
+    /// Sessions that ended all the same; usually none, unless others raced.
+    pub(crate) ended: Vec<Ended>,
+}
+
 /// A session that is over, and what is left to clear away.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -72,18 +90,30 @@ pub(crate) struct Ended {
 
 impl Clients {
     pub(crate) fn new(ledger: Ledger) -> Self {
-        Self { sessions: DashMap::new(), next_key: AtomicU64::new(1), ledger }
+        let (sessions, count) = (DashMap::new(), Gauge::default());
+        Self { sessions, count, next_key: AtomicU64::new(1), ledger }
     }
 
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
-        self.sessions.get(client_id).map(|entry| entry.value().clone())
+        self.sessions.get(client_id).map(|entry| entry.value().session.clone())
+    }
+
+    /// Returns how many sessions there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count.taken()
+    }
+
+    /// Returns the same, looked up in the map.
+    #[cfg(test)]
+    pub(crate) fn listed(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Returns what all sessions hold now, looked at one after the other.
     #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
         let held = |session: &SharedSession| session.held_bytes(&session.lock());
-        self.sessions.iter().map(|entry| held(entry.value())).sum()
+        self.sessions.iter().map(|entry| held(&entry.value().session)).sum()
     }
 
     pub(crate) fn contains(&self, client_id: &str) -> bool {
@@ -91,14 +121,16 @@ impl Clients {
     }
 
     /// Gives the session of a client to a connection: the stored one where it goes on, else a
-    /// new one (section 3.1.2.4). The connection that held it must be told by the caller.
+    /// new one (section 3.1.2.4), if there are fewer than `most` or it takes the place of another of
+    /// this client. The connection that held it must be told by the caller.
     pub(crate) fn claim(
         &self,
         now: Timestamp,
         client_id: &Arc<str>,
         claim: &Claim,
         limits: SessionLimits,
-    ) -> Claimed {
+        most: usize,
+    ) -> Result<Claimed, NoPlace> {
         let mut ended = Vec::new();
         loop {
             let existing = self.get(client_id);
@@ -106,7 +138,7 @@ impl Clients {
                 match resume(now, session, claim) {
                     Resumed::Continued { generation, displaced, will, dropped, timer } => {
                         let session = session.clone();
-                        return Claimed {
+                        return Ok(Claimed {
                             session,
                             generation,
                             present: true,
@@ -115,7 +147,7 @@ impl Clients {
                             dropped,
                             timer,
                             ended,
-                        };
+                        });
                     }
                     Resumed::Ended(end) => ended.push(*end),
                     Resumed::WasOver => {}
@@ -124,9 +156,10 @@ impl Clients {
             let session = self.create(now, client_id, claim, limits);
             // Read before others can find it and take it over.
             let generation = session.lock().generation;
-            if self.put(client_id, existing.as_ref(), &session) {
+            let put = self.put(client_id, existing.as_ref(), &session, most);
+            if matches!(put, Put::Done) {
                 let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
-                return Claimed {
+                return Ok(Claimed {
                     session,
                     generation,
                     present: false,
@@ -135,10 +168,13 @@ impl Clients {
                     dropped: Vec::new(),
                     timer: None,
                     ended,
-                };
+                });
             }
             // Nobody has seen it; it holds nothing any more.
             session.lock().ended = true;
+            if matches!(put, Put::NoPlace) {
+                return Err(NoPlace { ended });
+            }
         }
     }
 
@@ -173,30 +209,43 @@ impl Clients {
         Arc::new(session)
     }
 
-    /// Puts a new session where `existing` was; false when somebody else was faster.
+    /// Puts a new session where `existing` was.
     fn put(
         &self,
         client_id: &Arc<str>,
         existing: Option<&Arc<SharedSession>>,
         session: &Arc<SharedSession>,
-    ) -> bool {
+        most: usize,
+    ) -> Put {
         match (self.sessions.entry(client_id.clone()), existing) {
-            (Entry::Vacant(place), _) => {
-                place.insert(session.clone());
-                true
+            (Entry::Vacant(entry), _) => {
+                let Some(place) = self.count.enter(most) else { return Put::NoPlace };
+                entry.insert(Listed { session: session.clone(), _place: place });
+                Put::Done
             }
-            (Entry::Occupied(mut place), Some(existing)) if Arc::ptr_eq(place.get(), existing) => {
-                place.insert(session.clone());
-                true
+            (Entry::Occupied(mut entry), Some(existing))
+                if Arc::ptr_eq(&entry.get().session, existing) =>
+            {
+                entry.get_mut().session = session.clone();
+                Put::Done
             }
-            (Entry::Occupied(_), _) => false,
+            (Entry::Occupied(_), _) => Put::Late,
         }
     }
 
     /// Forgets a session that ended, unless the identifier has a newer one already.
     pub(crate) fn remove(&self, session: &Arc<SharedSession>) {
-        self.sessions.remove_if(&session.client_id, |_, current| Arc::ptr_eq(current, session));
+        let is_it = |_: &Arc<str>, listed: &Listed| Arc::ptr_eq(&listed.session, session);
+        self.sessions.remove_if(&session.client_id, is_it);
     }
+}
+
+/// What became of a new session.
+enum Put {
+    Done,
+    /// Somebody else was faster.
+    Late,
+    NoPlace,
 }
 
 enum Resumed {

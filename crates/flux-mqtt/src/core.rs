@@ -43,6 +43,12 @@ impl Core {
         self.broker.holdings()
     }
 
+    /// Returns how many sessions there are, whether or not their clients are connected.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.broker.clients.count()
+    }
+
     /// Returns the retained messages.
     #[must_use]
     pub fn retained(&self) -> &RetainedStore {

@@ -14,14 +14,13 @@ pub(crate) struct Place(Gauge);
 impl Gauge {
     /// Takes a place, unless `limit` are taken.
     pub(crate) fn enter(&self, limit: usize) -> Option<Place> {
-        // Taken and given back rather than asked first: several threads never exceed the limit.
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.clone());
-        (before < limit).then_some(place)
+        // Several threads never exceed the limit, and of those that want the last place one gets it.
+        let next = |taken| (taken < limit).then_some(taken + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(Place(self.clone()))
     }
 
     /// Returns how many places are taken.
-    #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flux_auth::{Authentication, Verdict};
+use flux_eventbus::Limit;
 use flux_topic::TopicFilter;
 
 use crate::consumer::{Attach, Held};
@@ -131,8 +132,8 @@ pub enum Command {
     Attach {
         /// What it asks for.
         attach: Box<Attach>,
-        /// Called with the session, except when the broker is stopping.
-        done: Done<Held>,
+        /// Called with the session, or which limit is reached; not when the broker is stopping.
+        done: Done<Result<Held, Limit>>,
     },
     /// A consumer is gone.
     Detach(Held),

@@ -20,6 +20,12 @@ pub struct Limits {
     /// new one refused instead, a few that never say anything would keep everybody out.
     /// [`Limit::HalfOpen`](crate::Limit::HalfOpen).
     pub half_open: usize,
+    /// Sessions of the whole broker, whether or not their clients are connected, consumers in the
+    /// process included. Default: 1,000,000. A CONNECT that would make one more is refused with 0x97
+    /// (Quota exceeded; MQTT 3.1 and 3.1.1: 0x03), and a subscriber in the process with
+    /// [`ManagerError::LimitReached`](crate::ManagerError::LimitReached). Who has a session may come
+    /// back to it, or put a new one in its place. [`Limit::Sessions`](crate::Limit::Sessions).
+    pub sessions: usize,
     /// CONNECTs that wait for the authenticator or the authorizer, of the whole broker. Default:
     /// 20,000. One more is refused with 0x89 (Server busy; MQTT 3.1 and 3.1.1: 0x03).
     /// [`Limit::PendingConnects`](crate::Limit::PendingConnects).
@@ -66,6 +72,7 @@ impl Default for Limits {
         Self {
             connections: 100_000,
             half_open: 10_000,
+            sessions: 1_000_000,
             pending_connects: 20_000,
             connects_per_second: NonZeroU32::new(10_000),
             subscriptions_per_client: 10_000,

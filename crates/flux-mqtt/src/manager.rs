@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use flux_eventbus::{Event, EventBus};
+use flux_eventbus::{Event, EventBus, Limit};
 use flux_session::{QoS, Timestamp};
 use flux_topic::{ParseFilterError, ParseTopicError, TopicFilter};
 use thiserror::Error;
@@ -65,6 +65,12 @@ pub enum ManagerError {
         name: &'static str,
         /// What it must be.
         expected: &'static str,
+    },
+    /// There would be one session too many.
+    #[error("the broker makes no more sessions, a limit is reached: {limit:?}")]
+    LimitReached {
+        /// Which limit: of the sessions, or of the bytes of the whole broker.
+        limit: Limit,
     },
     /// The broker has stopped.
     #[error("the broker has stopped")]
@@ -234,6 +240,10 @@ impl MqttManager {
 
     pub(crate) fn tally(&self) -> &Tally {
         &self.broker.tally
+    }
+
+    pub(crate) fn sessions(&self) -> usize {
+        self.broker.clients.count()
     }
 
     pub(crate) fn holdings(&self) -> Holdings {

@@ -109,7 +109,7 @@ impl ReasonCode {
             Self::Success => Some(0),
             Self::UnsupportedProtocolVersion => Some(1),
             Self::ClientIdentifierNotValid => Some(2),
-            Self::ServerUnavailable | Self::ServerBusy => Some(3),
+            Self::ServerUnavailable | Self::ServerBusy | Self::QuotaExceeded => Some(3),
             Self::BadUserNameOrPassword => Some(4),
             Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => Some(5),
             Self::GrantedQos1
@@ -131,7 +131,6 @@ impl ReasonCode {
             | Self::ReceiveMaximumExceeded
             | Self::TopicAliasInvalid
             | Self::PacketTooLarge
-            | Self::QuotaExceeded
             | Self::AdministrativeAction
             | Self::QosNotSupported
             | Self::SharedSubscriptionsNotSupported => None,

@@ -171,6 +171,12 @@ impl BrokerHandle {
         self.manager.holdings()
     }
 
+    /// Returns how many sessions there are, whether or not their clients are connected.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.manager.sessions()
+    }
+
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients
     /// are told (MQTT 5.0: DISCONNECT 0x8B), what was sent to them goes out.
     pub fn stop(&self) {

@@ -112,17 +112,22 @@ impl SubscriberBuilder {
     /// # Errors
     ///
     /// [`ManagerError::Filter`], [`ManagerError::Invalid`] for a client identifier or Subscription
-    /// Identifier, and [`ManagerError::Stopped`].
+    /// Identifier, [`ManagerError::LimitReached`] when there may be no more sessions, and
+    /// [`ManagerError::Stopped`].
     pub async fn open(self) -> Result<Subscriber, ManagerError> {
         let attach = Box::new(self.attach()?);
         let (manager, acknowledges) = (self.manager.clone(), self.acknowledges);
-        self.manager
+        let opened = self
+            .manager
             .order(&self.client_id, |done| Command::Attach {
                 attach,
                 // If nobody waits any more, it is dropped, and so takes its leave.
-                done: Box::new(move |held| done(Subscriber::new(held, manager, acknowledges))),
+                done: Box::new(move |held| {
+                    done(held.map(|held| Subscriber::new(held, manager, acknowledges)));
+                }),
             })
-            .await
+            .await?;
+        opened.map_err(|limit| ManagerError::LimitReached { limit })
     }
 
     /// Does what [`open`](Self::open) does, and blocks this thread meanwhile: for threads that run

@@ -1,19 +1,23 @@
 //! A client comes in: its session, CONNACK, and what waits for it.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::Event;
-use flux_session::{Connection, QoS, SessionExpiry, Timestamp, Will};
+use flux_eventbus::{Event, Limit};
+use flux_session::{
+    Connection, Message as _, QoS, SESSION_OVERHEAD, SessionExpiry, SessionLimits, Timestamp, Will,
+};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
-use super::tell::tell_lost;
-use crate::clients::{Claim, Claimed, Ended};
+use super::tell::{tell_limit, tell_lost};
+use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::effects::Effects;
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
@@ -50,8 +54,12 @@ impl Worker {
                 will: connect.will.as_ref().and_then(will_of),
             },
         };
-        let claimed =
-            self.broker.clients.claim(now, &client.client_id, &claim, self.settings.session);
+        let limits = self.settings.session;
+        let Ok(claimed) = self.claim(now, &client.client_id, client.peer, &claim, limits, fx)
+        else {
+            let refusal = Refusal::of(connect, ReasonCode::QuotaExceeded);
+            return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
+        };
         // From here on the session is this connection's, also if something panics.
         self.connections.hold(id, Some((claimed.session.clone(), claimed.generation)));
         let allowed = inherited.into_iter().zip(resumed);
@@ -80,6 +88,32 @@ impl Worker {
         let present = claimed.present;
         self.settle(now, claimed, fx);
         self.welcome(now, id, online, connect, present, candidate.is_assigned, fx)
+    }
+
+    /// Gives a session to a connection or a consumer, unless that would be one too many: which limit
+    /// that is, is counted, told and returned.
+    pub(super) fn claim(
+        &mut self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        peer: Option<SocketAddr>,
+        claim: &Claim,
+        limits: SessionLimits,
+        fx: &mut impl Effects,
+    ) -> Result<Claimed, Limit> {
+        let (most, limit) = (self.settings.limits.sessions, Limit::Sessions);
+        match self.broker.clients.claim(now, client_id, claim, limits, most) {
+            Ok(claimed) => {
+                let will = claim.connection.will.as_ref().map_or(0, |will| will.message.size());
+                self.add(now, SESSION_OVERHEAD + client_id.len() + will, fx);
+                Ok(claimed)
+            }
+            Err(NoPlace { ended }) => {
+                tell_limit(limit, Some(client_id), peer, fx);
+                self.bury_displaced(now, client_id, ended, fx);
+                Err(limit)
+            }
+        }
     }
 
     /// Subscriptions that the client may not have any more do not survive the resume.
@@ -118,16 +152,27 @@ impl Worker {
             self.send_will(now, &claimed.session, will, fx);
         }
         tell_lost(&claimed.session, claimed.dropped, fx);
-        for mut ended in claimed.ended {
-            if let Some(displaced) = ended.displaced.take() {
-                self.dismiss(now, displaced, &client_id, &End::TakenOver, fx);
-            }
-            self.bury(now, ended, fx);
-        }
+        self.bury_displaced(now, &client_id, claimed.ended, fx);
         if claimed.present {
             fx.event(Event::SessionResumed { client_id });
         } else {
             fx.event(Event::SessionCreated { client_id });
+        }
+    }
+
+    /// Clears away the sessions that ended for a claim.
+    fn bury_displaced(
+        &mut self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        ended: Vec<Ended>,
+        fx: &mut impl Effects,
+    ) {
+        for mut ended in ended {
+            if let Some(displaced) = ended.displaced.take() {
+                self.dismiss(now, displaced, client_id, &End::TakenOver, fx);
+            }
+            self.bury(now, ended, fx);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use flux_eventbus::Event;
+use flux_eventbus::{Event, Limit};
 use flux_session::{Connection, QoS, Timestamp};
 
 use super::Worker;
@@ -22,14 +22,14 @@ use crate::wire::{Disconnect, Version};
 pub(super) type Consumers = BTreeMap<(SessionKey, u64), Arc<SharedSession>>;
 
 impl Worker {
-    /// Gives a session to a consumer, as CONNECT and SUBSCRIBE would. `None` when the broker is
-    /// stopping.
+    /// Gives a session to a consumer, as CONNECT and SUBSCRIBE would, or says which limit is reached.
+    /// `None` when the broker is stopping.
     pub(super) fn attach(
         &mut self,
         now: Timestamp,
         attach: Attach,
         fx: &mut impl Effects,
-    ) -> Option<Held> {
+    ) -> Option<Result<Held, Limit>> {
         if self.is_shutting_down {
             return None;
         }
@@ -45,7 +45,10 @@ impl Worker {
             },
         };
         let limits = attach.limits.unwrap_or(self.settings.session);
-        let claimed = self.broker.clients.claim(now, &client_id, &claim, limits);
+        let claimed = match self.claim(now, &client_id, None, &claim, limits, fx) {
+            Ok(claimed) => claimed,
+            Err(limit) => return Some(Err(limit)),
+        };
         let held = Held {
             session: claimed.session.clone(),
             generation: claimed.generation,
@@ -69,7 +72,7 @@ impl Worker {
         if let Some(granted) = self.enter(now, &held.session, Some(held.generation), wanted, fx) {
             self.send_retained(now, &held.session, &granted, fx);
         }
-        Some(held)
+        Some(Ok(held))
     }
 
     /// Takes a session back from a consumer, unless somebody else has it already.

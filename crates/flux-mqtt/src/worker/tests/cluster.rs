@@ -207,12 +207,13 @@ impl Cluster {
     }
 }
 
-/// Whatever test this is: the ledger says what the sessions hold.
+/// Whatever test this is: the ledger says what the sessions hold, and the directory how many there are.
 impl Drop for Cluster {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let held = u64::try_from(self.broker.clients.held_bytes()).unwrap();
             assert_eq!(self.broker.holdings().sessions, held);
+            assert_eq!(self.broker.clients.count(), self.broker.clients.listed());
         }
     }
 }

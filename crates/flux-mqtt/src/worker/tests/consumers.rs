@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use flux_auth::AllowAll;
-use flux_eventbus::{DisconnectReason, Event, SessionEnd};
+use flux_eventbus::{DisconnectReason, Event, Limit, SessionEnd};
 use flux_session::{QoS, SessionExpiry, SessionLimits, SubscriptionOptions, WhenFull};
 use flux_topic::TopicFilter;
 
@@ -12,6 +12,7 @@ use super::client::{self, ack, connect};
 use super::cluster::Cluster;
 use crate::consumer::{Attach, Held, Taken};
 use crate::input::Command;
+use crate::limits::Limits;
 use crate::settings::Settings;
 
 /// What a consumer asks for that wants `filter` at QoS 2 and a window of `receive_maximum`.
@@ -33,7 +34,12 @@ fn wants_for_long(client_id: &str, filter: &str) -> Attach {
 }
 
 impl Cluster {
+    #[track_caller]
     fn attach(&mut self, worker: usize, attach: Attach) -> Held {
+        self.try_attach(worker, attach).expect("no limit is reached")
+    }
+
+    fn try_attach(&mut self, worker: usize, attach: Attach) -> Result<Held, Limit> {
         let (sender, receiver) = sync_channel(1);
         let done = Box::new(move |held| sender.send(held).unwrap());
         self.command(worker, Command::Attach { attach: Box::new(attach), done });
@@ -265,11 +271,28 @@ fn kick_overflow_and_shutdown_end_a_consumer() {
         c.command(worker, Command::Shutdown);
     }
     assert_eq!(held.end(), Some(DisconnectReason::ServerShutdown));
-    let (sender, receiver) = sync_channel::<Held>(1);
+    let (sender, receiver) = sync_channel(1);
     let done = Box::new(move |held| sender.send(held).unwrap());
     let attach = Box::new(wants("late", "t", 10));
     c.command(0, Command::Attach { attach, done });
     assert!(receiver.recv().is_err(), "nobody comes in any more");
+}
+
+#[test]
+fn a_consumer_may_be_one_session_too_many() {
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let mut c = Cluster::with(2, settings, Arc::new(AllowAll));
+    let first = c.attach(0, wants("in", "t", 10));
+    assert_eq!(c.try_attach(1, wants("other", "t", 10)).unwrap_err(), Limit::Sessions);
+    let client_id = Some("other".into());
+    let told = Event::LimitReached { limit: Limit::Sessions, client_id, peer: None };
+    assert!(c.events().contains(&told));
+    // Its own place is free for it, and for another once it is gone.
+    let again = c.attach(1, wants("in", "t", 10));
+    assert_eq!(first.end(), Some(DisconnectReason::TakenOver));
+    c.command(1, Command::Detach(again));
+    c.attach(0, wants("other", "t", 10));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flux_auth::{AllowAll, Authentication, Identity};
 use flux_eventbus::{Event, Limit};
-use ntex_mqtt::v3;
+use ntex_mqtt::{v3, v5};
 
 use super::client::{self, PINGREQ};
 use super::cluster::Cluster;
@@ -56,6 +56,36 @@ fn one_connect_too_many_finds_the_server_busy() {
         c.lose(peer);
     }
     expect_reached(&mut c, Limit::PendingConnects, Some("d"), 0);
+}
+
+#[test]
+fn one_session_too_many_is_refused_and_who_has_one_comes_back() {
+    let mut c = cluster(Limits { sessions: 2, ..Limits::default() });
+    let (a, _) = (c.connect(0, "a"), c.connect(0, "b"));
+    let third = c.dial(0, client::connect("c"));
+    assert_eq!(c.heard(third), ["CONNACK 97"]);
+    assert!(c.is_closed(third));
+    expect_reached(&mut c, Limit::Sessions, Some("c"), 1);
+    for protocol in ["d", "e"] {
+        let old =
+            v3::codec::Connect { client_id: protocol.into(), ..v3::codec::Connect::default() };
+        let peer = c.dial_v3(0, old);
+        assert_eq!(c.heard(peer), ["CONNACK 03"]);
+        assert!(c.is_closed(peer));
+        expect_reached(&mut c, Limit::Sessions, Some(protocol), 1);
+    }
+    // One that nobody holds takes a place as well; its client comes back, or begins anew.
+    c.lose(a);
+    let again = c.dial(0, client::connect("a"));
+    assert_eq!(c.heard(again), ["CONNACK 00 present"]);
+    let anew = v5::codec::Connect { clean_start: true, ..client::connect("a") };
+    let anew = c.dial(0, v5::codec::Connect { session_expiry_interval_secs: 0, ..anew });
+    assert_eq!(c.heard(anew), ["CONNACK 00"]);
+    expect_reached(&mut c, Limit::Sessions, None, 0);
+    // With its end the place is free.
+    c.lose(anew);
+    c.connect(0, "c");
+    assert_eq!(c.broker.clients.count(), 2);
 }
 
 #[test]

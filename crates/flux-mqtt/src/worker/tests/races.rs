@@ -1,5 +1,6 @@
 //! Two threads in one place, held at the moment that matters.
 
+use std::sync::Arc;
 use std::thread;
 
 use flux_eventbus::SessionEnd;
@@ -14,7 +15,7 @@ use crate::session::{Attachment, SharedSession};
 
 /// Worker 0 enters a subscription of `sub` into the session, and waits for the routes; then
 /// `meanwhile` happens, then worker 0 goes on. Returns how many routes are left.
-fn subscribe_and(meanwhile: impl FnOnce(&std::sync::Arc<SharedSession>, &TopicFilter)) -> usize {
+fn subscribe_and(meanwhile: impl FnOnce(&Arc<SharedSession>, &TopicFilter)) -> usize {
     let mut c = Cluster::new(2);
     let peer = c.connect(0, "sub");
     let filter = TopicFilter::parse("t/#").unwrap();
@@ -84,14 +85,49 @@ fn a_takeover_waits_for_the_packet_that_is_being_handled() {
             thread::yield_now();
         }
         let claiming =
-            scope.spawn(|| broker.clients.claim(now, &session.client_id, &claim, limits));
+            scope.spawn(|| broker.clients.claim(now, &session.client_id, &claim, limits, 2));
         for _ in 0..2_000 {
             thread::yield_now();
         }
         assert_eq!(session.lock().generation, generation, "taken over in the middle");
         drop(held);
         publishing.join().unwrap();
-        assert!(claiming.join().unwrap().present);
+        assert!(claiming.join().unwrap().unwrap().present);
     });
     assert_eq!(session.lock().generation, generation + 1);
+}
+
+/// However many threads want the last places, each place is taken and none is taken twice.
+#[test]
+fn threads_make_as_many_sessions_as_there_may_be() {
+    const THREADS: usize = 4;
+    const EACH: usize = 50;
+    const MOST: usize = 100;
+    let c = Cluster::new(1);
+    let (clients, now, limits) = (&c.broker.clients, c.now, SessionLimits::default());
+    let claim = |name: String, clean_start| {
+        let attachment = Attachment::Consumer(Arc::default());
+        let claim = Claim { attachment, clean_start, connection: Connection::default() };
+        clients.claim(now, &name.into(), &claim, limits, MOST)
+    };
+    let made: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let names = (0..EACH).map(|number| format!("{thread}-{number}"));
+                    let makes = |name: &String| claim(name.clone(), false).is_ok();
+                    names.filter(makes).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!((made.len(), clients.count()), (MOST, MOST));
+    // All of them may begin anew, and then nobody else has found a place.
+    for name in &made {
+        let claimed = claim(name.clone(), true).unwrap();
+        assert_eq!((claimed.present, claimed.ended.len()), (false, 1));
+    }
+    assert!(claim("another".to_owned(), true).is_err());
+    assert_eq!(clients.count(), MOST);
 }
