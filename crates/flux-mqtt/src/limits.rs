@@ -60,10 +60,13 @@ pub struct Limits {
     /// that does not take its answers. At the limit
     /// a message is dropped with [`DropReason::QuotaExceeded`](flux_eventbus::DropReason), and at
     /// QoS 1 and 2 refused with 0x97 where the client can be told. It is not retained; an older one is
-    /// forgotten, unless the client learns that it is still there. A connection that goes on with a
-    /// packet of which 64 KiB are held ends with 0x97 then. What was accepted before is kept, so that a little more may be held: a worker looks
+    /// forgotten, unless the client learns that it is still there. Refused are also CONNECTs that would make
+    /// a session (MQTT 3.1 and 3.1.1: 0x03), and new subscriptions (MQTT 3.1.1: 0x80). A connection that goes
+    /// on with a packet of which 64 KiB are held ends with 0x97 then. What was accepted before is kept, so that
+    /// a little more may be held: a worker looks
     /// at the sum whenever it has added 64 KiB, or a sixty-fourth of the limit if that is less.
-    /// [`Limit::Bytes`](crate::Limit::Bytes), once for each time a worker begins to slow.
+    /// [`Limit::Bytes`](crate::Limit::Bytes), once for each time a worker begins to slow, and for each
+    /// session and subscription that is refused, and each connection that ends.
     pub bytes: u64,
 }
 

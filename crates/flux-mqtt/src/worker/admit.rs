@@ -101,7 +101,11 @@ impl Worker {
         limits: SessionLimits,
         fx: &mut impl Effects,
     ) -> Result<Claimed, Limit> {
-        let (most, limit) = (self.settings.limits.sessions, Limit::Sessions);
+        let (most, limit) = if self.memory.is_full() {
+            (0, Limit::Bytes)
+        } else {
+            (self.settings.limits.sessions, Limit::Sessions)
+        };
         match self.broker.clients.claim(now, client_id, claim, limits, most) {
             Ok(claimed) => {
                 let will = claim.connection.will.as_ref().map_or(0, |will| will.message.size());

@@ -53,7 +53,12 @@ impl Worker {
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
         let client_id = &online.client.client_id;
-        let mut quota = Quota::new(online, self.settings.limits.subscriptions_per_client);
+        let (most, limit) = if self.memory.is_full() {
+            (0, Limit::Bytes)
+        } else {
+            (self.settings.limits.subscriptions_per_client, Limit::SubscriptionsPerClient)
+        };
+        let mut quota = Quota::new(online, most);
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, self.settings.max_qos);
             let code = if verdict == Verdict::Deny {
@@ -62,7 +67,7 @@ impl Worker {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
                 ReasonCode::TopicFilterInvalid
             } else if !quota.takes(online, &filter) {
-                tell_limit(Limit::SubscriptionsPerClient, Some(client_id), online.client.peer, fx);
+                tell_limit(limit, Some(client_id), online.client.peer, fx);
                 ReasonCode::QuotaExceeded
             } else {
                 wanted.push((filter, options));

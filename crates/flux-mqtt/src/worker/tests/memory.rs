@@ -6,12 +6,13 @@ use flux_eventbus::{DropReason, Event, Limit};
 use flux_session::{
     FILTER_LEVEL_OVERHEAD, QUEUED_OVERHEAD, QoS, SESSION_OVERHEAD, SUBSCRIPTION_OVERHEAD,
 };
-use ntex_mqtt::v5;
+use ntex_mqtt::{v3, v5};
 use parking_lot::Mutex;
 
 use super::client::{self, PINGREQ, ack};
 use super::cluster::Cluster;
 use super::limits::{cluster, expect_reached};
+use crate::counters::Count;
 use crate::input::Command;
 use crate::limits::Limits;
 use crate::outcome::PublishOutcome;
@@ -388,4 +389,69 @@ fn a_message_that_is_not_retained_at_the_limit_leaves_no_older_one_unless_that_i
         let heard = c.heard(late);
         assert_eq!(heard[1..], *expected, "QoS {qos}");
     }
+}
+
+/// 24 MB of wills and filters of clients that are gone.
+#[test]
+fn wills_and_subscriptions_fill_the_memory_and_no_more_are_taken() {
+    const LIMIT: u64 = 1024 * 1024;
+    let mut c = cluster(Limits { bytes: LIMIT, ..Limits::default() });
+    let mut refused = 0;
+    for number in 0..200 {
+        let will = "x".repeat(60_000);
+        let connect = client::connect_with_will(&format!("c{number}"), "w", &will, Some(u32::MAX));
+        let connect = v5::codec::Connect { session_expiry_interval_secs: u32::MAX, ..connect };
+        let peer = c.dial(0, connect);
+        refused += usize::from(c.heard(peer) == ["CONNACK 97"]);
+        let filters: Vec<String> = (0..10).map(|n| format!("{n}{}", "f".repeat(6_000))).collect();
+        let filters: Vec<(&str, u8)> = filters.iter().map(|f| (f.as_str(), 1)).collect();
+        c.send(peer, &client::subscribe(peer.version, 1, &filters));
+        c.lose(peer);
+    }
+    let held = c.broker.holdings().total();
+    assert!((LIMIT..LIMIT + LIMIT / 8).contains(&held), "{held}");
+    assert_eq!(refused + c.broker.clients.count(), 200);
+    assert!(c.nodes[0].fx.counts.contains(&Count::Reached(Limit::Bytes)));
+}
+
+#[test]
+fn at_the_limit_nobody_gets_a_session_or_subscription_that_is_new() {
+    let mut c = small_memory();
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let a = c.connect(0, "a");
+    let old = c.dial_v3(0, v3::codec::Connect { client_id: "old".into(), ..v3_connect() });
+    assert_eq!(c.heard(old), ["CONNACK 00"]);
+    for number in 1..=17 {
+        c.publish(a, 1, number, "t", &"x".repeat(KIB));
+        c.sleep(100);
+    }
+    assert_eq!(c.heard(a).last().unwrap(), "PUBACK 17 97");
+    c.sleep(100);
+    expect_reached(&mut c, Limit::Bytes, None, 1);
+    c.send(a, &client::subscribe(a.version, 1, &[("new", 0), ("newer", 0)]));
+    assert_eq!(c.heard(a), ["SUBACK 1 [97, 97]"]);
+    expect_reached(&mut c, Limit::Bytes, Some("a"), 2);
+    c.send(old, &client::subscribe(old.version, 1, &[("new", 0)]));
+    assert_eq!(c.heard(old), ["SUBACK 1 [80]"]);
+    expect_reached(&mut c, Limit::Bytes, Some("old"), 1);
+    let new = c.dial(0, client::connect("new"));
+    assert_eq!(c.heard(new), ["CONNACK 97"]);
+    expect_reached(&mut c, Limit::Bytes, Some("new"), 1);
+    let new = c.dial_v3(0, v3::codec::Connect { client_id: "new".into(), ..v3_connect() });
+    assert_eq!(c.heard(new), ["CONNACK 03"]);
+    expect_reached(&mut c, Limit::Bytes, Some("new"), 1);
+    // What is there may be changed, and taken up again.
+    let reader = c.dial(0, client::connect("reader"));
+    assert_eq!(c.heard(reader)[0], "CONNACK 00 present");
+    c.send(reader, &client::subscribe(reader.version, 1, &[("t", 0)]));
+    assert_eq!(c.heard(reader), ["SUBACK 1 [00]"]);
+    let anew = v5::codec::Connect { clean_start: true, ..client::connect("a") };
+    let anew = c.dial(0, anew);
+    assert_eq!(c.heard(anew), ["CONNACK 00"]);
+}
+
+fn v3_connect() -> v3::codec::Connect {
+    v3::codec::Connect { clean_session: true, ..v3::codec::Connect::default() }
 }
