@@ -68,15 +68,13 @@ impl DisconnectReason {
 }
 
 /// Why a message was dropped.
-///
-/// A message that waits in a session or in a shared subscription, or is unacknowledged, when that
-/// ends goes with it, without an event of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
     /// The queue of the session is full.
     QueueFull,
-    /// The message waited longer than its expiry interval (MQTT 5.0 section 3.3.2.3.3).
+    /// The message waited longer than its expiry interval (MQTT 5.0 section 3.3.2.3.3). Of a retained
+    /// one the event names no client.
     Expired,
     /// The client is not connected, and a message of QoS 0 is not kept for it.
     Offline,
@@ -94,11 +92,17 @@ pub enum DropReason {
     /// The message is not retained, or is no longer: the limits of the retained messages are reached
     /// (MQTT 5.0 section 3.3.1.3). The event names no client.
     NotRetained,
+    /// It waited in a session that is over, or was sent and not acknowledged when that ended: the
+    /// client may have it in that case.
+    SessionEnded,
+    /// It waited in a shared subscription that has no members any more, or was handed back by the last
+    /// one. The event names no client.
+    NoMember,
 }
 
 impl DropReason {
     /// How many reasons there are, whatever they carry.
-    pub const KINDS: usize = 8;
+    pub const KINDS: usize = 10;
 
     /// Returns its place among the reasons, whatever it carries: from 0, below
     /// [`DropReason::KINDS`], in the order of declaration.
@@ -113,6 +117,8 @@ impl DropReason {
             Self::NotAuthorized => 5,
             Self::QuotaExceeded => 6,
             Self::NotRetained => 7,
+            Self::SessionEnded => 8,
+            Self::NoMember => 9,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What all workers share: the directory, the routes, the retained messages, who may do what.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -85,27 +86,30 @@ impl Broker {
         (next < u64::MAX).then(|| Timestamp::from_millis(next))
     }
 
-    /// Removes retained messages that have expired, a bounded number at a time.
-    pub(crate) fn remove_expired(&self, now: Timestamp) {
+    /// Removes retained messages that have expired, a bounded number at a time, and returns them.
+    pub(crate) fn remove_expired(&self, now: Timestamp) -> Vec<Message> {
         if self.retained_expiry().is_none_or(|moment| moment > now) {
-            return;
+            return Vec::new();
         }
         // Whoever stores one from here on says so after this.
         self.retained_expiry.store(u64::MAX, Ordering::Release);
-        drop(self.retained.remove_expired(now, EXPIRED_AT_ONCE));
+        let expired = self.retained.remove_expired(now, EXPIRED_AT_ONCE);
         if let Some(moment) = self.retained.next_expiry() {
             self.retained_expiry.fetch_min(moment.as_millis(), Ordering::AcqRel);
         }
+        expired
     }
 
-    /// Clears away what an ended session left in the shared state.
-    pub(crate) fn clear(&self, ended: &Ended) {
+    /// Clears away what an ended session left in the shared state. Returns what waited in shared
+    /// subscriptions whose last member it was.
+    pub(crate) fn clear(&self, ended: &Ended) -> Vec<VecDeque<Message>> {
         let filters: Vec<TopicFilter> = ended.remains.filters().cloned().collect();
-        self.routes.follow(&ended.session, &filters);
+        let waited = self.routes.follow(&ended.session, &filters).waited;
         self.clients.remove(&ended.session);
         if let Some(id) = ended.timer {
             self.due.cancel(id);
         }
+        waited
     }
 }
 

@@ -149,16 +149,21 @@ impl Tally {
 
     /// Counts something that a worker saw.
     pub(crate) fn count(&self, worker: WorkerId, what: Count) {
+        self.count_times(worker, what, 1);
+    }
+
+    /// The same, as if it had been seen so many times.
+    pub(crate) fn count_times(&self, worker: WorkerId, what: Count, times: u64) {
         // The first set is everybody else's.
         if let Some(cells) = self.0.get(worker.0 + 1) {
-            cells.count(what);
+            cells.count(what, times);
         }
     }
 
     /// Counts something that was seen outside of the workers.
     pub(crate) fn count_outside(&self, what: Count) {
         if let Some(cells) = self.0.first() {
-            cells.count(what);
+            cells.count(what, 1);
         }
     }
 
@@ -170,9 +175,9 @@ impl Tally {
 }
 
 impl Cells {
-    fn count(&self, what: Count) {
+    fn count(&self, what: Count, times: u64) {
         if let Some(cell) = self.0.get(what.index()) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            cell.fetch_add(times, Ordering::Relaxed);
         }
     }
 
@@ -189,11 +194,11 @@ mod tests {
     fn everybody_counts_into_one_sum() {
         let tally = Tally::new(2);
         tally.count(WorkerId(0), Count::Reached(Limit::HalfOpen));
-        tally.count(WorkerId(1), Count::Reached(Limit::HalfOpen));
+        tally.count_times(WorkerId(1), Count::Reached(Limit::HalfOpen), 2);
         tally.count_outside(Count::Reached(Limit::HalfOpen));
         tally.count_outside(Count::Reached(Limit::Connections));
         let counters = tally.read();
-        assert_eq!(counters.reached(Limit::HalfOpen), 3);
+        assert_eq!(counters.reached(Limit::HalfOpen), 4);
         assert_eq!(counters.reached(Limit::Connections), 1);
         assert_eq!(counters.reached(Limit::PacketSize), 0);
     }
@@ -211,6 +216,8 @@ mod tests {
             DropReason::NotAuthorized,
             DropReason::QuotaExceeded,
             DropReason::NotRetained,
+            DropReason::SessionEnded,
+            DropReason::NoMember,
         ];
         let gone = [
             Gone::ByClient,
@@ -242,7 +249,7 @@ mod tests {
             assert_eq!(tally.read().of(*what), 1, "{what:?}");
         }
         let counters = tally.read();
-        assert_eq!(counters.all_dropped(), 8);
+        assert_eq!(counters.all_dropped(), 10);
         assert_eq!(counters.all_connects_refused(), 2);
         assert_eq!(counters.all_refused(), 2);
     }

@@ -57,6 +57,13 @@ pub trait Effects {
     /// Counts something that happened, whether or not somebody listens to events.
     fn count(&mut self, what: Count);
 
+    /// The same, as if it had happened so many times at once.
+    fn count_times(&mut self, what: Count, times: u64) {
+        for _ in 0..times {
+            self.count(what);
+        }
+    }
+
     /// Returns whether somebody listens to events of this kind.
     fn wants(&self, kind: EventKind) -> bool;
 

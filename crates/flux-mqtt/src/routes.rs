@@ -95,6 +95,15 @@ impl Found {
     }
 }
 
+/// What came of making the routes what a session's subscriptions are.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// Shared subscriptions that it is a member of: they are to hear that it is ready.
+    pub(crate) joined: Vec<Arc<Share>>,
+    /// What waited in those whose last member it was. Much, perhaps: dropped without the lock.
+    pub(crate) waited: Vec<VecDeque<Message>>,
+}
+
 /// One session that gets a message, once, however many of its subscriptions match.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
@@ -144,29 +153,27 @@ impl Routes {
     }
 
     /// Makes the routes of a session's filters what its subscriptions are, after they changed.
-    /// Returns the shared ones among them, which are to hear that the session is ready.
     ///
     /// Session and map have locks of their own, so another thread may change the session again
     /// before the map is written. Whoever writes the map therefore looks at the session once
     /// more, until what it wrote is what it sees: the last writer leaves both alike.
-    pub(crate) fn follow(
-        &self,
-        session: &Arc<SharedSession>,
-        filters: &[TopicFilter],
-    ) -> Vec<Arc<Share>> {
-        let some = filters.chunks(FILTERS_AT_ONCE);
-        some.flat_map(|filters| self.follow_some(session, filters)).collect()
+    pub(crate) fn follow(&self, session: &Arc<SharedSession>, filters: &[TopicFilter]) -> Followed {
+        let mut followed = Followed::default();
+        for filters in filters.chunks(FILTERS_AT_ONCE) {
+            self.follow_some(session, filters, &mut followed);
+        }
+        followed
     }
 
     fn follow_some(
         &self,
         session: &Arc<SharedSession>,
         filters: &[TopicFilter],
-    ) -> Vec<Arc<Share>> {
+        followed: &mut Followed,
+    ) {
         let mut wanted = session.options_of(filters);
         loop {
-            // What waited in groups that are over may be much: it is dropped after the lock.
-            let (mut joined, mut over) = (Vec::new(), Vec::new());
+            let mut joined = Vec::new();
             let mut map = self.map.write();
             for (filter, options) in filters.iter().zip(&wanted) {
                 let member = options.map(|options| Member { session: session.clone(), options });
@@ -178,13 +185,16 @@ impl Routes {
                         }
                     }
                     (Some(_), Some(member)) => joined.push(self.join(&mut map, filter, member)),
-                    (Some(_), None) => over.extend(self.leave(&mut map, filter, session.key)),
+                    (Some(_), None) => {
+                        followed.waited.extend(self.leave(&mut map, filter, session.key));
+                    }
                 }
             }
             drop(map);
             let current = session.options_of(filters);
             if current == wanted {
-                return joined;
+                followed.joined.append(&mut joined);
+                return;
             }
             wanted = current;
         }

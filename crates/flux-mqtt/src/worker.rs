@@ -27,14 +27,14 @@ mod timers;
 
 use std::sync::Arc;
 
-use flux_eventbus::Limit;
+use flux_eventbus::{DropReason, Limit};
 use flux_session::Timestamp;
 
 use self::connection::{Connections, Online, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
-use self::tell::tell_limit;
+use self::tell::{tell_dropped, tell_limit};
 use self::timers::Timers;
 use crate::broker::Broker;
 use crate::clients::Ended;
@@ -402,7 +402,9 @@ impl Worker {
             self.guard(now, None, fx, |worker, fx| worker.look_at_session(now, &session, fx));
         }
         self.read_slowed(now, fx);
-        self.broker.remove_expired(now);
+        for message in self.broker.remove_expired(now) {
+            tell_dropped(None, &message, DropReason::Expired, fx);
+        }
     }
 }
 

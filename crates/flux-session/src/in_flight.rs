@@ -189,15 +189,25 @@ impl<M: Message> InFlight<M> {
     pub(crate) fn take_shared(&mut self) -> Vec<Delivery<M>> {
         let mut shared = Vec::new();
         for (order, _, exchange) in self.ring.iter_mut() {
-            if let Stage::Published(delivery) = mem::replace(&mut exchange.stage, Stage::Released)
+            if let Stage::Published(delivery) = &exchange.stage
                 && delivery.qos == QoS::AtLeastOnce
                 && delivery.share.is_some()
+                && let Stage::Published(delivery) =
+                    mem::replace(&mut exchange.stage, Stage::Released)
             {
                 shared.push((order, delivery));
             }
         }
         shared.sort_unstable_by_key(|(order, _)| *order);
         shared.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
+    /// Returns the messages that are kept until they are acknowledged, in no particular order.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &M> {
+        self.ring.entries().filter_map(|exchange| match &exchange.stage {
+            Stage::Published(delivery) => Some(&delivery.message),
+            Stage::Released => None,
+        })
     }
 
     /// Counts a message no more that is kept no more.

@@ -118,6 +118,12 @@ impl<M: Message> Queue<M> {
         taken.into_iter().map(|queued| queued.delivery).collect()
     }
 
+    /// Returns the messages, those at QoS 0 first.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &M> {
+        let lines = self.unacknowledged.waiting.iter().chain(&self.acknowledged.waiting);
+        lines.map(|queued| &queued.delivery.message)
+    }
+
     /// Gives spare memory back.
     pub(crate) fn shrink(&mut self) {
         self.unacknowledged.waiting.shrink_to_fit();

@@ -53,4 +53,22 @@ impl<M: Message> Remains<M> {
         shared.append(&mut self.queue.take_shared(None));
         shared
     }
+
+    /// Returns how many messages go with the session: those that wait, and those that were sent and are
+    /// not acknowledged, less what was [taken](Self::take_shared).
+    ///
+    /// It takes no longer for a long queue.
+    pub fn len(&self) -> usize {
+        self.queue.len() + self.in_flight.kept().count()
+    }
+
+    /// Returns whether no message goes with the session.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the messages that go with the session: those that were sent first, then those that wait.
+    pub fn messages(&self) -> impl Iterator<Item = &M> {
+        self.in_flight.kept().chain(self.queue.messages())
+    }
 }

@@ -121,7 +121,11 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn count(&mut self, what: Count) {
-        self.shell.outfit.tally.count(self.shell.outfit.id, what);
+        self.count_times(what, 1);
+    }
+
+    fn count_times(&mut self, what: Count, times: u64) {
+        self.shell.outfit.tally.count_times(self.shell.outfit.id, what, times);
     }
 
     fn wants(&self, kind: EventKind) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::{Event, Limit};
+use flux_eventbus::{DropReason, Event, Limit};
 use flux_session::{
     Connection, Message as _, QoS, SESSION_OVERHEAD, SessionExpiry, SessionLimits, Timestamp, Will,
 };
@@ -16,7 +16,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
-use super::tell::{tell_limit, tell_lost};
+use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::effects::Effects;
 use crate::message::{Message, Parts};
@@ -182,15 +182,19 @@ impl Worker {
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
     pub(super) fn bury(&mut self, now: Timestamp, mut ended: Ended, fx: &mut impl Effects) {
-        self.broker.clear(&ended);
+        let waited = self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, fx);
         }
         let mut shared = ended.remains.take_shared();
         shared.append(&mut ended.unsent);
-        tell_lost(&ended.session, ended.remains.dropped, fx);
+        tell_lost(&ended.session, std::mem::take(&mut ended.remains.dropped), fx);
         self.hand_on(now, shared, fx);
+        tell_no_member(&waited, fx);
+        let remains = &ended.remains;
+        let reason = DropReason::SessionEnded;
+        tell_all_dropped(Some(client_id), remains.len(), remains.messages(), reason, fx);
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 

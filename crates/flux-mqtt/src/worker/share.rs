@@ -9,7 +9,7 @@ use flux_eventbus::DropReason;
 use flux_session::{Ask, QoS, ShareId, Step, SubscriptionIds, Timestamp};
 
 use super::Worker;
-use super::tell::tell_dropped;
+use super::tell::{tell_dropped, tell_no_member};
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
@@ -77,7 +77,10 @@ impl Worker {
         }
         for (id, messages) in by_share {
             // Without members there is nobody whom they were for.
-            let Some(share) = self.broker.routes.share(id) else { continue };
+            let Some(share) = self.broker.routes.share(id) else {
+                tell_no_member(&[messages.into()], fx);
+                continue;
+            };
             let next = share.lock().give_back(now, messages);
             self.ask_members(now, &share, next, fx);
         }
@@ -108,9 +111,17 @@ impl Worker {
                 Step::Queued | Step::Idle => break,
             };
         }
-        let dropped = share.lock().take_dropped();
+        let (dropped, over) = {
+            let mut members = share.lock();
+            // Whoever found the share before its last member left put this here after that.
+            let over = members.is_empty().then(|| members.take_queued());
+            (members.take_dropped(), over)
+        };
         for (message, reason) in dropped {
             tell_dropped(None, &message, drop_reason(reason), fx);
+        }
+        if let Some(waited) = over {
+            tell_no_member(&[waited], fx);
         }
         fate
     }

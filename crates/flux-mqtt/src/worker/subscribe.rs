@@ -13,7 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
-use super::tell::tell_limit;
+use super::tell::{tell_limit, tell_no_member};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -147,9 +147,11 @@ impl Worker {
         filters: &[TopicFilter],
         fx: &mut impl Effects,
     ) {
-        for share in self.broker.routes.follow(session, filters) {
+        let followed = self.broker.routes.follow(session, filters);
+        for share in followed.joined {
             self.serve(now, &share, session.key, fx);
         }
+        tell_no_member(&followed.waited, fx);
     }
 
     /// Sends the retained messages that new subscriptions ask for (section 3.3.1.3).

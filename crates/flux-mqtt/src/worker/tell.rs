@@ -2,6 +2,7 @@
 //!
 //! To count costs nothing that would have to be avoided; an event is made only when somebody listens.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -38,6 +39,33 @@ pub(super) fn tell_lost(
     for (message, reason) in dropped.into_iter().map(lost) {
         tell_dropped(Some(&session.client_id), &message, reason, fx);
     }
+}
+
+/// All these messages were dropped at once: they may be a million, and are looked at only if somebody
+/// listens.
+pub(super) fn tell_all_dropped<'a>(
+    client_id: Option<&Arc<str>>,
+    count: usize,
+    messages: impl Iterator<Item = &'a Message>,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    if count == 0 {
+        return;
+    }
+    fx.count_times(Count::Dropped(reason), u64::try_from(count).unwrap_or(u64::MAX));
+    if fx.wants(EventKind::Dropped) {
+        for message in messages {
+            let (client_id, topic) = (client_id.cloned(), message.topic().into());
+            fx.event(Event::Dropped { client_id, topic, reason });
+        }
+    }
+}
+
+/// What waited in shared subscriptions when their last members left is for nobody.
+pub(super) fn tell_no_member(waited: &[VecDeque<Message>], fx: &mut impl Effects) {
+    let (count, messages) = (waited.iter().map(VecDeque::len).sum(), waited.iter().flatten());
+    tell_all_dropped(None, count, messages, DropReason::NoMember, fx);
 }
 
 /// A message was not accepted from a client.

@@ -109,6 +109,11 @@ impl<T> Ring<T> {
         Some(removed)
     }
 
+    /// Returns every entry, in no particular order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &T> {
+        self.stragglers.values().map(|aside| &aside.entry).chain(self.slots.iter().flatten())
+    }
+
     /// Visits every entry with its order number and identifier, in no particular order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u64, PacketId, &mut T)> {
         let last_id = self.last_id;

@@ -22,6 +22,8 @@ pub(super) struct TestEffects {
     pub(super) authorize: Vec<(ConnectionId, Vec<AccessRequest>)>,
     pub(super) counts: Vec<Count>,
     pub(super) events: Vec<Event>,
+    /// Nobody listens to anything.
+    pub(super) is_unheard: bool,
     /// Called whenever a letter is written, at that moment.
     pub(super) on_letter: Option<Box<dyn FnMut() + Send>>,
 }
@@ -128,7 +130,7 @@ impl Effects for TestEffects {
     }
 
     fn wants(&self, _kind: EventKind) -> bool {
-        true
+        !self.is_unheard
     }
 
     fn event(&mut self, event: Event) {

@@ -6,11 +6,14 @@ use flux_auth::AllowAll;
 use flux_auth::Decision::Deny;
 use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, SessionEnd};
 use flux_session::GroupLimits;
+use flux_topic::TopicFilter;
 use ntex_mqtt::v5::codec::Connect;
 
 use super::client::{self, DISCONNECT, ack, connect, connect_with_will, packet};
 use super::cluster::Cluster;
 use super::rights::Rights;
+use crate::counters::Count;
+use crate::publication::Publication;
 use crate::settings::{Settings, SharedSettings};
 
 /// A cluster of two workers in which only events of these kinds are looked at.
@@ -266,4 +269,131 @@ fn a_will_is_sent_and_published() {
         retain: false,
     };
     w.expect(&[published, Event::WillSent { client_id: id("a"), topic: id("w/a") }]);
+}
+
+/// A subscriber of `t` that is away, after having got one message and not acknowledged it, and for
+/// which two more wait.
+fn with_three_messages(w: &mut Watched) {
+    let publisher = w.c.connect(0, "pub");
+    let subscriber = w.c.dial(1, connect("sub").receive_max(1));
+    w.c.subscribe_after_connack(subscriber, "t", 2);
+    for number in 1..=3_u16 {
+        w.c.publish(publisher, 2, number, "t", "x");
+    }
+    w.c.settle();
+    assert_eq!(w.c.heard(subscriber), ["t=x q2 #1"]);
+    w.c.lose(subscriber);
+}
+
+const THREE_LOST: fn() -> [Event; 3] =
+    || std::array::from_fn(|_| dropped("sub", "t", DropReason::SessionEnded));
+
+#[test]
+fn what_waits_in_a_session_that_ends_is_dropped() {
+    let mut w = Watched::new(FATES);
+    with_three_messages(&mut w);
+    w.c.dial(0, Connect { clean_start: true, ..connect("sub") });
+    w.expect(&THREE_LOST());
+
+    let mut w = Watched::new(FATES);
+    with_three_messages(&mut w);
+    w.c.sleep(3_600_000);
+    w.expect(&THREE_LOST());
+}
+
+/// What the client said it has is not lost with its session, nor is what another member gets.
+#[test]
+fn what_a_client_has_or_another_member_gets_is_not_dropped_with_a_session() {
+    let mut w = Watched::new(&[EventKind::Dropped]);
+    let (publisher, a) = (w.c.connect(0, "pub"), w.c.connect(1, "a"));
+    w.c.subscribe(a, "t", 2);
+    w.c.publish(publisher, 2, 1, "t", "x");
+    w.c.settle();
+    assert_eq!(w.c.heard(a), ["t=x q2 #1"]);
+    // PUBREC, and no PUBCOMP.
+    w.c.send(a, &ack(0x50, 1));
+    w.c.heard(a);
+    w.c.subscribe(a, "$share/g/s", 1);
+    w.c.publish(publisher, 1, 2, "s", "y");
+    w.c.settle();
+    let b = w.c.connect(0, "b");
+    w.c.subscribe(b, "$share/g/s", 1);
+    w.c.heard(b);
+    w.c.dial(0, Connect { clean_start: true, ..connect("a") });
+    w.expect(&[]);
+    assert_eq!(w.c.heard(b), ["s=y q1 #1"]);
+}
+
+/// By the last member's UNSUBSCRIBE, by the end of its session, and by both at once.
+#[test]
+fn what_waits_in_a_shared_subscription_is_dropped_with_its_last_member() {
+    const FILTER: &str = "$share/g/t";
+    let for_nobody =
+        || Event::Dropped { client_id: None, topic: id("t"), reason: DropReason::NoMember };
+    let waits = |w: &mut Watched| {
+        let publisher = w.c.connect(0, "pub");
+        let member = w.c.dial(1, connect("sub").receive_max(1));
+        w.c.subscribe_after_connack(member, FILTER, 1);
+        for number in 1..=3_u16 {
+            w.c.publish(publisher, 1, number, "t", "x");
+        }
+        w.c.settle();
+        assert_eq!(w.c.heard(member), ["t=x q1 #1"]);
+        member
+    };
+    let mut w = Watched::new(FATES);
+    let member = waits(&mut w);
+    w.c.send(member, &client::unsubscribe(member.version, 1, FILTER));
+    w.expect(&[for_nobody(), for_nobody()]);
+    // The one in flight is still the client's.
+    w.c.send(member, &ack(0x40, 1));
+    w.expect(&[delivered("sub", "t", 1)]);
+
+    let mut w = Watched::new(FATES);
+    waits(&mut w);
+    w.c.dial(0, Connect { clean_start: true, ..connect("sub") });
+    w.expect(&[for_nobody(), for_nobody(), for_nobody()]);
+}
+
+#[test]
+fn a_retained_message_that_expires_is_dropped_for_nobody() {
+    let mut w = Watched::new(FATES);
+    let publisher = w.c.connect(0, "pub");
+    w.c.send(publisher, &packet(0x31, &[b"\0\x01t\x05\x02\0\0\0\x01y"]));
+    w.expect(&[]);
+    w.c.sleep(1_000);
+    let reason = DropReason::Expired;
+    w.expect(&[Event::Dropped { client_id: None, topic: id("t"), reason }]);
+}
+
+/// A worker that remembers the route hands a message to a shared subscription that is over.
+#[test]
+fn what_comes_late_to_a_shared_subscription_is_dropped_and_does_not_stay() {
+    let mut w = Watched::new(FATES);
+    let member = w.c.connect(1, "sub");
+    w.c.subscribe(member, "$share/g/t", 1);
+    let filter = TopicFilter::parse("$share/g/t").unwrap();
+    let [share] = &*w.c.broker.routes.shares(&[filter]) else { panic!("there is one") };
+    let share = share.clone();
+    w.c.send(member, &client::unsubscribe(member.version, 1, "$share/g/t"));
+    w.expect(&[]);
+    let message = Publication::new("t", "x").message(w.c.now, None).unwrap();
+    let node = &mut w.c.nodes[0];
+    node.worker.publish_shared(w.c.now, &share, &message, &mut node.fx);
+    w.expect(&[Event::Dropped { client_id: None, topic: id("t"), reason: DropReason::NoMember }]);
+    assert_eq!(w.c.broker.holdings().shared, 0);
+}
+
+#[test]
+fn what_is_dropped_with_a_session_is_counted_though_nobody_listens() {
+    let mut w = Watched::new(&[EventKind::Dropped]);
+    with_three_messages(&mut w);
+    for node in &mut w.c.nodes {
+        node.fx.is_unheard = true;
+        node.fx.counts.clear();
+    }
+    w.c.dial(0, Connect { clean_start: true, ..connect("sub") });
+    w.expect(&[]);
+    let lost = Count::Dropped(DropReason::SessionEnded);
+    assert_eq!(w.c.nodes[0].fx.counts.iter().filter(|count| **count == lost).count(), 3);
 }

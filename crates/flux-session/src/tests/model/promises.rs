@@ -165,8 +165,8 @@ impl Promises {
         unsent
     }
 
-    /// Ends the session and returns what is given back.
-    pub(super) fn end(&mut self) -> Vec<u32> {
+    /// Ends the session.
+    pub(super) fn end(&mut self) -> Ended {
         self.window = None;
         let is_back = |p: &Promise| {
             let may_go_elsewhere = matches!(
@@ -177,16 +177,20 @@ impl Promises {
         };
         let mut sent = Vec::new();
         let mut unsent = Vec::new();
+        let mut lost = Vec::new();
         while let Some(promise) = self.list.first() {
             let fate = if is_back(promise) { Fate::GivenBack } else { Fate::EndedWithSession };
             let promise = self.settle(0, fate);
             if fate == Fate::GivenBack {
                 let back = if promise.is_queued() { &mut unsent } else { &mut sent };
                 back.push(promise.message.number);
+            } else if !matches!(promise.stage, Stage::Released(_)) {
+                lost.push(promise.message.number);
             }
         }
         sent.append(&mut unsent);
-        sent
+        lost.sort_unstable();
+        Ended { given_back: sent, lost }
     }
 
     /// Returns the index of the promise that the session must serve next.
@@ -243,4 +247,13 @@ impl Promises {
             }
         }
     }
+}
+
+/// What becomes of the messages of a session that ends, by number.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// For other members of the groups, in their order.
+    pub(super) given_back: Vec<u32>,
+    /// Those that go with it, in the order of their numbers.
+    pub(super) lost: Vec<u32>,
 }

@@ -59,7 +59,11 @@ impl World {
         assert_eq!(remains.will, self.life.end());
         self.check_dropped(&remains.dropped);
         let given_back: Vec<_> = remains.take_shared().iter().map(number).collect();
-        assert_eq!(given_back, self.promises.end());
+        let ended = self.promises.end();
+        assert_eq!(given_back, ended.given_back);
+        let mut lost: Vec<_> = remains.messages().map(|message| message.number).collect();
+        lost.sort_unstable();
+        assert_eq!((remains.len(), lost), (ended.lost.len(), ended.lost));
     }
 
     /// What comes back unsent was never on its way.
