@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use flux_eventbus::{Event, EventKind, Limit};
-use flux_mqtt::Settings;
+use flux_mqtt::{Count, ReasonCode, Settings};
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version};
+use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version, Will};
 
 scenarios! {
     one_half_open_connection_goes_for_one_too_many with four_half_open,
@@ -16,10 +16,16 @@ scenarios! {
 
 scenarios_of_all_versions! {
     one_connection_too_many_is_closed with two_connections,
+    one_connect_too_many_finds_the_server_busy with one_pending,
 }
 
 fn two_connections(settings: &mut Settings) {
     settings.limits.connections = 2;
+}
+
+fn one_pending(settings: &mut Settings) {
+    settings.limits.pending_connects = 1;
+    settings.connect_timeout = Duration::from_secs(1);
 }
 
 /// One a worker, or all on one.
@@ -52,6 +58,41 @@ fn one_connection_too_many_is_closed(broker: &Broker, version: Version) {
     };
     while !is_admitted() {}
     first.ping();
+}
+
+fn one_connect_too_many_finds_the_server_busy(broker: &Broker, version: Version) {
+    let mut reached = Events::of(broker, EventKind::LimitReached);
+    let connect = |connect: Connect| {
+        let mut client = Client::open(broker.address(), version);
+        client.send(&connect.bytes());
+        client
+    };
+    // About this will nobody ever answers. The first may come after the second, and find it there.
+    let endless = || Connect::new(version, "first").will(Will::new("asked/never", "x"));
+    let mut first = Vec::new();
+    let mut second = loop {
+        first.push(connect(endless()));
+        let mut second = connect(Connect::new(version, "second"));
+        match second.packet().get(3) {
+            Some(0) => {}
+            code => {
+                assert_eq!(code, Some(&if version == V5 { 0x89 } else { 0x03 }));
+                break second;
+            }
+        }
+    };
+    second.expect_closed();
+    let peer = Some(second.stream().local_addr().unwrap());
+    let (limit, client_id) = (Limit::PendingConnects, Some("second".into()));
+    let told = Event::LimitReached { limit, client_id, peer };
+    while reached.expect() != told {}
+    let counters = broker.handle.counters();
+    assert_eq!(counters.reached(limit), counters.of(Count::ConnectRefused(ReasonCode::ServerBusy)));
+    // Each is refused or closed, at the latest when it has waited for too long, and that makes room.
+    for client in &mut first {
+        while client.try_packet().is_some() {}
+    }
+    while connect(Connect::new(version, "third")).packet().get(3) != Some(&0) {}
 }
 
 fn one_half_open_connection_goes_for_one_too_many(broker: &Broker) {

@@ -85,6 +85,11 @@ fn each_reason_to_drop_a_message_is_counted(broker: &Broker) {
     publisher.publish("c", [b'x'; 100], 0);
     small.expect_nothing();
     assert_eq!(dropped(broker, &before, DropReason::PacketTooLarge), (1, 1));
+
+    let before = broker.handle.counters();
+    publisher.publish("a", "kept", 1);
+    Client::connect(broker, &Connect::new(V5, "a")).ping();
+    assert_eq!(dropped(broker, &before, DropReason::SessionEnded), (1, 1));
 }
 
 fn what_a_consumer_loses_is_counted(broker: &Broker) {

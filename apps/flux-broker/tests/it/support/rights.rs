@@ -1,11 +1,13 @@
 //! Who may do what: everybody everything, except below two topics.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Authorizer, BoxFuture, Client, Decision, Verdict};
 
 /// Nobody may publish or subscribe below `denied/`; about `asked/` it says so after it was asked.
-/// Below `panic/` it panics, and about `asked/panic` it does when asked.
+/// Below `panic/` it panics, and about `asked/panic` it does when asked; about `asked/never` it never
+/// answers.
 pub(super) struct Rights;
 
 impl Authorizer for Rights {
@@ -24,6 +26,9 @@ impl Authorizer for Rights {
     ) -> BoxFuture<Vec<Verdict>> {
         Box::pin(async move {
             assert!(!requests.iter().any(is_trap), "the trap of a test");
+            if requests.iter().any(is_endless) {
+                pending::<()>().await;
+            }
             vec![Verdict::Allow; requests.len()]
         })
     }
@@ -31,6 +36,10 @@ impl Authorizer for Rights {
 
 fn is_trap(request: &AccessRequest) -> bool {
     matches!(request.as_access(), Access::Publish { topic: "asked/panic", .. })
+}
+
+fn is_endless(request: &AccessRequest) -> bool {
+    matches!(request.as_access(), Access::Will { topic: "asked/never", .. })
 }
 
 fn decide(topic: &str) -> Decision {
