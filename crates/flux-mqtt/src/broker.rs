@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flux_auth::Authorizer;
-use flux_retained::RetainedLimitError;
+use flux_retained::{RetainedLimitError, RetainedLimits};
 use flux_session::Timestamp;
 use flux_topic::{TopicFilter, TopicName};
 
@@ -43,7 +43,7 @@ impl Broker {
         Self {
             clients: Clients::new(ledger.clone()),
             routes: Routes::new(settings.shared, ledger.clone()),
-            retained: RetainedStore::with_limits(settings.retained),
+            retained: RetainedStore::with_limits(retained_limits(settings)),
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
             tally: Tally::new(settings.workers.get()),
@@ -111,6 +111,20 @@ impl Broker {
         }
         waited
     }
+}
+
+/// Returns the limits that hold for the retained messages: they go by themselves never, so the others
+/// have half of all bytes.
+fn retained_limits(settings: &Settings) -> RetainedLimits {
+    let half = usize::try_from(settings.limits.bytes / 2).unwrap_or(usize::MAX);
+    let wanted = settings.retained.bytes;
+    if wanted > half {
+        tracing::warn!(
+            "retained.bytes is {wanted}, more than half of limits.bytes, {}: {half} holds instead",
+            settings.limits.bytes
+        );
+    }
+    RetainedLimits { bytes: wanted.min(half), ..settings.retained }
 }
 
 /// How many expired messages are removed while the store is locked.

@@ -58,6 +58,10 @@ pub struct Settings {
     /// The limits of the retained messages. A PUBLISH that cannot be retained is refused with 0x97
     /// where its client can be told (MQTT 5.0, QoS 1 and 2); else its subscribers get it, and the
     /// topic retains nothing.
+    ///
+    /// Of [`Limits::bytes`] they have one half at most, whatever is set here: they never go by
+    /// themselves, and would leave no room for messages that somebody waits for. A broker that starts
+    /// with more says so in the log.
     pub retained: RetainedLimits,
     /// How long a stopping broker waits for its last bytes to be sent. Default: 5 s.
     pub drain_timeout: Duration,

@@ -455,3 +455,27 @@ fn at_the_limit_nobody_gets_a_session_or_subscription_that_is_new() {
 fn v3_connect() -> v3::codec::Connect {
     v3::codec::Connect { clean_session: true, ..v3::codec::Connect::default() }
 }
+
+#[test]
+fn retained_messages_leave_half_of_the_bytes_to_the_others() {
+    let mut c = small_memory();
+    let reader = c.connect(0, "reader");
+    c.subscribe(reader, "t", 1);
+    c.lose(reader);
+    let peer = c.connect(0, "a");
+    for number in 1..=16 {
+        let retained =
+            client::publish(peer.version, 3, number, &format!("r/{number}"), &"x".repeat(KIB));
+        c.send(peer, &retained);
+        c.sleep(100);
+    }
+    let half = (TWO_CLIENTS + 16 * 1024) / 2;
+    let held = c.broker.holdings().retained;
+    assert!((half - 1_500..=half).contains(&held), "{held}");
+    let heard = c.heard(peer);
+    assert_eq!(heard[0], "PUBACK 1 10");
+    assert_eq!(heard[15], "PUBACK 16 97");
+    // There is still room for a message that somebody waits for.
+    c.publish(peer, 1, 17, "t", &"x".repeat(KIB));
+    assert_eq!(c.heard(peer), ["PUBACK 17 00"]);
+}
