@@ -11,12 +11,14 @@ mod probe;
 mod scenario;
 mod size;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use self::crowd::{Crowd, Happening};
 use self::footprint::Footprint;
 use self::scenario::Scenario;
 use self::size::Size;
@@ -92,7 +94,7 @@ pub(crate) fn load(options: &LoadOptions) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
     let size =
         if options.short { Size::SHORT } else { Size::long(Duration::from_secs(options.seconds)) };
-    let start = Footprint::of(options.broker)?;
+    let start = first_footprint(options)?;
     // The first connections bring what stays: threads' buffers, pages of code.
     scenario::connections(options.addr, &Size { connections: 100, ..size })?;
     let before = start.after_all_have_left(options.broker)?;
@@ -107,5 +109,38 @@ pub(crate) fn load(options: &LoadOptions) -> Result<()> {
     for line in report {
         println!("    {line}");
     }
-    before.check([&after, &again])
+    before.check([&after, &again])?;
+    let Some(clients) = options.scenario.clients(&size) else { return Ok(()) };
+    let mut rounds = vec![again];
+    for _ in 0..ROUNDS {
+        options.scenario.run(options.addr, options.broker, &size).context("another time")?;
+        rounds.push(start.after_all_have_left(options.broker)?);
+    }
+    println!("    MiB after each further time: {}", Footprint::column(&rounds));
+    Footprint::check_each(&rounds, clients)
 }
+
+/// Returns what the broker holds once all of it is there: each of its threads has answered a client.
+fn first_footprint(options: &LoadOptions) -> Result<Footprint> {
+    let mut crowd = Crowd::new(options.addr)?;
+    for number in 0..FIRST_CLIENTS {
+        crowd.connect(packets::connect(&format!("first-{number}")))?;
+    }
+    let answered = Cell::new(0);
+    crowd.poll_until(
+        "the broker has begun",
+        |_| answered.get() == FIRST_CLIENTS,
+        |_, _, happening| {
+            ensure!(happening != Happening::Closed, "a connection was closed");
+            answered.update(|count| count + 1);
+            Ok(())
+        },
+    )?;
+    Ok(Footprint::of(options.broker)?.without(FIRST_CLIENTS))
+}
+
+/// How often a scenario is run once more, to see what each client leaves behind.
+const ROUNDS: usize = 5;
+
+/// A new connection goes to the thread that has the fewest: more than there are threads.
+const FIRST_CLIENTS: usize = 64;

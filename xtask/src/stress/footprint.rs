@@ -45,6 +45,17 @@ impl Footprint {
         self.resident_kib.saturating_sub(before.resident_kib) / 1024
     }
 
+    /// Returns the same without the descriptors of so many connections.
+    pub(super) const fn without(self, connections: usize) -> Self {
+        Self { descriptors: self.descriptors.saturating_sub(connections), ..self }
+    }
+
+    /// Returns the memory of several moments, in MiB.
+    pub(super) fn column(moments: &[Self]) -> String {
+        let mebibytes = moments.iter().map(|now| (now.resident_kib / 1024).to_string());
+        mebibytes.collect::<Vec<_>>().join(", ")
+    }
+
     /// Waits until the broker has noticed that everybody is gone; returns what it holds then.
     ///
     /// # Errors
@@ -79,6 +90,26 @@ impl Footprint {
         Ok(())
     }
 
+    /// Checks what each of `clients` leaves behind that come and go from one of these moments to the
+    /// next, however many they are.
+    ///
+    /// What the allocator keeps for the next time comes once; a leak comes each time.
+    ///
+    /// # Errors
+    ///
+    /// When each leaves more than the tolerance.
+    pub(super) fn check_each(rounds: &[Self], clients: usize) -> Result<()> {
+        let [first, .., last] = rounds else { return Ok(()) };
+        let all = u64::try_from(clients * (rounds.len() - 1))?.max(1);
+        let grown = last.resident_kib.saturating_sub(first.resident_kib) * 1024;
+        let each = grown / all;
+        ensure!(
+            each <= TOLERATED_EACH,
+            "each of {all} clients has left {each} bytes, over {TOLERATED_EACH}"
+        );
+        Ok(())
+    }
+
     pub(super) fn row(&self, [after, again]: [&Self; 2], name: &str, time: Duration) -> String {
         let [before, peak, once, twice] =
             [self.resident_kib, again.peak_kib, after.resident_kib, again.resident_kib]
@@ -96,4 +127,28 @@ impl Footprint {
 const TOLERANCE_KIB: u64 = 8 * 1024;
 /// Half of what was held at most: whoever leaks what a connection holds leaks all of it twice.
 const TOLERATED_PART: u64 = 2;
+/// Bytes that a client may leave behind: less than the smallest buffer that a connection has.
+const TOLERATED_EACH: u64 = 3 * 1024;
 const DEADLINE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory in MiB after each round of 500 clients.
+    fn check(mebibytes: &[u64]) -> bool {
+        let footprint =
+            |mib: &u64| Footprint { resident_kib: mib * 1024, peak_kib: 0, descriptors: 0 };
+        let rounds: Vec<_> = mebibytes.iter().map(footprint).collect();
+        Footprint::check_each(&rounds, 500).is_ok()
+    }
+
+    #[test]
+    fn a_leak_of_16_kib_each_is_found_and_what_comes_once_is_none() {
+        assert!(check(&[17, 17, 17, 17]));
+        assert!(check(&[17, 20, 19, 20]));
+        assert!(!check(&[17, 25, 33, 41]));
+        assert!(check(&[20, 17, 16, 17]), "what is given back is none");
+        assert!(check(&[17]) && check(&[]));
+    }
+}

@@ -60,6 +60,15 @@ impl Scenario {
         }
     }
 
+    /// Returns how many clients it has, if that is all its time depends on: then it may be run often.
+    pub(super) const fn clients(self, size: &Size) -> Option<usize> {
+        match self {
+            Self::Connections => Some(size.connections),
+            Self::Reconnect => Some(size.sessions),
+            Self::Churn | Self::Silent | Self::Takeover | Self::Flood | Self::Deaf => None,
+        }
+    }
+
     /// Runs it; returns lines that say what came of it.
     ///
     /// # Errors

@@ -4,13 +4,14 @@ use flux_eventbus::{DropReason, Event, EventKind, Limit};
 use flux_mqtt::{ManagerError, QoS, Settings};
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, Events, Publish, Version};
+use crate::support::{Broker, Client, Connect, Events, Publish, Version, Will};
 
 scenarios_of_all_versions! {
     one_session_too_many_is_refused with two_sessions,
     a_queue_holds_as_many_bytes_as_it_may with ten_kilobytes,
     a_shared_subscription_holds_as_many_bytes_as_it_may with ten_kilobytes,
     retained_messages_are_as_many_bytes_as_they_may_be with ten_kilobytes,
+    nothing_is_left_of_a_crowd_that_left,
 }
 
 fn two_sessions(settings: &mut Settings) {
@@ -113,4 +114,27 @@ fn retained_messages_are_as_many_bytes_as_they_may_be(broker: &Broker, version: 
     let mut client = Client::connect(broker, &Connect::new(version, "a"));
     client.subscribe("+", 1);
     expect_three_and_a_small_one(&mut client);
+}
+
+/// The broker's own numbers, where memory would show a leak only if it is large.
+fn nothing_is_left_of_a_crowd_that_left(broker: &Broker, version: Version) {
+    let mut clients: Vec<_> = (0..20)
+        .map(|number| {
+            let will = Will::new("will", "x");
+            let connect = Connect::new(version, &number.to_string()).will(will);
+            let mut client = Client::connect(broker, &connect);
+            client.subscribe("t", 1);
+            client.subscribe("$share/g/t", 1);
+            client
+        })
+        .collect();
+    clients[0].send(&Publish::new("t", "x").qos(1, 1).bytes(version));
+    for client in &mut clients[1..] {
+        client.receive();
+    }
+    assert_eq!(broker.handle.sessions(), 20);
+    assert!(broker.handle.ledger().sessions > 20 * 1_024);
+    drop(clients);
+    let is_empty = || broker.handle.sessions() == 0 && broker.handle.ledger().total() == 0;
+    while !is_empty() {}
 }
