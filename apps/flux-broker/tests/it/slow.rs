@@ -31,7 +31,7 @@ fn a_subscriber_that_does_not_read_but_pings_is_served_afterwards(
 ) {
     let mut drops = Events::of(broker, EventKind::Dropped);
     let mut publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
-    let mut deaf = Client::connect(broker, &Connect::new(version, "deaf").keep_alive(1));
+    let mut deaf = Client::connect(broker, &Connect::new(version, "deaf").keep_alive(3));
     deaf.subscribe("a", 1);
     let payload = |number: u32| format!("{number:>60000}");
     // The sockets hold a part; the rest waits.
@@ -46,7 +46,7 @@ fn a_subscriber_that_does_not_read_but_pings_is_served_afterwards(
         publisher.publish("a", "at QoS 0", 0);
         drops.expect_dropped("deaf", "a", DropReason::QueueFull);
         deaf.send(&PINGREQ);
-        let_pass(broker, 1);
+        let_pass(broker, 2);
     }
     deaf.send(&PINGREQ);
     for number in 0..taken {
