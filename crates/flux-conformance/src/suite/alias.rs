@@ -17,6 +17,7 @@ cases! {
         an_alias_that_was_never_given_ends_the_connection,
         an_alias_above_the_maximum_ends_the_connection,
         an_alias_of_0_ends_the_connection,
+        what_is_sent_again_names_its_topic,
         an_alias_of_the_publisher_is_not_one_of_the_subscriber,
     }
 }
@@ -161,6 +162,29 @@ fn an_alias_of_0_ends_the_connection(trial: &Trial) {
         form("without", publish(""), &[0x94]),
     ];
     ends_the_connection(trial, forms);
+}
+
+fn what_is_sent_again_names_its_topic(trial: &Trial) {
+    let topic = trial.topic("a");
+    let connect = trial.persistent("sub").topic_alias_maximum(5);
+    let mut client = trial.begin(&connect);
+    client.follow(&topic, 1);
+    let mut publisher = trial.client("pub");
+    for payload in ["one", "two", "three"] {
+        publisher.publish(&topic, payload, 1);
+        client.expect_text(payload);
+    }
+    client.lose();
+    let mut client = trial.resume(&connect);
+    let first = client.expect_text("one");
+    assert_eq!(first.topic, topic, "an alias of the connection before means nothing");
+    let alias = first.properties.number(0x23);
+    for payload in ["two", "three"] {
+        let next = client.expect_text(payload);
+        let is_named = next.topic == topic
+            || (next.topic.is_empty() && alias.is_some() && next.properties.number(0x23) == alias);
+        assert!(is_named, "{next:?}");
+    }
 }
 
 fn an_alias_of_the_publisher_is_not_one_of_the_subscriber(trial: &Trial) {

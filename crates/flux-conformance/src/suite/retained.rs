@@ -16,10 +16,12 @@ cases! {
         all_retained_messages_that_match_come,
         subscribing_again_brings_retained_messages_again,
         retained_messages_come_at_the_lower_qos,
+        a_resumed_session_brings_no_retained_messages_again,
     }
     v5 {
         retain_handling_0_brings_them_always,
         retain_handling_1_brings_them_to_new_subscriptions,
+        a_subscription_of_a_resumed_session_is_not_new,
         retain_handling_2_brings_none,
         retain_as_published_keeps_the_flag,
         without_retain_as_published_the_flag_is_0,
@@ -196,6 +198,18 @@ fn retained_messages_come_at_the_lower_qos(trial: &Trial) {
     remove(trial, &[&topic]);
 }
 
+fn a_resumed_session_brings_no_retained_messages_again(trial: &Trial) {
+    let topic = trial.topic("a");
+    retain(trial, &topic, "kept");
+    let persistent = trial.persistent("sub");
+    let mut client = trial.begin(&persistent);
+    client.follow(&topic, 0);
+    client.expect_text("kept");
+    client.disconnect();
+    trial.resume(&persistent).expect_silence();
+    remove(trial, &[&topic]);
+}
+
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const NO_LOCAL: u8 = 0x04;
 
@@ -222,6 +236,20 @@ fn retain_handling_0_brings_them_always(trial: &Trial) {
 
 fn retain_handling_1_brings_them_to_new_subscriptions(trial: &Trial) {
     assert_eq!(brought(trial, 1), [1, 0, 0, 1]);
+}
+
+fn a_subscription_of_a_resumed_session_is_not_new(trial: &Trial) {
+    let topic = trial.topic("a");
+    retain(trial, &topic, "kept");
+    let persistent = trial.persistent("sub");
+    let mut client = trial.begin(&persistent);
+    client.follow(&topic, 1 << 4);
+    client.expect_text("kept");
+    client.disconnect();
+    let mut client = trial.resume(&persistent);
+    client.follow(&topic, 1 << 4);
+    client.expect_silence();
+    remove(trial, &[&topic]);
 }
 
 fn retain_handling_2_brings_none(trial: &Trial) {

@@ -17,6 +17,7 @@ cases! {
         a_session_lasts_as_long_as_its_connection,
         retained_messages_outlive_the_session_of_their_publisher,
         a_takeover_keeps_the_session,
+        a_takeover_ends_a_session_that_lasts_as_long_as_its_connection,
     }
     v5 {
         a_session_outlives_its_connection_by_its_expiry,
@@ -158,6 +159,17 @@ fn a_takeover_keeps_the_session(trial: &Trial) {
     old.expect_end();
     trial.client("pub").publish(&topic, "x", 1);
     new.expect_text("x");
+}
+
+/// Its connection closes, and so it ends, whoever closes it.
+fn a_takeover_ends_a_session_that_lasts_as_long_as_its_connection(trial: &Trial) {
+    let topic = trial.topic("a");
+    let mut old = trial.client("a");
+    old.follow(&topic, 1);
+    let mut new = trial.begin(&trial.persistent("a"));
+    old.expect_end();
+    trial.client("pub").publish(&topic, "x", 1);
+    new.expect_silence();
 }
 
 fn expiring(trial: &Trial, role: &str, seconds: u32) -> Connect {

@@ -28,6 +28,7 @@ cases! {
         no_local_keeps_own_messages_back,
         all_options_of_a_subscription_are_replaced,
         no_local_is_about_the_client_and_not_the_connection,
+        no_local_is_about_its_own_subscription,
         no_local_on_a_shared_subscription_ends_the_connection,
         a_subscription_identifier_of_0_ends_the_connection,
     }
@@ -308,6 +309,19 @@ fn no_local_is_about_the_client_and_not_the_connection(trial: &Trial) {
     client.disconnect();
     trial.resume(&persistent.clone().will(will)).close_with_will();
     trial.resume(&persistent).expect_silence();
+}
+
+fn no_local_is_about_its_own_subscription(trial: &Trial) {
+    let topic = trial.topic("a");
+    let mut client = trial.client("a");
+    client.ask_with(&[0x0B, 1], &[(&topic, 1 | NO_LOCAL)]);
+    client.ask_with(&[0x0B, 2], &[(&trial.topic("+"), 0)]);
+    client.send(&Publish::new(&topic, "own").qos(1, 1).bytes(trial.version));
+    client.answer_among_publishes(0x40, 1);
+    let own = client.deliveries();
+    let told: Vec<_> =
+        own.iter().map(|received| (received.qos, received.properties.number(0x0B))).collect();
+    assert_eq!(told, [(0, Some(2))], "QoS and identifier of the other subscription");
 }
 
 fn no_local_on_a_shared_subscription_ends_the_connection(trial: &Trial) {

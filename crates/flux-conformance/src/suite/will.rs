@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::case::{Trial, not_testable};
 use crate::clock::let_pass;
-use crate::{Client, Connect, Properties, Publish, Stopwatch, Version, Will, packet};
+use crate::{
+    Client, Connect, PINGREQ, PINGRESP, Properties, Publish, Stopwatch, Version, Will, packet,
+    puback, u32_property,
+};
 
 cases! {
     both {
@@ -19,6 +22,8 @@ cases! {
         a_retained_will_is_retained,
         a_client_silent_for_one_and_a_half_keep_alives_is_gone,
         a_client_that_pings_stays,
+        every_packet_of_a_client_keeps_it_alive,
+        what_a_client_is_sent_does_not_keep_it_alive,
     }
     v5 {
         a_disconnect_with_will_sends_it,
@@ -27,6 +32,7 @@ cases! {
         a_client_back_in_time_takes_its_will_back,
         a_delayed_will_of_a_normal_disconnect_is_never_sent,
         a_will_carries_its_properties_in_their_order,
+        the_expiry_of_a_will_begins_when_it_is_sent,
     }
     v5_should {
         a_clean_start_sends_the_will_of_the_session_that_it_ends,
@@ -161,6 +167,37 @@ fn a_client_that_pings_stays(trial: &Trial) {
     idle.ping();
 }
 
+fn every_packet_of_a_client_keeps_it_alive(trial: &Trial) {
+    let topic = trial.topic("a");
+    let mut client = trial.join(&trial.connect("lively").keep_alive(2));
+    client.follow(&topic, 1);
+    for round in 0..6 {
+        let_pass(Duration::from_millis(700));
+        match round % 3 {
+            0 => client.send(&Publish::new(&topic, "x").bytes(trial.version)),
+            1 => client.send(&trial.version.unsubscribe(1, &[&trial.topic("b")])),
+            _ => client.send(&puback(9)),
+        }
+    }
+    client.send(&PINGREQ);
+    while client.packet() != PINGRESP {}
+}
+
+fn what_a_client_is_sent_does_not_keep_it_alive(trial: &Trial) {
+    let topic = trial.topic("a");
+    let mut publisher = trial.client("pub");
+    let mut client = trial.join(&trial.connect("silent").keep_alive(1));
+    if let Some(seconds) = client.connack.number(0x13).filter(|seconds| *seconds > 1) {
+        not_testable(format!("its Server Keep Alive is {seconds} s"));
+    }
+    client.follow(&topic, 0);
+    for _ in 0..8 {
+        let_pass(Duration::from_millis(400));
+        publisher.publish(&topic, "x", 0);
+    }
+    client.expect_end();
+}
+
 fn a_disconnect_with_will_sends_it(trial: &Trial) {
     let mut observer = observer(trial);
     mortal(trial).close_with_will();
@@ -239,6 +276,15 @@ fn a_delayed_will_of_a_normal_disconnect_is_never_sent(trial: &Trial) {
     trial.join(&connect.will(will(trial).delay(1))).disconnect();
     let_pass(Duration::from_millis(3200));
     observer.expect_silence();
+}
+
+fn the_expiry_of_a_will_begins_when_it_is_sent(trial: &Trial) {
+    let mut observer = observer(trial);
+    let will = will(trial).delay(2).property(&u32_property(0x02, 1));
+    let connect = trial.persistent("mortal").will(will);
+    trial.join(&connect).close_with_will();
+    let received = observer.expect_text("gone");
+    assert_eq!(received.properties.number(0x02), Some(1), "the whole Message Expiry Interval");
 }
 
 fn a_will_carries_its_properties_in_their_order(trial: &Trial) {
