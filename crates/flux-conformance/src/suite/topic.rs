@@ -8,6 +8,7 @@ cases! {
     both {
         filters_match_as_the_standard_says,
         a_wildcard_at_the_front_does_not_match_topics_that_begin_with_a_dollar,
+        a_wildcard_at_the_front_brings_no_retained_message_of_such_a_topic,
         a_hash_anywhere_but_at_the_end_is_not_granted,
         a_plus_within_a_level_is_not_granted,
         an_empty_filter_is_not_granted,
@@ -85,6 +86,24 @@ fn a_wildcard_at_the_front_does_not_match_topics_that_begin_with_a_dollar(trial:
         wild.deliveries().into_iter().filter(|received| received.topic.contains(mark)).collect();
     assert!(!own.is_empty() && own.iter().all(|received| received.text() == "y"), "{own:?}");
     exact.expect_texts(&["x"]);
+}
+
+fn a_wildcard_at_the_front_brings_no_retained_message_of_such_a_topic(trial: &Trial) {
+    let mark = trial.mark();
+    let topic = format!("${mark}/a");
+    let mut publisher = trial.client("pub");
+    publisher.publish_packet(&Publish::new(&topic, "x").qos(1, 1).retain(), 1);
+    let mut exact = trial.client("exact");
+    exact.follow(&format!("${mark}/#"), 0);
+    exact.expect_text("x");
+    let mut wild = trial.client("wild");
+    for filter in ["+/a", "+/#", "#"] {
+        wild.follow(filter, 0);
+    }
+    let found = wild.deliveries();
+    publisher.publish_packet(&Publish::new(&topic, "").qos(1, 1).retain(), 1);
+    let own: Vec<_> = found.iter().filter(|received| received.topic == topic).collect();
+    assert!(own.is_empty(), "{own:?}");
 }
 
 /// Such a filter ends the connection, or is refused in SUBACK; it is never granted.

@@ -20,6 +20,7 @@ cases! {
         a_will_has_its_qos,
         a_will_that_is_not_retained_is_gone_afterwards,
         a_retained_will_is_retained,
+        an_empty_retained_will_removes_what_is_retained,
         a_client_silent_for_one_and_a_half_keep_alives_is_gone,
         a_client_that_pings_stays,
         every_packet_of_a_client_keeps_it_alive,
@@ -138,6 +139,19 @@ fn a_retained_will_is_retained(trial: &Trial) {
     assert!(late.expect_text("gone").retain);
     let empty = Publish::new(&trial.topic("will"), "").retain();
     trial.client("cleaner").publish_packet(&empty, 0);
+}
+
+fn an_empty_retained_will_removes_what_is_retained(trial: &Trial) {
+    let mut observer = observer(trial);
+    let topic = trial.topic("will");
+    let kept = Publish::new(&topic, "kept").qos(1, 1).retain();
+    trial.client("pub").publish_packet(&kept, 1);
+    observer.receive_and_acknowledge();
+    trial.join(&trial.connect("mortal").will(will(trial).payload("").retain())).lose();
+    observer.expect_text("");
+    let mut late = trial.client("late");
+    late.follow(&topic, 0);
+    late.expect_silence();
 }
 
 fn a_client_silent_for_one_and_a_half_keep_alives_is_gone(trial: &Trial) {
