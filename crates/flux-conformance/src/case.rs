@@ -28,6 +28,14 @@ impl fmt::Debug for Case {
     }
 }
 
+impl Case {
+    /// The same case, of these versions only.
+    #[must_use]
+    pub const fn of(self, versions: &'static [Version]) -> Self {
+        Self { versions, ..self }
+    }
+}
+
 /// How much the standard means it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {

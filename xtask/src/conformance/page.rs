@@ -81,7 +81,8 @@ This page is made from `conformance.toml` by `cargo xtask conformance`, and `car
 is stale, if a statement has no row, if a row names a case that does not exist, or if a case proves
 nothing. A case is a program that talks raw bytes to a TCP port; `cargo xtask conformance --addr
 HOST:PORT` runs all of them against any broker, and `apps/flux-broker/tests/it/conformance.rs` against
-ours, with one worker and with four.
+ours, with one worker and with four. Beside it, `liar.rs` changes what our broker says on its way to the
+suite: each such lie must be noticed.
 
 - **tested**: the cases fail if the broker breaks the statement. Of statements that bind the client,
   the cases test how the broker answers a client that breaks them.

@@ -1,6 +1,8 @@
 //! The statements of the standards, against our broker: every chapter of the suite that judges
 //! any broker, with one worker and with four.
 
+mod liar;
+
 use std::num::NonZeroU16;
 
 use flux_conformance::{CHAPTERS, DEADLINE, Judge, Outcome};
