@@ -108,6 +108,13 @@ pub use flux_session::{
 };
 pub use flux_topic::{TopicMatcher, matches};
 
+/// What the fuzz target `frames` does with its input: see `fuzz/`.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_frames(data: &[u8]) {
+    wire::fuzz::check(data);
+}
+
 /// Runs the example of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

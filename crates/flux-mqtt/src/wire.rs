@@ -15,6 +15,8 @@ mod cursor;
 mod disconnect;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod message_property;
 mod property;
 mod publish;
@@ -23,7 +25,7 @@ mod subscribe;
 mod tests;
 
 pub(crate) use ack::{Ack, AckKind, write_ack, write_explained_ack};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use alias::TopicForm;
 pub(crate) use alias::{InboundAliases, OutboundAliases};
 pub(crate) use answer::{
