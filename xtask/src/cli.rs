@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, conformance, interop, load, steps, stress};
+use crate::{bench, conformance, fuzz, interop, load, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ pub(crate) enum Task {
     Bench(bench::Options),
     /// Crowds and misbehaving peers: is the broker what it was before?
     Stress(stress::Options),
+    /// Search for inputs that the broker does not stand (needs a C++ compiler)
+    Fuzz(fuzz::Options),
     /// Load a broker and count deliveries (started by `bench`)
     #[command(hide = true)]
     Load(load::Options),
@@ -61,6 +63,7 @@ impl Task {
             Self::Interop(options) => interop::run(&options),
             Self::Bench(options) => bench::run(&options),
             Self::Stress(options) => stress::run(&options),
+            Self::Fuzz(options) => fuzz::run(&options),
             Self::Load(options) => load::run(&options),
             Self::StressLoad(options) => stress::load(&options),
         }
@@ -81,9 +84,19 @@ mod tests {
     #[test]
     fn help_lists_every_task_but_the_hidden_ones() {
         let help = Arguments::command().render_help().to_string();
-        for task in
-            ["test", "fmt", "tidy", "clippy", "doc", "conformance", "interop", "bench", "stress"]
-        {
+        let tasks = [
+            "test",
+            "fmt",
+            "tidy",
+            "clippy",
+            "doc",
+            "conformance",
+            "interop",
+            "bench",
+            "stress",
+            "fuzz",
+        ];
+        for task in tasks {
             assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");
         }
         for hidden in ["load", "stress-load"] {

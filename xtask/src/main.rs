@@ -1,8 +1,8 @@
-//! Tasks of this repository, run as `cargo xtask TASK`; they need cargo and nothing else.
+//! Tasks of this repository, run as `cargo xtask TASK`; they need cargo and little else.
 //!
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
 //! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
-//! `load` the measurements, and `stress` the crowds.
+//! `load` the measurements, `stress` the crowds, and `fuzz` the inputs that nobody thought of.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -10,6 +10,7 @@ mod bench;
 mod cli;
 mod clock;
 mod conformance;
+mod fuzz;
 mod interop;
 mod load;
 mod repository;

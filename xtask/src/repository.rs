@@ -19,6 +19,20 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     command
 }
 
+/// Returns the triple of the machine that this is.
+///
+/// # Errors
+///
+/// When the compiler cannot be asked.
+pub(crate) fn host() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").current_dir(root()).output();
+    let output = output.context("cannot ask rustc for its version")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say for which machine it is")?.to_owned())
+}
+
 /// Builds packages and returns the folder of their binaries.
 ///
 /// # Errors
@@ -92,6 +106,11 @@ mod tests {
     fn the_root_holds_the_workspace_manifest() {
         let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn the_host_is_a_triple() {
+        assert!(host().unwrap().split('-').count() >= 3);
     }
 
     #[test]
