@@ -18,7 +18,7 @@ pub trait Authorizer: Send + Sync + 'static {
     fn decide(&self, client: &Client, access: Access<'_>) -> Decision;
 
     /// Works out, where waiting is allowed, what [`decide`](Self::decide) answered with
-    /// [`Decision::Ask`].
+    /// [`Decision::Ask`], and nothing else: what was decided is not asked, and not changed by the answer.
     ///
     /// The answer has one verdict for each request, in order. What a shorter answer leaves out is
     /// denied, and what a longer one adds is ignored: see [`Verdict::one_for_each`]. The future is

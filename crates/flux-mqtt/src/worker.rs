@@ -13,6 +13,7 @@ mod command;
 mod connect;
 mod connection;
 mod consumer;
+mod decided;
 mod deliver;
 mod end;
 mod memory;
@@ -209,7 +210,7 @@ impl Worker {
             Stage::Fresh => limits.connect_packet_size.min(limits.packet_size),
             Stage::Online(_)
             | Stage::Authenticating(_)
-            | Stage::Authorizing(_)
+            | Stage::Authorizing(..)
             | Stage::Closing => limits.packet_size,
         }
     }
@@ -277,7 +278,7 @@ impl Worker {
                     }
                 }
             }
-            other @ (Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing) => other,
+            other @ (Stage::Authenticating(_) | Stage::Authorizing(..) | Stage::Closing) => other,
         }
     }
 

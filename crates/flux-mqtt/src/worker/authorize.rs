@@ -1,10 +1,11 @@
 //! What a client may do is decided at once, or its frame is parked until somebody has answered.
 
-use flux_auth::{Access, AccessRequest, Verdict};
+use flux_auth::{Access, Verdict};
 use flux_session::Timestamp;
 
 use super::Worker;
-use super::connection::{Online, Stage};
+use super::connection::{Online, Parked, Stage};
+use super::decided::Decided;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::wire::{self, Frame};
@@ -24,13 +25,13 @@ impl Worker {
             return Some(Verdict::one_for_each(accesses.count(), verdicts));
         }
         let authorizer = &self.broker.authorizer;
-        let decisions =
-            accesses.clone().map(|access| authorizer.decide(&online.client, access).verdict());
-        let verdicts = decisions.collect::<Option<Vec<_>>>();
+        let decide = |access| authorizer.decide(&online.client, access);
+        let decided = Decided::new(accesses.clone().map(decide));
+        let verdicts = decided.all();
         if verdicts.is_none() {
-            online.parked = Some(frame.bytes.to_vec());
             fx.pause(id);
-            fx.authorize(id, online.client.clone(), accesses.map(AccessRequest::from).collect());
+            fx.authorize(id, online.client.clone(), decided.open(accesses));
+            online.parked = Some(Parked { bytes: frame.bytes.to_vec(), decided });
         }
         verdicts
     }
@@ -45,10 +46,12 @@ impl Worker {
     ) {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
-            Stage::Authorizing(admission) => self.admit(now, id, *admission, &verdicts, fx),
+            Stage::Authorizing(admission, decided) => {
+                self.admit(now, id, *admission, &decided.with(verdicts), fx)
+            }
             Stage::Online(mut online) => match online.parked.take() {
-                Some(bytes) => {
-                    online.verdicts = Some(verdicts);
+                Some(Parked { bytes, decided }) => {
+                    online.verdicts = Some(decided.with(verdicts));
                     if online.reads() {
                         fx.resume(id);
                     }

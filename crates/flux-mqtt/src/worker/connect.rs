@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flux_auth::{Access, AccessRequest, Authentication, Client, Credentials};
+use flux_auth::{Access, Authentication, Client, Credentials};
 use flux_eventbus::Limit;
 use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
@@ -12,6 +12,7 @@ use flux_topic::{TopicFilter, TopicName};
 use super::Worker;
 use super::admit::subscriptions;
 use super::connection::{Admission, Candidate, Stage};
+use super::decided::Decided;
 use super::tell::{tell_connect_refused, tell_limit};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -63,7 +64,7 @@ impl Worker {
         let peer = self.connections.peer(id);
         let candidate = match self.connections.take(id) {
             Some(Stage::Authenticating(candidate)) => Some(*candidate),
-            Some(Stage::Authorizing(admission)) => Some(admission.candidate),
+            Some(Stage::Authorizing(admission, _)) => Some(admission.candidate),
             Some(Stage::Fresh | Stage::Online(_) | Stage::Closing) | None => None,
         };
         tell_limit(Limit::ConnectTime, candidate.as_ref().map(|it| &it.client_id), peer, fx);
@@ -217,7 +218,7 @@ impl Worker {
                     self.refuse(id, &refusal, Some(candidate.client_id), fx)
                 }
             },
-            other @ (Stage::Fresh | Stage::Authorizing(_) | Stage::Online(_) | Stage::Closing) => {
+            other @ (Stage::Fresh | Stage::Authorizing(..) | Stage::Online(_) | Stage::Closing) => {
                 other
             }
         };
@@ -236,13 +237,14 @@ impl Worker {
         let inherited = self.inherited(&candidate);
         let admission = Admission { candidate, client, inherited };
         let authorizer = &self.broker.authorizer;
-        let decide = |access| authorizer.decide(&admission.client, access).verdict();
-        match admission.accesses().map(decide).collect::<Option<Vec<_>>>() {
+        let decide = |access| authorizer.decide(&admission.client, access);
+        let decided = Decided::new(admission.accesses().map(decide));
+        match decided.all() {
             Some(verdicts) => self.admit(now, id, admission, &verdicts, fx),
             None => {
-                let requests = admission.accesses().map(AccessRequest::from).collect();
+                let requests = decided.open(admission.accesses());
                 fx.authorize(id, admission.client.clone(), requests);
-                Stage::Authorizing(Box::new(admission))
+                Stage::Authorizing(Box::new(admission), decided)
             }
         }
     }

@@ -9,6 +9,7 @@ use flux_auth::{Client, Verdict};
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
+use super::decided::Decided;
 use super::timers::TimerId;
 use crate::gauge::Place;
 use crate::names::ConnectionId;
@@ -50,8 +51,8 @@ pub(super) enum Stage {
     Fresh,
     /// The authenticator was asked; nothing is read meanwhile.
     Authenticating(Box<Candidate>),
-    /// The authorizer was asked; nothing is read meanwhile.
-    Authorizing(Box<Admission>),
+    /// The authorizer was asked, except about what it had decided at once; nothing is read meanwhile.
+    Authorizing(Box<Admission>, Decided),
     /// The client has its CONNACK.
     Online(Box<Online>),
     /// We closed it; what still comes is thrown away [MQTT-3.14.4-1].
@@ -76,6 +77,13 @@ pub(super) struct Admission {
     pub(super) inherited: Vec<(TopicFilter, QoS)>,
 }
 
+/// A frame that waits for the authorizer.
+pub(super) struct Parked {
+    pub(super) bytes: Vec<u8>,
+    /// What needed no question.
+    pub(super) decided: Decided,
+}
+
 /// A client that is in.
 pub(super) struct Online {
     pub(super) version: Version,
@@ -95,8 +103,7 @@ pub(super) struct Online {
     pub(super) is_choked: bool,
     /// The broker holds too much, so we read from it later.
     pub(super) is_slowed: bool,
-    /// A frame that waits for the authorizer.
-    pub(super) parked: Option<Vec<u8>>,
+    pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
 }
@@ -177,7 +184,7 @@ impl Connections {
     pub(super) fn online(&mut self, id: ConnectionId) -> Option<&mut Online> {
         match &mut self.get(id)?.stage {
             Stage::Online(online) => Some(online),
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) | Stage::Closing => {
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) | Stage::Closing => {
                 None
             }
         }
@@ -241,7 +248,7 @@ impl Stage {
     pub(super) fn session(&self) -> Option<Arc<SharedSession>> {
         match self {
             Self::Online(online) => Some(online.session.clone()),
-            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(..) | Self::Closing => None,
         }
     }
 
@@ -250,7 +257,7 @@ impl Stage {
         match self {
             Self::Fresh => true,
             Self::Online(online) => online.reads(),
-            Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => false,
+            Self::Authenticating(_) | Self::Authorizing(..) | Self::Closing => false,
         }
     }
 
@@ -258,7 +265,7 @@ impl Stage {
     pub(super) const fn version(&self) -> Option<Version> {
         match self {
             Self::Online(online) => Some(online.version),
-            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(..) | Self::Closing => None,
         }
     }
 
@@ -266,7 +273,7 @@ impl Stage {
     pub(super) fn client_id(&self) -> Option<&Arc<str>> {
         match self {
             Self::Online(online) => Some(&online.session.client_id),
-            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(_) | Self::Closing => None,
+            Self::Fresh | Self::Authenticating(_) | Self::Authorizing(..) | Self::Closing => None,
         }
     }
 

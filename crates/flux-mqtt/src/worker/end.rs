@@ -168,7 +168,7 @@ impl Worker {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Online(online) => self.end(now, id, &online, end, fx),
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) => {
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) => {
                 fx.close(id);
                 Stage::Closing
             }
@@ -353,7 +353,7 @@ impl Worker {
         let Some(connection) = self.connections.get(id) else { return };
         connection.timer = None;
         let patience = match connection.stage() {
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(_) => {
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) => {
                 Some(self.settings.connect_timeout)
             }
             Stage::Online(online) => online.patience,

@@ -76,7 +76,7 @@ impl Worker {
                 let refusal = Refusal::of(&candidate.connect, ReasonCode::ServerUnavailable);
                 self.refuse(id, &refusal, Some(candidate.client_id), fx);
             }
-            (Some(Stage::Authorizing(admission)), None) => {
+            (Some(Stage::Authorizing(admission, _)), None) => {
                 let candidate = admission.candidate;
                 let refusal = Refusal::of(&candidate.connect, ReasonCode::ServerUnavailable);
                 self.refuse(id, &refusal, Some(candidate.client_id), fx);

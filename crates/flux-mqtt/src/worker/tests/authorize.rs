@@ -114,9 +114,8 @@ fn a_subscribe_with_several_filters_gets_a_verdict_for_each() {
         c.heard(peer);
         let filters = [("fast", 1), ("slow", 2), ("other", 0)];
         c.send(peer, &client::subscribe(version, 4, &filters));
-        let expected = ["subscribe fast", "subscribe slow", "subscribe other"];
-        assert_eq!(question(&mut c, peer), expected);
-        c.answer(peer, vec![Verdict::Allow, Verdict::Deny, Verdict::Allow]);
+        assert_eq!(question(&mut c, peer), ["subscribe slow"], "the others are decided");
+        c.answer(peer, vec![Verdict::Deny]);
         let denied = if version == Version::V5 { "87" } else { "80" };
         assert_eq!(c.heard(peer), [format!("SUBACK 4 [01, {denied}, 00]")]);
         assert_eq!(c.broker.routes.len(), 2);
@@ -128,7 +127,7 @@ fn a_subscribe_with_several_filters_gets_a_verdict_for_each() {
 }
 
 #[test]
-fn connect_will_and_inherited_subscriptions_are_asked_for_together() {
+fn will_and_inherited_subscriptions_are_asked_for_together() {
     let rights = Rights::new(&[]);
     let mut c = cluster(&rights);
     let first = c.connect(0, "a");
@@ -141,9 +140,9 @@ fn connect_will_and_inherited_subscriptions_are_asked_for_together() {
     }
     let again = c.dial(1, connect_with_will("a", "w", "bye", None));
     assert_eq!(c.heard(again), [""; 0]);
-    let expected = ["connect", "will w", "resume drop", "resume keep", "resume x/#"];
+    let expected = ["will w", "resume drop", "resume keep", "resume x/#"];
     assert_eq!(question(&mut c, again), expected);
-    c.answer(again, vec![Verdict::Allow, Verdict::Allow, Verdict::Deny, Verdict::Allow]);
+    c.answer(again, vec![Verdict::Allow, Verdict::Deny, Verdict::Allow]);
     assert_eq!(c.heard(again), ["CONNACK 00 present"]);
     assert_eq!(c.broker.routes.len(), 1, "denied, and the one without a verdict");
     let publisher = c.connect(0, "pub");
@@ -174,18 +173,38 @@ fn a_connect_or_a_will_that_is_denied_is_refused() {
             let mut c = cluster(&rights);
             let peer = c.dial(0, connect_with_will("a", "w", "bye", None));
             if decision == Ask {
-                assert_eq!(question(&mut c, peer), ["connect", "will w"]);
-                let verdicts = match access {
-                    "connect" => vec![Verdict::Deny, Verdict::Allow],
-                    _ => vec![Verdict::Allow, Verdict::Deny],
-                };
-                c.answer(peer, verdicts);
+                assert_eq!(question(&mut c, peer), [access]);
+                c.answer(peer, vec![Verdict::Deny]);
             }
             assert_eq!(c.heard(peer), ["CONNACK 87"]);
             assert!(c.is_closed(peer));
             assert!(c.broker.clients.get("a").is_none());
         }
     }
+}
+
+/// `Authorizer::ask` works out what `decide` answered with `Ask`, and nothing else: what was denied
+/// stays denied whatever it answers to other questions, and what was allowed stays allowed.
+#[test]
+fn what_is_decided_is_not_asked() {
+    let rules = [("subscribe no", Deny), ("subscribe slow", Ask), ("will slow", Ask)];
+    let rights = Rights::new(&rules);
+    let mut c = cluster(&rights);
+    let peer = c.connect(0, "a");
+    let filters = [("no", 1), ("slow", 1), ("yes", 1)];
+    for (verdict, heard) in
+        [(Verdict::Allow, "SUBACK 4 [87, 01, 01]"), (Verdict::Deny, "SUBACK 4 [87, 87, 01]")]
+    {
+        c.send(peer, &client::subscribe(peer.version, 4, &filters));
+        assert_eq!(question(&mut c, peer), ["subscribe slow"]);
+        c.answer(peer, vec![verdict, verdict, verdict]);
+        assert_eq!(c.heard(peer), [heard]);
+    }
+    rights.set("connect", Deny);
+    let other = c.dial(0, connect_with_will("b", "slow", "bye", None));
+    question(&mut c, other);
+    c.answer(other, vec![Verdict::Allow, Verdict::Allow]);
+    assert_eq!(c.heard(other), ["CONNACK 87"]);
 }
 
 #[test]
