@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::requests::{Hello, Requests};
+use crate::rights::may_arrive;
 use crate::server_packet::{ServerPacket, read, take};
 
 /// The client's side of a connection.
@@ -76,6 +77,9 @@ impl Conversation {
             ServerPacket::ConnAck { .. } => None,
             ServerPacket::Publish { qos, id, topic, alias } => {
                 self.messages += 1;
+                if !may_arrive(topic) {
+                    return Some("a message that nobody may publish");
+                }
                 self.wrong_alias(topic, alias, hello).or_else(|| self.wrong_publish(qos, id, hello))
             }
             ServerPacket::Ack { first, id, code } => {

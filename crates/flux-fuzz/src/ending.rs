@@ -32,17 +32,21 @@ pub(crate) fn end(mut scene: Scene) {
 
 /// Who is in and was not told to go has its answers.
 fn nobody_waits(scene: &mut Scene) {
+    let is_scarce = scene.is_scarce;
     for slot in 0..SLOTS {
         let Some(place) = scene.slot(slot) else { continue };
         let Some(socket) = scene.socket(place) else { continue };
         let waits = socket.conversation.requests.unanswered();
-        // Nothing can be sent on a dead connection, and nothing is read while too much is held.
-        let may_wait = socket.is_dead || socket.is_paused || !socket.conversation.is_online;
+        // Nothing can be sent on a dead connection.
+        let may_wait = socket.is_dead || !socket.conversation.is_online;
+        let is_paused = socket.is_paused;
         assert!(
             waits.is_none() || may_wait,
             "{waits:02x?} was never answered: {:?}",
             socket.conversation
         );
+        // Nothing is read while too much is held, and otherwise nothing is left to wait for.
+        assert!(!is_paused || is_scarce, "nobody ever reads again from {place:?}");
     }
 }
 
@@ -51,6 +55,7 @@ fn end_sessions(scene: &mut Scene) {
     let clients: Vec<_> =
         scene.nodes.iter().flat_map(|node| node.hands.history.clients.iter().cloned()).collect();
     for (number, client_id) in clients.iter().enumerate() {
+        assert!(!client_id.contains('!'), "{client_id:?} may not connect");
         let place = scene.open(number);
         if &**client_id == crate::rights::BYSTANDER {
             scene.node(number).bystander = Some(place.id);

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use flux_auth::{AccessRequest, Authentication, Authorizer as _, Identity, Refusal, Verdict};
+use flux_auth::{
+    AccessRequest, Authentication, Authorizer as _, Decision, Identity, Refusal, Verdict,
+};
 use flux_mqtt::{ConnectionId, Core, Input, Letter, Worker, WorkerId};
 use flux_session::Timestamp;
 
@@ -156,7 +158,7 @@ impl Node {
         true
     }
 
-    /// Answers what somebody may do: where it is not known, each bit is a verdict.
+    /// Answers what somebody may do: each bit is a verdict.
     pub(crate) fn authorize(&mut self, now: Timestamp, bits: u8) -> bool {
         if self.hands.asked_rights.is_empty() {
             return false;
@@ -164,8 +166,8 @@ impl Node {
         let (connection, client, requests) = self.hands.asked_rights.remove(0);
         let verdict = |(request, index): (&AccessRequest, usize)| {
             let decision = Rights { asks: true }.decide(&client, request.as_access());
-            let says_yes = bits >> (index % 8) & 1 == 1;
-            decision.verdict().unwrap_or(if says_yes { Verdict::Allow } else { Verdict::Deny })
+            assert_eq!(decision, Decision::Ask, "what is decided is asked: {request:?}");
+            if bits >> (index % 8) & 1 == 1 { Verdict::Allow } else { Verdict::Deny }
         };
         let verdicts = requests.iter().zip(0..).map(verdict).collect();
         self.input(now, Input::Authorized { connection, verdicts });

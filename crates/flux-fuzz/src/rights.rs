@@ -30,6 +30,11 @@ impl Authorizer for Rights {
     }
 }
 
-pub(crate) fn is_protected(topic: &str) -> bool {
+fn is_protected(topic: &str) -> bool {
     topic == "by" || topic.starts_with("by/")
+}
+
+/// Whether somebody may have published to this topic.
+pub(crate) fn may_arrive(topic: &str) -> bool {
+    !topic.contains('!') && (!is_protected(topic) || topic == "by/stander")
 }

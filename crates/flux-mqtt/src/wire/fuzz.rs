@@ -8,6 +8,7 @@
 mod agreement;
 mod round_trip;
 
+use super::cursor::variable_byte_integer_len;
 use super::{
     Ack, Connect, Disconnect, Frame, FrameError, InboundAliases, Publish, Subscribe, Unsubscribe,
     Version, split,
@@ -52,6 +53,8 @@ fn whole_or_in_pieces(
         assert_eq!(Some(frame.bytes), bytes.get(..frame.bytes.len()), "a frame is the beginning");
         assert!(frame.bytes.ends_with(frame.body), "a body is the end of its frame");
         assert!(frame.bytes.len() <= usize::try_from(max).unwrap_or(usize::MAX));
+        let len = variable_byte_integer_len(u32::try_from(frame.body.len()).unwrap_or(u32::MAX));
+        assert_eq!(frame.bytes.len() - frame.body.len(), 1 + len, "the shortest form of a length");
     }
     let mut is_decided = false;
     // The beginning decides, the rest has to come: of a long one, its two ends are enough.
