@@ -61,7 +61,7 @@ impl Setup {
         let mut settings = Settings::default();
         settings.workers = NonZeroUsize::MIN.saturating_add(usize::from(first & 1));
         settings.unsent_for_deliveries = 1024;
-        settings.unsent_for_answers = 4096;
+        settings.unsent_for_answers = 1024;
         if first & 8 == 0 {
             make_small(&mut settings);
         }
@@ -127,5 +127,5 @@ fn make_small(settings: &mut Settings) {
     settings.limits.half_open = 2;
     settings.limits.pending_connects = 2;
     settings.unsent_for_deliveries = 128;
-    settings.unsent_for_answers = 512;
+    settings.unsent_for_answers = 160;
 }
