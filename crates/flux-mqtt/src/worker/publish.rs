@@ -108,7 +108,8 @@ impl Worker {
     }
 
     /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
-    /// refused is free again [MQTT-4.3.3-9].
+    /// refused is free again [MQTT-4.3.3-9]. Before MQTT 5.0 no client can be told: its PUBREC is
+    /// positive, so what it may send again is a duplicate.
     fn accept_noted(
         &mut self,
         now: Timestamp,
@@ -119,6 +120,7 @@ impl Worker {
     ) -> ReasonCode {
         let reason = self.accept(now, online, publish, verdict, fx);
         if reason.is_error()
+            && online.version == Version::V5
             && let Some(packet_id) = publish.packet_id
         {
             online.session.lock().session.forget_qos2(packet_id);

@@ -6,9 +6,12 @@ use flux_auth::AllowAll;
 use flux_eventbus::{DisconnectReason, DropReason, Event, SessionEnd};
 use flux_session::{SessionLimits, WhenFull};
 
-use super::client::{Peer, connect, connect_with_will};
+use ntex_mqtt::v3;
+
+use super::client::{self, Peer, connect, connect_with_will};
 use super::cluster::Cluster;
 use crate::settings::Settings;
+use crate::wire::Version;
 
 /// A publisher on worker 0, and a subscriber on worker 1 with one message in flight that takes no
 /// more, and one queued that may be the last.
@@ -50,8 +53,30 @@ fn the_publisher_hears_quota_exceeded_unless_older_messages_make_room() {
         c.settle();
         assert_eq!(c.heard(publisher), [answer]);
         assert_eq!(drops(&mut c), [DropReason::QueueFull], "{when_full:?}");
-        c.send(subscriber, &super::client::ack(0x40, 1));
+        c.send(subscriber, &client::ack(0x40, 1));
         assert_eq!(c.heard(subscriber), [kept]);
+    }
+}
+
+/// MQTT 3.1.1 cannot say that a message is refused: its PUBREC is positive, so what comes again is a
+/// duplicate, for those who took it too [MQTT-4.3.3-2].
+#[test]
+fn a_refused_message_of_qos_2_that_comes_again_is_a_duplicate_where_nobody_could_be_told() {
+    for (version, seen) in
+        [(Version::V311, &["t=3 q2 #1"][..]), (Version::V5, &["t=3 q2 #1", "t=3 q2 #2"][..])]
+    {
+        let (mut c, _, _) = full(WhenFull::Refuse);
+        let other = c.connect(0, "other");
+        c.subscribe(other, "t", 2);
+        let publisher = match version {
+            Version::V31 | Version::V311 => {
+                c.dial_v3(0, v3::codec::Connect::default().client_id("old"))
+            }
+            Version::V5 => c.connect(0, "new"),
+        };
+        c.publish(publisher, 2, 7, "t", "3");
+        c.send(publisher, &client::publish(version, 0b1100, 7, "t", "3"));
+        assert_eq!(c.heard(other), seen, "{version:?}");
     }
 }
 
@@ -107,7 +132,7 @@ fn a_client_that_overflows_its_own_session_is_cut_off() {
     let mut c = Cluster::with(1, settings, Arc::new(AllowAll));
     let peer = c.connect(0, "a");
     c.subscribe(peer, "t", 1);
-    let publish = |number| super::client::publish(peer.version, 2, number, "t", "x");
+    let publish = |number| client::publish(peer.version, 2, number, "t", "x");
     c.send(peer, &[publish(1), publish(2), publish(3)].concat());
     assert_eq!(c.heard(peer), ["PUBACK 1 00", "PUBACK 2 97", "DISCONNECT 97"]);
     assert!(c.is_closed(peer));
