@@ -38,10 +38,11 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(settings: &Settings, authorizer: Arc<dyn Authorizer>) -> Self {
+    /// `seed` is a secret where clients choose their identifiers: it names publishers.
+    pub(crate) fn new(settings: &Settings, authorizer: Arc<dyn Authorizer>, seed: u64) -> Self {
         let ledger = Ledger::new(settings.workers.get());
         Self {
-            clients: Clients::new(ledger.clone()),
+            clients: Clients::new(seed, ledger.clone()),
             routes: Routes::new(settings.shared, ledger.clone()),
             retained: RetainedStore::with_limits(retained_limits(settings)),
             retained_expiry: AtomicU64::new(u64::MAX),

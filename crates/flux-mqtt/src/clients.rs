@@ -1,7 +1,7 @@
 //! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timesta
 use flux_topic::TopicFilter;
 
 use crate::gauge::{Gauge, Place};
+use crate::inspect::SessionView;
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
@@ -27,6 +28,8 @@ pub(crate) struct Clients {
     /// Counts what is listed, for the map itself counts by locking all of it.
     count: Gauge,
     next_key: AtomicU64,
+    /// Keeps the names of publishers from those who would aim at collisions.
+    seed: u64,
     ledger: Ledger,
 }
 
@@ -89,9 +92,17 @@ pub(crate) struct Ended {
 }
 
 impl Clients {
-    pub(crate) fn new(ledger: Ledger) -> Self {
+    pub(crate) fn new(seed: u64, ledger: Ledger) -> Self {
         let (sessions, count) = (DashMap::new(), Gauge::default());
-        Self { sessions, count, next_key: AtomicU64::new(1), ledger }
+        Self { sessions, count, next_key: AtomicU64::new(1), seed, ledger }
+    }
+
+    /// Looks at every session, in the order of the client identifiers.
+    pub(crate) fn views(&self) -> Vec<SessionView> {
+        let sessions = self.sessions.iter().map(|entry| entry.value().session.clone());
+        let mut views: Vec<_> = sessions.map(|session| SessionView::of(&session)).collect();
+        views.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+        views
     }
 
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
@@ -180,8 +191,9 @@ impl Clients {
 
     /// Two identifiers get the same name once in 2^64; with a secret seed nobody can aim at it.
     fn publisher(&self, client_id: &str) -> Publisher {
-        let hash = self.sessions.hasher().hash_one(client_id);
-        Publisher(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+        let mut hasher = DefaultHasher::new();
+        (self.seed, client_id).hash(&mut hasher);
+        Publisher(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
     }
 
     fn create(

@@ -3,13 +3,16 @@
 //! [`start_broker`](crate::start_broker) pumps them with sockets and threads; a simulator or a fuzz
 //! target with whatever it likes, in one thread and in its own time.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use flux_auth::Authorizer;
 
 use crate::RetainedStore;
 use crate::broker::Broker;
+use crate::inspect::{SessionView, ShareView};
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
 use crate::settings::Settings;
@@ -26,7 +29,16 @@ impl Core {
     /// `workers` says how many [`worker`](Self::worker)s there will be.
     #[must_use]
     pub fn new(settings: Settings, authorizer: Arc<dyn Authorizer>) -> Self {
-        Self { broker: Arc::new(Broker::new(&settings, authorizer)), settings: Arc::new(settings) }
+        let seed = RandomState::new().hash_one(());
+        Self::with_seed(settings, authorizer, seed)
+    }
+
+    /// Creates the shared state, in which everything that is drawn by lot follows from `seed`: which
+    /// member of a shared subscription is that of a publisher. Peers who know it can aim at collisions.
+    #[must_use]
+    pub fn with_seed(settings: Settings, authorizer: Arc<dyn Authorizer>, seed: u64) -> Self {
+        let broker = Broker::new(&settings, authorizer, seed);
+        Self { broker: Arc::new(broker), settings: Arc::new(settings) }
     }
 
     /// Creates the worker of this name; [`Letter`](crate::Letter)s to it are to be handed to it as
@@ -43,10 +55,28 @@ impl Core {
         self.broker.holdings()
     }
 
-    /// Returns how many sessions there are, whether or not their clients are connected.
+    /// Looks at every session, in the order of the client identifiers, one after the other.
     #[must_use]
-    pub fn sessions(&self) -> usize {
-        self.broker.clients.count()
+    pub fn sessions(&self) -> Vec<SessionView> {
+        self.broker.clients.views()
+    }
+
+    /// Looks at every shared subscription, in the order of their filters, one after the other.
+    #[must_use]
+    pub fn shares(&self) -> Vec<ShareView> {
+        self.broker.routes.share_views()
+    }
+
+    /// Returns how many subscriptions can be found by a message; a shared one counts once.
+    #[must_use]
+    pub fn routes(&self) -> usize {
+        self.broker.routes.len()
+    }
+
+    /// Returns how many detached sessions wait for the moment of their will or their end.
+    #[must_use]
+    pub fn due_sessions(&self) -> usize {
+        self.broker.due.len()
     }
 
     /// Returns the retained messages.

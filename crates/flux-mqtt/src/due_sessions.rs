@@ -57,6 +57,10 @@ impl DueSessions {
         session
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
     fn publish_next(&self, list: &BTreeMap<DueId, Arc<SharedSession>>) {
         let next = list.first_key_value().map_or(u64::MAX, |(id, _)| id.moment.as_millis());
         self.next.store(next, Ordering::Release);

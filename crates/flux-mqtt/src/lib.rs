@@ -52,6 +52,7 @@ mod due_sessions;
 mod effects;
 mod gauge;
 mod input;
+mod inspect;
 mod ledger;
 mod limits;
 mod manager;
@@ -83,6 +84,7 @@ pub use counters::{Count, Counters};
 pub use driver::BindError;
 pub use effects::Effects;
 pub use input::{Command, Done, Input, Letter};
+pub use inspect::{SessionView, ShareView};
 pub use ledger::Holdings;
 pub use limits::Limits;
 pub use manager::{ManagerError, MqttManager};
@@ -104,7 +106,7 @@ pub use flux_eventbus::{DisconnectReason, EventBus, Limit};
 pub use flux_retained::{RetainedLimits, RetainedMessage, WhenFull as RetainedFull};
 pub use flux_session::{
     GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,
-    WhenFull,
+    Timestamp, WhenFull,
 };
 pub use flux_topic::{TopicMatcher, matches};
 

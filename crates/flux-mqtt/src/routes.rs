@@ -30,6 +30,7 @@ use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 
 use self::changes::Changes;
 pub(crate) use self::changes::Scopes;
+use crate::inspect::ShareView;
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
@@ -267,6 +268,19 @@ impl Routes {
         drop(map);
         shares.sort_unstable_by_key(|share| share.id);
         shares.dedup_by_key(|share| share.id);
+        shares
+    }
+
+    /// Returns how many subscriptions the tree holds.
+    pub(crate) fn len(&self) -> usize {
+        self.map.read_recursive().tree.len()
+    }
+
+    /// Looks at every shared subscription, in the order of their filters.
+    pub(crate) fn share_views(&self) -> Vec<ShareView> {
+        let mut shares: Vec<_> =
+            self.map.read_recursive().shares.values().map(|share| ShareView::of(share)).collect();
+        shares.sort_by(|a, b| a.filter.cmp(&b.filter));
         shares
     }
 

@@ -26,6 +26,7 @@ mod tell;
 mod tests;
 mod timers;
 
+use std::fmt;
 use std::sync::Arc;
 
 use flux_eventbus::{DropReason, Limit};
@@ -76,6 +77,12 @@ pub struct Worker {
     ready: Vec<(Arc<Share>, SessionKey)>,
     memory: Memory,
     is_shutting_down: bool,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// What [`Worker::receive`] did with the bytes it was given.
@@ -251,6 +258,12 @@ impl Worker {
     #[must_use]
     pub const fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Returns how many timers are set: one a connection at most.
+    #[must_use]
+    pub fn timers(&self) -> usize {
+        self.timers.len()
     }
 
     fn frame(

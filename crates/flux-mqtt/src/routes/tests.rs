@@ -15,11 +15,6 @@ use crate::names::{Publisher, SessionKey};
 use crate::session::SharedSession;
 
 impl Routes {
-    /// Returns how many subscriptions there are.
-    pub(crate) fn len(&self) -> usize {
-        self.map.read_recursive().tree.len()
-    }
-
     /// Keeps everybody else away from the routes until the guard is dropped.
     pub(crate) fn hold(&self) -> impl Drop {
         self.map.write()

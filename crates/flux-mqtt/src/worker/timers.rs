@@ -31,6 +31,10 @@ impl Timers {
         self.due.remove(&id);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.due.len()
+    }
+
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.due.first_key_value().map(|(TimerId(moment, _), _)| *moment)
     }

@@ -51,7 +51,7 @@ impl Cluster {
     ) -> Self {
         let workers = workers.try_into().expect("a broker has a worker");
         let settings = Settings { workers, ..settings };
-        let broker = Arc::new(Broker::new(&settings, authorizer));
+        let broker = Arc::new(Broker::new(&settings, authorizer, 7));
         let settings = Arc::new(settings);
         let node = |id| Node {
             worker: Worker::new(WorkerId(id), broker.clone(), settings.clone(), 7),
