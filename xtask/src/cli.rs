@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, conformance, fuzz, interop, load, steps, stress};
+use crate::{bench, conformance, fuzz, interop, load, sim, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Run everything that must pass before a commit: fmt, tidy, conformance, clippy, tests,
-    /// schedules, stress, doctests, doc
+    /// schedules, sim, stress, doctests, doc
     Test,
     /// Check the formatting
     Fmt,
@@ -38,6 +38,8 @@ pub(crate) enum Task {
     Stress(stress::Options),
     /// Search for inputs that the broker does not stand (needs a C++ compiler)
     Fuzz(fuzz::Options),
+    /// Simulate whole brokers, each with many clients and faults, from a seed
+    Sim(sim::Options),
     /// Load a broker and count deliveries (started by `bench`)
     #[command(hide = true)]
     Load(load::Options),
@@ -64,6 +66,7 @@ impl Task {
             Self::Bench(options) => bench::run(&options),
             Self::Stress(options) => stress::run(&options),
             Self::Fuzz(options) => fuzz::run(&options),
+            Self::Sim(options) => sim::run(&options),
             Self::Load(options) => load::run(&options),
             Self::StressLoad(options) => stress::load(&options),
         }
@@ -95,6 +98,7 @@ mod tests {
             "bench",
             "stress",
             "fuzz",
+            "sim",
         ];
         for task in tasks {
             assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");

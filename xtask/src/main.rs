@@ -2,7 +2,8 @@
 //!
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
 //! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
-//! `load` the measurements, `stress` the crowds, and `fuzz` the inputs that nobody thought of.
+//! `load` the measurements, `stress` the crowds, `fuzz` the inputs that nobody thought of, and `sim` the
+//! worlds in virtual time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -14,6 +15,7 @@ mod fuzz;
 mod interop;
 mod load;
 mod repository;
+mod sim;
 mod steps;
 mod stress;
 mod tidy;

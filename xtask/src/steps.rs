@@ -16,6 +16,7 @@ pub(crate) enum Step {
     Clippy,
     Tests,
     Schedules,
+    Sim,
     Stress,
     Doctests,
     Doc,
@@ -23,13 +24,14 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Tidy,
         Self::Conformance,
         Self::Clippy,
         Self::Tests,
         Self::Schedules,
+        Self::Sim,
         Self::Stress,
         Self::Doctests,
         Self::Doc,
@@ -74,6 +76,7 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Tests => "tests",
             Self::Schedules => "schedules",
+            Self::Sim => "sim",
             Self::Stress => "stress",
             Self::Doctests => "doctests",
             Self::Doc => "doc",
@@ -94,6 +97,7 @@ impl Step {
             Self::Tests => "test --workspace --locked --lib --bins --tests --examples",
             // With the feature no other test of the crate can run.
             Self::Schedules => "test -p flux-mqtt --features shuttle --locked --lib schedules::",
+            Self::Sim => "xtask sim --seeds 4000",
             Self::Stress => "xtask stress --short",
             Self::Doctests => "test --doc --workspace --locked",
             Self::Doc => "doc --workspace --no-deps --locked",

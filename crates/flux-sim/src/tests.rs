@@ -1,0 +1,47 @@
+//! Worlds as tests: the same seed is the same world, and some that must hold at every commit.
+
+use crate::{Judged, Plan, run};
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..20 {
+        let plan = Plan::draw(seed);
+        let [first, second] = [run(&plan, true), run(&plan, true)];
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+        assert_eq!(first.work, second.work);
+    }
+}
+
+#[test]
+fn a_few_worlds_hold_and_everything_is_judged_in_them() {
+    let mut judged = Judged::default();
+    for seed in 0..150 {
+        let outcome = run(&Plan::draw(seed), false);
+        assert_eq!(outcome.failure, None, "seed {seed}");
+        judged.add(outcome.judged);
+    }
+    let Judged {
+        publications,
+        deliveries,
+        again,
+        shared,
+        retained,
+        wills,
+        resumed,
+        ended,
+        dropped,
+    } = judged;
+    let counts =
+        [publications, deliveries, again, shared, retained, wills, resumed, ended, dropped];
+    assert!(counts.iter().all(|count| *count > 10), "{judged:?}");
+}
+
+#[test]
+fn a_world_with_fewer_steps_is_a_world_too() {
+    for seed in 0..60 {
+        let mut plan = Plan::draw(seed);
+        let kept: Vec<usize> = (0..plan.steps.len()).filter(|number| number % 3 > 0).collect();
+        plan.keep(&kept);
+        assert_eq!(run(&plan, false).failure, None, "seed {seed}");
+    }
+}
