@@ -42,7 +42,7 @@ impl SessionView {
             queued: session.queued(),
             queued_bytes: session.queued_bytes(),
             in_flight: session.in_flight(),
-            held_bytes: session.held_bytes(),
+            held_bytes: shared.held_bytes(&state),
             open_receipts: session.open_receipts(),
             subscriptions: session.subscriptions().len(),
             replays: state.replays.len(),
