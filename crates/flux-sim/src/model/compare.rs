@@ -151,7 +151,9 @@ impl Model {
         let limits = self.settings.shared.limits;
         let is_lost = match reason {
             DropReason::NotRetained => true,
-            DropReason::Expired => self.lose_old_shared(topic),
+            DropReason::Expired => self.lose_old_shared(topic) || self.expired_on_arrival(topic),
+            // A member that is there would miss it, and say so in the end.
+            DropReason::NoMember => true,
             DropReason::QueueFull => {
                 self.may_be_refused();
                 limits.queued_messages < 1_000 && self.may_be_lost_in_pool(topic)

@@ -195,6 +195,30 @@ impl Model {
         }
     }
 
+    /// A message goes with its session: that is over, and had it.
+    pub(super) fn lost_with_session(&self, client: usize, topic: &str) -> Judgement {
+        let now = self.now;
+        let ending = self.ending.iter().filter(|(other, _)| *other == client);
+        let current = self.sessions.get(&client).filter(|session| {
+            session.is_over || session.end_moment().is_some_and(|moment| moment <= now)
+        });
+        let mut over = ending.map(|(_, session)| session).chain(current).peekable();
+        if over.peek().is_none() {
+            return Err(format!("c{client} lost a message to {topic} with a session that goes on"));
+        }
+        let had_it = over.any(|session| {
+            let promises = session.unsent.iter();
+            let mut all =
+                promises.chain(session.in_flight.iter().map(|exchange| &exchange.promise));
+            let is_known = session.is_exact && !session.is_over && !session.has_choices();
+            !is_known || all.any(|promise| promise.publication.message.topic == topic)
+        });
+        if had_it {
+            return Ok(());
+        }
+        Err(format!("c{client} lost a message to {topic} with a session that did not have it"))
+    }
+
     /// A message waited for too long. Which of several is not told, and none of them may be sent.
     pub(super) fn lost_to_time(&mut self, client: usize, topic: &str) -> Judgement {
         let now = self.now;

@@ -227,6 +227,7 @@ impl Model {
             DropReason::QueueFull => self.lost_for_room(client, topic),
             DropReason::Expired => self.lost_to_time(client, topic),
             DropReason::PacketTooLarge => self.lost_for_size(client, topic),
+            DropReason::SessionEnded => self.lost_with_session(client, topic),
             _ => Err(format!("c{client} lost a message to {topic}: {reason:?}")),
         }
     }
