@@ -1,4 +1,4 @@
-//! Replays what the fuzzer found worth keeping, and every input that once failed.
+//! Replays what the fuzzer found worth keeping.
 
 use std::path::Path;
 

@@ -103,7 +103,7 @@ const ENDS: usize = 48;
 mod tests {
     use std::path::Path;
 
-    /// What the fuzzer found worth keeping, and every input that once failed.
+    /// What the fuzzer found worth keeping.
     #[test]
     fn the_corpus_holds() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/frames");
