@@ -2,6 +2,7 @@
 
 use flux_mqtt::Version;
 
+use crate::conversation::Conversation;
 use crate::packets::{ack, framed, no_properties, string};
 use crate::rights::BYSTANDER;
 use crate::scene::{Place, Scene};
@@ -73,22 +74,14 @@ impl Bystander {
         scene.write(self.place, &[0xE0, 0], false);
     }
 
-    fn heard(
-        self,
-        scene: &mut Scene,
-        holds: impl FnOnce(&crate::conversation::Conversation) -> bool,
-    ) -> bool {
+    fn heard(self, scene: &mut Scene, holds: impl FnOnce(&Conversation) -> bool) -> bool {
         match scene.socket(self.place) {
             Some(socket) => holds(&socket.conversation),
             None => panic!("the connection of a client that behaves is gone"),
         }
     }
 
-    fn expect(
-        self,
-        scene: &mut Scene,
-        holds: impl FnOnce(&crate::conversation::Conversation) -> bool,
-    ) {
+    fn expect(self, scene: &mut Scene, holds: impl FnOnce(&Conversation) -> bool) {
         if !self.heard(scene, holds) {
             let socket = scene.socket(self.place);
             let conversation = socket.map(|socket| &socket.conversation);

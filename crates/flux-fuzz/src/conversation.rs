@@ -18,9 +18,9 @@ pub(crate) struct Conversation {
     aliases: BTreeMap<u16, String>,
     /// What the client owes, in its order: first byte and identifier of the acknowledgement.
     pub(crate) to_acknowledge: VecDeque<(u8, u16)>,
+    /// How many of these came: PINGRESP, PUBACK, PUBLISH.
     pub(crate) pings: usize,
     pub(crate) acknowledgements: usize,
-    /// Topics of the messages that came.
     pub(crate) messages: usize,
 }
 

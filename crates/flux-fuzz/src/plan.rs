@@ -47,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// The plan answers who somebody is; otherwise everybody is let in at once.
     pub(crate) asks_who: bool,
-    /// Bit by bit, what the authorizer has to ask about.
+    /// The authorizer has to ask about `?`, and the plan answers; otherwise it allows it.
     pub(crate) asks_rights: bool,
     /// The bytes of the whole broker are few, so that a client that behaves may be slowed as well.
     pub(crate) is_scarce: bool,

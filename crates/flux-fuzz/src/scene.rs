@@ -115,9 +115,9 @@ impl Scene {
 
     pub(crate) fn turn(&mut self, node: usize) {
         let (now, lets_in) = (self.now, !self.asks_who);
-        let node_at = self.node(node);
-        while lets_in && node_at.introduce(now, None) {}
-        node_at.finish_turn(now);
+        let its = self.node(node);
+        while lets_in && its.introduce(now, None) {}
+        its.finish_turn(now);
         self.post(node);
     }
 
