@@ -97,6 +97,8 @@ struct Fuzzer {
     target: Target,
     binary: PathBuf,
     committed: PathBuf,
+    /// What it begins with, and what is never minimised, if there is any.
+    seeds: PathBuf,
     /// What was found here and is not committed.
     found: PathBuf,
     /// Inputs that fail.
@@ -110,6 +112,7 @@ impl Fuzzer {
             target,
             binary: binaries.join(name),
             committed: folder.join("corpus").join(name),
+            seeds: folder.join("seeds").join(name),
             found: folder.join("target/corpus").join(name),
             artifacts: folder.join("target/artifacts").join(name),
         };
@@ -127,6 +130,9 @@ impl Fuzzer {
             .arg(format!("-artifact_prefix={}/", self.artifacts.display()))
             .arg("-print_final_stats=1")
             .args([&self.found, &self.committed]);
+        if self.seeds.is_dir() {
+            command.arg(&self.seeds);
+        }
         repository::run(&mut command).with_context(|| {
             format!(
                 "if the input it names fails in `cargo xtask test` too, where it is copied to {}, \
