@@ -50,12 +50,17 @@ fn nobody_waits(scene: &mut Scene) {
     }
 }
 
-/// Each client comes once more, with a new session, and leaves with it.
+/// Each client comes once more, with a new session, and leaves with it. Where too much may be held, only
+/// who has a session is sure to get one.
 fn end_sessions(scene: &mut Scene) {
     let clients: Vec<_> =
         scene.nodes.iter().flat_map(|node| node.hands.history.clients.iter().cloned()).collect();
     for (number, client_id) in clients.iter().enumerate() {
         assert!(!client_id.contains('!'), "{client_id:?} may not connect");
+        let has_session = scene.core.sessions().iter().any(|view| view.client_id == *client_id);
+        if scene.is_scarce && !has_session {
+            continue;
+        }
         let place = scene.open(number);
         if &**client_id == crate::rights::BYSTANDER {
             scene.node(number).bystander = Some(place.id);
