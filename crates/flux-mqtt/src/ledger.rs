@@ -6,9 +6,10 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::names::WorkerId;
+use crate::sync::{AtomicU64, thread_local};
 
 /// The bytes that a broker holds for its clients, at one moment, by where they are.
 ///
@@ -74,7 +75,7 @@ impl Ledger {
 
     /// Has this thread use the shard of a worker from now on. Threads that are no worker's share one.
     pub(crate) fn use_shard_of(worker: WorkerId) {
-        SHARD.set(worker.0 + 1);
+        SHARD.with(|shard| shard.set(worker.0 + 1));
     }
 
     /// Writes down that what is held somewhere has become this.
@@ -83,7 +84,7 @@ impl Ledger {
             return;
         }
         // Where another broker has more workers than this one, any shard is right.
-        if let Some(shard) = self.0.get(SHARD.get()).or(self.0.first())
+        if let Some(shard) = self.0.get(SHARD.with(Cell::get)).or(self.0.first())
             && let Some(sum) = shard.0.get(account as usize)
         {
             let change = bytes(held).wrapping_sub(bytes(*counted));

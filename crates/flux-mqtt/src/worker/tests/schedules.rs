@@ -5,6 +5,7 @@
 //! others see at once. A test is repeated for one schedule after the other.
 
 mod follow;
+mod ledger;
 mod routes;
 mod shared;
 mod wake;
