@@ -2,8 +2,8 @@
 //!
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
 //! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
-//! `load` the measurements, `stress` the crowds, `fuzz` the inputs that nobody thought of, and `sim` the
-//! worlds in virtual time.
+//! `load` the measurements, `stress` the crowds, `fuzz` the inputs that nobody thought of, `sim` the
+//! worlds in virtual time, and `mutants` the faults that these must find.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -14,6 +14,7 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod load;
+mod mutants;
 mod repository;
 mod sim;
 mod steps;

@@ -1,7 +1,7 @@
 //! What lints cannot hold: how files begin, what they are called, what pure crates may use, and
 //! where dependencies come from.
 
-mod files;
+pub(crate) mod files;
 mod imports;
 mod manifest;
 mod manifest_rules;

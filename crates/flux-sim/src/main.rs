@@ -48,6 +48,10 @@ fn run_all(arguments: &Arguments) -> ExitCode {
         sum.add(outcome.work, outcome.time, outcome.judged);
         let Some(failure) = outcome.failure else { continue };
         failures += 1;
+        if arguments.is_plain {
+            eprintln!("seed {seed}: {failure}");
+            return ExitCode::FAILURE;
+        }
         if arguments.goes_on {
             println!("seed {seed}: {failure}");
             continue;
@@ -113,19 +117,20 @@ impl Sum {
     }
 }
 
+#[derive(Default)]
 struct Arguments {
     seeds: u64,
     from: u64,
     is_traced: bool,
     goes_on: bool,
+    is_plain: bool,
     /// Steps to keep; all if not given.
     keep: Option<Vec<usize>>,
 }
 
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments =
-            Self { seeds: 1_000, from: 0, is_traced: false, goes_on: false, keep: None };
+        let mut arguments = Self { seeds: 1_000, ..Self::default() };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
@@ -137,6 +142,7 @@ impl Arguments {
                 }
                 "--keep" => arguments.keep = Some(numbers(&value()?)?),
                 "--trace" => arguments.is_traced = true,
+                "--plain" => arguments.is_plain = true,
                 "--go-on" => arguments.goes_on = true,
                 other => return Err(format!("{other} means nothing here")),
             }
@@ -171,4 +177,5 @@ const USAGE: &str = "\
   --seed S        run this one
   --keep 1,2,3    only with these steps of it, or none
   --trace         show what happens
-  --go-on         do not stop at the first failure";
+  --go-on         do not stop at the first failure
+  --plain         say no more of a failure than its sentence";

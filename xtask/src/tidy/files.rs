@@ -71,7 +71,7 @@ pub(super) fn read_all(root: &Path) -> Result<(Vec<SourceFile>, Vec<Manifest>)> 
 }
 
 /// Returns the paths of all files that belong to the repository, relative to its root.
-fn paths(root: &Path) -> Result<Vec<String>> {
+pub(crate) fn paths(root: &Path) -> Result<Vec<String>> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
         .current_dir(root)

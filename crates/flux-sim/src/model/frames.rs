@@ -204,6 +204,9 @@ impl Model {
             self.gives_back = true;
             share.members.remove(&client);
             if share.members.is_empty() {
+                for doubt in self.doubts.iter_mut().filter(|doubt| doubt.other == filter) {
+                    doubt.is_gone |= share.holds(&doubt.publication);
+                }
                 self.shares.remove(filter);
             }
         }

@@ -233,8 +233,7 @@ impl Model {
             })
         };
         let all = &session.unsent;
-        let sure = all.iter().position(|promise| fresh(promise) && !promise.may_be_lost);
-        let places = [sure, all.iter().position(fresh), all.iter().position(is_it)];
+        let places = [all.iter().position(fresh), all.iter().position(is_it)];
         let mut places = places.into_iter().flatten();
         if let Some(first) = places.clone().next() {
             let Some(place) = places.find(|place| passed(*place).is_none()) else {
@@ -251,6 +250,13 @@ impl Model {
                 return Err(format!("c{client} was sent {what} before {other}, which came first"));
             };
             let promise = session.unsent.remove(place);
+            if promise.as_ref().is_some_and(|promise| promise.may_be_lost) {
+                // Of two that are alike, it may be the other one that is lost.
+                let mut alike = session.unsent.iter_mut();
+                let other = alike.find(|other| is_it(other) && !other.may_be_lost);
+                other.into_iter().for_each(|other| other.may_be_lost = true);
+            }
+            // What came before and was not sent is lost indeed.
             let class = publish.qos > 0;
             let mut number = 0;
             session.unsent.retain(|other| {

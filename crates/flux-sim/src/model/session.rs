@@ -99,6 +99,8 @@ pub(super) struct Doubt {
     /// By which it came, and by which it could have come.
     pub(super) taken: String,
     pub(super) other: String,
+    /// The other is over, and the message went with it.
+    pub(super) is_gone: bool,
 }
 
 /// A message that a client was sent and has not acknowledged to the end.

@@ -41,6 +41,7 @@ impl Model {
                 publication: publication.clone(),
                 taken: filter.clone(),
                 other: other.clone(),
+                is_gone: false,
             });
         }
         Some(promise(publication, publish, number))
@@ -53,17 +54,19 @@ impl Model {
                 && doubt.publication.message.topic == publish.topic;
             let is_member =
                 self.shares.get(&doubt.taken).is_some_and(|s| s.members.contains_key(&client));
-            let is_there = self.shares.get(&doubt.other).is_some_and(|share| {
-                share.pool.iter().any(|pooled| pooled.publication == doubt.publication)
-            });
-            is_it && is_member && is_there
+            let other = self.shares.get(&doubt.other);
+            let is_there = other.is_some_and(|share| share.holds(&doubt.publication));
+            is_it && is_member && (is_there || doubt.is_gone)
         })?;
         let doubt = self.doubts.remove(place);
-        let other = self.shares.get_mut(&doubt.other)?;
-        let place = other.pool.iter().position(|p| p.publication == doubt.publication)?;
-        let publication = other.pool.remove(place).publication;
-        let other = other.number;
+        let publication = doubt.publication;
         let taken = self.shares.get(&doubt.taken)?.number;
+        let mut other = 0;
+        if let Some(share) = self.shares.get_mut(&doubt.other) {
+            other = share.number;
+            let place = share.pool.iter().position(|pooled| pooled.publication == publication);
+            place.map(|place| share.pool.remove(place));
+        }
         if let Some(session) = self.sessions.get_mut(&doubt.client) {
             for exchange in &mut session.in_flight {
                 let origin = &mut exchange.promise.origin;
@@ -110,6 +113,11 @@ impl Model {
 }
 
 impl Share {
+    /// Whether a message waits here.
+    pub(super) fn holds(&self, publication: &Rc<Publication>) -> bool {
+        self.pool.iter().any(|pooled| pooled.publication == *publication)
+    }
+
     /// Returns the place of a message that this may be; with a moment, one that is sure to be there then.
     fn find(
         &self,
