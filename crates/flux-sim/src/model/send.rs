@@ -236,7 +236,11 @@ impl Model {
         let places = [all.iter().position(fresh), all.iter().position(is_it)];
         let mut places = places.into_iter().flatten();
         if let Some(first) = places.clone().next() {
-            let Some(place) = places.find(|place| passed(*place).is_none()) else {
+            // Where it is open what was lost, so is what came first.
+            let is_open = !session.is_exact && all.iter().any(|promise| promise.may_be_lost);
+            let in_order = places.find(|place| passed(*place).is_none());
+            let place = if is_open { Some(first) } else { in_order };
+            let Some(place) = place else {
                 let other = passed(first).map(|other| shown(&other.publication.message.payload));
                 // The same message may have come out of what is retained, or by a shared subscription.
                 let mut replays = session.replays.iter();

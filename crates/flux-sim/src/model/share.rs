@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::session::{Doubt, Origin, Promise, Publication};
+use super::session::{Doubt, Origin, Pooled, Promise, Publication};
 use super::{Model, Share};
 use crate::packet::Publish;
 
@@ -16,19 +16,17 @@ impl Model {
         let found = |share: &Share, is_lost: bool| {
             share.find(client, publish, is_5, (!is_lost).then_some(now))
         };
-        let all = self.shares.iter();
-        let mut sure: Vec<String> = all
-            .filter(|(_, share)| found(share, false).is_some())
-            .map(|(f, _)| f.clone())
+        let all: Vec<String> = self
+            .shares
+            .iter()
+            .filter(|(_, share)| found(share, true).is_some())
+            .map(|(filter, _)| filter.clone())
             .collect();
-        if sure.is_empty() {
-            let all = self.shares.iter();
-            let lost = all.filter(|(_, share)| found(share, true).is_some());
-            sure = lost.map(|(filter, _)| filter.clone()).collect();
-        }
-        let Some((filter, others)) = sure.split_first() else {
+        let sure = all.iter().find(|filter| found(&self.shares[*filter], false).is_some());
+        let Some(filter) = sure.or(all.first()) else {
             return self.take_doubtful(client, publish);
         };
+        let others = all.iter().filter(|other| *other != filter);
         let share = self.shares.get_mut(filter)?;
         let place = share
             .find(client, publish, is_5, Some(now))
@@ -49,33 +47,60 @@ impl Model {
 
     /// Takes what was thought to have come to another client, which had it by another subscription.
     fn take_doubtful(&mut self, client: usize, publish: &Publish) -> Option<Promise> {
-        let place = self.doubts.iter().position(|doubt| {
-            let is_it = doubt.publication.message.payload == publish.payload
-                && doubt.publication.message.topic == publish.topic;
-            let is_member =
-                self.shares.get(&doubt.taken).is_some_and(|s| s.members.contains_key(&client));
+        let found = self.doubts.iter().find_map(|doubt| {
+            let message = &doubt.publication.message;
+            let share = self.shares.get(&doubt.taken)?;
+            let is_it = message.payload == publish.payload && message.topic == publish.topic;
+            let is_its = is_it && share.members.contains_key(&client);
+            let can = is_its && self.can_reclaim(&doubt.taken, &doubt.publication, DOUBTS);
+            can.then(|| (doubt.taken.clone(), doubt.publication.clone(), share.number))
+        });
+        let (filter, publication, number) = found?;
+        self.reclaim(&filter, &publication, DOUBTS);
+        Some(promise(publication, publish, number))
+    }
+
+    /// Whether all who had a message by this subscription could have had it by others.
+    fn can_reclaim(&self, filter: &str, publication: &Rc<Publication>, depth: usize) -> bool {
+        self.doubts.iter().any(|doubt| {
             let other = self.shares.get(&doubt.other);
-            let is_there = other.is_some_and(|share| share.holds(&doubt.publication));
-            is_it && is_member && (is_there || doubt.is_gone)
-        })?;
+            doubt.taken == filter
+                && doubt.publication == *publication
+                && (doubt.is_gone
+                    || other.is_some_and(|share| share.holds(publication))
+                    || (depth > 0 && self.can_reclaim(&doubt.other, publication, depth - 1)))
+        })
+    }
+
+    /// Has whoever had a message by this subscription have had it by another.
+    fn reclaim(&mut self, filter: &str, publication: &Rc<Publication>, depth: usize) {
+        let place = self.doubts.iter().position(|doubt| {
+            let other = self.shares.get(&doubt.other);
+            doubt.taken == filter
+                && doubt.publication == *publication
+                && (doubt.is_gone
+                    || other.is_some_and(|share| share.holds(publication))
+                    || (depth > 0 && self.can_reclaim(&doubt.other, publication, depth - 1)))
+        });
+        let Some(place) = place else { return };
         let doubt = self.doubts.remove(place);
-        let publication = doubt.publication;
-        let taken = self.shares.get(&doubt.taken)?.number;
+        let taken = self.shares.get(&doubt.taken).map_or(0, |share| share.number);
         let mut other = 0;
         if let Some(share) = self.shares.get_mut(&doubt.other) {
             other = share.number;
-            let place = share.pool.iter().position(|pooled| pooled.publication == publication);
-            place.map(|place| share.pool.remove(place));
-        }
-        if let Some(session) = self.sessions.get_mut(&doubt.client) {
-            for exchange in &mut session.in_flight {
-                let origin = &mut exchange.promise.origin;
-                if exchange.promise.publication == publication && *origin == Origin::Shared(taken) {
-                    *origin = Origin::Shared(other);
-                }
+            let place = share.pool.iter().position(|pooled| pooled.publication == *publication);
+            let is_there = place.map(|place| share.pool.remove(place)).is_some();
+            if !is_there && !doubt.is_gone {
+                self.reclaim(&doubt.other, publication, depth.saturating_sub(1));
             }
         }
-        Some(promise(publication, publish, taken))
+        let Some(session) = self.sessions.get_mut(&doubt.client) else { return };
+        for exchange in &mut session.in_flight {
+            let origin = &mut exchange.promise.origin;
+            if exchange.promise.publication == *publication && *origin == Origin::Shared(taken) {
+                *origin = Origin::Shared(other);
+            }
+        }
     }
 
     /// One of the messages to this topic that wait somewhere may be lost.
@@ -127,7 +152,7 @@ impl Share {
         sure: Option<u64>,
     ) -> Option<usize> {
         let by = self.members.get(&client)?;
-        self.pool.iter().position(|pooled| {
+        let is_it = |pooled: &Pooled| {
             let message = &pooled.publication.message;
             message.topic == publish.topic
                 && message.payload == publish.payload
@@ -137,7 +162,12 @@ impl Share {
                         && (message.retain && by.options.as_published) == publish.retain
                         && (!is_5 || publish.subscriptions.iter().copied().eq(by.identifier))
                 })
-        })
+        };
+        match sure {
+            Some(_) => self.pool.iter().position(is_it),
+            // Of those that are alike, the last expires last.
+            None => self.pool.iter().rposition(is_it),
+        }
     }
 }
 
@@ -151,3 +181,6 @@ fn promise(publication: Rc<Publication>, publish: &Publish, share: u64) -> Promi
         may_be_lost: false,
     }
 }
+
+/// Through how many clients a doubt is followed.
+const DOUBTS: usize = 3;
