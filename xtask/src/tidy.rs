@@ -53,13 +53,14 @@ impl fmt::Display for Violation {
     }
 }
 
-const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 7] = [
+const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 8] = [
     source_rules::starts_with_a_doc_line,
     source_rules::is_short_enough,
     source_rules::is_not_mod_rs,
     source_rules::modules_have_nouns,
     source_rules::no_test_is_ignored,
     source_rules::nothing_is_left_over,
+    source_rules::nothing_is_unsafe,
     purity::uses_nothing_impure,
 ];
 

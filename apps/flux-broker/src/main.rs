@@ -1,10 +1,11 @@
 //! The broker as a program: read the command line, start, run until a signal, drain.
 
 mod cli;
+mod crowd;
 mod limits;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use clap::Parser;
@@ -42,6 +43,9 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         watched.wait();
         handle.close();
     });
+    let (over, crowd_is_over) = mpsc::sync_channel::<()>(0);
+    let watched = broker.clone();
+    let crowd = thread::spawn(move || crowd::watch(&watched, &crowd_is_over));
     let mut is_stopping = false;
     for signal in signals.forever() {
         if is_stopping {
@@ -50,6 +54,10 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!(signal, "stopping");
         is_stopping = true;
         broker.stop();
+    }
+    drop(over);
+    if crowd.join().is_err() {
+        tracing::error!("the thread that watches the crowd had panicked");
     }
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
