@@ -1,0 +1,73 @@
+//! What of a record is to be written again before its segment goes.
+
+use super::{Index, Place};
+use crate::record::{MessageRecord, Record};
+
+impl Index {
+    /// Returns what of the record at this place is alive, as it is now.
+    pub(crate) fn restate<'a>(
+        &self,
+        record: Record<'a>,
+        segment: u32,
+        offset: u32,
+    ) -> Option<Record<'a>> {
+        let is_here = |place: &Place| (place.segment, place.offset) == (segment, offset);
+        let session = |key| self.sessions.get(key);
+        let is_alive = match &record {
+            Record::Message(_) => true,
+            Record::Released { session: key, sequence, packet_id: _ } => session(key)
+                .and_then(|session| session.queue.get(*sequence))
+                .is_some_and(|entry| entry.released_in() == Some(segment)),
+            Record::Session(record) => session(&record.session)
+                .is_some_and(|session| session.place.as_ref().is_some_and(is_here)),
+            Record::Subscribed { session: key, filter, options: _ } => session(key)
+                .and_then(|session| session.subscriptions.get(*filter))
+                .is_some_and(is_here),
+            Record::ReceiptOpened { session: key, packet_id } => session(key)
+                .and_then(|session| session.receipts.get(packet_id))
+                .is_some_and(is_here),
+            Record::Will(will) => session(&will.session)
+                .and_then(|session| session.will.as_ref())
+                .is_some_and(is_here),
+            Record::Sent { .. }
+            | Record::Done { .. }
+            | Record::SessionEnded { .. }
+            | Record::Unsubscribed { .. }
+            | Record::ReceiptClosed { .. }
+            | Record::WillCleared { .. }
+            | Record::RetainedCleared { .. }
+            | Record::Floor { .. } => false,
+        };
+        match record {
+            Record::Message(message) => self.restate_message(message, is_here),
+            other => is_alive.then_some(other),
+        }
+    }
+
+    fn restate_message<'a>(
+        &self,
+        mut message: MessageRecord<'a>,
+        is_here: impl Fn(&Place) -> bool,
+    ) -> Option<Record<'a>> {
+        let sequence = message.sequence;
+        let open = message.receipt.filter(|(key, packet_id)| {
+            let session = self.sessions.get(key);
+            session.and_then(|session| session.receipts.get(packet_id)).is_some_and(&is_here)
+        });
+        if !self.messages.get(&sequence).is_some_and(|known| is_here(&known.place)) {
+            let (session, packet_id) = open?;
+            return Some(Record::ReceiptOpened { session, packet_id });
+        }
+        message.receipt = open;
+        message.retained = self.is_retained(message.content.topic, sequence);
+        message.targets.retain_mut(|target| {
+            let session = self.sessions.get(&target.session);
+            let Some(entry) = session.and_then(|session| session.queue.get(sequence)) else {
+                return false;
+            };
+            target.sent = entry.packet_id;
+            entry.released_in().is_none()
+        });
+        Some(Record::Message(message))
+    }
+}

@@ -1,0 +1,134 @@
+//! The log: segments that are written front to back, and an index of what lives in them.
+
+mod open;
+mod read;
+mod reclaim;
+mod write;
+
+use std::collections::BTreeMap;
+
+use crate::batch::Batch;
+use crate::disk::Disk;
+use crate::index::Index;
+use crate::record::{Sequence, SessionKey};
+use crate::store::{Queued, ReadError, ReadLimit, Store, StoredMessage, StoredSession, SyncError};
+
+use self::reclaim::Reclaim;
+use self::write::{Current, Pending};
+
+pub use self::open::{Cut, OpenError, Report, salvage};
+
+/// A [`Store`] of segments on a [`Disk`].
+///
+/// - A group is written to the end of the newest segment and synced; the index changes only then.
+/// - After a failure the segment is written no more: what was not synced goes to a new one, whose
+///   header says where the old one ends.
+/// - Segments go oldest first, once what lives in them was written again further on. So a
+///   record that ends something never goes before what it ends.
+#[derive(Debug)]
+pub struct Log<D> {
+    disk: D,
+    settings: LogSettings,
+    log_id: u64,
+    index: Index,
+    /// Where each segment ends, as far as it is synced; 0 if nothing of it counts.
+    segments: BTreeMap<u32, u32>,
+    current: Option<Current>,
+    pending: Pending,
+    reclaim: Reclaim,
+}
+
+/// How a log uses its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// From this size on a new segment begins. More than 1 GiB is taken for 1 GiB.
+    pub segment_bytes: u32,
+    /// Names the log if it is new; a random number.
+    pub new_log_id: u64,
+}
+
+impl LogSettings {
+    /// The usual size of a segment.
+    pub const SEGMENT_BYTES: u32 = 16 << 20;
+}
+
+impl<D: Disk> Log<D> {
+    /// Returns how many bytes the segments take.
+    pub fn disk_bytes(&self) -> u64 {
+        self.segments.values().map(|end| u64::from(*end)).sum()
+    }
+
+    /// Returns how many bytes of them are alive, about.
+    pub fn live_bytes(&self) -> u64 {
+        self.index.live_bytes()
+    }
+
+    /// Returns whether space does not come back any more, because the oldest segment became unreadable.
+    pub fn is_stuck(&self) -> bool {
+        self.reclaim.is_stuck()
+    }
+
+    /// Returns how many segments there are.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Returns the segments of which something counts, and where each ends.
+    fn counting(&self) -> impl DoubleEndedIterator<Item = (u32, u32)> {
+        self.segments.iter().map(|(segment, end)| (*segment, *end)).filter(|(_, end)| *end > 0)
+    }
+}
+
+impl<D: Disk> Store for Log<D> {
+    fn append(&mut self, batch: &Batch) {
+        self.pending.push(batch.as_bytes());
+    }
+
+    fn unsynced(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn sync(&mut self) -> Result<(), SyncError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let synced = self.pending.len();
+        self.write_pending()
+            .map_err(|source| SyncError { unsynced: self.pending.len(), source })?;
+        self.reclaim(synced);
+        Ok(())
+    }
+
+    fn sessions(
+        &mut self,
+        after: Option<SessionKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredSession>, ReadError> {
+        self.read_sessions(after, limit)
+    }
+
+    fn queue(
+        &mut self,
+        session: SessionKey,
+        after: Option<Sequence>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Queued>, ReadError> {
+        self.read_queue(session, after, limit)
+    }
+
+    fn retained(
+        &mut self,
+        after: Option<&str>,
+        limit: ReadLimit,
+    ) -> Result<Vec<StoredMessage>, ReadError> {
+        self.read_retained(after, limit)
+    }
+
+    fn next_sequence(&self) -> Sequence {
+        Sequence(self.index.next_sequence)
+    }
+
+    fn next_session(&self) -> SessionKey {
+        SessionKey(self.index.next_session)
+    }
+}

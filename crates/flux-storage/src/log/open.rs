@@ -1,0 +1,282 @@
+//! From files to a log: what is there, what was cut, and what is refused.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use thiserror::Error;
+
+use super::write::Pending;
+use super::{Log, LogSettings, Reclaim};
+use crate::disk::Disk;
+use crate::index::{Index, Place};
+use crate::record::Record;
+use crate::scan::{Scan, Segment};
+use crate::segment::{Beginning, SegmentHeader};
+use crate::store::{Store as _, SyncError};
+
+/// What was found when a log was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Sessions.
+    pub sessions: usize,
+    /// Messages that somebody is still to get, or that are retained.
+    pub messages: usize,
+    /// Entries of all queues.
+    pub queued: u64,
+    /// Retained messages.
+    pub retained: usize,
+    /// What was left of a group that was never synced, and is not there any more.
+    pub cut: Option<Cut>,
+    /// Bytes that were written, perhaps not synced, and are now.
+    pub resynced: usize,
+    /// Damaged bytes that a salvage left out.
+    pub lost: u64,
+}
+
+/// A torn tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// In which segment.
+    pub segment: u32,
+    /// From where on.
+    pub offset: u32,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// Why a log is not opened. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The disk refuses.
+    #[error("cannot read the log")]
+    Io(#[from] io::Error),
+    /// What the last process had written could not be made durable.
+    #[error("cannot secure the end of the log")]
+    Sync(#[from] SyncError),
+    /// A newer program wrote it.
+    #[error("segment {segment} has format version {version}, this program knows version 1")]
+    FutureVersion {
+        /// The segment.
+        segment: u32,
+        /// Its version.
+        version: u32,
+    },
+    /// Bytes that had been synced are not as they were written.
+    #[error("segment {segment} is damaged at {offset}, before the end of what was synced")]
+    Damaged {
+        /// The segment.
+        segment: u32,
+        /// Where.
+        offset: u32,
+    },
+    /// A file is gone.
+    #[error("segment {segment} is missing")]
+    Missing {
+        /// The segment.
+        segment: u32,
+    },
+}
+
+impl<D: Disk> Log<D> {
+    /// Opens the log on a disk, or begins one if there is no file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is damaged, or comes from a newer program. It never begins anew
+    /// over something that it does not understand.
+    pub fn open(disk: D, settings: LogSettings) -> Result<(Self, Report), OpenError> {
+        let (mut log, mut report, tail) = recover(disk, settings, Damage::Refused)?;
+        if log.segments.is_empty() {
+            log.begin_log()?;
+        }
+        log.pending = tail;
+        report.resynced = log.unsynced();
+        log.sync()?;
+        log.index.finish();
+        log.count(&mut report);
+        Ok((log, report))
+    }
+
+    fn count(&self, report: &mut Report) {
+        report.sessions = self.index.sessions.len();
+        report.messages = self.index.messages.len();
+        report.queued = self.index.queued();
+        report.retained = self.index.retained.len();
+    }
+}
+
+/// Writes all that can be read of a damaged log to an empty disk.
+///
+/// What ended in a damaged part may be there again, and what began there is not.
+///
+/// # Errors
+///
+/// When a disk refuses, the log comes from a newer program, or `into` is not empty.
+pub fn salvage<D: Disk, E: Disk>(
+    damaged: D,
+    into: E,
+    settings: LogSettings,
+) -> Result<(Log<E>, Report), OpenError> {
+    if !into.list()?.is_empty() {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+    }
+    let (mut old, report, tail) = recover(damaged, settings, Damage::LeftOut)?;
+    old.index.finish();
+    let (mut new, _) = Log::open(into, settings)?;
+    new.index.begin();
+    let mut numbers: Vec<u32> = old.segments.keys().copied().collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        old.copy_living(number, &mut new)?;
+    }
+    new.index.go_on_from(old.index.next_sequence, old.index.next_session, 0);
+    new.pending.take(tail);
+    new.sync()?;
+    new.index.finish();
+    let mut report = report;
+    new.count(&mut report);
+    Ok((new, report))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    Refused,
+    LeftOut,
+}
+
+/// Reads every segment. The last value is what was written after the last sync that is certain.
+fn recover<D: Disk>(
+    mut disk: D,
+    settings: LogSettings,
+    damage: Damage,
+) -> Result<(Log<D>, Report, Pending), OpenError> {
+    let mut report = Report::default();
+    let Headers { counting: headers, others } = read_headers(&mut disk, damage, &mut report)?;
+    let log_id = headers.values().next().map_or(settings.new_log_id, |header| header.log_id);
+    let mut index = Index::default();
+    index.begin();
+    let mut segments: BTreeMap<u32, u32> = others.into_iter().map(|number| (number, 0)).collect();
+    let mut tail = Pending::default();
+    for (number, header) in &headers {
+        let next = headers.range(number + 1..).next().map(|(_, next)| next);
+        let limit = next.filter(|next| next.previous == *number).map(|next| next.previous_end);
+        let bytes = read_all(&mut disk, *number)?;
+        let segment = Segment { bytes: &bytes, log_id: Some(log_id), number: *number, limit };
+        let scan = segment.scan(damage == Damage::LeftOut);
+        match scan.damage {
+            Some(offset) if damage == Damage::Refused => {
+                return Err(OpenError::Damaged { segment: *number, offset });
+            }
+            Some(_) => report.lost += scan.lost,
+            None if scan.lost > 0 => {
+                report.cut = Some(Cut { segment: *number, offset: scan.end, bytes: scan.lost });
+            }
+            None => {}
+        }
+        index.go_on_from(header.next_sequence, header.next_session, header.floor);
+        let end = match damage {
+            Damage::Refused => limit.unwrap_or(scan.synced_to),
+            Damage::LeftOut => scan.end,
+        };
+        read_frames(segment, &scan, end, &mut index, &mut tail);
+        // Nothing is certain of it, not even how it begins.
+        segments.insert(*number, end);
+    }
+    let first = segments.keys().next().copied().unwrap_or_default();
+    if first > index.floor.max(1) && damage == Damage::Refused {
+        return Err(OpenError::Missing { segment: index.floor.max(1) });
+    }
+    let reclaim = Reclaim::default();
+    let segment_bytes = settings.segment_bytes.min(1 << 30);
+    let settings = LogSettings { segment_bytes, ..settings };
+    let pending = Pending::default();
+    let log = Log { disk, settings, log_id, index, segments, current: None, pending, reclaim };
+    Ok((log, report, tail))
+}
+
+/// Applies what is certain, and keeps the rest.
+fn read_frames(segment: Segment<'_>, scan: &Scan, end: u32, index: &mut Index, tail: &mut Pending) {
+    for frame in &scan.frames {
+        if frame.offset >= end {
+            tail.push(segment.payload(*frame));
+            // The sync may have succeeded, and segments may be gone because of it.
+            for (_, encoded) in segment.records(*frame) {
+                if let Record::Floor { segment } = encoded.record {
+                    index.go_on_from(0, 0, segment);
+                }
+            }
+            continue;
+        }
+        for (offset, encoded) in segment.records(*frame) {
+            let place = Place { segment: segment.number, offset, len: encoded.head_len };
+            index.apply(&encoded.record, place);
+        }
+    }
+}
+
+/// The segments of which something counts, and the others.
+#[derive(Default)]
+struct Headers {
+    counting: BTreeMap<u32, SegmentHeader>,
+    others: Vec<u32>,
+}
+
+/// Reads the first bytes of every file, latest first: each says which one comes before.
+fn read_headers<D: Disk>(
+    disk: &mut D,
+    damage: Damage,
+    report: &mut Report,
+) -> Result<Headers, OpenError> {
+    let mut headers = Headers::default();
+    for number in disk.list()?.into_iter().rev() {
+        let after = headers.counting.first_key_value().map(|(_, header)| *header);
+        let previous = after.map_or(number, |after| after.previous);
+        if number > previous {
+            headers.others.push(number);
+            continue;
+        }
+        if number < previous && damage == Damage::Refused {
+            return Err(OpenError::Missing { segment: previous });
+        }
+        match SegmentHeader::decode(&read_front(disk, number)?) {
+            Beginning::Version(version) => {
+                return Err(OpenError::FutureVersion { segment: number, version });
+            }
+            Beginning::Header(header)
+                if header.segment == number
+                    && after.is_none_or(|after| after.log_id == header.log_id) =>
+            {
+                headers.counting.insert(number, header);
+            }
+            Beginning::Blank if after.is_none() && !was_synced(disk, number)? => {
+                report.cut = Some(Cut { segment: number, offset: 0, bytes: disk.len(number)? });
+            }
+            Beginning::Header(_) | Beginning::Blank | Beginning::Damaged => {
+                if damage == Damage::Refused {
+                    return Err(OpenError::Damaged { segment: number, offset: 0 });
+                }
+                report.lost += disk.len(number)?;
+            }
+        }
+    }
+    Ok(headers)
+}
+
+/// Returns whether a segment without header has a frame that says that it had one.
+fn was_synced<D: Disk>(disk: &mut D, number: u32) -> Result<bool, OpenError> {
+    let bytes = read_all(disk, number)?;
+    Ok(Segment { bytes: &bytes, log_id: None, number, limit: None }.proves(0))
+}
+
+fn read_front<D: Disk>(disk: &mut D, number: u32) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(disk.len(number)?.min(64)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    disk.read_at(number, 0, &mut bytes)?;
+    Ok(bytes)
+}
+
+pub(super) fn read_all<D: Disk>(disk: &mut D, number: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(disk.len(number)?).map_err(io::Error::other)?];
+    disk.read_at(number, 0, &mut bytes)?;
+    Ok(bytes)
+}

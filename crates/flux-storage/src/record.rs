@@ -1,0 +1,182 @@
+//! Records: what the log is made of.
+
+mod codec;
+mod reader;
+
+use flux_session::{PacketId, QoS, SessionExpiry, SubscriptionIds, SubscriptionOptions, Timestamp};
+
+pub(crate) use self::codec::{Encoded, next_record, verify};
+
+/// Names a session of this data directory. Never given twice: a session that begins anew has
+/// another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(pub u64);
+
+/// Numbers the messages of this data directory. The queue of a session is in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub u64);
+
+/// One thing that happened and is to outlive the process.
+///
+/// Moments are milliseconds since the Unix epoch. A record about a session or a message that is
+/// unknown, or gone, means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// A message was taken for sessions that outlive their connection, or is retained.
+    Message(MessageRecord<'a>),
+    /// A message got a packet identifier and may have been sent with it.
+    Sent {
+        /// To whom.
+        session: SessionKey,
+        /// Which message.
+        sequence: Sequence,
+        /// The identifier.
+        packet_id: PacketId,
+    },
+    /// PUBREC came: the message is not needed any more, its packet identifier is.
+    Released {
+        /// From whom.
+        session: SessionKey,
+        /// Which message.
+        sequence: Sequence,
+        /// The identifier.
+        packet_id: PacketId,
+    },
+    /// A session is through with a message: acknowledged, expired or dropped.
+    Done {
+        /// Which session.
+        session: SessionKey,
+        /// Which message.
+        sequence: Sequence,
+    },
+    /// A session begins, or what is known of it changes.
+    Session(SessionRecord<'a>),
+    /// A session is over, with all that belongs to it.
+    SessionEnded {
+        /// Which.
+        session: SessionKey,
+    },
+    /// A session subscribes; replaces a subscription with the same filter.
+    Subscribed {
+        /// Which session.
+        session: SessionKey,
+        /// The topic filter as the client wrote it.
+        filter: &'a str,
+        /// How.
+        options: SubscriptionOptions,
+    },
+    /// A session unsubscribes.
+    Unsubscribed {
+        /// Which session.
+        session: SessionKey,
+        /// The topic filter.
+        filter: &'a str,
+    },
+    /// A QoS 2 message came that nobody keeps; its identifier is remembered until PUBREL.
+    ReceiptOpened {
+        /// From whom.
+        session: SessionKey,
+        /// The identifier.
+        packet_id: PacketId,
+    },
+    /// PUBREL came.
+    ReceiptClosed {
+        /// From whom.
+        session: SessionKey,
+        /// The identifier.
+        packet_id: PacketId,
+    },
+    /// The will of a session's present connection; replaces an earlier one.
+    Will(WillRecord<'a>),
+    /// The will is published, or will never be.
+    WillCleared {
+        /// Whose.
+        session: SessionKey,
+    },
+    /// A topic has no retained message any more, unless a later one was stored.
+    RetainedCleared {
+        /// The topic name.
+        topic: &'a str,
+        /// When, in the order of messages.
+        sequence: Sequence,
+    },
+    /// The log's own: segments before this one are not needed.
+    #[doc(hidden)]
+    Floor {
+        /// The number of the first segment that is needed.
+        segment: u32,
+    },
+}
+
+/// A message, stored once, and who is to get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord<'a> {
+    /// Its number; a record with a known number restates the message.
+    pub sequence: Sequence,
+    /// What was published.
+    pub content: Content<'a>,
+    /// Whether it is the retained message of its topic from here on.
+    pub retained: bool,
+    /// The publisher's session and packet identifier, at QoS 2.
+    pub receipt: Option<(SessionKey, PacketId)>,
+    /// Who is to get it.
+    pub targets: Vec<Target>,
+}
+
+/// What was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content<'a> {
+    /// The topic name.
+    pub topic: &'a str,
+    /// The properties as encoded by MQTT 5.0, without the Message Expiry Interval.
+    pub properties: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+    /// The published QoS.
+    pub qos: QoS,
+    /// The RETAIN flag as published.
+    pub retain: bool,
+    /// When it is no longer worth sending.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// One session that is to get a message, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which.
+    pub session: SessionKey,
+    /// The QoS of this delivery.
+    pub qos: QoS,
+    /// The RETAIN flag to send.
+    pub retain: bool,
+    /// The identifiers of the subscriptions that matched.
+    pub subscription_ids: SubscriptionIds,
+    /// The identifier it was sent with already, if it was.
+    pub sent: Option<PacketId>,
+}
+
+/// What is known of a session beside what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRecord<'a> {
+    /// Its key.
+    pub session: SessionKey,
+    /// Whose it is.
+    pub client_id: &'a str,
+    /// How long it outlives its connection.
+    pub expiry: SessionExpiry,
+    /// When its connection ended; `None` while there is one.
+    pub detached_since: Option<Timestamp>,
+}
+
+/// A will. It is due `delay` seconds after the session was detached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WillRecord<'a> {
+    /// Whose.
+    pub session: SessionKey,
+    /// The Will Delay Interval in seconds.
+    pub delay: u32,
+    /// The Message Expiry Interval in seconds.
+    pub expiry: Option<u32>,
+    /// The message.
+    pub content: Content<'a>,
+}

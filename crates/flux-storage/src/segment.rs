@@ -1,0 +1,145 @@
+//! The first bytes of a segment, and the first bytes of a frame in it.
+
+/// Stands at the front of every segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    /// Random, the same in all segments of a directory.
+    pub(crate) log_id: u64,
+    pub(crate) segment: u32,
+    /// The segment before; those between them count for nothing. 0 for the first.
+    pub(crate) previous: u32,
+    /// Where that one ends. All before was synced when this header was written; what comes after
+    /// counts for nothing.
+    pub(crate) previous_end: u32,
+    /// The first segment that was needed when this one began.
+    pub(crate) floor: u32,
+    /// The numbers to go on with, should no record remember them any more.
+    pub(crate) next_sequence: u64,
+    pub(crate) next_session: u64,
+}
+
+/// What the first bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    Header(SegmentHeader),
+    /// All zero, or too short: a segment that was begun and never synced.
+    Blank,
+    /// A log, of a version that this program does not know.
+    Version(u32),
+    Damaged,
+}
+
+/// Stands at the front of every frame: records that were written at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameHeader {
+    pub(crate) log_id: u64,
+    pub(crate) segment: u32,
+    /// Its own place in the segment: bytes elsewhere are not a frame, whoever wrote them.
+    pub(crate) offset: u32,
+    pub(crate) payload_len: u32,
+    pub(crate) payload_crc: u32,
+    /// All of the segment before this was synced when this header was written.
+    pub(crate) synced_to: u32,
+}
+
+pub(crate) const SEGMENT_HEADER_LEN: u32 = 64;
+pub(crate) const FRAME_HEADER_LEN: u32 = 36;
+pub(crate) const FRAME_MAGIC: [u8; 4] = *b"\xf1UXF";
+
+const SEGMENT_MAGIC: [u8; 8] = *b"FLUXLOG\n";
+/// Grows with every change that an older program would read wrongly.
+const VERSION: u32 = 1;
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = SEGMENT_MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        push_crc(&mut bytes);
+        bytes.extend_from_slice(&self.log_id.to_le_bytes());
+        for number in [self.segment, self.previous_end, self.floor, self.previous] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.next_sequence.to_le_bytes());
+        bytes.extend_from_slice(&self.next_session.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        push_crc(&mut bytes);
+        bytes
+    }
+
+    /// Reads the front of a file. Magic, version and their checksum stay where they are in
+    /// every version.
+    pub(crate) fn decode(bytes: &[u8]) -> Beginning {
+        let front: Vec<u8> = bytes.iter().copied().take(64).collect();
+        if front.iter().all(|byte| *byte == 0) {
+            return Beginning::Blank;
+        }
+        let is_ours = bytes.starts_with(&SEGMENT_MAGIC) && is_crc_right(bytes, 12);
+        let Some(version) = u32_at(bytes, 8).filter(|_| is_ours) else { return Beginning::Damaged };
+        if version != VERSION {
+            return Beginning::Version(version);
+        }
+        if !is_crc_right(bytes, 60) {
+            return Beginning::Damaged;
+        }
+        Self::fields(bytes).map_or(Beginning::Damaged, Beginning::Header)
+    }
+
+    fn fields(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            log_id: u64_at(bytes, 16)?,
+            segment: u32_at(bytes, 24)?,
+            previous_end: u32_at(bytes, 28)?,
+            floor: u32_at(bytes, 32)?,
+            previous: u32_at(bytes, 36)?,
+            next_sequence: u64_at(bytes, 40)?,
+            next_session: u64_at(bytes, 48)?,
+        })
+    }
+}
+
+impl FrameHeader {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = FRAME_MAGIC.to_vec();
+        let numbers =
+            [self.segment, self.offset, self.payload_len, self.payload_crc, self.synced_to];
+        for number in numbers {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.log_id.to_le_bytes());
+        push_crc(&mut bytes);
+        bytes
+    }
+
+    /// Reads a header that is as it was written.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        if !bytes.starts_with(&FRAME_MAGIC) || !is_crc_right(bytes, 32) {
+            return None;
+        }
+        Some(Self {
+            segment: u32_at(bytes, 4)?,
+            offset: u32_at(bytes, 8)?,
+            payload_len: u32_at(bytes, 12)?,
+            payload_crc: u32_at(bytes, 16)?,
+            synced_to: u32_at(bytes, 20)?,
+            log_id: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+fn push_crc(bytes: &mut Vec<u8>) {
+    let crc = crc32c::crc32c(bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+}
+
+/// Whether the checksum at `at` is that of all before it.
+fn is_crc_right(bytes: &[u8], at: usize) -> bool {
+    bytes.get(..at).map(crc32c::crc32c) == u32_at(bytes, at)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+}

@@ -1,0 +1,75 @@
+//! Space comes back, and a queue is read a part at a time.
+
+use super::{SETTINGS, batch, done, message, open, queued, session};
+use crate::{ReadLimit, Sequence, SessionKey, SimulatedDisk, Store as _};
+
+#[test]
+fn short_lives_take_no_space() {
+    let disk = SimulatedDisk::default();
+    let mut log = open(&disk);
+    log.append(&batch(&[session(0), session(1)]));
+    for sequence in 0..2_000 {
+        log.append(&batch(&[message(sequence, &[0], &[1; 100])]));
+        log.sync().unwrap();
+        log.append(&batch(&[done(0, sequence)]));
+        log.sync().unwrap();
+        let limit = u64::from(SETTINGS.segment_bytes) * 8;
+        assert!(log.disk_bytes() < limit, "{sequence}: {}", log.disk_bytes());
+    }
+    let left: usize = disk.contents().values().map(Vec::len).sum();
+    assert!(left < SETTINGS.segment_bytes as usize * 9, "{left}");
+}
+
+#[test]
+fn stragglers_are_moved_and_keep_their_order() {
+    let disk = SimulatedDisk::default();
+    let mut log = open(&disk);
+    log.append(&batch(&[session(0), session(1)]));
+    for sequence in 0..4_000 {
+        // Every hundredth is for somebody who is away.
+        let target = u64::from(sequence % 100 == 0);
+        log.append(&batch(&[message(sequence, &[target], &[1; 100])]));
+        if target == 0 {
+            log.append(&batch(&[done(0, sequence)]));
+        }
+        log.sync().unwrap();
+    }
+    let expected: Vec<u64> = (0..4_000).step_by(100).collect();
+    assert_eq!(queued(&mut log, 1), expected);
+    let limit = log.live_bytes() * 2 + u64::from(SETTINGS.segment_bytes) * 6;
+    assert!(log.disk_bytes() < limit, "{} of {limit}", log.disk_bytes());
+    assert_eq!(queued(&mut open(&disk.cut_power(|| false)), 1), expected);
+}
+
+#[test]
+fn a_segment_that_became_unreadable_stays_and_commits_go_on() {
+    let disk = SimulatedDisk::default();
+    let mut log = open(&disk);
+    log.append(&batch(&[session(0), session(1), message(0, &[1], &[1; 100])]));
+    log.sync().unwrap();
+    crate::Disk::write_at(&mut disk.clone(), 1, 250, b"rot").unwrap();
+    for sequence in 1..200 {
+        log.append(&batch(&[message(sequence, &[0], &[1; 100]), done(0, sequence)]));
+        log.sync().unwrap();
+    }
+    assert!(log.is_stuck());
+    assert!(disk.contents().contains_key(&1));
+}
+
+#[test]
+fn a_queue_is_read_by_cursor() {
+    let mut log = open(&SimulatedDisk::default());
+    log.append(&batch(&[session(0)]));
+    (0..50).for_each(|sequence| log.append(&batch(&[message(sequence, &[0], &[1; 100])])));
+    log.sync().unwrap();
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let limit = ReadLimit { messages: 7, bytes: 500 };
+        let part = log.queue(SessionKey(0), after, limit).unwrap();
+        assert!(part.len() <= 4, "{}", part.len());
+        let Some(last) = part.last() else { break };
+        after = Some(last.sequence);
+        seen.extend(part.iter().map(|message| message.sequence));
+    }
+    assert_eq!(seen, (0..50).map(Sequence).collect::<Vec<_>>());
+}
