@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub log: Vec<Heard>,
     /// How often it found no session where it had one.
     pub losses: usize,
+    /// It has forgotten its session, and does not know whether the broker has.
+    starts_clean: bool,
     reader: Reader,
     backlog: VecDeque<PublishPlan>,
     outgoing: VecDeque<Outgoing>,
@@ -79,6 +81,7 @@ impl Client {
             keep_alive: 0,
             log: Vec::new(),
             losses: 0,
+            starts_clean: false,
             backlog: VecDeque::new(),
             outgoing: VecDeque::new(),
             receipts: BTreeSet::new(),
@@ -94,8 +97,14 @@ impl Client {
         self.link = Some(link);
         self.is_online = false;
         self.reader = reader(&self.plan);
+        // Both forget [MQTT-3.1.2-4]: so it asks for it until it is told that it is so.
+        self.starts_clean |= how.clean_start;
+        if self.starts_clean {
+            self.outgoing.clear();
+            self.receipts.clear();
+        }
         // Before MQTT 5.0 a session ends with its connection or never.
-        let old = if how.clean_start { 0 } else { u32::MAX };
+        let old = if self.starts_clean { 0 } else { u32::MAX };
         self.expiry = if is_5 { how.expiry } else { old };
         self.keep_alive = how.keep_alive;
         let will = how.will.as_ref().map(|(message, delay)| {
@@ -104,7 +113,7 @@ impl Client {
         });
         Sent::Connect(Connect {
             client_id: self.plan.name.clone(),
-            clean_start: how.clean_start,
+            clean_start: self.starts_clean,
             expiry: self.expiry,
             keep_alive: how.keep_alive,
             receive_maximum: self.plan.receive_maximum.filter(|_| is_5),
@@ -191,6 +200,7 @@ impl Client {
 
     fn welcomed(&mut self, present: bool) -> Vec<Sent> {
         self.is_online = true;
+        self.starts_clean = false;
         if !present {
             self.losses += 1;
             self.outgoing.clear();

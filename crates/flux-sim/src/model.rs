@@ -53,6 +53,8 @@ pub(crate) struct Model {
     gives_back: bool,
     /// Messages that came by one shared subscription and could have come by another.
     doubts: Vec<session::Doubt>,
+    /// All messages of which that was ever so.
+    doubted: Vec<Rc<Publication>>,
     retained: BTreeMap<String, Rc<Publication>>,
     links: BTreeMap<LinkId, Link>,
     /// Wills that must be published in this unit.
@@ -163,6 +165,7 @@ impl Model {
             ending: Vec::new(),
             shares: BTreeMap::new(),
             doubts: Vec::new(),
+            doubted: Vec::new(),
             gives_back: false,
             retained: BTreeMap::new(),
             links: BTreeMap::new(),

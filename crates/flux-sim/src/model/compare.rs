@@ -76,7 +76,9 @@ impl Model {
         }
         let limits = self.settings.shared.limits;
         for view in shares {
-            if view.queued > limits.queued_messages && !self.gives_back {
+            // What those who break the rules share is not followed.
+            let is_known = self.shares.contains_key(&*view.filter);
+            if is_known && view.queued > limits.queued_messages && !self.gives_back {
                 return Err(format!("{} messages wait in {}", view.queued, view.filter));
             }
         }
@@ -113,10 +115,11 @@ impl Model {
         }
         for (filter, share) in &self.shares {
             let is_served = share.members.keys().any(|client| !self.is_cheater(*client));
-            let mut waiting = share
-                .pool
-                .iter()
-                .filter(|pooled| !pooled.may_be_lost && !pooled.publication.is_expired(self.now));
+            let mut waiting = share.pool.iter().filter(|pooled| {
+                let message = &pooled.publication.message;
+                let is_doubtful = self.doubtful(&message.topic, &message.payload).is_some();
+                !pooled.may_be_lost && !pooled.publication.is_expired(self.now) && !is_doubtful
+            });
             if is_served && let Some(pooled) = waiting.next() {
                 let message = &pooled.publication.message;
                 return Err(format!("nobody of {filter} got {message:?}"));

@@ -258,7 +258,14 @@ impl Model {
                 is_shared = true;
             }
         }
-        if found || is_shared {
+        // Or it had come by a subscription by which another was thought to have had it.
+        let doubts = self.doubts.iter().map(|doubt| doubt.publication.clone());
+        let doubtful: Vec<_> = doubts.filter(|publication| is_large(publication)).collect();
+        let is_doubtful = !doubtful.is_empty();
+        if !found && !is_shared {
+            self.doubted.extend(doubtful);
+        }
+        if found || is_shared || is_doubtful {
             return Ok(());
         }
         Err(format!("c{client} lost a message to {topic} for its size, and takes {max} bytes"))

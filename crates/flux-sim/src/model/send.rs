@@ -1,6 +1,8 @@
 //! What the broker sends to a client: it must be owed, in order, within the window.
 
-use super::session::{InFlight, Origin, Promise};
+use std::rc::Rc;
+
+use super::session::{InFlight, Origin, Promise, Publication};
 use super::{Judgement, Model};
 use crate::hands::LinkId;
 use crate::packet::{Ack, Got, Publish};
@@ -68,31 +70,24 @@ impl Model {
         if publish.dup {
             return Err(format!("c{client} was sent {what} as a duplicate, for the first time"));
         }
-        let Some(promise) = self.take_promise(client, publish)? else {
+        let doubtful = self.doubtful(&publish.topic, &publish.payload);
+        let is_doubtful = doubtful.is_some();
+        let taken = self.take_promise(client, publish)?;
+        let Some(promise) = taken.or_else(|| doubtful.map(|one| open_promise(one, publish))) else {
             return Err(format!(
                 "c{client} was sent {what} at QoS {}, RETAIN {}, subscriptions {:?}, which nobody owed it",
                 publish.qos, publish.retain, publish.subscriptions
             ));
         };
         let publication = promise.publication.clone();
-        if publication.is_expired(now) {
+        if publication.is_expired(now) && !is_doubtful {
             return Err(format!("c{client} was sent {what} after it had expired"));
         }
-        if is_5 {
-            let left = publication.expires_at.map(|moment| moment - now);
-            let is_right = match (left, publish.expiry) {
-                (None, None) => true,
-                (Some(left), Some(secs)) => {
-                    (left / 1_000..=left.div_ceil(1_000)).contains(&secs.into())
-                }
-                _ => false,
-            };
-            if !is_right {
-                return Err(format!(
-                    "{what} expires in {left:?} ms, c{client} was told {:?} s",
-                    publish.expiry
-                ));
-            }
+        if is_5 && !publication.expires_in(now, publish.expiry) && !is_doubtful {
+            let (at, told) = (publication.expires_at, publish.expiry);
+            return Err(format!(
+                "{what} expires at {at:?}, at {now} c{client} was told {told:?} s"
+            ));
         }
         self.count_first(client, publish, &promise)?;
         if publish.qos > 0 { self.begin_exchange(client, publish.id, promise) } else { Ok(()) }
@@ -222,7 +217,12 @@ impl Model {
                 && promise.retain == publish.retain
                 && (promise.identifiers == publish.subscriptions || !is_5)
         };
-        let fresh = |promise: &Promise| is_it(promise) && !promise.publication.is_expired(now);
+        // What a client is told of its expiry tells copies apart.
+        let fresh = |promise: &Promise| {
+            let publication = &promise.publication;
+            let is_told = !is_5 || publication.expires_in(now, publish.expiry);
+            is_it(promise) && !publication.is_expired(now) && is_told
+        };
         let is_open = session.in_flight.len() < session.window
             && session.in_flight.len() < usize::from(self.settings.session.packet_ids.max(1));
         // QoS 0 passes only where the others have to wait.
@@ -254,6 +254,12 @@ impl Model {
                 return Err(format!("c{client} was sent {what} before {other}, which came first"));
             };
             let promise = session.unsent.remove(place);
+            if let Some(promise) = &promise
+                && self.shares.values().any(|share| share.holds_for(client, &promise.publication))
+            {
+                // Which of the two it was is open, for one that has only one of them too.
+                self.doubted.push(promise.publication.clone());
+            }
             if promise.as_ref().is_some_and(|promise| promise.may_be_lost) {
                 // Of two that are alike, it may be the other one that is lost.
                 let mut alike = session.unsent.iter_mut();
@@ -276,5 +282,18 @@ impl Model {
             return Ok(Some(replays.remove(place).promise));
         }
         Ok(self.take_pooled(client, publish))
+    }
+}
+
+/// What a message is to a client where it is open how it came to it.
+fn open_promise(publication: Rc<Publication>, publish: &Publish) -> Promise {
+    Promise {
+        publication,
+        qos: publish.qos,
+        retain: publish.retain,
+        identifiers: publish.subscriptions.clone(),
+        // Of no shared subscription that there is: it is not handed on.
+        origin: Origin::Shared(0),
+        may_be_lost: true,
     }
 }

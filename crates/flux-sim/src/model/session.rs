@@ -25,6 +25,18 @@ impl Publication {
         self.expires_at.is_some_and(|moment| moment <= now)
     }
 
+    /// Whether this is how long it is still worth sending, in the seconds that a client is told.
+    pub(super) fn expires_in(&self, now: u64, told: Option<u32>) -> bool {
+        let left = self.expires_at.map(|moment| moment.saturating_sub(now));
+        match (left, told) {
+            (None, None) => true,
+            (Some(left), Some(secs)) => {
+                (left / 1_000..=left.div_ceil(1_000)).contains(&u64::from(secs))
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+
     /// Returns how large its packet is at most: with an identifier, an alias and two subscriptions.
     pub(super) fn largest(&self) -> usize {
         let expiry = if self.expires_at.is_some() { 5 } else { 0 };

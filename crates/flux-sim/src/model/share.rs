@@ -33,6 +33,9 @@ impl Model {
             .or_else(|| share.find(client, publish, is_5, None))?;
         let publication = share.pool.remove(place).publication;
         let number = share.number;
+        if all.len() > 1 || publication.message.payload.is_empty() {
+            self.doubted.push(publication.clone());
+        }
         for other in others {
             self.doubts.push(Doubt {
                 client,
@@ -58,6 +61,15 @@ impl Model {
         let (filter, publication, number) = found?;
         self.reclaim(&filter, &publication, DOUBTS);
         Some(promise(publication, publish, number))
+    }
+
+    /// Returns a message that several shared subscriptions had for the same client, if this is one: then
+    /// it is open which of them each of its receivers had it by, and how many copies are left.
+    pub(super) fn doubtful(&self, topic: &str, payload: &[u8]) -> Option<Rc<Publication>> {
+        let is_it = |publication: &Publication| {
+            publication.message.topic == topic && publication.message.payload == payload
+        };
+        self.doubted.iter().find(|one| is_it(one)).cloned()
     }
 
     /// Whether all who had a message by this subscription could have had it by others.
@@ -138,6 +150,12 @@ impl Model {
 }
 
 impl Share {
+    /// Whether a message waits here, alike at least, that this client may be sent.
+    pub(super) fn holds_for(&self, client: usize, publication: &Publication) -> bool {
+        self.members.contains_key(&client)
+            && self.pool.iter().any(|one| one.publication.message == publication.message)
+    }
+
     /// Whether a message waits here.
     pub(super) fn holds(&self, publication: &Rc<Publication>) -> bool {
         self.pool.iter().any(|pooled| pooled.publication == *publication)
@@ -164,7 +182,10 @@ impl Share {
                 })
         };
         match sure {
-            Some(_) => self.pool.iter().position(is_it),
+            Some(now) => {
+                let told = |pooled: &Pooled| pooled.publication.expires_in(now, publish.expiry);
+                self.pool.iter().position(|pooled| is_it(pooled) && (!is_5 || told(pooled)))
+            }
             // Of those that are alike, the last expires last.
             None => self.pool.iter().rposition(is_it),
         }
