@@ -31,7 +31,7 @@ impl Version {
         packet(0x82, &body)
     }
 
-    /// Returns PUBLISH; the packet identifier, if any, is [`Self::id_at`] bytes behind the first.
+    /// Returns PUBLISH; a packet identifier is still zero, and stands before the properties.
     pub(super) fn publish(self, topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
         let mut body = string(topic);
         if qos > 0 {
