@@ -39,6 +39,8 @@ pub struct RetainedTree<V, S = RandomState> {
     sequence: u64,
     /// The values that expire, by when they do and then by their number.
     expiry: BTreeMap<(Timestamp, u64), NodeId>,
+    /// Values that had expired and were removed to make room, until somebody is told.
+    expired: Vec<V>,
 }
 
 /// What had to make way for a value.
@@ -48,7 +50,7 @@ pub struct Displaced<V> {
     pub replaced: Option<V>,
     /// The values of other topics that were removed to make room
     /// ([`WhenFull::DropOldest`](crate::WhenFull)), the oldest first. Those that had expired are not
-    /// among them.
+    /// among them: [`remove_expired`](RetainedTree::remove_expired) returns them.
     pub dropped: Vec<V>,
 }
 
@@ -81,6 +83,7 @@ impl<V, S: BuildHasher> RetainedTree<V, S> {
             value_bytes: 0,
             sequence: 0,
             expiry: BTreeMap::new(),
+            expired: Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Room for a value: what the limits allow, what expires, and what has to go.
 
 use std::hash::BuildHasher;
-use std::iter;
+use std::{iter, mem};
 
 use flux_time::Timestamp;
 use flux_topic::NodeId;
@@ -19,11 +19,14 @@ impl<V: Retain, S: BuildHasher> RetainedTree<V, S> {
     }
 
     /// Removes and returns values that have expired at `now`, those that expired first in front, and
-    /// `at_most` of them, which bounds the time it takes.
+    /// `at_most` of them, which bounds the time it takes. Before them stand those that were removed
+    /// already, since room was needed.
     ///
     /// That many values mean that there may be more: [`next_expiry`](Self::next_expiry) says it.
     pub fn remove_expired(&mut self, now: Timestamp, at_most: usize) -> Vec<V> {
-        iter::from_fn(|| self.remove_first_expired(now)).take(at_most).collect()
+        let mut removed = mem::take(&mut self.expired);
+        removed.extend(iter::from_fn(|| self.remove_first_expired(now)).take(at_most));
+        removed
     }
 
     fn remove_first_expired(&mut self, now: Timestamp) -> Option<V> {
@@ -42,7 +45,11 @@ impl<V: Retain, S: BuildHasher> RetainedTree<V, S> {
         id: NodeId,
         size: usize,
     ) -> Result<Vec<V>, RetainedLimitError> {
-        while self.check_room(id, size).is_err() && self.remove_first_expired(now).is_some() {}
+        while self.check_room(id, size).is_err()
+            && let Some(value) = self.remove_first_expired(now)
+        {
+            self.expired.push(value);
+        }
         let Err(error) = self.check_room(id, size) else { return Ok(Vec::new()) };
         match self.limits.when_full {
             WhenFull::Refuse => Err(error),

@@ -1,5 +1,11 @@
 //! Retained messages, and that they never cross with live ones.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use flux_auth::AllowAll;
+use flux_eventbus::{DropReason, Event};
+use flux_retained::RetainedLimits;
 use flux_session::{QoS, SubscriptionOptions};
 use flux_topic::{TopicFilter, TopicName};
 
@@ -7,6 +13,7 @@ use super::client::{self, Peer, ack, packet};
 use super::cluster::Cluster;
 use crate::message::{Message, Parts};
 use crate::replay::replay_one;
+use crate::settings::Settings;
 
 /// RETAIN and QoS 1.
 const RETAINED: u8 = 0b0011;
@@ -332,4 +339,21 @@ fn a_retained_message_goes_when_it_expires() {
     assert_eq!(c.broker.retained.len(), 1);
     c.sleep(1);
     assert_eq!(c.broker.retained.len(), 0, "nobody asked for it");
+}
+
+#[test]
+fn one_that_had_expired_and_made_room_is_told() {
+    let retained = RetainedLimits { messages: 1, ..RetainedLimits::default() };
+    let settings = Settings { retained, ..Settings::default() };
+    let mut c = Cluster::with(1, settings, Arc::new(AllowAll));
+    let publisher = c.connect(0, "pub");
+    c.send(publisher, &packet(0x31, &[b"\0\x01t\x05\x02\0\0\0\x01y"]));
+    c.events();
+    // The worker has not been told the time.
+    c.now = c.now + Duration::from_secs(2);
+    c.send(publisher, &packet(0x31, &[b"\0\x01u\0y"]));
+    assert_eq!(c.broker.retained.len(), 1);
+    c.sleep(0);
+    let (client_id, topic, reason) = (None, "t".into(), DropReason::Expired);
+    assert!(c.events().contains(&Event::Dropped { client_id, topic, reason }));
 }

@@ -9,6 +9,8 @@ use super::*;
 pub(super) struct Plain {
     pub(super) limits: RetainedLimits,
     pub(super) values: BTreeMap<String, Value>,
+    /// What had expired and made room, and was not told yet.
+    pub(super) removed: Vec<Value>,
 }
 
 impl Plain {
@@ -26,7 +28,8 @@ impl Plain {
         let nothing = Self { values: BTreeMap::new(), ..self.clone() };
         let mut dropped = Vec::new();
         while let Err(error) = self.check_with(value, pinned) {
-            if self.remove_expired(now).is_some() {
+            if let Some(value) = self.remove_expired(now) {
+                self.removed.push(value);
                 continue;
             }
             if when_full == WhenFull::Refuse {

@@ -32,7 +32,7 @@ impl World {
     pub(super) fn new(limits: RetainedLimits) -> Self {
         Self {
             tree: RetainedTree::with_limits(limits),
-            plain: Plain { limits, values: BTreeMap::new() },
+            plain: Plain { limits, values: BTreeMap::new(), removed: Vec::new() },
             cursors: Vec::new(),
             now: Timestamp::from_millis(0),
             number: 0,
@@ -63,8 +63,9 @@ impl World {
                 }
             }
             Operation::RemoveExpired(at_most) => {
-                let removed = iter::from_fn(|| self.plain.remove_expired(self.now));
-                let removed: Vec<_> = removed.take(*at_most).collect();
+                let mut removed = std::mem::take(&mut self.plain.removed);
+                let more = iter::from_fn(|| self.plain.remove_expired(self.now));
+                removed.extend(more.take(*at_most));
                 assert_eq!(self.tree.remove_expired(self.now, *at_most), removed);
             }
             Operation::Pass(millis) => {
