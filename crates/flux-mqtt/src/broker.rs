@@ -114,8 +114,8 @@ impl Broker {
     }
 }
 
-/// Returns the limits that hold for the retained messages: they go by themselves never, so the others
-/// have half of all bytes.
+/// Returns the limits that hold for the retained messages: they do not go by themselves, so half of all
+/// bytes is for the others.
 fn retained_limits(settings: &Settings) -> RetainedLimits {
     let half = usize::try_from(settings.limits.bytes / 2).unwrap_or(usize::MAX);
     let wanted = settings.retained.bytes;

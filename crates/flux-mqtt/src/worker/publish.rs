@@ -13,8 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::share::Fate;
-use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted};
-use crate::counters::Count;
+use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_refused};
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
@@ -183,7 +182,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         if reason.is_error() {
-            fx.count(Count::Refused(reason));
+            tell_refused(reason, fx);
         }
         let Some(packet_id) = publish.packet_id else { return };
         if online.version == Version::V5 && online.words(&[reason]).is_some() {

@@ -13,8 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
-use super::tell::{tell_limit, tell_no_member};
-use crate::counters::Count;
+use super::tell::{tell_limit, tell_no_member, tell_refused};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -74,7 +73,7 @@ impl Worker {
                 granted_code(options.qos)
             };
             if code.is_error() {
-                fx.count(Count::Refused(code));
+                tell_refused(code, fx);
             }
             // MQTT 3.1 has no code for it; what is refused is not made all the same.
             codes.push(if can_refuse { code } else { granted_code(options.qos) });
@@ -84,7 +83,7 @@ impl Worker {
             return Err(End::TakenOver);
         };
         let refused = |(index, qos)| {
-            fx.count(Count::Refused(ReasonCode::TopicFilterInvalid));
+            tell_refused(ReasonCode::TopicFilterInvalid, fx);
             match can_refuse {
                 true => (index, ReasonCode::TopicFilterInvalid),
                 false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
@@ -308,7 +307,7 @@ impl Worker {
 fn in_use(filters: usize, fx: &mut impl Effects) -> Vec<ReasonCode> {
     let code = ReasonCode::PacketIdentifierInUse;
     for _ in 0..filters {
-        fx.count(Count::Refused(code));
+        tell_refused(code, fx);
     }
     vec![code; filters]
 }

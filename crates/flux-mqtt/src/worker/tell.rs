@@ -1,4 +1,4 @@
-//! What is counted and told to the platform: here, and nowhere else in a worker.
+//! What is counted and told to the platform: here, and nowhere else in a worker (but panics: `panic`).
 //!
 //! To count costs nothing that would have to be avoided; an event is made only when somebody listens.
 
@@ -24,8 +24,24 @@ pub(super) fn tell_dropped(
     fx: &mut impl Effects,
 ) {
     fx.count(Count::Dropped(reason));
+    tell_drop(client_id, message.topic(), reason, fx);
+}
+
+/// A message was not accepted from a client.
+pub(super) fn tell_not_accepted(
+    client_id: &Arc<str>,
+    topic: TopicName<'_>,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    fx.count(Count::Dropped(reason));
+    tell_drop(Some(client_id), topic.as_str(), reason, fx);
+}
+
+/// The event of a drop that is counted already.
+fn tell_drop(client_id: Option<&Arc<str>>, topic: &str, reason: DropReason, fx: &mut impl Effects) {
     if fx.wants(EventKind::Dropped) {
-        let (client_id, topic) = (client_id.cloned(), message.topic().into());
+        let (client_id, topic) = (client_id.cloned(), topic.into());
         fx.event(Event::Dropped { client_id, topic, reason });
     }
 }
@@ -56,8 +72,7 @@ pub(super) fn tell_all_dropped<'a>(
     fx.count_times(Count::Dropped(reason), u64::try_from(count).unwrap_or(u64::MAX));
     if fx.wants(EventKind::Dropped) {
         for message in messages {
-            let (client_id, topic) = (client_id.cloned(), message.topic().into());
-            fx.event(Event::Dropped { client_id, topic, reason });
+            tell_drop(client_id, message.topic(), reason, fx);
         }
     }
 }
@@ -68,18 +83,9 @@ pub(super) fn tell_no_member(waited: &[VecDeque<Message>], fx: &mut impl Effects
     tell_all_dropped(None, count, messages, DropReason::NoMember, fx);
 }
 
-/// A message was not accepted from a client.
-pub(super) fn tell_not_accepted(
-    client_id: &Arc<str>,
-    topic: TopicName<'_>,
-    reason: DropReason,
-    fx: &mut impl Effects,
-) {
-    fx.count(Count::Dropped(reason));
-    if fx.wants(EventKind::Dropped) {
-        let (client_id, topic) = (Some(client_id.clone()), topic.as_str().into());
-        fx.event(Event::Dropped { client_id, topic, reason });
-    }
+/// A PUBLISH, or one filter of a SUBSCRIBE or UNSUBSCRIBE, was refused.
+pub(super) fn tell_refused(code: ReasonCode, fx: &mut impl Effects) {
+    fx.count(Count::Refused(code));
 }
 
 /// A limit was reached.
