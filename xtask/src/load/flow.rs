@@ -58,7 +58,7 @@ impl Flow {
         let ledger = Ledger {
             is_shared: matches!(scenario.shape, Shape::Shared(..)),
             delivered: 0,
-            latency: Histogram::new(3).context("no histogram")?,
+            latency: Histogram::new_with_bounds(1, LONGEST, 3).context("no histogram")?,
         };
         let buffer = vec![0; READ_BUFFER];
         let watch = Stopwatch::start();
@@ -205,3 +205,57 @@ impl Ledger {
 }
 
 const READ_BUFFER: usize = 256 * 1024;
+/// An hour in nanoseconds: a histogram that saturates must know beforehand where.
+const LONGEST: u64 = 3_600_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::thread;
+
+    use super::super::Latency;
+    use super::super::scenario::Pace;
+    use super::*;
+
+    const MESSAGES: u16 = 100;
+    const PACE: Pace = Pace::PerSecond(10_000);
+
+    fn answer(stream: &mut TcpStream, request: &[u8], answer: &[u8]) {
+        let mut bytes = vec![0; request.len()];
+        stream.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, request);
+        stream.write_all(answer).unwrap();
+    }
+
+    /// Lets one subscriber and one publisher in, and forwards nothing before the last message has come.
+    fn stall(listener: &TcpListener, length: usize) -> TcpStream {
+        let version = Version::V311;
+        let (mut subscriber, _) = listener.accept().unwrap();
+        answer(&mut subscriber, &version.connect("sub-0"), b"\x20\x02\0\0");
+        answer(&mut subscriber, &version.subscribe("bench/0", 0), b"\x90\x03\0\x01\0");
+        let (mut publisher, _) = listener.accept().unwrap();
+        answer(&mut publisher, &version.connect("pub-0"), b"\x20\x02\0\0");
+        let mut messages = vec![0; length * usize::from(MESSAGES)];
+        publisher.read_exact(&mut messages).unwrap();
+        subscriber.write_all(&messages).unwrap();
+        publisher
+    }
+
+    #[test]
+    fn latency_counts_from_when_a_message_was_due() {
+        let scenario =
+            Scenario { name: "", shape: Shape::Pairs(1), qos: 0, payload: 64, pace: PACE };
+        let length = Version::V311.publish("bench/0", 0, &[0; 64]).len();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let broker = thread::spawn(move || stall(&listener, length));
+        let mut flow = Flow::connect(address, Version::V311, scenario).unwrap();
+        flow.run(MESSAGES.into()).unwrap();
+        drop(broker.join().unwrap());
+        assert_eq!(flow.delivered(), u64::from(MESSAGES));
+        // The last is due 9.9 ms after the first: half of them have waited for 4.9 ms at least.
+        let latency = Latency::of(&flow.take_latency());
+        assert!(latency.half >= 4_900 && latency.of_1000 >= 9_800, "{latency:?}");
+    }
+}
