@@ -1,9 +1,11 @@
 //! What a delivered message costs a broker: ours beside others, round by round in turn.
 //!
 //! The broker has one core and the load another. The cost is the CPU time of the broker's process
-//! over the messages that arrived, so neither a slow load nor a noisy clock counts.
+//! over the messages that arrived, so neither a slow load nor a noisy clock counts. `counts` measures the
+//! core alone, in instructions.
 
 pub(crate) mod contender;
+mod counts;
 pub(crate) mod processor;
 mod table;
 
@@ -49,6 +51,15 @@ pub(crate) struct Options {
     /// Measure only the brokers given with --broker
     #[arg(long, requires = "brokers")]
     only_given: bool,
+    /// Count the instructions of the core's hot paths instead, and compare them with docs/counts.toml
+    #[arg(long, conflicts_with_all = ["brokers", "scenarios", "all", "v5"])]
+    counts: bool,
+    /// Count this path alone; may be repeated
+    #[arg(long = "path", value_name = "NAME", requires = "counts")]
+    paths: Vec<String>,
+    /// Write what was counted to docs/counts.toml
+    #[arg(long, requires = "counts")]
+    bless: bool,
 }
 
 impl Options {
@@ -61,12 +72,16 @@ impl Options {
     }
 }
 
-/// Measures every broker and prints one table.
+/// Measures every broker and prints one table; or counts instructions.
 ///
 /// # Errors
 ///
-/// When a broker cannot be started, breaks off, or loses a message.
+/// When a broker cannot be started, breaks off, or loses a message; or a path takes more instructions than
+/// it may.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.counts {
+        return counts::run(&options.paths, options.bless);
+    }
     let ours: &[&str] = if options.only_given { &[] } else { &["flux-broker"] };
     // The load is built for release too, or it would be the limit.
     let binaries = repository::build(&[ours, &["xtask"]].concat(), Profile::Release)?;

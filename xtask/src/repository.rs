@@ -25,12 +25,25 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
 ///
 /// When the compiler cannot be asked.
 pub(crate) fn host() -> Result<String> {
+    let text = about_compiler()?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say for which machine it is")?.to_owned())
+}
+
+/// Returns which compiler this is.
+///
+/// # Errors
+///
+/// When it cannot be asked.
+pub(crate) fn compiler() -> Result<String> {
+    Ok(about_compiler()?.lines().next().unwrap_or_default().to_owned())
+}
+
+fn about_compiler() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-vV").current_dir(root()).output();
     let output = output.context("cannot ask rustc for its version")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not say for which machine it is")?.to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Builds packages and returns the folder of their binaries.

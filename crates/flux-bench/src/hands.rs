@@ -1,0 +1,81 @@
+//! The hands of a worker: bytes go into buffers, everything else is noted.
+
+use std::sync::Arc;
+
+use flux_auth::{AccessRequest, Client, Credentials};
+use flux_eventbus::{Event, EventKind};
+use flux_mqtt::{ConnectionId, Count, Effects, Letter, Record, Sequence, WorkerId};
+
+/// What a worker wanted of the world. Nobody listens to events.
+#[derive(Default)]
+pub(crate) struct Hands {
+    /// What was sent on each connection, by its place.
+    pub(crate) sent: Vec<Vec<u8>>,
+    pub(crate) letters: Vec<(WorkerId, Letter)>,
+    pub(crate) asked_who: Option<ConnectionId>,
+    pub(crate) writable: Vec<ConnectionId>,
+    /// What no script provokes.
+    pub(crate) surprises: u64,
+}
+
+impl Effects for Hands {
+    fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
+        match usize::try_from(to.index).ok().and_then(|index| self.sent.get_mut(index)) {
+            Some(sent) => sent.extend_from_slice(bytes),
+            None => self.surprises += 1,
+        }
+    }
+
+    /// Everybody reads at once.
+    fn unsent(&self, _on: ConnectionId) -> Option<usize> {
+        Some(0)
+    }
+
+    fn notify_writable(&mut self, on: ConnectionId) {
+        self.writable.push(on);
+    }
+
+    fn close(&mut self, _connection: ConnectionId) {}
+
+    fn pause(&mut self, _connection: ConnectionId) {}
+
+    fn resume(&mut self, _connection: ConnectionId) {}
+
+    fn letter(&mut self, to: WorkerId, letter: Letter) {
+        self.letters.push((to, letter));
+    }
+
+    fn authenticate(&mut self, connection: ConnectionId, _credentials: Credentials) {
+        self.asked_who = Some(connection);
+    }
+
+    fn authorize(
+        &mut self,
+        _connection: ConnectionId,
+        _client: Arc<Client>,
+        _requests: Vec<AccessRequest>,
+    ) {
+        self.surprises += 1;
+    }
+
+    fn persist(&mut self, _sequence: Sequence, _record: Record) {
+        self.surprises += 1;
+    }
+
+    fn load(&mut self, _client_id: Arc<str>) {
+        self.surprises += 1;
+    }
+
+    fn count(&mut self, what: Count) {
+        match what {
+            Count::Disconnected(_) => {}
+            _ => self.surprises += 1,
+        }
+    }
+
+    fn wants(&self, _kind: EventKind) -> bool {
+        false
+    }
+
+    fn event(&mut self, _event: Event) {}
+}
