@@ -13,6 +13,7 @@ mod control;
 mod fx;
 mod mailbox;
 mod shell;
+mod stream;
 mod turn;
 
 pub use accept::BindError;

@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use ntex::io::Io;
+use ntex::io::{Io, IoTaskStatus};
 use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Shell};
-
+use super::stream::Stream;
 use crate::counters::Count;
 use crate::names::ConnectionId;
 
@@ -20,15 +20,17 @@ use crate::names::ConnectionId;
 /// then a client that publishes to itself and reads only afterwards would never be served.
 pub(super) async fn serve<F>(
     io: Io<F>,
+    stream: Stream,
     shell: Rc<Shell>,
     peer: Option<SocketAddr>,
     counted: Counted,
 ) {
     let open = Open { id: shell.open(io.get_ref(), peer), shell };
-    poll_fn(|cx| poll(&io, &open.shell, open.id, cx)).await;
+    let mut connection = Connection { io: &io, stream: &stream, open: &open, has_unread: true };
+    poll_fn(|cx| connection.poll(cx)).await;
     drop(open);
     // Sends what is left, for as long as the disconnect time-out allows.
-    if let Err(error) = io.shutdown().await {
+    if let Err(error) = stream.beside(io.shutdown()).await {
         tracing::trace!(%error, "connection was gone before everything was sent");
     }
     drop(counted);
@@ -50,44 +52,85 @@ impl Drop for Open {
     }
 }
 
-fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
-    loop {
-        let wish = shell.wish(id);
-        if wish.close {
-            return Poll::Ready(());
-        }
-        if wish.notify_writable
-            && let Poll::Ready(flushed) = io.poll_flush(cx, false)
-        {
-            shell.writable(id, flushed.is_err());
-            // A peer that takes everything at once must not keep the others waiting.
-            wake_after_the_others(cx);
-            io.poll_dispatch(cx);
-            return Poll::Pending;
-        }
-        if wish.pause {
-            // Whoever paused resumes or closes, and wakes this task. What the peer sent before
-            // it left is still handled then.
-            io.pause();
-            io.poll_dispatch(cx);
-            return Poll::Pending;
-        }
-        match receive(io, shell, id) {
-            Progress::TurnIsOver => {
-                // Else the buffer would grow by all that arrives between two turns.
-                io.pause();
+/// A connection while it is served.
+struct Connection<'a, F> {
+    io: &'a Io<F>,
+    stream: &'a Stream,
+    open: &'a Open,
+    /// There may be frames in the read buffer that nobody has looked at.
+    has_unread: bool,
+}
+
+impl<F> Connection<'_, F> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Open { shell, id } = self.open;
+        self.stream.poll_write(cx);
+        loop {
+            let wish = shell.wish(*id, cx.waker());
+            if wish.close {
+                return Poll::Ready(());
+            }
+            if wish.notify_writable
+                && let Poll::Ready(flushed) = self.io.poll_flush(cx, false)
+            {
+                shell.writable(*id, flushed.is_err());
+                // A peer that takes everything at once must not keep the others waiting.
                 wake_after_the_others(cx);
-                io.poll_dispatch(cx);
                 return Poll::Pending;
             }
-            Progress::Handled => continue,
-            Progress::NeedsMore => {}
+            if wish.pause {
+                // Whoever paused resumes or closes, and wakes this task. What the peer sent before
+                // it left is still handled then.
+                self.has_unread = true;
+                return Poll::Pending;
+            }
+            if self.has_unread {
+                self.has_unread = self.receive();
+                if self.has_unread {
+                    // Nothing is read meanwhile: else the buffer would grow by all that arrives
+                    // between two turns.
+                    wake_after_the_others(cx);
+                    return Poll::Pending;
+                }
+                // The worker may wish something else now.
+                continue;
+            }
+            match self.stream.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(IoTaskStatus::Io) => self.has_unread = true,
+                Poll::Ready(IoTaskStatus::Pause) => {
+                    // However long a packet is: the worker says how much of one is read.
+                    let _ = self.io.poll_read_ready(cx);
+                    self.has_unread = true;
+                }
+                Poll::Ready(IoTaskStatus::Stop) => return Poll::Ready(()),
+            }
         }
-        match io.poll_read_ready(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(Some(()))) => {}
-            Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
-        }
+    }
+
+    /// Lets the worker have the frames in the read buffer. Returns whether there may be more, but it is the
+    /// turn of others.
+    fn receive(&self) -> bool {
+        let io = self.io.as_ref();
+        io.with_read_buf(|buffer| {
+            if buffer.is_empty() {
+                return false;
+            }
+            let capacity = buffer.capacity();
+            let received = self.open.shell.receive(self.open.id, buffer);
+            buffer.advance_to(received.consumed);
+            if buffer.is_empty() {
+                // Whole again, for whoever is lent it next.
+                buffer.clear();
+            } else if buffer.len() < capacity / 4 {
+                // Half a packet may wait for long: it keeps no more than it needs.
+                let few = BytesMut::copy_from_slice(&*buffer);
+                let mut lent = std::mem::replace(buffer, few);
+                lent.clear();
+                io.cfg().read_buf().release(lent);
+            }
+            received.again
+        })
     }
 }
 
@@ -98,46 +141,4 @@ fn poll<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId, cx: &mut Context<'_>
 fn wake_after_the_others(cx: &mut Context<'_>) {
     let woken = pin!(tokio::task::yield_now()).poll(cx);
     debug_assert!(woken.is_pending(), "yielding takes until the next turn");
-}
-
-enum Progress {
-    /// Frames were handled; the worker may wish something else now.
-    Handled,
-    /// There is no complete frame.
-    NeedsMore,
-    /// There may be more frames, but it is the turn of others.
-    TurnIsOver,
-}
-
-/// Takes the read buffer out, lets the worker have the frames in it, and puts the rest back.
-fn receive<F>(io: &Io<F>, shell: &Rc<Shell>, id: ConnectionId) -> Progress {
-    let io = io.as_ref();
-    let mut bytes = io.with_read_buf(|buffer| {
-        if buffer.is_empty() {
-            None
-        } else {
-            Some(std::mem::replace(buffer, BytesMut::with_capacity(0)))
-        }
-    });
-    let Some(bytes) = &mut bytes else { return Progress::NeedsMore };
-    let received = shell.receive(id, bytes);
-    bytes.advance_to(received.consumed);
-    let mut rest = std::mem::replace(bytes, BytesMut::with_capacity(0));
-    if rest.len() < rest.capacity() / 4 {
-        // Half a packet may wait for long: it keeps no more than it needs.
-        let few = BytesMut::copy_from_slice(&rest);
-        io.cfg().read_buf().release(std::mem::replace(&mut rest, few));
-    }
-    if !rest.is_empty() {
-        // Nothing was read meanwhile: reading is a task of this thread.
-        io.with_read_buf(|buffer| {
-            let pooled = std::mem::replace(buffer, rest);
-            io.cfg().read_buf().release(pooled);
-        });
-    }
-    match received {
-        _ if received.again => Progress::TurnIsOver,
-        _ if received.consumed > 0 => Progress::Handled,
-        _ => Progress::NeedsMore,
-    }
 }

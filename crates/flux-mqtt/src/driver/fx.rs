@@ -25,14 +25,6 @@ pub(super) struct NtexEffects<'a> {
 }
 
 impl NtexEffects<'_> {
-    /// Changes what is wanted of a connection, and has its task look at it.
-    fn wish(&self, connection: ConnectionId, change: impl FnOnce(&mut super::shell::Wish)) {
-        self.shell.with_link(connection, |link| {
-            change(&mut link.wish);
-            link.io.notify_dispatcher();
-        });
-    }
-
     /// Has a question about a connection answered; the answer is dropped with the connection.
     fn ask(&self, connection: ConnectionId, answer: impl Future<Output = Input> + 'static) {
         let shell = self.shell.clone();
@@ -72,19 +64,19 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn notify_writable(&mut self, on: ConnectionId) {
-        self.wish(on, |wish| wish.notify_writable = true);
+        self.shell.change_wish(on, |wish| wish.notify_writable = true);
     }
 
     fn close(&mut self, connection: ConnectionId) {
-        self.wish(connection, |wish| wish.close = true);
+        self.shell.change_wish(connection, |wish| wish.close = true);
     }
 
     fn pause(&mut self, connection: ConnectionId) {
-        self.wish(connection, |wish| wish.pause = true);
+        self.shell.change_wish(connection, |wish| wish.pause = true);
     }
 
     fn resume(&mut self, connection: ConnectionId) {
-        self.wish(connection, |wish| wish.pause = false);
+        self.shell.change_wish(connection, |wish| wish.pause = false);
     }
 
     fn letter(&mut self, to: WorkerId, letter: Letter) {

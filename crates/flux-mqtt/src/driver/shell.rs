@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) stamp: u32,
     pub(super) io: IoRef,
     pub(super) wish: Wish,
+    /// The task that serves it, once that was polled.
+    task: Option<Waker>,
     /// Nothing can be written any more.
     pub(super) is_dead: bool,
     /// The task that asks an authenticator or authorizer; at most one at a time.
@@ -83,6 +85,7 @@ impl Shell {
             stamp,
             io,
             wish: Wish::default(),
+            task: None,
             is_dead: false,
             question: None,
         });
@@ -155,9 +158,26 @@ impl Shell {
         }
     }
 
-    pub(super) fn wish(&self, connection: ConnectionId) -> Wish {
+    /// Returns what is wanted of a connection; its task is woken when that changes.
+    pub(super) fn wish(&self, connection: ConnectionId, task: &Waker) -> Wish {
         let gone = Wish { close: true, ..Wish::default() };
-        self.with_link(connection, |link| link.wish).unwrap_or(gone)
+        let wish = self.with_link(connection, |link| {
+            if !link.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+                link.task = Some(task.clone());
+            }
+            link.wish
+        });
+        wish.unwrap_or(gone)
+    }
+
+    /// Changes what is wanted of a connection, and has its task look at it.
+    pub(super) fn change_wish(&self, connection: ConnectionId, change: impl FnOnce(&mut Wish)) {
+        self.with_link(connection, |link| {
+            change(&mut link.wish);
+            if let Some(task) = &link.task {
+                task.wake_by_ref();
+            }
+        });
     }
 
     pub(super) fn with_link<R>(

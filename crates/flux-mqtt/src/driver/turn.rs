@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flux_session::Timestamp;
-use ntex::io::{Io, IoConfig};
+use ntex::io::IoConfig;
 use ntex::service::cfg::SharedCfg;
 use ntex::time::Seconds;
 use tokio::time::{Sleep, sleep_until};
@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::serve;
 use super::mailbox::Mail;
 use super::shell::Shell;
+use super::stream::Stream;
 use crate::counters::Count;
 use crate::input::Input;
 use crate::ledger::Ledger;
@@ -72,10 +73,10 @@ impl Turn {
             Mail::Letter(letter) => self.shell.input(Input::Letter(letter)),
             Mail::Accepted(stream, peer) => {
                 let counted = self.shell.count();
-                match ntex::rt::from_tcp_stream(stream, self.io_config.clone()) {
-                    Ok(io) => {
-                        let io: Io = io;
-                        ntex::rt::spawn(serve(io, self.shell.clone(), Some(peer), counted));
+                match Stream::over_tcp(stream, self.io_config.clone()) {
+                    Ok((io, stream)) => {
+                        let shell = self.shell.clone();
+                        ntex::rt::spawn(serve(io, stream, shell, Some(peer), counted));
                     }
                     Err(error) => {
                         let outfit = &self.shell.outfit;
@@ -120,6 +121,8 @@ fn io_config(settings: &Settings) -> SharedCfg {
     let config = IoConfig::new()
         .set_read_buf(READ_BUFFER, 1024, 16)
         .set_write_buf(unsent, unsent.min(1024), 16)
+        // What is sent is written at once: a drain sends all that a connection gets in a turn.
+        .set_write_buf_threshold(1)
         .set_disconnect_timeout(drain);
     SharedCfg::new("flux").add(config).into()
 }

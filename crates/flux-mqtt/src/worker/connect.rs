@@ -267,6 +267,8 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let Refusal { version, reason, words, maximum_packet_size: max } = refusal;
+        let peer = self.connections.peer(id);
+        tell_connect_refused(client_id, peer, *reason, fx);
         if let Some(version) = version {
             let mut connack = Vec::new();
             write_refusal(&mut connack, *version, *reason, words.as_deref(), *max);
@@ -274,8 +276,6 @@ impl Worker {
                 fx.send(id, &connack);
             }
         }
-        let peer = self.connections.peer(id);
-        tell_connect_refused(client_id, peer, *reason, fx);
         fx.close(id);
         Stage::Closing
     }

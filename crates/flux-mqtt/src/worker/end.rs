@@ -191,6 +191,9 @@ impl Worker {
             let client_id = &online.client.client_id;
             tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
+        // Whoever is told goodbye finds the session as it is from now on.
+        self.detach(now, &online.session, online.generation, end, fx);
+        tell_disconnected(&online.client.client_id, end.event(), fx);
         if let Some(reason) = end.reason_code() {
             let mut goodbye = Vec::new();
             let (words, max) = (end.words(), online.maximum_packet_size);
@@ -200,8 +203,6 @@ impl Worker {
             }
         }
         fx.close(id);
-        self.detach(now, &online.session, online.generation, end, fx);
-        tell_disconnected(&online.client.client_id, end.event(), fx);
         self.connections.hold(id, None);
         Stage::Closing
     }

@@ -1,0 +1,219 @@
+//! A socket under ntex's `Io`: bytes move when the task of the connection asks for it.
+//!
+//! ntex's own streams have two more tasks a connection, which wake each other and the one that serves it, and
+//! ask the system once more after each read whether there is more.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::net;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BufMut as _;
+use ntex::io::{Handle, Io, IoContext, IoStream, IoTaskStatus, Readiness};
+use ntex::service::cfg::SharedCfg;
+use ntex_bytes::{BytePages, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::TcpStream;
+
+/// The moving side of an `Io`. Filters (TLS, WebSocket) stack on that as on any other.
+pub(super) struct Stream {
+    socket: Rc<RefCell<dyn Socket>>,
+    context: IoContext,
+}
+
+/// A socket of the runtime.
+pub(super) trait Socket: AsyncRead + Unpin {
+    /// Waits until something can be written.
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Waits until something can be read, or an error.
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Writes what the system takes at once.
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Socket for TcpStream {
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_write_ready(self, cx)
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_read_ready(self, cx)
+    }
+
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match parts {
+            [part] => self.try_write(part),
+            parts => self.try_write_vectored(parts),
+        }
+    }
+}
+
+impl Stream {
+    /// Puts an `Io` over an accepted connection.
+    pub(super) fn over_tcp(socket: net::TcpStream, config: SharedCfg) -> io::Result<(Io, Self)> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        Self::over(TcpStream::from_std(socket)?, config)
+    }
+
+    fn over(socket: impl Socket + 'static, config: SharedCfg) -> io::Result<(Io, Self)> {
+        let socket: Rc<RefCell<dyn Socket>> = Rc::new(RefCell::new(socket));
+        let mut context = None;
+        let io = Io::new(Start { socket: socket.clone(), context: &mut context }, config);
+        let context = context.ok_or_else(|| io::Error::other("the stream was not started"))?;
+        Ok((io, Self { socket, context }))
+    }
+
+    /// Reads what has come, with one call to the system. Whoever asks takes it out of the buffer before asking
+    /// again; at `Pause` there is so much that it is better not left there.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<IoTaskStatus> {
+        match ready!(self.context.poll_read_ready(cx)) {
+            Readiness::Ready => {}
+            Readiness::Shutdown | Readiness::Terminate => return Poll::Ready(IoTaskStatus::Stop),
+        }
+        let mut socket = self.socket.borrow_mut();
+        // An error comes again from reading.
+        let _ = ready!(socket.poll_read_ready(cx));
+        let mut buffer = self.context.get_read_buf();
+        let read = read(&mut *socket, &mut buffer, cx);
+        drop(socket);
+        let was_ready = read.is_ready();
+        let status = match read {
+            Poll::Pending => Ok(0),
+            Poll::Ready(Ok(0)) => {
+                self.context.stop(None);
+                Ok(0)
+            }
+            Poll::Ready(result) => result,
+        };
+        let status = self.context.update_read_status(buffer, status);
+        if was_ready { Poll::Ready(status) } else { Poll::Pending }
+    }
+
+    /// Writes what waits for the system to take it; mostly that was written when it was sent. Wakes the task
+    /// when there is more to do.
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Readiness::Ready) = self.context.poll_write_ready(cx) {
+            match self.socket.borrow().poll_write_ready(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    self.context.update_write_status(Err(error));
+                    return;
+                }
+            }
+            write(&*self.socket.borrow(), &self.context);
+        }
+    }
+
+    /// Moves bytes both ways while a future runs that needs them moved: a handshake, a shutdown.
+    pub(super) async fn beside<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let mut reads = true;
+            loop {
+                self.poll_write(cx);
+                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return Poll::Ready(output);
+                }
+                if !reads {
+                    return Poll::Pending;
+                }
+                reads = ready!(self.poll_read(cx)) == IoTaskStatus::Io;
+            }
+        })
+        .await
+    }
+}
+
+/// Starts an `Io`, which gives the context away only then.
+struct Start<'a> {
+    socket: Rc<RefCell<dyn Socket>>,
+    context: &'a mut Option<IoContext>,
+}
+
+impl IoStream for Start<'_> {
+    fn start(self, context: IoContext) -> Box<dyn Handle> {
+        *self.context = Some(context);
+        Box::new(Direct(self.socket))
+    }
+}
+
+/// Writes at once what is sent.
+struct Direct(Rc<RefCell<dyn Socket>>);
+
+impl Handle for Direct {
+    fn write(&self, context: &IoContext) {
+        write(&*self.0.borrow(), context);
+    }
+}
+
+/// Reads into what is free of the buffer, but for its last byte: a full one would count as one that nobody
+/// empties.
+///
+/// Less than that is all that there was, and the system is not asked again until it says that there is more.
+fn read(
+    socket: &mut (dyn Socket + '_),
+    buffer: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let free = buffer.capacity() - buffer.len();
+    let mut free = buffer.limit(free.saturating_sub(1).max(1));
+    pin!(socket.read_buf(&mut free)).poll(cx)
+}
+
+/// Writes until everything is written or the system takes no more.
+fn write(socket: &dyn Socket, context: &IoContext) {
+    loop {
+        let mut was_taken = false;
+        let result = context.with_write_buf(|pages| {
+            let waited = pages.len();
+            let written = write_pages(socket, pages)?;
+            was_taken = written == waited;
+            Ok(written > 0)
+        });
+        let goes_on = matches!(result, Ok(true)) && !was_taken;
+        let status = context.update_write_status(result);
+        if status != IoTaskStatus::Io || !goes_on {
+            return;
+        }
+    }
+}
+
+/// Writes what one call to the system takes, and returns how much that was.
+fn write_pages(socket: &dyn Socket, pages: &mut BytePages) -> io::Result<usize> {
+    let mut parts = [IoSlice::new(&[]); PARTS];
+    let mut count = 0;
+    for (part, page) in parts.iter_mut().zip(pages.iter()) {
+        *part = IoSlice::new(page);
+        count += 1;
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    match socket.try_write(parts.get(..count).unwrap_or_default()) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(written) if written == pages.len() => {
+            // An empty page would stay with the connection.
+            pages.clear();
+            Ok(written)
+        }
+        Ok(written) => {
+            pages.advance_to(written);
+            Ok(written)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many parts one call to the system writes.
+const PARTS: usize = 64;
