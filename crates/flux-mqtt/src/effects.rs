@@ -8,6 +8,7 @@ use flux_eventbus::{Event, EventKind};
 use crate::counters::Count;
 use crate::input::Letter;
 use crate::names::{ConnectionId, WorkerId};
+use crate::packets::Packets;
 use crate::storage::{Record, Sequence};
 
 /// The hands of a worker. The driver implements it with sockets and threads, a simulator with
@@ -16,6 +17,13 @@ pub trait Effects {
     /// Appends bytes to what a connection has to send. On a connection that is going, they are
     /// lost, which the protocol allows for.
     fn send(&mut self, to: ConnectionId, bytes: &[u8]);
+
+    /// The same for packets among which there may be shared payloads.
+    fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
+        for part in packets.parts() {
+            self.send(to, part.as_ref());
+        }
+    }
 
     /// Returns how many bytes wait to be sent on a connection; `None` when nothing can be sent on
     /// it any more.

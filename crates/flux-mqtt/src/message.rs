@@ -1,6 +1,7 @@
 //! An application message: one allocation, shared by everyone who still needs it.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use flux_retained::RetainedMessage;
@@ -15,24 +16,45 @@ use crate::wire::{Properties, Publish};
 pub(crate) type Delivery = flux_session::Delivery<Message>;
 
 /// A published message: topic name, properties and payload in one exactly sized, reference
-/// counted allocation; a clone is eight bytes.
+/// counted allocation; a clone is eight bytes. The payload of a large one is apart, so that whoever sends it
+/// need not copy it.
 ///
 /// Invariant: the topic name was parsed, the properties were checked.
 #[derive(Clone)]
 pub struct Message(ThinArc<Header, u8>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Header {
     /// Whose message it is, for No Local; `None` when the broker itself sent it.
     publisher: Option<Publisher>,
-    expires_at: Option<Timestamp>,
+    expires_at: Option<Expiry>,
     /// The bytes are: topic name, perhaps a gap, properties, payload.
     topic_len: u32,
     properties_len: u32,
     payload_len: u32,
     qos: QoS,
     retain: bool,
+    /// The payload, if it is [`LARGE`].
+    large: Option<Box<ntex_bytes::Bytes>>,
 }
+
+/// A moment in eight bytes, with room for none: milliseconds, and one more.
+#[derive(Clone, Copy, Debug)]
+struct Expiry(NonZeroU64);
+
+impl Expiry {
+    /// The last moment there is comes a millisecond early.
+    fn at(moment: Timestamp) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(moment.as_millis()))
+    }
+
+    const fn moment(self) -> Timestamp {
+        Timestamp::from_millis(self.0.get() - 1)
+    }
+}
+
+/// From how many bytes on a payload is shared with what is being sent.
+const LARGE: usize = 4096;
 
 /// What a message is made of, when it does not come from a PUBLISH packet.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +78,21 @@ impl Message {
     ) -> Self {
         match &publish.properties {
             Properties::InPlace(properties_len) => {
+                let large = large(publish.payload);
+                let apart = if large.is_some() { publish.payload.len() } else { 0 };
+                let together = publish.bytes.len() - apart;
                 let header = Header {
                     publisher: Some(publisher),
-                    expires_at,
+                    expires_at: expires_at.map(Expiry::at),
                     topic_len: len(publish.topic.as_str().as_bytes()),
                     properties_len: u32::try_from(*properties_len).unwrap_or(u32::MAX),
                     payload_len: len(publish.payload),
                     qos: publish.qos,
                     retain: publish.retain,
+                    large,
                 };
-                Self(ThinArc::from_header_and_slice(header, publish.bytes))
+                let bytes = publish.bytes.get(..together).unwrap_or_default();
+                Self(ThinArc::from_header_and_slice(header, bytes))
             }
             Properties::Copied(properties) => Self::new(Parts {
                 topic: publish.topic,
@@ -83,20 +110,23 @@ impl Message {
         let topic = parts.topic.as_str().as_bytes();
         let header = Header {
             publisher: parts.publisher,
-            expires_at: parts.expires_at,
+            expires_at: parts.expires_at.map(Expiry::at),
             topic_len: len(topic),
             properties_len: len(parts.properties),
             payload_len: len(parts.payload),
             qos: parts.qos,
             retain: parts.retain,
+            large: large(parts.payload),
         };
-        let bytes = [topic, parts.properties, parts.payload].concat();
+        let payload = if header.large.is_some() { &[] } else { parts.payload };
+        let bytes = [topic, parts.properties, payload].concat();
         Self(ThinArc::from_header_and_slice(header, &bytes))
     }
 
     /// Returns the same message as if it were published by this session just now.
     pub(crate) fn sent_by(&self, publisher: Publisher, expires_at: Option<Timestamp>) -> Self {
-        let header = Header { publisher: Some(publisher), expires_at, ..*self.header() };
+        let expires_at = expires_at.map(Expiry::at);
+        let header = Header { publisher: Some(publisher), expires_at, ..self.header().clone() };
         Self(ThinArc::from_header_and_slice(header, &self.0.slice))
     }
 
@@ -118,15 +148,33 @@ impl Message {
     /// Returns the payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        let end = self.0.slice.len();
-        self.0.slice.get(end - size(self.header().payload_len)..).unwrap_or_default()
+        match self.large_payload() {
+            Some(payload) => payload,
+            None => self.0.slice.get(self.payload_start()..).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the payload if it is large enough to be worth sharing.
+    pub(crate) fn large_payload(&self) -> Option<&ntex_bytes::Bytes> {
+        self.header().large.as_deref()
+    }
+
+    /// Returns where the payload begins among the bytes, or would begin.
+    fn payload_start(&self) -> usize {
+        let header = self.header();
+        let len = if header.large.is_some() { 0 } else { size(header.payload_len) };
+        self.0.slice.len() - len
+    }
+
+    fn held(&self) -> usize {
+        self.payload_start() + size(self.header().payload_len)
     }
 
     /// Returns the properties that travel with the message, encoded as in MQTT 5.0 section
     /// 2.2.2.2, without their length and without the Message Expiry Interval.
     #[must_use]
     pub fn properties(&self) -> &[u8] {
-        let end = self.0.slice.len() - size(self.header().payload_len);
+        let end = self.payload_start();
         self.0.slice.get(end - size(self.header().properties_len)..end).unwrap_or_default()
     }
 
@@ -149,27 +197,27 @@ impl Message {
     /// Returns when the message is no longer worth sending [MQTT-3.3.2-5].
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.header().expires_at
+        self.header().expires_at.map(Expiry::moment)
     }
 }
 
 impl flux_session::Message for Message {
     fn size(&self) -> usize {
-        self.0.slice.len()
+        self.held()
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        self.header().expires_at
+        self.header().expires_at.map(Expiry::moment)
     }
 }
 
 impl flux_retained::Retain for Message {
     fn size(&self) -> usize {
-        self.0.slice.len()
+        self.held()
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        self.header().expires_at
+        self.header().expires_at.map(Expiry::moment)
     }
 }
 
@@ -196,8 +244,10 @@ impl From<RetainedMessage> for Message {
             payload_len: len(&payload),
             qos: QoS::try_from(qos).unwrap_or(QoS::ExactlyOnce),
             retain: true,
+            large: large(&payload),
         };
-        let bytes = [topic.as_bytes(), &payload].concat();
+        let payload = if header.large.is_some() { &[] } else { &payload[..] };
+        let bytes = [topic.as_bytes(), payload].concat();
         Self(ThinArc::from_header_and_slice(header, &bytes))
     }
 }
@@ -212,6 +262,11 @@ impl From<Message> for RetainedMessage {
     }
 }
 
+/// Copies a payload, if it is to be apart.
+fn large(payload: &[u8]) -> Option<Box<ntex_bytes::Bytes>> {
+    (payload.len() >= LARGE).then(|| Box::new(ntex_bytes::Bytes::copy_from_slice(payload)))
+}
+
 /// Packets have at most 268,435,455 bytes, so their parts fit.
 fn len(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
@@ -219,4 +274,54 @@ fn len(bytes: &[u8]) -> u32 {
 
 fn size(len: u32) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &[u8], expires_at: Option<Timestamp>) -> Message {
+        Message::new(Parts {
+            topic: TopicName::parse("a/b").unwrap(),
+            properties: b"properties",
+            payload,
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            publisher: None,
+            expires_at,
+        })
+    }
+
+    #[test]
+    fn a_message_is_what_it_was_made_of_whether_or_not_its_payload_is_apart() {
+        for len in [0, 1, LARGE - 1, LARGE, LARGE + 1, 100_000] {
+            let payload = vec![b'x'; len];
+            let message = message(&payload, None);
+            let again = message.sent_by(Publisher(NonZeroU64::MIN), None);
+            for message in [message, again] {
+                assert!(message.payload() == payload);
+                assert_eq!((message.topic(), message.properties()), ("a/b", &b"properties"[..]));
+                assert_eq!(flux_session::Message::size(&message), 13 + len);
+                assert_eq!(message.large_payload().is_some(), len >= LARGE);
+            }
+        }
+    }
+
+    #[test]
+    fn every_moment_of_expiry_is_kept() {
+        assert_eq!(message(b"", None).expires_at(), None);
+        for millis in [0, 1, u64::MAX - 1] {
+            let moment = Timestamp::from_millis(millis);
+            assert_eq!(message(b"", Some(moment)).expires_at(), Some(moment));
+        }
+        let last = message(b"", Some(Timestamp::from_millis(u64::MAX))).expires_at();
+        assert_eq!(last, Some(Timestamp::from_millis(u64::MAX - 1)));
+    }
+
+    /// A million retained messages are a million of these.
+    #[test]
+    fn a_message_costs_at_most_40_bytes_beside_its_own() {
+        assert_eq!(size_of::<Message>(), 8);
+        assert!(size_of::<Header>() <= 40);
+    }
 }

@@ -43,6 +43,7 @@ use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, SessionKey, WorkerId};
+use crate::packets::Packets;
 use crate::reason::ReasonCode;
 use crate::route_cache::RouteCache;
 use crate::session::Attachment;
@@ -65,7 +66,7 @@ pub struct Worker {
     /// Answers to the connection whose frames are being handled.
     answers: Vec<u8>,
     /// Packets of the connection that is being drained.
-    deliveries: Vec<u8>,
+    deliveries: Packets,
     /// What makes assigned client identifiers unlike those of another start of the broker.
     seed: u64,
     assigned: u64,
@@ -113,7 +114,7 @@ impl Worker {
             cache: RouteCache::default(),
             timers: Timers::default(),
             answers: Vec::new(),
-            deliveries: Vec::new(),
+            deliveries: Packets::default(),
             seed,
             assigned: 0,
             drawn: 0,

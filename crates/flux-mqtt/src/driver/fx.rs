@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
+use ntex_bytes::Bytes;
 
 use super::mailbox::Mail;
 use super::shell::{Link, Shell};
@@ -16,6 +17,7 @@ use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::names::{ConnectionId, WorkerId};
+use crate::packets::{Packets, Part};
 use crate::storage::{Record, Sequence};
 
 /// Effects that really happen. Answers that take time run as tasks of the same thread and
@@ -52,6 +54,26 @@ impl Effects for NtexEffects<'_> {
             if let Err(error) = link.io.encode_slice(bytes) {
                 // What was not acknowledged is sent again when the session resumes.
                 tracing::trace!(%error, "connection is going, bytes are lost");
+            }
+        });
+    }
+
+    fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
+        self.shell.with_link(to, |link| {
+            let appended = link.io.with_write_buf(|pages| {
+                for part in packets.parts() {
+                    match part {
+                        // A page of its own: what follows a shared page is not copied to it.
+                        Part::Written(bytes) if packets.is_shared() => {
+                            pages.append(Bytes::copy_from_slice(bytes));
+                        }
+                        Part::Written(bytes) => pages.extend_from_slice(bytes),
+                        Part::Shared(bytes) => pages.append(bytes),
+                    }
+                }
+            });
+            if let Err(error) = appended {
+                tracing::trace!(%error, "connection is going, packets are lost");
             }
         });
     }

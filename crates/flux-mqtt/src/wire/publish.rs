@@ -8,6 +8,7 @@ use super::cursor::{Cursor, put_variable_byte_integer, variable_byte_integer_len
 use super::property::{self, Place};
 use super::{Frame, FrameError, InboundAliases, Version};
 use crate::message::{Delivery, Message};
+use crate::packets::Packets;
 
 /// A PUBLISH from a client, its fields still in the read buffer.
 #[derive(Clone, Debug)]
@@ -92,8 +93,26 @@ fn read_properties(
     Ok((expiry, alias, Properties::Copied(copied)))
 }
 
-/// Appends the PUBLISH that carries `delivery`.
+/// Appends the PUBLISH that carries `delivery`. The payload of a large message is not copied.
 pub(crate) fn write_publish(
+    out: &mut Packets,
+    version: Version,
+    delivery: &Delivery,
+    form: TopicForm,
+    packet_id: Option<PacketId>,
+    dup: bool,
+    now: Timestamp,
+) {
+    let message = &delivery.message;
+    write_head(out.written(), version, delivery, form, packet_id, dup, now);
+    match message.large_payload() {
+        Some(payload) => out.share(payload.clone()),
+        None => out.written().extend_from_slice(message.payload()),
+    }
+}
+
+/// Appends everything that comes before the payload.
+fn write_head(
     out: &mut Vec<u8>,
     version: Version,
     delivery: &Delivery,
@@ -129,7 +148,6 @@ pub(crate) fn write_publish(
             put_variable_byte_integer(out, *id);
         }
     }
-    out.extend_from_slice(message.payload());
 }
 
 /// Returns the length in bytes of the whole PUBLISH that [`write_publish`] would append.

@@ -8,7 +8,7 @@ use flux_eventbus::{Event, Limit};
 use flux_session::{Connection, QoS, Timestamp};
 
 use super::Worker;
-use super::deliver::REPLAY_STEPS_PER_TURN;
+use super::deliver::STEPS_PER_TURN;
 use super::end::End;
 use crate::clients::Claim;
 use crate::consumer::{Attach, Consumer, Held};
@@ -111,7 +111,7 @@ impl Worker {
     /// A consumer has room for what shared subscriptions kept, and for retained messages that its
     /// subscriptions still bring.
     pub(super) fn room(&mut self, now: Timestamp, held: &Held, fx: &mut impl Effects) {
-        for _ in 0..REPLAY_STEPS_PER_TURN {
+        for _ in 0..STEPS_PER_TURN {
             let mut state = held.session.lock();
             held.consumer.forget_room();
             let key = held.session.key;

@@ -12,6 +12,7 @@ use super::tell::{tell_dropped, tell_lost};
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::ConnectionId;
+use crate::packets::Packets;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed};
 use crate::session::{SessionState, SharedSession};
@@ -21,22 +22,24 @@ impl Worker {
     /// Sends what the window and the write buffer of a connection allow. While there is room, what
     /// its subscriptions still bring of retained messages is added, a bounded part a turn.
     pub(super) fn drain(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
-        let mut steps = REPLAY_STEPS_PER_TURN;
-        while let Some((session, generation, replay)) = self.drain_session(now, id, steps, fx) {
-            self.replay(now, &session, generation, replay, fx);
+        let mut steps = STEPS_PER_TURN;
+        while let Some(next) = self.drain_session(now, id, steps, fx) {
+            if let Next::Replay(session, generation, replay) = next {
+                self.replay(now, &session, generation, replay, fx);
+            }
             steps -= 1;
         }
     }
 
-    /// Sends what the session has: it is locked once, the bytes are sent once. Returns what may be
-    /// replayed into it now, if `steps` are left for that.
+    /// Sends what the session has: it is locked once, the bytes are sent once. Returns what may be done
+    /// next for it, if `steps` are left for that.
     fn drain_session(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
         steps: usize,
         fx: &mut impl Effects,
-    ) -> Option<(Arc<SharedSession>, u64, (TopicFilter, Replay))> {
+    ) -> Option<Next> {
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)?;
@@ -76,16 +79,18 @@ impl Worker {
         }
         drop(state);
         if !out.is_empty() {
-            fx.send(id, out);
+            fx.send_packets(id, out);
         }
-        if !has_room {
+        // A client that took everything at once gets more in this turn.
+        let goes_on = !has_room && steps > 0 && fx.unsent(id) == Some(0);
+        if !has_room && !goes_on {
             fx.notify_writable(id);
         }
         if may_replay && steps == 0 {
             self.dirty.push(id);
         }
         let (session, generation) = (online.session.clone(), online.generation);
-        self.note_unsent(id, if has_room { 0 } else { unsent });
+        self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
         }
@@ -100,7 +105,10 @@ impl Worker {
                 fx,
             );
         }
-        Some((session, generation, replay?))
+        if goes_on {
+            return Some(Next::Drain);
+        }
+        Some(Next::Replay(session, generation, replay?))
     }
 
     /// Offers the next part of what a subscription brings, and leaves the rest with the session.
@@ -154,9 +162,17 @@ impl Worker {
     }
 }
 
-/// How often the store of retained messages is asked for one session before the others have their
-/// turn.
-pub(super) const REPLAY_STEPS_PER_TURN: usize = 16;
+/// How often one session is drained, or the store of retained messages asked for it, before the others have
+/// their turn.
+pub(super) const STEPS_PER_TURN: usize = 16;
+
+/// What may be done next for a session.
+enum Next {
+    /// Its client has room for more.
+    Drain,
+    /// Retained messages may be replayed into it.
+    Replay(Arc<SharedSession>, u64, (TopicFilter, Replay)),
+}
 
 /// What must be known of a client to write packets for it.
 struct Client<'a> {
@@ -168,7 +184,7 @@ struct Client<'a> {
 /// Appends one packet; gives a message back that is too large for the client, after the
 /// session has completed it as if it had been sent [MQTT-3.1.2-25].
 fn write(
-    out: &mut Vec<u8>,
+    out: &mut Packets,
     state: &mut SessionState,
     client: &mut Client<'_>,
     outgoing: Outgoing<Message>,
@@ -185,6 +201,7 @@ fn write(
             client.aliases.written(delivery.message.topic_bytes(), form);
         }
         Outgoing::Release { packet_id } => {
+            let out = out.written();
             write_ack(out, AckKind::PubRel, client.version, packet_id, ReasonCode::Success);
         }
     }

@@ -9,6 +9,7 @@ use flux_topic::TopicName;
 use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
 use crate::names::Publisher;
+use crate::packets::Packets;
 use crate::wire::{
     Ack, AckKind, Connect, Frame, InboundAliases, PacketType, Publish, TopicForm, Version, Will,
     publish_len, split, write_ack, write_explained_ack, write_publish,
@@ -79,9 +80,10 @@ fn check_message(message: &Message) {
         (Version::V5, TopicForm::NameAndAlias(2)),
         (Version::V5, TopicForm::Alias(1)),
     ] {
-        let (mut aliases, mut out) = (known_alias(message), Vec::new());
+        let (mut aliases, mut out) = (known_alias(message), Packets::default());
         let dup = packet_id.is_some();
         write_publish(&mut out, version, &delivery, form, packet_id, dup, NOW);
+        let out = out.concat();
         assert_eq!(out.len(), publish_len(version, &delivery, form), "{version:?} {form:?}");
         let Ok(Some(frame)) = split(&out, u32::MAX, Some(version)) else {
             panic!("what we write is no frame: {out:02x?}")

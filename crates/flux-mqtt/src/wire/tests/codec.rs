@@ -15,6 +15,7 @@ use super::message::travelling;
 use super::{field, frame, legal, packet, properties};
 use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
+use crate::packets::Packets;
 use crate::wire::{
     Ack, AckKind, ConnAck, Connect, InboundAliases, Publish, Subscribe, TopicForm, Version,
     publish_len, write_ack, write_connack, write_disconnect, write_explained_ack, write_publish,
@@ -84,8 +85,10 @@ proptest! {
 
         for version in [Version::V31, Version::V311, Version::V5] {
             let form = if version == Version::V5 { form } else { TopicForm::Name };
-            let mut out = b"before".to_vec();
+            let mut out = Packets::default();
+            out.written().extend_from_slice(b"before");
             write_publish(&mut out, version, &delivery, form, id, dup, now);
+            let out = out.concat();
             let written = &out[6..];
             prop_assert_eq!(written.len(), publish_len(version, &delivery, form));
             frame(written);

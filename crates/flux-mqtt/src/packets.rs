@@ -1,0 +1,122 @@
+//! Packets for one connection, among them payloads that are shared and not copied.
+
+use ntex_bytes::Bytes;
+
+/// What a drain sends to a connection at once.
+///
+/// Most of it is written into one buffer. The payload of a large message stays where it is, whoever gets it;
+/// here stands where it belongs.
+#[derive(Debug, Default)]
+pub struct Packets {
+    written: Vec<u8>,
+    /// Payloads, and how many of the written bytes come before each.
+    shared: Vec<(usize, Bytes)>,
+    shared_len: usize,
+}
+
+/// Bytes that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// Bytes of this buffer.
+    Written(&'a [u8]),
+    /// The payload of a message.
+    Shared(&'a Bytes),
+}
+
+impl AsRef<[u8]> for Part<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Written(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Packets {
+    /// Returns how many bytes it is.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.written.len() + self.shared_len
+    }
+
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns all bytes in their order.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let starts = std::iter::once(0).chain(self.shared.iter().map(|(at, _)| *at));
+        let ends = self.shared.iter().map(|(at, _)| *at).chain([self.written.len()]);
+        let written = starts.zip(ends).map(|(start, end)| self.written.get(start..end));
+        let shared = self.shared.iter().map(|(_, bytes)| Some(Part::Shared(bytes)));
+        written
+            .zip(shared.chain([None]))
+            .flat_map(|(written, shared)| [written.map(Part::Written), shared])
+            .flatten()
+            .filter(|part| !part.as_ref().is_empty())
+    }
+
+    /// Whether there is a payload that is not copied.
+    pub(crate) const fn is_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.written.clear();
+        self.shared.clear();
+        self.shared_len = 0;
+    }
+
+    /// Returns where small things are appended.
+    pub(crate) const fn written(&mut self) -> &mut Vec<u8> {
+        &mut self.written
+    }
+
+    /// Appends a payload.
+    pub(crate) fn share(&mut self, payload: Bytes) {
+        self.shared_len += payload.len();
+        self.shared.push((self.written.len(), payload));
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Packets {
+    /// Copies all bytes together.
+    pub(crate) fn concat(&self) -> Vec<u8> {
+        self.parts().flat_map(|part| part.as_ref().to_vec()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(packets: &Packets, expected: &[&str]) {
+        let parts: Vec<Vec<u8>> = packets.parts().map(|part| part.as_ref().to_vec()).collect();
+        let expected: Vec<Vec<u8>> = expected.iter().map(|part| part.as_bytes().to_vec()).collect();
+        assert_eq!(parts, expected);
+        assert_eq!(packets.len(), expected.concat().len());
+        assert_eq!(packets.is_empty(), expected.is_empty());
+    }
+
+    #[test]
+    fn parts_come_in_the_order_in_which_they_were_appended() {
+        let mut packets = Packets::default();
+        check(&packets, &[]);
+        packets.share(Bytes::from_static(b"first"));
+        check(&packets, &["first"]);
+        packets.written().extend_from_slice(b"a");
+        packets.written().extend_from_slice(b"b");
+        check(&packets, &["first", "ab"]);
+        packets.share(Bytes::from_static(b"second"));
+        packets.share(Bytes::from_static(b"third"));
+        check(&packets, &["first", "ab", "second", "third"]);
+        packets.written().push(b'c');
+        check(&packets, &["first", "ab", "second", "third", "c"]);
+        packets.clear();
+        check(&packets, &[]);
+    }
+}
