@@ -11,6 +11,8 @@ use flux_mqtt::{ConnectionId, Count, Effects, Letter, Record, Sequence, WorkerId
 pub(crate) struct Hands {
     /// What was sent on each connection, by its place.
     pub(crate) sent: Vec<Vec<u8>>,
+    /// The places to which something was sent.
+    pub(crate) sent_to: Vec<usize>,
     pub(crate) letters: Vec<(WorkerId, Letter)>,
     pub(crate) asked_who: Option<ConnectionId>,
     pub(crate) writable: Vec<ConnectionId>,
@@ -20,10 +22,15 @@ pub(crate) struct Hands {
 
 impl Effects for Hands {
     fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
-        match usize::try_from(to.index).ok().and_then(|index| self.sent.get_mut(index)) {
-            Some(sent) => sent.extend_from_slice(bytes),
-            None => self.surprises += 1,
+        let index = usize::try_from(to.index).unwrap_or(usize::MAX);
+        let Some(sent) = self.sent.get_mut(index) else {
+            self.surprises += 1;
+            return;
+        };
+        if sent.is_empty() {
+            self.sent_to.push(index);
         }
+        sent.extend_from_slice(bytes);
     }
 
     /// Everybody reads at once.

@@ -5,7 +5,8 @@
 //! measured while it plays is the broker, and it is the same work every time.
 //!
 //! A [`Path`] is one thing that brokers do much of, with its scene and its script. `cargo xtask bench
-//! --counts` has valgrind count the instructions of each (the binary of this crate).
+//! --counts` has valgrind count the instructions of each (the binary of this crate), `cargo bench -p
+//! flux-bench` times how some of them grow.
 //!
 //! ```
 //! use flux_bench::{Path, play};
@@ -23,6 +24,6 @@ mod scene;
 mod script;
 
 pub use packets::Version;
-pub use path::{Path, Work};
+pub use path::{Path, Work, connects, delivery_among, fan_out};
 pub use scene::{Peer, Scene, play};
 pub use script::Script;

@@ -97,7 +97,8 @@ fn single(qos: u8) -> Work {
 }
 
 /// One publisher to so many subscribers of one topic; a unit is a delivery.
-fn fan_out(receivers: u64, qos: u8, messages: u64) -> Work {
+#[must_use]
+pub fn fan_out(receivers: u64, qos: u8, messages: u64) -> Work {
     let mut scene = Scene::new(1);
     let mut publisher = scene.connect(0, V311, "publisher");
     let topic = "alarm/all";
@@ -139,7 +140,8 @@ fn shared() -> Work {
 
 /// QoS 0 to one subscriber while `others` subscriptions do not match: to topics that the worker does
 /// not remember, or to one that it does.
-fn delivery_among(others: u64, is_new: bool, messages: u64) -> Work {
+#[must_use]
+pub fn delivery_among(others: u64, is_new: bool, messages: u64) -> Work {
     let mut scene = Scene::new(1);
     let publisher = scene.connect(0, V311, "publisher");
     let subscriber = scene.connect(0, V311, "subscriber");
@@ -158,7 +160,8 @@ fn delivery_among(others: u64, is_new: bool, messages: u64) -> Work {
 }
 
 /// Clients without session that come and go, while so many others are there.
-fn connects(version: Version, others: u64, connections: u64) -> Work {
+#[must_use]
+pub fn connects(version: Version, others: u64, connections: u64) -> Work {
     let mut scene = Scene::new(1);
     for other in 0..others {
         scene.connect(0, version, &format!("other-{other}"));

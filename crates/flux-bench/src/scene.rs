@@ -116,7 +116,8 @@ impl Scene {
         for node in &mut self.nodes {
             assert_eq!(node.hands.surprises, 0, "the broker does what nobody asked for");
             assert!(!node.worker.has_dirty() && node.mail.is_empty(), "the turn is not over");
-            for sent in &mut node.hands.sent {
+            for index in node.hands.sent_to.drain(..) {
+                let Some(sent) = node.hands.sent.get_mut(index) else { continue };
                 let packets = packets::count(sent);
                 assert!(packets.is_some(), "half a packet");
                 answers += packets.unwrap_or_default();
