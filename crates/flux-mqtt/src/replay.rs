@@ -106,6 +106,7 @@ fn offer(
         retain: true,
         subscription_ids: SubscriptionIds::from(options.subscription_id),
         share: None,
+        sequence: None,
     };
     let Some(offered) = session.offer_retained(now, delivery) else { return false };
     replayed.wake = replayed.wake.take().or(offered.wake);

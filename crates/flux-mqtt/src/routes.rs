@@ -144,6 +144,7 @@ impl Grant {
             retain: self.retain_as_published && message.retain(),
             subscription_ids: self.subscription_ids.clone(),
             share: None,
+            sequence: None,
         }
     }
 }

@@ -100,6 +100,7 @@ fn offer(session: &mut Session<Shared>, message: &Shared, qos: QoS) {
         retain: false,
         subscription_ids: SubscriptionIds::NONE,
         share: None,
+        sequence: None,
     };
     assert_eq!(session.offer(NOW, delivery), Offer::Queued);
 }

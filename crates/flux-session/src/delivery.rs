@@ -1,6 +1,6 @@
 //! What is delivered: a message, and how this client is to get it.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use crate::{QoS, Timestamp};
@@ -35,6 +35,8 @@ pub struct Delivery<M> {
     pub subscription_ids: SubscriptionIds,
     /// The shared subscription by which it came, or `None` for a subscription of the client alone.
     pub share: Option<ShareId>,
+    /// Under which number the caller has stored the message for this session, if it has.
+    pub sequence: Option<Sequence>,
 }
 
 impl<M: Message> Delivery<M> {
@@ -49,6 +51,13 @@ impl<M: Message> Delivery<M> {
 /// To a session it means nothing but itself: deliveries with the same one belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareId(pub NonZeroU32);
+
+/// Numbers the messages that the caller has stored, in their order.
+///
+/// A session carries it from the offer to the end of the exchange, and says when it needs the message no
+/// more: [`Session::take_finished`](crate::Session::take_finished).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub NonZeroU64);
 
 /// The Subscription Identifiers that go with a delivery (MQTT 5.0 section 3.3.2.3.8).
 ///
@@ -104,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_share_fits_into_the_padding() {
-        let parts = size_of::<u64>() + size_of::<SubscriptionIds>();
+        let parts = size_of::<(u64, SubscriptionIds, Option<Sequence>)>();
         assert_eq!(size_of::<Delivery<u64>>(), parts + size_of::<u64>());
     }
 

@@ -8,7 +8,7 @@ use std::mem;
 use self::ring::Ring;
 use self::schedule::Schedule;
 use crate::queue::cost;
-use crate::{AckError, Delivery, Message, Outgoing, PacketId, QoS, Received};
+use crate::{AckError, Delivery, Message, Outgoing, PacketId, QoS, Received, Sequence};
 
 /// Every exchange from its first PUBLISH until its last acknowledgement
 /// (MQTT 5.0 sections 4.3 and 4.4), within the window of the connection (section 4.9).
@@ -28,6 +28,8 @@ pub(crate) struct InFlight<M> {
     outstanding: usize,
     /// The sum of [`cost`] over the messages that are kept.
     bytes: usize,
+    /// Stored messages whose exchange is over.
+    finished: Vec<Sequence>,
 }
 
 impl<M: Message> InFlight<M> {
@@ -38,6 +40,7 @@ impl<M: Message> InFlight<M> {
             window: 0,
             outstanding: 0,
             bytes: 0,
+            finished: Vec::new(),
         }
     }
 
@@ -64,7 +67,7 @@ impl<M: Message> InFlight<M> {
             exchange.carried = Carried::Nothing;
             match exchange.stage {
                 Stage::Published(_) => self.schedule.add_publish(order, packet_id),
-                Stage::Released => self.schedule.add_release(order, packet_id),
+                Stage::Released(_) => self.schedule.add_release(order, packet_id),
             }
         }
     }
@@ -109,11 +112,52 @@ impl<M: Message> InFlight<M> {
                 let delivery = delivery.clone();
                 Outgoing::Publish { packet_id: Some(packet_id), dup: true, delivery }
             }
-            Stage::Released => {
+            Stage::Released(_) => {
                 exchange.carried = Carried::Release;
                 Outgoing::Release { packet_id }
             }
         })
+    }
+
+    /// Takes an exchange over from an earlier process: its message, or under which number that was stored
+    /// if PUBREC had come. `false` if the identifier is in use, or none of ours.
+    pub(crate) fn restore(
+        &mut self,
+        packet_id: PacketId,
+        state: Result<Delivery<M>, Option<Sequence>>,
+    ) -> bool {
+        let cost = state.as_ref().map_or(0, |delivery| cost(&delivery.message));
+        let stage = match state {
+            Ok(delivery) => Stage::Published(delivery),
+            Err(sequence) => Stage::Released(sequence),
+        };
+        let is_new = self.ring.restore(packet_id, Exchange { stage, carried: Carried::Nothing });
+        if is_new {
+            self.bytes = self.bytes.saturating_add(cost);
+        }
+        is_new
+    }
+
+    /// Returns under which number the message of an exchange is stored.
+    pub(crate) fn sequence(&mut self, packet_id: PacketId) -> Option<Sequence> {
+        match &self.ring.get_mut(packet_id)?.1.stage {
+            Stage::Published(delivery) => delivery.sequence,
+            Stage::Released(sequence) => *sequence,
+        }
+    }
+
+    /// Notes that a stored message is needed no more that was not in flight.
+    pub(crate) fn finish(&mut self, sequence: Option<Sequence>) {
+        self.finished.extend(sequence);
+    }
+
+    pub(crate) fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// Takes the numbers of stored messages whose exchange is over.
+    pub(crate) fn take_finished(&mut self) -> Vec<Sequence> {
+        mem::take(&mut self.finished)
     }
 
     pub(crate) fn puback(&mut self, packet_id: PacketId) -> Result<M, AckError> {
@@ -129,7 +173,7 @@ impl<M: Message> InFlight<M> {
         let (order, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
         let received = match exchange.stage {
             Stage::Published(_) => Received::Release(exchange.release(QoS::ExactlyOnce)?),
-            Stage::Released => Received::ReleaseAgain,
+            Stage::Released(_) => Received::ReleaseAgain,
         };
         if exchange.carried == Carried::Nothing {
             exchange.carried = Carried::Release;
@@ -154,7 +198,7 @@ impl<M: Message> InFlight<M> {
         let (_, exchange) = self.ring.get_mut(packet_id).ok_or(AckError::Unknown)?;
         match exchange.stage {
             Stage::Published(_) => Err(AckError::WrongState),
-            Stage::Released => {
+            Stage::Released(_) => {
                 self.complete(packet_id);
                 Ok(())
             }
@@ -193,7 +237,7 @@ impl<M: Message> InFlight<M> {
                 && delivery.qos == QoS::AtLeastOnce
                 && delivery.share.is_some()
                 && let Stage::Published(delivery) =
-                    mem::replace(&mut exchange.stage, Stage::Released)
+                    mem::replace(&mut exchange.stage, Stage::Released(None))
             {
                 shared.push((order, delivery));
             }
@@ -206,7 +250,7 @@ impl<M: Message> InFlight<M> {
     pub(crate) fn kept(&self) -> impl Iterator<Item = &M> {
         self.ring.entries().filter_map(|exchange| match &exchange.stage {
             Stage::Published(delivery) => Some(&delivery.message),
-            Stage::Released => None,
+            Stage::Released(_) => None,
         })
     }
 
@@ -223,6 +267,9 @@ impl<M: Message> InFlight<M> {
     /// Ends an exchange and frees its identifier.
     fn complete(&mut self, packet_id: PacketId) {
         if let Some((order, exchange)) = self.ring.remove(packet_id) {
+            if let Stage::Released(Some(sequence)) = exchange.stage {
+                self.finished.push(sequence);
+            }
             self.settle(order, exchange.carried);
         }
     }
@@ -247,12 +294,13 @@ struct Exchange<M> {
 impl<M> Exchange<M> {
     /// Takes the message of a PUBLISH at `qos`: the client has it, or will not get it.
     fn release(&mut self, qos: QoS) -> Result<M, AckError> {
-        match mem::replace(&mut self.stage, Stage::Released) {
-            Stage::Published(delivery) if delivery.qos == qos => Ok(delivery.message),
-            other => {
-                self.stage = other;
-                Err(AckError::WrongState)
-            }
+        let sequence = match &self.stage {
+            Stage::Published(delivery) if delivery.qos == qos => delivery.sequence,
+            Stage::Published(_) | Stage::Released(_) => return Err(AckError::WrongState),
+        };
+        match mem::replace(&mut self.stage, Stage::Released(sequence)) {
+            Stage::Published(delivery) => Ok(delivery.message),
+            Stage::Released(_) => Err(AckError::WrongState),
         }
     }
 }
@@ -262,8 +310,9 @@ impl<M> Exchange<M> {
 enum Stage<M> {
     /// PUBLISH was sent: PUBACK (QoS 1) or PUBREC (QoS 2) is awaited.
     Published(Delivery<M>),
-    /// PUBREC came: PUBCOMP is awaited, and PUBLISH never sent again `[MQTT-4.3.3-6]`.
-    Released,
+    /// PUBREC came: PUBCOMP is awaited, and PUBLISH never sent again `[MQTT-4.3.3-6]`. What remains of
+    /// the message is under which number it was stored.
+    Released(Option<Sequence>),
 }
 
 /// What this connection has carried of an exchange.
@@ -285,7 +334,7 @@ mod tests {
 
     /// The README names it.
     #[test]
-    fn the_place_of_an_exchange_is_48_bytes() {
-        assert_eq!(size_of::<Option<Exchange<u64>>>(), 48);
+    fn the_place_of_an_exchange_is_56_bytes() {
+        assert_eq!(size_of::<Option<Exchange<u64>>>(), 56);
     }
 }

@@ -22,7 +22,9 @@
 //! - The client acknowledges: [`Session::puback`], [`Session::pubrec`], [`Session::pubcomp`].
 //! - The client publishes at QoS 2: [`Session::receive_qos2`], [`Session::release`].
 //! - Time passes without a connection: [`Session::deadline`], [`Session::due`], [`Session::end`].
-//! - After any of these: [`Session::take_dropped`] says what was lost.
+//! - After any of these: [`Session::take_dropped`] says what was lost, and [`Session::take_finished`]
+//!   which stored messages are not needed any more.
+//! - After a restart: [`Session::restored`] and what is beside it.
 //!
 //! ```
 //! use flux_session::{
@@ -61,6 +63,7 @@
 //!     retain: false,
 //!     subscription_ids: SubscriptionIds::NONE,
 //!     share: None,
+//!     sequence: None,
 //! };
 //! assert_eq!(session.offer(now, delivery), Offer::Queued);
 //!
@@ -117,7 +120,7 @@ struct Readme;
 
 pub use self::ack::{AckError, Received};
 pub use self::connection::{Connection, Departure};
-pub use self::delivery::{Delivery, Message, ShareId, SubscriptionIds};
+pub use self::delivery::{Delivery, Message, Sequence, ShareId, SubscriptionIds};
 pub use self::expiry::SessionExpiry;
 pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};

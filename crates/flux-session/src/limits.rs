@@ -17,6 +17,11 @@ pub struct SessionLimits {
     ///
     /// When reached, [`when_full`](Self::when_full) decides.
     pub queued_bytes: usize,
+    /// How many stored messages wait in memory before further ones are left to the caller's store, from
+    /// where they [come back](crate::Session::take_read) as the client takes them. Default 4,096. They count for
+    /// [`queued_messages`](Self::queued_messages) wherever they are, and for
+    /// [`queued_bytes`](Self::queued_bytes) while they are here.
+    pub queued_here: usize,
     /// What happens to a message that finds the queue full. Default: it is dropped.
     pub when_full: WhenFull,
     /// The packet identifiers in use are `1..=packet_ids`. Default 65,535, all there are; zero
@@ -38,6 +43,7 @@ impl Default for SessionLimits {
             receive_maximum_cap: 1_024,
             queued_messages: 1_000_000,
             queued_bytes: 64 * 1024 * 1024,
+            queued_here: 4_096,
             when_full: WhenFull::DropNewest,
             packet_ids: u16::MAX,
             inbound_receive_maximum: u16::MAX,

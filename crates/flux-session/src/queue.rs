@@ -12,21 +12,37 @@ pub(crate) struct Queue<M> {
     unacknowledged: Line<M>,
     acknowledged: Line<M>,
     next_number: u64,
+    /// So many wait behind all that is here, and only the caller's store has them. Less than none for a
+    /// moment, when what another thread is about to offer was read already.
+    elsewhere: i64,
 }
 
 impl<M: Message> Queue<M> {
     pub(crate) fn new() -> Self {
-        Self { unacknowledged: Line::new(), acknowledged: Line::new(), next_number: 0 }
+        let (unacknowledged, acknowledged) = (Line::new(), Line::new());
+        Self { unacknowledged, acknowledged, next_number: 0, elsewhere: 0 }
     }
 
+    /// Returns how many wait, here and elsewhere.
     pub(crate) fn len(&self) -> usize {
-        self.unacknowledged.len() + self.acknowledged.len()
+        self.unacknowledged.len() + self.acknowledged.len() + self.elsewhere()
+    }
+
+    /// Returns how many wait elsewhere.
+    pub(crate) fn elsewhere(&self) -> usize {
+        usize::try_from(self.elsewhere).unwrap_or(0)
+    }
+
+    /// Counts some more, or less, that wait elsewhere.
+    pub(crate) fn count_elsewhere(&mut self, change: i64) {
+        self.elsewhere = self.elsewhere.saturating_add(change);
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.unacknowledged.bytes.saturating_add(self.acknowledged.bytes)
     }
 
+    /// Returns whether nothing waits here.
     pub(crate) fn is_empty(&self) -> bool {
         self.unacknowledged.is_empty() && self.acknowledged.is_empty()
     }
@@ -228,8 +244,8 @@ mod tests {
 
     /// The README names it.
     #[test]
-    fn the_place_of_a_message_is_48_bytes() {
-        assert_eq!(size_of::<Queued<u64>>(), 48);
+    fn the_place_of_a_message_is_56_bytes() {
+        assert_eq!(size_of::<Queued<u64>>(), 56);
         assert!(size_of::<Queued<u64>>() < QUEUED_OVERHEAD, "it is counted for");
     }
 }

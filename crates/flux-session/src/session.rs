@@ -4,11 +4,13 @@ mod handshake;
 mod lifetime;
 mod shared;
 mod standing;
+mod stored;
 
 use std::collections::BTreeMap;
 
 use flux_topic::TopicFilter;
 
+use self::stored::Stored;
 use crate::in_flight::InFlight;
 use crate::inbound::OpenReceipts;
 use crate::queue::Queue;
@@ -37,6 +39,7 @@ pub struct Session<M> {
     queue: Queue<M>,
     in_flight: InFlight<M>,
     open_receipts: OpenReceipts,
+    stored: Stored,
     /// What the queue lost since the caller last asked.
     dropped: Vec<Dropped<M>>,
 }
@@ -54,6 +57,7 @@ impl<M: Message> Session<M> {
             queue: Queue::new(),
             in_flight: InFlight::new(limits.packet_ids),
             open_receipts: OpenReceipts::default(),
+            stored: Stored::default(),
             dropped: Vec::new(),
         }
     }
@@ -65,18 +69,31 @@ impl<M: Message> Session<M> {
     /// [`SessionLimits::when_full`] decides.
     pub fn offer(&mut self, now: Timestamp, delivery: Delivery<M>) -> Offer {
         if delivery.qos == QoS::AtMostOnce && !self.is_attached() {
-            return Offer::Dropped(DropReason::Offline);
+            return self.refuse(&delivery, Offer::Dropped(DropReason::Offline));
         }
         if delivery.is_expired(now) {
-            return Offer::Dropped(DropReason::Expired);
+            return self.refuse(&delivery, Offer::Dropped(DropReason::Expired));
+        }
+        if delivery.sequence.is_some() && self.was_read(&delivery) {
+            return Offer::Queued;
         }
         if !self.queue.has_room_for(&delivery, &self.limits)
             && let Err(not_taken) = self.make_room(now, &delivery)
         {
-            return not_taken;
+            return self.refuse(&delivery, not_taken);
+        }
+        if delivery.sequence.is_some() && self.is_left_elsewhere(&delivery) {
+            return Offer::Queued;
         }
         self.queue.push(delivery);
         Offer::Queued
+    }
+
+    /// Does not take a message.
+    #[inline]
+    fn refuse(&mut self, delivery: &Delivery<M>, offer: Offer) -> Offer {
+        self.in_flight.finish(delivery.sequence);
+        offer
     }
 
     /// Returns the next packet to send, or `None` when there is none or it has to wait for an
@@ -148,12 +165,12 @@ impl<M: Message> Session<M> {
         self.subscriptions.iter()
     }
 
-    /// Returns the number of messages that wait to be sent for the first time.
+    /// Returns the number of messages that wait to be sent for the first time, here and elsewhere.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// Returns the bytes of the messages that wait, each with
+    /// Returns the bytes of the messages that wait here, each with
     /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
     pub fn queued_bytes(&self) -> usize {
         self.queue.bytes()
@@ -249,7 +266,11 @@ impl<M: Message> Session<M> {
         match self.limits.when_full {
             WhenFull::DropOldest if could_fit => {
                 self.displace(delivery);
-                Ok(())
+                match self.queue.has_room_for(delivery, &self.limits) {
+                    true => Ok(()),
+                    // What is elsewhere cannot be displaced.
+                    false => Err(Offer::Dropped(DropReason::QueueFull)),
+                }
             }
             WhenFull::Refuse if is_promised => Err(Offer::Refused),
             WhenFull::EndSession if is_promised && could_fit => Err(Offer::Overflow),
@@ -264,6 +285,7 @@ impl<M: Message> Session<M> {
     #[cold]
     #[inline(never)]
     fn lose(&mut self, delivery: Delivery<M>, reason: DropReason) {
+        self.in_flight.finish(delivery.sequence);
         self.dropped.push(Dropped { delivery, reason });
     }
 

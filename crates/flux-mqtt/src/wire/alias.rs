@@ -159,7 +159,14 @@ mod tests {
             expires_at: None,
         });
         let subscription_ids = SubscriptionIds::NONE;
-        Delivery { message, qos: QoS::AtMostOnce, retain: false, subscription_ids, share: None }
+        Delivery {
+            message,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            subscription_ids,
+            share: None,
+            sequence: None,
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Worker {
             retain: options.retain_as_published && ask.message.retain(),
             subscription_ids: SubscriptionIds::from(options.subscription_id),
             share: Some(share.id),
+            sequence: None,
         };
         match session.offer_shared(now, share, delivery) {
             None => share.lock().declined(now, ask),

@@ -84,6 +84,21 @@ impl<T> Ring<T> {
         packet_id
     }
 
+    /// Holds `entry` under an identifier that an earlier process gave out, behind what was restored before.
+    /// Only while nothing was inserted. `false` if the identifier is in use, or is never handed out.
+    pub(crate) fn restore(&mut self, packet_id: PacketId, entry: T) -> bool {
+        let is_free = self.slots.is_empty()
+            && packet_id.get() <= self.last_id.get()
+            && !self.stragglers.contains_key(&packet_id);
+        if is_free {
+            // It is older than every slot to come.
+            self.stragglers.insert(packet_id, Straggler { order: self.first_order, entry });
+            self.first_order += 1;
+            self.held += 1;
+        }
+        is_free
+    }
+
     /// Returns the order number and the entry of an identifier.
     pub(crate) fn get_mut(&mut self, packet_id: PacketId) -> Option<(u64, &mut T)> {
         let steps = self.steps_to(packet_id)?;
@@ -226,6 +241,22 @@ mod tests {
             ring.remove(packet_id);
         }
         assert_eq!(entries(&mut ring), [(1, "stays")]);
+    }
+
+    #[test]
+    fn what_is_restored_comes_first_and_keeps_its_identifier() {
+        let mut ring = Ring::new(4);
+        assert!(ring.restore(id(2), "old"));
+        assert!(!ring.restore(id(2), "twice"));
+        assert!(!ring.restore(id(5), "never given out"));
+        assert!(ring.restore(id(1), "next"));
+        assert_eq!(ring.len(), 2);
+        assert_eq!(ring.insert("new"), id(3));
+        assert_eq!(entries(&mut ring), [(2, "old"), (1, "next"), (3, "new")]);
+        assert!(!ring.restore(id(4), "too late"));
+        ring.remove(id(2));
+        assert_eq!(ring.insert("newer"), id(4));
+        assert_eq!(ring.insert("newest"), id(2));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<M: Message> Session<M> {
             self.expiry = expiry;
         }
         self.in_flight.detach();
-        let unsent = self.queue.take_shared(None);
+        let unsent = self.take_unsent_shared(None);
         while let Some(delivery) = self.queue.pop_qos0() {
             self.lose(delivery, DropReason::Offline);
         }

@@ -54,11 +54,15 @@ impl<M: Message> Session<M> {
     /// returns `[MQTT-4.8.2-4]`.
     #[must_use = "the messages are for other members of the group"]
     pub fn take_unsent_shared(&mut self, share: Option<ShareId>) -> Vec<Delivery<M>> {
-        self.queue.take_shared(share)
+        let unsent = self.queue.take_shared(share);
+        for delivery in &unsent {
+            self.in_flight.finish(delivery.sequence);
+        }
+        unsent
     }
 
     /// Returns whether there is a place in the window that nothing queued will need.
     fn has_unclaimed_place(&self) -> bool {
-        self.queue.acknowledged() < self.free_places()
+        self.queue.elsewhere() == 0 && self.queue.acknowledged() < self.free_places()
     }
 }

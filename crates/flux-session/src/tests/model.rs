@@ -144,6 +144,7 @@ fn limits() -> impl Strategy<Value = SessionLimits> {
                 when_full,
                 packet_ids,
                 inbound_receive_maximum: inbound,
+                ..SessionLimits::default()
             }
         },
     )

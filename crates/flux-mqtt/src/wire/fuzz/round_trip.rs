@@ -70,8 +70,14 @@ fn check_message(message: &Message) {
     let (qos, retain) = (message.qos(), message.retain());
     // A client sends no subscription identifiers, so what we send with some is no PUBLISH of a client.
     let subscription_ids = SubscriptionIds::NONE;
-    let delivery =
-        Delivery { message: message.clone(), qos, retain, subscription_ids, share: None };
+    let delivery = Delivery {
+        message: message.clone(),
+        qos,
+        retain,
+        subscription_ids,
+        share: None,
+        sequence: None,
+    };
     let packet_id = (qos != QoS::AtMostOnce).then_some(flux_session::PacketId::MIN);
     for (version, form) in [
         (Version::V31, TopicForm::Name),

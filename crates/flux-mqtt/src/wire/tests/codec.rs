@@ -79,7 +79,7 @@ proptest! {
             expires_at: lifetime.map(|millis| now + Duration::from_millis(millis)),
         });
         let subscription_ids: SubscriptionIds = ids.iter().copied().collect();
-        let delivery = Delivery { message, qos, retain, subscription_ids, share: None };
+        let delivery = Delivery { message, qos, retain, subscription_ids, share: None, sequence: None };
         let id = (qos != QoS::AtMostOnce).then(|| PacketId::new(id).unwrap());
         let dup = dup && id.is_some();
 

@@ -116,6 +116,7 @@ fn a_session_that_ended_takes_no_message() {
         retain: false,
         subscription_ids: SubscriptionIds::NONE,
         share: None,
+        sequence: None,
     };
     assert!(session.offer(c.now, delivery).is_none());
     assert_eq!(session.lock().session.queued(), 0);

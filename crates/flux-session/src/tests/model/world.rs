@@ -260,7 +260,14 @@ impl World {
 }
 
 fn delivery(message: Numbered, qos: QoS, share: Option<ShareId>) -> Delivery<Numbered> {
-    Delivery { message, qos, retain: false, subscription_ids: SubscriptionIds::NONE, share }
+    Delivery {
+        message,
+        qos,
+        retain: false,
+        subscription_ids: SubscriptionIds::NONE,
+        share,
+        sequence: None,
+    }
 }
 
 fn id(value: u16) -> PacketId {

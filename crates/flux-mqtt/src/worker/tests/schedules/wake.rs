@@ -28,6 +28,7 @@ fn delivery(payload: &str) -> Delivery {
         retain: false,
         subscription_ids: SubscriptionIds::default(),
         share: None,
+        sequence: None,
     }
 }
 
