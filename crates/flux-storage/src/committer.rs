@@ -86,19 +86,24 @@ impl Committer {
         Ok(Self { requests: Some(requests), unsynced, max_unsynced, thread: Some(thread) })
     }
 
-    /// Hands records over; [`Completion::Persisted`] or [`Completion::Failed`] answers.
+    /// Takes the records out of a batch; [`Completion::Persisted`] or [`Completion::Failed`] answers.
     ///
     /// # Errors
     ///
-    /// When too much waits. Nothing is kept then, and no completion comes.
-    pub fn append(&self, ticket: Ticket, batch: Batch) -> Result<(), NotTaken> {
+    /// When too much waits. The records stay in the batch then, and no completion comes.
+    pub fn append(&self, ticket: Ticket, batch: &mut Batch) -> Result<(), NotTaken> {
         let len = batch.len();
         if self.unsynced.fetch_add(len, Ordering::Relaxed) >= self.max_unsynced {
             self.unsynced.fetch_sub(len, Ordering::Relaxed);
             return Err(NotTaken);
         }
-        self.send(Request::Append { ticket, batch }).inspect_err(|_| {
+        let request = Request::Append { ticket, batch: std::mem::take(batch) };
+        self.send(request).map_err(|request| {
             self.unsynced.fetch_sub(len, Ordering::Relaxed);
+            if let Request::Append { batch: not_taken, .. } = request {
+                *batch = not_taken;
+            }
+            NotTaken
         })
     }
 
@@ -114,13 +119,14 @@ impl Committer {
         after: Option<Sequence>,
         limit: ReadLimit,
     ) -> Result<(), NotTaken> {
-        self.send(Request::Queue { ticket, session, after, limit })
+        self.send(Request::Queue { ticket, session, after, limit }).map_err(|_| NotTaken)
     }
 
-    fn send(&self, request: Request) -> Result<(), NotTaken> {
-        let requests = self.requests.as_ref().ok_or(NotTaken)?;
+    /// Returns the request if it is not taken.
+    fn send(&self, request: Request) -> Result<(), Request> {
+        let Some(requests) = &self.requests else { return Err(request) };
         requests.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => NotTaken,
+            TrySendError::Full(request) | TrySendError::Disconnected(request) => request,
         })
     }
 }

@@ -116,6 +116,10 @@ impl<D: Disk> Store for Log<D> {
         self.read_queue(session, after, limit)
     }
 
+    fn in_flight(&mut self, session: SessionKey) -> Result<Vec<Queued>, ReadError> {
+        self.read_in_flight(session)
+    }
+
     fn retained(
         &mut self,
         after: Option<&str>,

@@ -48,6 +48,13 @@ pub trait Store: Send {
         limit: ReadLimit,
     ) -> Result<Vec<Queued>, ReadError>;
 
+    /// Returns the messages of a session's queue that may have been sent, in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    fn in_flight(&mut self, session: SessionKey) -> Result<Vec<Queued>, ReadError>;
+
     /// Returns retained messages whose topics follow `after`, at least one if there is one.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Log;
 use crate::disk::Disk;
-use crate::index::Place;
+use crate::index::{Entry, Place};
 use crate::record::{Content, Record, Sequence, SessionKey, next_record, verify};
 use crate::store::{
     Queued, ReadError, ReadLimit, StoredContent, StoredMessage, StoredSession, StoredWill,
@@ -69,11 +69,26 @@ impl<D: Disk> Log<D> {
         after: Option<Sequence>,
         limit: ReadLimit,
     ) -> Result<Vec<Queued>, ReadError> {
+        self.read_entries(session, after, limit, |_| true)
+    }
+
+    pub(super) fn read_in_flight(&mut self, session: SessionKey) -> Result<Vec<Queued>, ReadError> {
+        let all = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        self.read_entries(session, None, all, |entry| entry.packet_id.is_some())
+    }
+
+    fn read_entries(
+        &mut self,
+        session: SessionKey,
+        after: Option<Sequence>,
+        limit: ReadLimit,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<Queued>, ReadError> {
         let Some(entry) = self.index.sessions.get(&session) else { return Ok(Vec::new()) };
         let queue = &entry.queue;
         let mut places = Vec::new();
-        let mut bytes = 0;
-        for entry in queue.after(after).take(limit.messages) {
+        let mut bytes = 0usize;
+        for entry in queue.after(after).filter(|entry| is_wanted(entry)).take(limit.messages) {
             if bytes >= limit.bytes && !places.is_empty() {
                 break;
             }

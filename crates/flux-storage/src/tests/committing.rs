@@ -19,9 +19,9 @@ fn many_batches_share_a_sync() {
     let disk = SimulatedDisk::default();
     let (committer, completions) = start(&disk, usize::MAX);
     let before = disk.syncs();
-    committer.append(Ticket(0), batch(&[session(0)])).unwrap();
+    committer.append(Ticket(0), &mut batch(&[session(0)])).unwrap();
     for number in 1..5_000 {
-        committer.append(Ticket(number), batch(&[message(number, &[0], b"1")])).unwrap();
+        committer.append(Ticket(number), &mut batch(&[message(number, &[0], b"1")])).unwrap();
     }
     let (mut persisted, mut groups) = (Vec::new(), 0);
     while persisted.len() < 5_000 {
@@ -43,15 +43,18 @@ fn a_failure_is_told_and_made_good() {
     let disk = SimulatedDisk::default();
     let (committer, completions) = start(&disk, 300);
     disk.set_fault(Fault::Full);
-    committer.append(Ticket(1), batch(&[session(0)])).unwrap();
+    committer.append(Ticket(1), &mut batch(&[session(0)])).unwrap();
     let Completion::Failed { tickets, error: _ } = completions.recv().unwrap() else { panic!() };
     assert_eq!(tickets, [Ticket(1)]);
     // Memory stays bounded while nothing can be written.
     let taken = (2..100).take_while(|number| {
-        let appended = committer.append(Ticket(*number), batch(&[session(0)]));
+        let appended = committer.append(Ticket(*number), &mut batch(&[session(0)]));
         appended != Err(NotTaken)
     });
     assert!(taken.count() < 12);
+    let mut not_taken = batch(&[session(0)]);
+    assert_eq!(committer.append(Ticket(100), &mut not_taken), Err(NotTaken));
+    assert_eq!(not_taken, batch(&[session(0)]), "its records are not lost");
     disk.set_fault(Fault::None);
     let made_good = completions.iter().find_map(|completion| match completion {
         Completion::Persisted(tickets) => Some(tickets),
