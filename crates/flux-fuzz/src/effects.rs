@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
-use flux_mqtt::{ConnectionId, Count, Effects, Letter, Record, Sequence, WorkerId};
+use flux_mqtt::{
+    Batch, ConnectionId, Count, Effects, Letter, Sequence, SessionKey, Ticket, WorkerId,
+};
 
 use crate::socket::Socket;
 
@@ -87,12 +89,12 @@ impl Effects for Hands {
         self.asked_rights.push((connection, client, requests));
     }
 
-    fn persist(&mut self, sequence: Sequence, record: Record) {
-        panic!("nothing is stored here: {sequence:?} {record:?}");
+    fn persist(&mut self, ticket: Ticket, _batch: &mut Batch) -> bool {
+        panic!("nothing is stored here: {ticket:?}");
     }
 
-    fn load(&mut self, client_id: Arc<str>) {
-        panic!("nothing is stored here: {client_id}");
+    fn load_queue(&mut self, session: SessionKey, _after: Option<Sequence>) {
+        panic!("nothing is stored here: {session:?}");
     }
 
     fn count(&mut self, what: Count) {

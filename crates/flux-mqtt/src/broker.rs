@@ -1,12 +1,13 @@
 //! What all workers share: the directory, the routes, the retained messages, who may do what.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flux_auth::Authorizer;
 use flux_retained::{RetainedLimitError, RetainedLimits};
-use flux_session::Timestamp;
+use flux_session::{Sequence, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use crate::RetainedStore;
@@ -14,10 +15,19 @@ use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
 use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
+use crate::journal::Journal;
 use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
+use crate::names::SessionKey;
 use crate::routes::Routes;
 use crate::settings::Settings;
+
+/// The numbers that a store goes on with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) sequence: Sequence,
+    pub(crate) session: SessionKey,
+}
 
 /// The shared state of a broker. Each part has its own lock; none is held while another is
 /// taken, except that retained messages are read while they are offered (see `replay`), and that
@@ -35,14 +45,24 @@ pub(crate) struct Broker {
     /// CONNECTs that somebody is asked about.
     pub(crate) pending_connects: Gauge,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// What is to outlive the process is written here, if there is a store.
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
 impl Broker {
     /// `seed` is a secret where clients choose their identifiers: it names publishers.
-    pub(crate) fn new(settings: &Settings, authorizer: Arc<dyn Authorizer>, seed: u64) -> Self {
+    /// `stored` says what the store holds, if there is one.
+    pub(crate) fn new(
+        settings: &Settings,
+        authorizer: Arc<dyn Authorizer>,
+        seed: u64,
+        stored: Option<Numbers>,
+    ) -> Self {
         let ledger = Ledger::new(settings.workers.get());
+        let journal = stored.as_ref().map(|numbers| Arc::new(Journal::new(numbers.sequence)));
+        let first = stored.map_or(SessionKey(NonZeroU64::MIN), |numbers| numbers.session);
         Self {
-            clients: Clients::new(seed, ledger.clone()),
+            clients: Clients::new(seed, ledger.clone(), journal.clone(), first),
             routes: Routes::new(settings.shared, ledger.clone()),
             retained: RetainedStore::with_limits(retained_limits(settings)),
             retained_expiry: AtomicU64::new(u64::MAX),
@@ -51,6 +71,7 @@ impl Broker {
             ledger,
             pending_connects: Gauge::default(),
             authorizer,
+            journal,
         }
     }
 

@@ -15,6 +15,7 @@ use flux_topic::TopicFilter;
 
 use crate::gauge::{Gauge, Place};
 use crate::inspect::SessionView;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
@@ -31,6 +32,7 @@ pub(crate) struct Clients {
     /// Keeps the names of publishers from those who would aim at collisions.
     seed: u64,
     ledger: Ledger,
+    journal: Option<Arc<Journal>>,
 }
 
 /// A session in the directory.
@@ -92,9 +94,39 @@ pub(crate) struct Ended {
 }
 
 impl Clients {
-    pub(crate) fn new(seed: u64, ledger: Ledger) -> Self {
+    /// `first` is a key that no session had.
+    pub(crate) fn new(
+        seed: u64,
+        ledger: Ledger,
+        journal: Option<Arc<Journal>>,
+        first: SessionKey,
+    ) -> Self {
         let (sessions, count) = (DashMap::new(), Gauge::default());
-        Self { sessions, count, next_key: AtomicU64::new(1), seed, ledger }
+        let next_key = AtomicU64::new(first.0.get());
+        Self { sessions, count, next_key, seed, ledger, journal }
+    }
+
+    /// Enters a session that an earlier process left.
+    pub(crate) fn restore(
+        &self,
+        key: SessionKey,
+        client_id: &Arc<str>,
+        session: Session<Message>,
+    ) -> Arc<SharedSession> {
+        let restored = Arc::new(SharedSession::new(
+            key,
+            self.publisher(client_id),
+            client_id.clone(),
+            session,
+            self.ledger.clone(),
+            self.journal.clone(),
+        ));
+        restored.is_from_store();
+        // What it holds is counted.
+        drop(restored.lock());
+        let put = self.put(client_id, None, &restored, usize::MAX);
+        debug_assert!(matches!(put, Put::Done), "a client has one session");
+        restored
     }
 
     /// Looks at every session, in the order of the client identifiers.
@@ -182,7 +214,10 @@ impl Clients {
                 });
             }
             // Nobody has seen it; it holds nothing any more.
-            session.lock().ended = true;
+            let mut state = session.lock();
+            state.ended = true;
+            session.write_end();
+            drop(state);
             if matches!(put, Put::NoPlace) {
                 return Err(NoPlace { ended });
             }
@@ -211,12 +246,17 @@ impl Clients {
             client_id.clone(),
             Session::new(limits),
             self.ledger.clone(),
+            self.journal.clone(),
         );
         {
             let mut state = session.lock();
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
+            session.write_standing(&state);
+            if state.session.will().is_some() {
+                session.write_will(&state);
+            }
         }
         Arc::new(session)
     }
@@ -290,7 +330,12 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
         return Resumed::Ended(Box::new(end(session, &mut state, reason)));
     }
     let displaced = state.attached.replace(claim.attachment.clone());
+    let had_will = state.session.will().is_some();
     let will = state.session.attach(now, claim.connection.clone());
+    session.write_standing(&state);
+    if had_will || state.session.will().is_some() {
+        session.write_will(&state);
+    }
     let dropped = state.session.take_dropped();
     let generation = session.next_generation(&mut state);
     // The new connection drains once it has its CONNACK.
@@ -307,6 +352,7 @@ pub(crate) fn end(
     reason: SessionEnd,
 ) -> Ended {
     state.ended = true;
+    session.write_end();
     state.declined = Vec::new();
     let replays = mem::take(&mut state.replays);
     session.next_generation(state);

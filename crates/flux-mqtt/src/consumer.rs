@@ -160,7 +160,8 @@ impl Held {
     }
 
     fn tells_room(&self, state: &SessionState) -> bool {
-        (state.can_take_declined() || state.can_replay()) && self.consumer.tells_room()
+        let wants_room = state.can_take_declined() || state.can_replay();
+        (wants_room || state.session.wants_read().is_some()) && self.consumer.tells_room()
     }
 }
 

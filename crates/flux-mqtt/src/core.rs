@@ -9,12 +9,15 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use flux_auth::Authorizer;
+use flux_session::Timestamp;
+use flux_storage::{ReadError, Store};
 
 use crate::RetainedStore;
 use crate::broker::Broker;
 use crate::inspect::{SessionView, ShareView};
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
+use crate::restore::{Restored, numbers};
 use crate::settings::Settings;
 use crate::worker::Worker;
 
@@ -37,8 +40,27 @@ impl Core {
     /// member of a shared subscription is that of a publisher. Peers who know it can aim at collisions.
     #[must_use]
     pub fn with_seed(settings: Settings, authorizer: Arc<dyn Authorizer>, seed: u64) -> Self {
-        let broker = Broker::new(&settings, authorizer, seed);
+        let broker = Broker::new(&settings, authorizer, seed, None);
         Self { broker: Arc::new(broker), settings: Arc::new(settings) }
+    }
+
+    /// Creates the shared state over a store, and takes over what it holds, with [`with_seed`](Self::with_seed)
+    /// for the rest. From here on moments count from the Unix epoch. What the broker writes goes through
+    /// [`Effects::persist`](crate::Effects), in the end to this store.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn restore(
+        settings: Settings,
+        authorizer: Arc<dyn Authorizer>,
+        seed: u64,
+        now: Timestamp,
+        store: &mut impl Store,
+    ) -> Result<(Self, Restored), ReadError> {
+        let broker = Broker::new(&settings, authorizer, seed, Some(numbers(store)));
+        let restored = broker.restore(now, &settings, store)?;
+        Ok((Self { broker: Arc::new(broker), settings: Arc::new(settings) }, restored))
     }
 
     /// Creates the worker of this name; [`Letter`](crate::Letter)s to it are to be handed to it as

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
+use flux_storage::{Batch, Sequence, Ticket};
 
 use crate::counters::Count;
 use crate::input::Letter;
-use crate::names::{ConnectionId, WorkerId};
+use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::Packets;
-use crate::storage::{Record, Sequence};
 
 /// The hands of a worker. The driver implements it with sockets and threads, a simulator with
 /// values. No effect calls back into the worker: answers come as [`Input`](crate::Input).
@@ -55,12 +55,16 @@ pub trait Effects {
         requests: Vec<AccessRequest>,
     );
 
-    /// Stores a record; [`Input::Persisted`](crate::Input::Persisted) or
-    /// [`Input::PersistFailed`](crate::Input::PersistFailed) answers.
-    fn persist(&mut self, sequence: Sequence, record: Record);
+    /// Takes the records out of a batch for the store, and returns `true`; [`Input::Persisted`](crate::Input::Persisted) or
+    /// [`Input::PersistFailed`](crate::Input::PersistFailed) answers. `false` leaves them there: too much
+    /// waits, of which the answer is still to come.
+    ///
+    /// Workers call it one at a time, with growing tickets. The store must keep that order. Never called
+    /// in a broker without a store.
+    fn persist(&mut self, ticket: Ticket, batch: &mut Batch) -> bool;
 
-    /// Reads what is stored of a session; [`Input::Loaded`](crate::Input::Loaded) answers.
-    fn load(&mut self, client_id: Arc<str>);
+    /// Reads the part of a session's queue that follows `after`; [`Input::Loaded`](crate::Input::Loaded) answers.
+    fn load_queue(&mut self, session: SessionKey, after: Option<Sequence>);
 
     /// Counts something that happened, whether or not somebody listens to events.
     fn count(&mut self, what: Count);

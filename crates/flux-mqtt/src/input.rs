@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use flux_auth::{Authentication, Verdict};
 use flux_eventbus::Limit;
+use flux_storage::{Queued, Ticket};
 use flux_topic::TopicFilter;
 
 use crate::consumer::{Attach, Held};
 use crate::message::Message;
-use crate::names::ConnectionId;
+use crate::names::{ConnectionId, SessionKey};
 use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
-use crate::storage::{Record, Sequence};
 
 /// Something happened that a worker must know of.
 ///
@@ -50,16 +50,17 @@ pub enum Input {
     },
     /// Whoever was asked about a connection panicked, and will not answer.
     Panicked(ConnectionId),
-    /// A record is as safe as the durability setting promises.
-    Persisted(Sequence),
-    /// A record could not be stored.
-    PersistFailed(Sequence),
-    /// What was stored of a session.
+    /// The batch with this ticket, and each before it, is as safe as the store promises. Every worker is told.
+    Persisted(Ticket),
+    /// The batch with this ticket is not safe, and perhaps some before it: the store keeps them all and writes
+    /// them again, and [`Persisted`](Self::Persisted) may follow. Every worker is told.
+    PersistFailed(Ticket),
+    /// The answer to [`Effects::load_queue`](crate::Effects).
     Loaded {
-        /// Whose session.
-        client_id: Arc<str>,
-        /// Its records, oldest first.
-        records: Vec<Record>,
+        /// Whose queue.
+        session: SessionKey,
+        /// A part of it, in its order; `None` if it cannot be read.
+        messages: Option<Vec<Queued>>,
     },
     /// Time has passed: timers may be due.
     Time,

@@ -53,6 +53,7 @@ mod effects;
 mod gauge;
 mod input;
 mod inspect;
+mod journal;
 mod ledger;
 mod limits;
 mod manager;
@@ -64,6 +65,7 @@ mod publication;
 mod reason;
 mod replay;
 mod reserved;
+mod restore;
 mod route_cache;
 mod routes;
 mod server;
@@ -95,12 +97,17 @@ pub use outcome::PublishOutcome;
 pub use packets::{Packets, Part};
 pub use publication::Publication;
 pub use reason::ReasonCode;
-pub use server::{BrokerHandle, StartBrokerError, start_broker, start_broker_with};
+pub use restore::Restored;
+pub use server::{
+    BrokerHandle, StartBrokerError, start_broker, start_broker_with, start_broker_with_store,
+};
 pub use settings::{Listen, Settings, SettingsError, SharedSettings, SharedStrategy};
-pub use storage::{Record, Sequence};
 pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
 pub use wire::{FrameError, Version};
 pub use worker::{Received, Worker};
+
+// What a store is and answers.
+pub use flux_storage::{Batch, Queued, ReadError, Sequence, Store, Ticket};
 
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};

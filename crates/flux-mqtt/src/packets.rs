@@ -63,6 +63,15 @@ impl Packets {
         !self.shared.is_empty()
     }
 
+    /// Copies all bytes together.
+    pub(crate) fn concat(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len());
+        for part in self.parts() {
+            bytes.extend_from_slice(part.as_ref());
+        }
+        bytes
+    }
+
     pub(crate) fn clear(&mut self) {
         self.written.clear();
         self.shared.clear();
@@ -78,14 +87,6 @@ impl Packets {
     pub(crate) fn share(&mut self, payload: Bytes) {
         self.shared_len += payload.len();
         self.shared.push((self.written.len(), payload));
-    }
-}
-
-#[cfg(any(test, fuzzing))]
-impl Packets {
-    /// Copies all bytes together.
-    pub(crate) fn concat(&self) -> Vec<u8> {
-        self.parts().flat_map(|part| part.as_ref().to_vec()).collect()
     }
 }
 

@@ -25,7 +25,7 @@ use std::collections::{HashMap, VecDeque};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use flux_session::{QoS, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
+use flux_session::{QoS, Sequence, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 
 use self::changes::Changes;
@@ -37,6 +37,7 @@ use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
 use crate::settings::SharedSettings;
 use crate::share::{Member, Share};
+use crate::storage::target;
 use crate::sync::RwLock;
 
 /// The subscriptions of all sessions.
@@ -117,10 +118,31 @@ pub(crate) struct Route {
 
 impl Route {
     /// Offers a message to the session. `None` when it is not for it, or the session is over.
-    pub(crate) fn offer(&self, now: Timestamp, message: &Message) -> Option<Offered> {
+    /// `sequence` is its number, if it is stored for somebody.
+    pub(crate) fn offer(
+        &self,
+        now: Timestamp,
+        message: &Message,
+        sequence: Option<Sequence>,
+    ) -> Option<Offered> {
+        let mut delivery = self.grant_for(message)?.delivery(message);
+        // One that came at QoS 2 carries it to everybody: it has to wait for the store.
+        if sequence.is_some() && (self.session.is_stored() || message.qos() == QoS::ExactlyOnce) {
+            delivery.sequence = sequence;
+        }
+        self.session.offer(now, delivery)
+    }
+
+    /// Returns what the store is to know of this delivery; `None` if nothing.
+    pub(crate) fn stored(&self, message: &Message) -> Option<flux_storage::Target> {
+        let delivery = self.grant_for(message).filter(|_| self.session.is_stored())?;
+        let delivery = delivery.delivery(message);
+        (delivery.qos > QoS::AtMostOnce).then(|| target(self.session.key, &delivery))
+    }
+
+    fn grant_for(&self, message: &Message) -> Option<&Grant> {
         let is_own = message.publisher() == Some(self.session.publisher);
-        let grant = if is_own { self.own.as_ref()? } else { &self.grant };
-        self.session.offer(now, grant.delivery(message))
+        if is_own { self.own.as_ref() } else { Some(&self.grant) }
     }
 }
 

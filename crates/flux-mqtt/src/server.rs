@@ -8,6 +8,7 @@ use std::thread;
 
 use flux_auth::{AllowAll, Authenticator, Authorizer};
 use flux_eventbus::EventBus;
+use flux_storage::{ReadError, Store};
 use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -15,9 +16,11 @@ use tokio::sync::Notify;
 use crate::RetainedStore;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
-use crate::driver::{self, BindError, Clock, Control, Mailboxes};
+use crate::driver::{self, BindError, Clock, Control, Keeper, Mailboxes};
+use crate::journal::Journal;
 use crate::ledger::Holdings;
 use crate::manager::MqttManager;
+use crate::restore::Restored;
 use crate::settings::{Settings, SettingsError};
 
 /// Starts a broker with [`Settings::from_env`], on threads of its own.
@@ -47,6 +50,43 @@ pub fn start_broker_with(
     authenticator: Arc<impl Authenticator>,
     authorizer: Arc<dyn Authorizer>,
 ) -> Result<BrokerHandle, StartBrokerError> {
+    check(&settings, &*authenticator)?;
+    let core = Core::new(settings, authorizer.clone());
+    start(core, events, authenticator, authorizer, Clock::start(), |_| Ok(None))
+}
+
+/// Starts a broker whose sessions and retained messages outlive it, in this store, which it owns from
+/// now on: what is acknowledged is safe, as the store means it. See [`start_broker_with`].
+///
+/// Sessions that end with their connections, and messages that go to no others and are not retained, stay in
+/// memory. What was found in the store says [`BrokerHandle::restored`].
+///
+/// # Errors
+///
+/// See [`StartBrokerError`]; nothing runs then.
+pub fn start_broker_with_store(
+    settings: Settings,
+    events: Arc<EventBus>,
+    authenticator: Arc<impl Authenticator>,
+    authorizer: Arc<dyn Authorizer>,
+    mut store: impl Store + 'static,
+) -> Result<BrokerHandle, StartBrokerError> {
+    check(&settings, &*authenticator)?;
+    let clock = Clock::start_at_epoch();
+    let seed = RandomState::new().hash_one(());
+    let restored = Core::restore(settings, authorizer.clone(), seed, clock.now(), &mut store);
+    let (core, restored) = restored.map_err(StartBrokerError::Store)?;
+    let keeper = |mailboxes| {
+        let keeper = Keeper::start(store, mailboxes).map_err(StartBrokerError::Thread)?;
+        Ok(Some(Arc::new(keeper)))
+    };
+    let mut handle = start(core, events, authenticator, authorizer, clock, keeper)?;
+    handle.restored = Some(restored);
+    Ok(handle)
+}
+
+/// Refuses to let anybody in from elsewhere whom nobody asked for.
+fn check(settings: &Settings, authenticator: &impl Authenticator) -> Result<(), StartBrokerError> {
     if authenticator.admits_anyone() && !settings.allow_anonymous {
         let addresses = settings.listen.addresses();
         let open = addresses.iter().find(|(address, _)| !address.ip().is_loopback());
@@ -54,13 +94,23 @@ pub fn start_broker_with(
             return Err(StartBrokerError::AnonymousBeyondLoopback { address: *address });
         }
     }
-    let listeners = driver::bind(&settings.listen).map_err(StartBrokerError::Bind)?;
+    Ok(())
+}
+
+fn start(
+    core: Core,
+    events: Arc<EventBus>,
+    authenticator: Arc<impl Authenticator>,
+    authorizer: Arc<dyn Authorizer>,
+    clock: Clock,
+    keeper: impl FnOnce(Mailboxes) -> Result<Option<Arc<Keeper>>, StartBrokerError>,
+) -> Result<BrokerHandle, StartBrokerError> {
+    let listeners = driver::bind(&core.settings.listen).map_err(StartBrokerError::Bind)?;
     let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let core = Core::new(settings, authorizer.clone());
     let broker = &core.broker;
     let mailboxes = Mailboxes::new(core.settings.workers.get());
+    let keeper = keeper(mailboxes.clone())?;
     let stop = Arc::new(Notify::new());
-    let clock = Clock::start();
     let handle = BrokerHandle {
         addresses,
         manager: MqttManager::new(
@@ -71,6 +121,8 @@ pub fn start_broker_with(
         ),
         retained: broker.retained.clone(),
         tally: broker.tally.clone(),
+        journal: broker.journal.clone(),
+        restored: None,
         stop: stop.clone(),
         stopped: Arc::default(),
     };
@@ -83,6 +135,7 @@ pub fn start_broker_with(
         authorizer,
         events,
         seed: RandomState::new().hash_one(0),
+        keeper,
         stop,
     };
     let stopped = handle.stopped.clone();
@@ -117,8 +170,11 @@ pub enum StartBrokerError {
     /// The environment holds a setting that cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// What is stored cannot be read.
+    #[error("cannot read what is stored")]
+    Store(#[source] ReadError),
     /// The system gives no thread.
-    #[error("cannot start the control thread")]
+    #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
 
@@ -133,6 +189,8 @@ pub struct BrokerHandle {
     manager: MqttManager,
     retained: RetainedStore,
     tally: Tally,
+    journal: Option<Arc<Journal>>,
+    restored: Option<Restored>,
     stop: Arc<Notify>,
     stopped: Arc<Stopped>,
 }
@@ -175,6 +233,19 @@ impl BrokerHandle {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.manager.sessions()
+    }
+
+    /// Returns what was found in the store, if the broker has one.
+    #[must_use]
+    pub const fn restored(&self) -> Option<Restored> {
+        self.restored
+    }
+
+    /// Returns whether the store does not take what it should: publishers are refused then where their
+    /// messages would have to be stored. It goes on by itself when the store works again.
+    #[must_use]
+    pub fn store_fails(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.refuses())
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

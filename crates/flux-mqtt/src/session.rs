@@ -3,11 +3,13 @@
 //! Invariant: nobody holds two of these locks, and nobody calls out while holding one. The
 //! single exception is the retained store, whose lock may be held around a session's.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flux_eventbus::{Event, SessionEnd};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
@@ -15,6 +17,7 @@ use flux_topic::TopicFilter;
 
 use crate::clients::{self, Ended};
 use crate::consumer::Consumer;
+use crate::journal::Journal;
 use crate::ledger::{Account, Ledger};
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
@@ -35,6 +38,10 @@ pub(crate) struct SharedSession {
     /// what the old connection was in the middle of comes before all that the new one sends.
     reading: Mutex<()>,
     ledger: Ledger,
+    /// Where its changes are written down, if there is a store.
+    journal: Option<Arc<Journal>>,
+    /// It may outlive its connection, so its changes are written down. Once it is, it stays so.
+    is_stored: AtomicBool,
 }
 
 /// A locked session. What has changed of the bytes it holds is written down at the end.
@@ -59,6 +66,9 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
+        if let Some(journal) = &self.shared.journal {
+            self.shared.write_finished(&mut self.state, journal);
+        }
         let held = self.shared.held_bytes(&self.state);
         self.shared.ledger.change(Account::Sessions, &mut self.state.counted_bytes, held);
     }
@@ -126,6 +136,7 @@ impl SharedSession {
         client_id: Arc<str>,
         session: Session<Message>,
         ledger: Ledger,
+        journal: Option<Arc<Journal>>,
     ) -> Self {
         let state = SessionState {
             session,
@@ -141,7 +152,8 @@ impl SharedSession {
         };
         let generation = AtomicU64::new(state.generation);
         let (state, reading) = (Mutex::new(state), Mutex::new(()));
-        Self { key, publisher, client_id, state, generation, reading, ledger }
+        let is_stored = AtomicBool::new(false);
+        Self { key, publisher, client_id, state, generation, reading, ledger, journal, is_stored }
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {
@@ -227,7 +239,7 @@ impl SharedSession {
     pub(crate) fn offer_retained(
         self: &Arc<Self>,
         now: Timestamp,
-        delivery: Delivery,
+        mut delivery: Delivery,
     ) -> Option<Offered> {
         let mut state = self.lock();
         let queued = state.session.queued();
@@ -238,6 +250,7 @@ impl SharedSession {
         if queued > 0 && has_enough {
             return None;
         }
+        delivery.sequence = self.write_delivery(&delivery);
         self.offer_locked(&mut state, now, delivery)
     }
 
@@ -247,11 +260,14 @@ impl SharedSession {
         &self,
         now: Timestamp,
         share: &Arc<Share>,
-        delivery: Delivery,
+        mut delivery: Delivery,
     ) -> Option<Offered> {
         let mut state = self.lock();
         if state.ended {
             return None;
+        }
+        if state.session.takes_shared(now, &delivery) {
+            delivery.sequence = self.write_delivery(&delivery);
         }
         let taken = state.session.offer_shared(now, delivery);
         let has_room = state.session.queued() == 0 && state.session.has_room_for_shared();

@@ -1,25 +1,65 @@
-//! The words between a worker and a store of sessions and retained messages.
+//! The words between a worker and a store of sessions and retained messages (`flux-storage`).
 //!
-//! Sessions live in memory so far: a worker persists and loads nothing yet. The types stand
-//! here from the start because the result of a write returns as an input, never as an await
-//! inside a decision, and everything that drives a worker must be able to hand it in.
+//! A moment is stored as it is: with a store, [`Timestamp`](flux_session::Timestamp) counts from the Unix
+//! epoch.
 
-use crate::message::Message;
+use std::num::NonZeroU64;
+
+use flux_session::Sequence;
+use flux_storage::{Content, StoredContent, Target};
+use flux_topic::TopicName;
+
+use crate::message::{Delivery, Message, Parts};
 use crate::names::SessionKey;
 
-/// Numbers the records of a store, in the order in which they were given to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sequence(pub u64);
+/// Returns a session's name in the store.
+pub(crate) fn key(key: SessionKey) -> flux_storage::SessionKey {
+    flux_storage::SessionKey(key.0.get())
+}
 
-/// What a store keeps.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Record {
-    /// A message and the sessions that it was offered to.
-    Message {
-        /// The message, stored once.
-        message: Message,
-        /// The sessions that outlive their connection.
-        sessions: Vec<SessionKey>,
-    },
+/// Returns a message's number in the store.
+pub(crate) fn sequence(sequence: Sequence) -> flux_storage::Sequence {
+    flux_storage::Sequence(sequence.0.get())
+}
+
+/// Returns the number that a message of the store has.
+pub(crate) fn number(sequence: flux_storage::Sequence) -> Sequence {
+    Sequence(NonZeroU64::new(sequence.0).unwrap_or(NonZeroU64::MIN))
+}
+
+/// Returns what is stored of a message.
+pub(crate) fn content(message: &Message) -> Content<'_> {
+    Content {
+        topic: message.topic(),
+        properties: message.properties(),
+        payload: message.payload(),
+        qos: message.qos(),
+        retain: message.retain(),
+        expires_at: message.expires_at(),
+    }
+}
+
+/// Returns a message as it was stored; `None` if its topic name is none. Who published it is not stored.
+pub(crate) fn message(content: &StoredContent) -> Option<Message> {
+    let topic = std::str::from_utf8(&content.topic).ok()?;
+    Some(Message::new(Parts {
+        topic: TopicName::parse(topic).ok()?,
+        properties: &content.properties,
+        payload: &content.payload,
+        qos: content.qos,
+        retain: content.retain,
+        publisher: None,
+        expires_at: content.expires_at,
+    }))
+}
+
+/// Returns how a session is to get a message that is being stored.
+pub(crate) fn target(session: SessionKey, delivery: &Delivery) -> Target {
+    Target {
+        session: key(session),
+        qos: delivery.qos,
+        retain: delivery.retain,
+        subscription_ids: delivery.subscription_ids.clone(),
+        sent: None,
+    }
 }

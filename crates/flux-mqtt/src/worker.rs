@@ -16,10 +16,12 @@ mod consumer;
 mod decided;
 mod deliver;
 mod end;
+mod held;
 mod memory;
 mod panic;
 mod publish;
 mod share;
+mod store;
 mod subscribe;
 mod tell;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use self::connection::{Connections, Online, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
+use self::store::Readings;
 use self::tell::{tell_dropped, tell_limit};
 use self::timers::Timers;
 use crate::broker::Broker;
@@ -77,6 +80,18 @@ pub struct Worker {
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
     memory: Memory,
+    /// From where on the answers are such that wait for the store.
+    waits_from: Option<usize>,
+    /// What is being handled has an answer that waits for the store.
+    must_wait: bool,
+    /// What is delivered comes behind the answers, for one of them is what the client must hear first.
+    must_precede: bool,
+    /// The message that is being handled was not taken because the store fails.
+    is_refused_by_store: bool,
+    /// Connections that hold something back until the store has answered.
+    holding: Vec<ConnectionId>,
+    /// Sessions of whose queues a part is being read.
+    reading: Readings,
     is_shutting_down: bool,
 }
 
@@ -121,6 +136,12 @@ impl Worker {
             consumers: Consumers::new(),
             ready: Vec::new(),
             memory: Memory::default(),
+            waits_from: None,
+            must_wait: false,
+            must_precede: false,
+            is_refused_by_store: false,
+            holding: Vec::new(),
+            reading: Readings::new(),
             is_shutting_down: false,
         }
     }
@@ -146,9 +167,9 @@ impl Worker {
                 self.authorized(now, connection, verdicts, fx);
             }
             Input::Panicked(connection) => self.panicked(now, Some(connection), fx),
-            Input::Persisted(_) | Input::PersistFailed(_) | Input::Loaded { .. } => {
-                debug_assert!(false, "a worker whose sessions live in memory asks no store");
-            }
+            Input::Persisted(ticket) => self.persisted(now, ticket, fx),
+            Input::PersistFailed(ticket) => self.persist_failed(now, ticket, fx),
+            Input::Loaded { session, messages } => self.loaded(now, session, messages, fx),
             Input::Time => self.time(now, fx),
         }
     }
@@ -178,6 +199,7 @@ impl Worker {
             return Received { consumed: bytes.len(), again: false };
         };
         self.answers.clear();
+        self.waits_from = None;
         if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
             stage = self.not_mqtt(id, ReasonCode::ProtocolError, fx);
@@ -236,15 +258,17 @@ impl Worker {
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
         self.memory.is_moment_new = false;
+        self.hand_over(fx);
     }
 
     /// Returns whether [`Worker::finish_turn`] has something to do, perhaps once more.
     #[must_use]
-    pub const fn has_dirty(&self) -> bool {
+    pub fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
             || !self.overflowed.is_empty()
             || !self.ready.is_empty()
             || self.memory.is_moment_new
+            || self.wants_hand_over()
     }
 
     /// Returns when [`Input::Time`] is wanted at the latest.
@@ -281,7 +305,7 @@ impl Worker {
                 match self.packet_in_bounds(now, id, &mut online, frame, fx) {
                     Ok(()) => {
                         if frame.packet_type == PacketType::Publish {
-                            self.slow(id, &mut online, fx);
+                            self.slow(now, id, &mut online, fx);
                         }
                         Stage::Online(online)
                     }
@@ -312,7 +336,11 @@ impl Worker {
             return Err(if overflowed { End::Overflow } else { End::TakenOver });
         }
         let before = self.answers.len();
+        self.must_wait = false;
         self.packet(now, id, online, frame, fx)?;
+        if self.must_wait && self.answers.len() > before {
+            self.waits_from.get_or_insert(before);
+        }
         let len = u32::try_from(self.answers.len() - before).unwrap_or(u32::MAX);
         if len > online.maximum_packet_size {
             self.answers.truncate(before);
@@ -380,10 +408,15 @@ impl Worker {
     }
 
     fn send_answers(&mut self, id: ConnectionId, fx: &mut impl Effects) {
-        if !self.answers.is_empty() {
-            fx.send(id, &self.answers);
-            self.answers.clear();
+        if self.answers.is_empty() {
+            return;
         }
+        if self.broker.journal.is_some() {
+            self.answer_in_time(id, fx);
+        } else {
+            fx.send(id, &self.answers);
+        }
+        self.answers.clear();
     }
 
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {
@@ -418,6 +451,7 @@ impl Worker {
         }
         self.read_slowed(now, fx);
         for message in self.broker.remove_expired(now) {
+            self.write_expired(now, &message);
             tell_dropped(None, &message, DropReason::Expired, fx);
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
-use flux_mqtt::{ConnectionId, Count, Effects, Letter, Record, Sequence, WorkerId};
+use flux_mqtt::{
+    Batch, ConnectionId, Count, Effects, Letter, Sequence, SessionKey, Ticket, WorkerId,
+};
 
 /// Names a network connection of the world, for good.
 pub(crate) type LinkId = usize;
@@ -22,8 +24,6 @@ pub(crate) enum Done {
     Authenticate(LinkId),
     /// May it do this?
     Authorize(LinkId, Vec<AccessRequest>),
-    /// Something to store.
-    Persist(Sequence, Record),
     /// Something happened.
     Event(Event),
     /// Code panicked.
@@ -164,11 +164,13 @@ impl Effects for Hands {
         self.note(connection, |link| Done::Authorize(link, requests));
     }
 
-    fn persist(&mut self, sequence: Sequence, record: Record) {
-        self.done.push(Done::Persist(sequence, record));
+    fn persist(&mut self, _ticket: Ticket, _batch: &mut Batch) -> bool {
+        unreachable!("these worlds have no store: see `durable`")
     }
 
-    fn load(&mut self, _client_id: Arc<str>) {}
+    fn load_queue(&mut self, _session: SessionKey, _after: Option<Sequence>) {
+        unreachable!("these worlds have no store: see `durable`")
+    }
 
     fn count(&mut self, what: Count) {
         if what == Count::Panicked {

@@ -31,7 +31,6 @@ mod plan;
 mod random;
 mod rules;
 mod shrink;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -225,10 +225,7 @@ impl Model {
                 Done::Closed(link) => self.closed(*link)?,
                 Done::Event(event) => self.event(event)?,
                 Done::Panicked => return Err("the broker panicked".to_owned()),
-                Done::Letter(..)
-                | Done::Authenticate(_)
-                | Done::Authorize(..)
-                | Done::Persist(..) => {}
+                Done::Letter(..) | Done::Authenticate(_) | Done::Authorize(..) => {}
             }
         }
         self.finish()

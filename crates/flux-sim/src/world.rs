@@ -23,7 +23,6 @@ use crate::model::{Judged, Judgement, Model};
 use crate::plan::{Micros, Plan};
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::storage::Disk;
 
 /// A world while it runs.
 #[derive(Debug)]
@@ -37,7 +36,6 @@ pub(crate) struct World {
     wires: Vec<Wire>,
     clients: Vec<Client>,
     model: Model,
-    disk: Disk,
     agenda: Agenda,
     random: Random,
     /// Faults are over.
@@ -106,7 +104,6 @@ impl World {
             wires: Vec::new(),
             clients,
             model,
-            disk: Disk::default(),
             agenda,
             is_calm: false,
             starts: 0,
@@ -149,7 +146,6 @@ impl World {
             Happening::Read(link) => self.pump(link),
             Happening::Alarm(worker, moment) => self.ring(worker, moment),
             Happening::Stopped(before) => return self.stopped(before),
-            Happening::Synced => self.synced(),
             Happening::Calm => self.calm_down(),
             Happening::Return(client) => self.come_back(client),
             Happening::Rest(tries) => return self.rest(tries),

@@ -1,28 +1,38 @@
 //! The one clock of a broker. Everything else is told what time it is.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use flux_session::Timestamp;
 
-/// Milliseconds since the broker started, on the monotonic clock.
+/// Milliseconds on the monotonic clock: since the broker started or, over a store, since the Unix epoch as it
+/// was known at the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    /// What it showed then.
+    first: Timestamp,
 }
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), first: Timestamp::from_millis(0) }
+    }
+
+    /// Starts a clock whose moments mean something to the next process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    pub(crate) fn start_at_epoch() -> Self {
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let first = Timestamp::from_millis(0) + elapsed;
+        Self { start: Instant::now(), first }
     }
 
     pub(crate) fn now(self) -> Timestamp {
-        let elapsed = self.start.elapsed().as_millis();
-        Timestamp::from_millis(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        self.first + self.start.elapsed()
     }
 
     /// Returns the moment as the system's timers want it.
     pub(crate) fn instant(self, moment: Timestamp) -> Instant {
-        self.start + moment.saturating_since(Timestamp::from_millis(0))
+        self.start + moment.saturating_since(self.first)
     }
 }

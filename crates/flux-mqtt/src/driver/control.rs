@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::accept::{Entrance, accept};
 use super::clock::Clock;
+use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
 use super::shell::{Outfit, Shell};
 use super::turn;
@@ -29,6 +30,8 @@ pub(crate) struct Control {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) events: Arc<EventBus>,
     pub(crate) seed: u64,
+    /// If there is a store.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     /// Told when the broker shall stop.
     pub(crate) stop: Arc<Notify>,
 }
@@ -91,6 +94,9 @@ async fn serve(control: Control) {
             tracing::error!("a worker had panicked");
         }
     }
+    if let (Some(keeper), Some(journal)) = (&control.keeper, &control.core.broker.journal) {
+        keeper.stop(journal);
+    }
     control.mailboxes.close();
     control.events.publish(Event::Stopped);
 }
@@ -110,6 +116,7 @@ fn start_worker(
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),
         tally: control.core.broker.tally.clone(),
+        keeper: control.keeper.clone(),
         load,
         idle,
     };

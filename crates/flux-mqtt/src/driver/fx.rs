@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
+use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::Bytes;
 
 use super::mailbox::Mail;
@@ -16,9 +17,8 @@ use super::shell::{Link, Shell};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
-use crate::names::{ConnectionId, WorkerId};
+use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::{Packets, Part};
-use crate::storage::{Record, Sequence};
 
 /// Effects that really happen. Answers that take time run as tasks of the same thread and
 /// come back as inputs.
@@ -126,12 +126,15 @@ impl Effects for NtexEffects<'_> {
         });
     }
 
-    fn persist(&mut self, _sequence: Sequence, _record: Record) {
-        debug_assert!(false, "a worker whose sessions live in memory persists nothing");
+    fn persist(&mut self, ticket: Ticket, batch: &mut Batch) -> bool {
+        self.shell.outfit.keeper.as_ref().is_some_and(|keeper| keeper.append(ticket, batch))
     }
 
-    fn load(&mut self, _client_id: Arc<str>) {
-        debug_assert!(false, "a worker whose sessions live in memory loads nothing");
+    fn load_queue(&mut self, session: SessionKey, after: Option<Sequence>) {
+        let outfit = &self.shell.outfit;
+        if let Some(keeper) = &outfit.keeper {
+            keeper.load(outfit.id, session, after);
+        }
     }
 
     fn count(&mut self, what: Count) {

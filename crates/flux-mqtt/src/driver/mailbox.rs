@@ -4,16 +4,21 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::task::Waker;
 
+use flux_storage::Queued;
 use parking_lot::Mutex;
 
 use crate::input::Letter;
-use crate::names::WorkerId;
+use crate::names::{SessionKey, WorkerId};
 
 /// What can be in a mailbox.
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// For the worker itself.
     Letter(Letter),
+    /// The store has answered: one at a time for each worker.
+    StoreAnswered,
+    /// A part of a session's queue was read: one at a time for each session that was asked for.
+    Loaded(SessionKey, Option<Vec<Queued>>),
     /// A connection that was accepted, for the driver. Bounded by the descriptors of the
     /// process.
     Accepted(TcpStream, SocketAddr),

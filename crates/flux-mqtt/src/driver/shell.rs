@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::clock::Clock;
 use super::fx::NtexEffects;
+use super::keeper::Keeper;
 use super::mailbox::Mailboxes;
 use crate::counters::Tally;
 use crate::input::Input;
@@ -30,6 +31,8 @@ pub(super) struct Outfit {
     pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) events: Arc<EventBus>,
     pub(super) tally: Tally,
+    /// If there is a store.
+    pub(super) keeper: Option<Arc<Keeper>>,
     /// How many connections the worker serves, for whoever hands out new ones.
     pub(super) load: Arc<AtomicUsize>,
     /// Told when the last connection is gone.

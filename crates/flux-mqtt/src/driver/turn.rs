@@ -71,6 +71,17 @@ impl Turn {
     fn deliver(&mut self, mail: Mail) {
         match mail {
             Mail::Letter(letter) => self.shell.input(Input::Letter(letter)),
+            Mail::StoreAnswered => {
+                let outfit = &self.shell.outfit;
+                let keeper = outfit.keeper.as_ref();
+                let news = keeper.map(|keeper| keeper.news(outfit.id)).unwrap_or_default();
+                for input in news {
+                    self.shell.input(input);
+                }
+            }
+            Mail::Loaded(session, messages) => {
+                self.shell.input(Input::Loaded { session, messages });
+            }
             Mail::Accepted(stream, peer) => {
                 let counted = self.shell.count();
                 match Stream::over_tcp(stream, self.io_config.clone()) {

@@ -27,7 +27,7 @@ pub(crate) fn session(number: u64) -> Arc<SharedSession> {
     let session = Session::new(SessionLimits::default());
     let client_id = format!("client-{number}").into();
     let (key, publisher) = (SessionKey(number), Publisher(number));
-    Arc::new(SharedSession::new(key, publisher, client_id, session, Ledger::new(1)))
+    Arc::new(SharedSession::new(key, publisher, client_id, session, Ledger::new(1), None))
 }
 
 /// Subscribes, in the session and the routes.

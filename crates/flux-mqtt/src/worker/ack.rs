@@ -37,12 +37,16 @@ impl Worker {
             return Err(End::TakenOver);
         }
         let Reaction { answer, settled } = react(&mut state, frame.packet_type, ack)?;
+        if let Some((kind, _)) = answer {
+            online.write_step(&mut state, kind, ack.packet_id);
+        }
         // The window may have opened.
         if state.has_work() && state.wake().is_some() {
             self.dirty.push(id);
         }
         drop(state);
         if let Some((kind, reason)) = answer {
+            self.wait_if_stored(online);
             write_ack(&mut self.answers, kind, online.version, ack.packet_id, reason);
         }
         if let Some((message, qos)) = settled {

@@ -54,6 +54,11 @@ impl Worker {
                 will: connect.will.as_ref().and_then(will_of),
             },
         };
+        if self.store_takes_no_session(&claim) {
+            let refusal = Refusal::of(connect, ReasonCode::ServerUnavailable);
+            return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
+        }
+        self.must_wait = false;
         let limits = self.settings.session;
         let Ok(claimed) = self.claim(now, &client.client_id, client.peer, &claim, limits, fx)
         else {
@@ -234,7 +239,13 @@ impl Worker {
         let connack = self.connack(connect, client_id, is_assigned, session_present);
         let max = connect.maximum_packet_size;
         write_connack(&mut self.answers, connect.version, connack, max);
+        self.wait_if_stored(&online);
+        if self.must_wait {
+            self.waits_from = Some(0);
+        }
+        self.must_precede = true;
         self.send_answers(id, fx);
+        self.note_welcome(id);
         fx.event(Event::Connected {
             client_id: client_id.clone(),
             protocol_level: connect.version.level(),

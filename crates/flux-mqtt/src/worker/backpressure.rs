@@ -21,9 +21,10 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let limit = self.limit_of_answers();
+        let held = self.held_answers(id);
         if let Stage::Online(online) = &mut stage
             && !online.is_choked
-            && let Some(unsent) = fx.unsent(id)
+            && let Some(unsent) = fx.unsent(id).map(|unsent| unsent + held)
             && unsent > self.settings.unsent_for_deliveries.min(limit)
         {
             let added = self.note_unsent(id, unsent);
@@ -42,7 +43,10 @@ impl Worker {
 
     pub(super) fn writable(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
         self.note_unsent(id, 0);
-        if let Some(online) = self.connections.online(id)
+        // What waits for the store is read on from when it has answered.
+        let is_held = self.held_answers(id) > self.limit_of_answers();
+        if !is_held
+            && let Some(online) = self.connections.online(id)
             && online.is_choked
         {
             online.is_choked = false;
@@ -79,7 +83,7 @@ impl Worker {
                 tell_limit(Limit::Bytes, Some(&online.client.client_id), online.client.peer, fx);
                 return self.end(now, id, online, &End::MemoryFull, fx);
             }
-            self.slow(id, online, fx);
+            self.slow(now, id, online, fx);
         }
         stage
     }
@@ -102,7 +106,7 @@ impl Worker {
     }
 
     /// How many answers may wait unsent: less while too much is held.
-    fn limit_of_answers(&self) -> usize {
+    pub(super) fn limit_of_answers(&self) -> usize {
         let (most, least) = (self.settings.unsent_for_answers, self.settings.unsent_for_deliveries);
         if self.memory.is_under_pressure() { most.min(least) } else { most }
     }

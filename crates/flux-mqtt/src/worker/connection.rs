@@ -10,6 +10,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::decided::Decided;
+use super::held::Held;
 use super::timers::TimerId;
 use crate::gauge::Place;
 use crate::names::ConnectionId;
@@ -40,6 +41,8 @@ pub(super) struct Connection {
     pub(super) counted_unsent: usize,
     /// And of those that came of a packet that is not complete.
     pub(super) counted_unread: usize,
+    /// What it is to be sent once the store has answered.
+    pub(super) held: Option<Box<Held>>,
     /// Its number among the half-open ones.
     half_open: Option<u64>,
     stage: Stage,
@@ -142,6 +145,7 @@ impl Connections {
                 session: None,
                 counted_unsent: 0,
                 counted_unread: 0,
+                held: None,
                 half_open: Some(self.opened),
                 stage: Stage::Fresh,
             });

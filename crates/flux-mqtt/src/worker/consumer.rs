@@ -116,8 +116,10 @@ impl Worker {
             held.consumer.forget_room();
             let key = held.session.key;
             self.ready.extend(state.take_declined().into_iter().map(|share| (share, key)));
+            let wanted = state.session.wants_read();
             let replay = if state.can_replay() { state.replays.pop_first() } else { None };
             drop(state);
+            self.read_more(&held.session, wanted, fx);
             let Some(replay) = replay else { return };
             self.replay(now, &held.session, held.generation, replay, fx);
         }

@@ -40,9 +40,11 @@ impl Worker {
         steps: usize,
         fx: &mut impl Effects,
     ) -> Option<Next> {
+        let held = self.connections.get(id)?.held.as_ref();
+        let held = held.map_or(0, |held| held.deliveries.len());
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
-        let unsent = fx.unsent(id)?;
+        let unsent = fx.unsent(id)? + held;
         let room = self.settings.unsent_for_deliveries.max(1).saturating_sub(unsent);
         let tells_delivered = fx.wants(EventKind::Delivered);
         let mut state = online.session.lock();
@@ -57,8 +59,12 @@ impl Worker {
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
         };
+        let (is_stored, mut waits_from) = (self.broker.journal.is_some(), None);
         while out.len() < room {
             let Some(outgoing) = state.session.next(now) else { break };
+            if is_stored && waits(&online.session, &outgoing) {
+                waits_from.get_or_insert(out.len());
+            }
             let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
             match write(out, &mut state, &mut client, outgoing, now) {
                 Some(delivery) => too_large.push(delivery),
@@ -77,19 +83,25 @@ impl Worker {
         for share in state.take_declined() {
             self.ready.push((share, online.session.key));
         }
+        let wanted = if is_stored { state.session.wants_read() } else { None };
         drop(state);
-        if !out.is_empty() {
+        let (session, generation) = (online.session.clone(), online.generation);
+        if is_stored {
+            self.deliver_in_time(id, waits_from, fx);
+            self.read_more(&session, wanted, fx);
+        } else if !out.is_empty() {
             fx.send_packets(id, out);
         }
+        // What waits for the store is gone on from when it has answered.
+        let waits = self.holds_deliveries(id);
         // A client that took everything at once gets more in this turn.
-        let goes_on = !has_room && steps > 0 && fx.unsent(id) == Some(0);
-        if !has_room && !goes_on {
+        let goes_on = !has_room && !waits && steps > 0 && fx.unsent(id) == Some(0);
+        if !has_room && !waits && !goes_on {
             fx.notify_writable(id);
         }
         if may_replay && steps == 0 {
             self.dirty.push(id);
         }
-        let (session, generation) = (online.session.clone(), online.generation);
         self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
         for message in delivered {
             fx.event(session.delivered(&message, QoS::AtMostOnce));
@@ -213,6 +225,23 @@ fn at_qos_0(outgoing: &Outgoing<Message>) -> Option<Message> {
     match outgoing {
         Outgoing::Publish { packet_id: None, delivery, .. } => Some(delivery.message.clone()),
         Outgoing::Publish { packet_id: Some(_), .. } | Outgoing::Release { .. } => None,
+    }
+}
+
+/// Whether a packet must wait until the store has what was written before it, and what is written of it now.
+fn waits(session: &SharedSession, outgoing: &Outgoing<Message>) -> bool {
+    match outgoing {
+        Outgoing::Publish { packet_id, dup, delivery } => {
+            if let (Some(packet_id), Some(number)) = (packet_id, delivery.sequence)
+                && delivery.qos == QoS::ExactlyOnce
+                && !dup
+            {
+                session.write_sent(number, *packet_id);
+            }
+            SharedSession::must_wait(delivery)
+        }
+        // PUBREC may have come a moment ago, over another connection.
+        Outgoing::Release { .. } => session.is_stored(),
     }
 }
 

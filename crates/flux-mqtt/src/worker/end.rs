@@ -36,6 +36,8 @@ pub(super) enum End {
     MemoryFull,
     /// An administrator wanted it.
     Kicked,
+    /// The store could not make safe what the client published, and its version has no word for that.
+    StoreFailed,
     /// Code panicked while it served this connection.
     Panicked,
     /// The broker stops.
@@ -58,7 +60,7 @@ impl End {
             Self::Violation(error) => Some(error.reason_code()),
             Self::Overflow | Self::MemoryFull => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
-            Self::Panicked => Some(ReasonCode::UnspecifiedError),
+            Self::StoreFailed | Self::Panicked => Some(ReasonCode::UnspecifiedError),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
         }
     }
@@ -74,6 +76,7 @@ impl End {
             | Self::Overflow
             | Self::MemoryFull
             | Self::Kicked
+            | Self::StoreFailed
             | Self::Panicked
             | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
         }
@@ -94,6 +97,7 @@ impl End {
             | Self::Overflow
             | Self::MemoryFull
             | Self::Kicked
+            | Self::StoreFailed
             | Self::Panicked
             | Self::Shutdown => Departure::default(),
         }
@@ -110,6 +114,7 @@ impl End {
             | Self::Violation(_)
             | Self::MemoryFull
             | Self::Kicked
+            | Self::StoreFailed
             | Self::Panicked
             | Self::Shutdown => Letter::Kicked(connection),
         }
@@ -131,7 +136,7 @@ impl End {
             }
             Self::Overflow | Self::MemoryFull => DisconnectReason::QuotaExceeded,
             Self::Kicked => DisconnectReason::Kicked,
-            Self::Panicked => DisconnectReason::ServerError,
+            Self::StoreFailed | Self::Panicked => DisconnectReason::ServerError,
             Self::Shutdown => DisconnectReason::ServerShutdown,
         }
     }
@@ -191,10 +196,11 @@ impl Worker {
             let client_id = &online.client.client_id;
             tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
+        let is_welcomed = self.drop_held(id);
         // Whoever is told goodbye finds the session as it is from now on.
         self.detach(now, &online.session, online.generation, end, fx);
         tell_disconnected(&online.client.client_id, end.event(), fx);
-        if let Some(reason) = end.reason_code() {
+        if let Some(reason) = end.reason_code().filter(|_| is_welcomed) {
             let mut goodbye = Vec::new();
             let (words, max) = (end.words(), online.maximum_packet_size);
             write_disconnect(&mut goodbye, online.version, reason, words.as_deref(), max);
@@ -255,7 +261,12 @@ impl Worker {
         }
         let attached = state.attached.take()?;
         state.dirty = false;
+        let had_will = state.session.will().is_some();
         let unsent = state.session.detach(now, end.departure());
+        session.write_standing(&state);
+        if had_will && state.session.will().is_none() {
+            session.write_will(&state);
+        }
         // Still under the lock: nobody resumes the session before its will is taken out.
         self.settle_detached(now, session, state, unsent, fx);
         Some(attached)
@@ -289,7 +300,10 @@ impl Worker {
         let mut will = None;
         while let Some(due) = state.session.due(now) {
             match due {
-                Due::Will(due) => will = Some(due),
+                Due::Will(due) => {
+                    will = Some(due);
+                    session.write_will(&state);
+                }
                 Due::End => {
                     let lives_on = state.session.expiry() > SessionExpiry::WITH_CONNECTION;
                     let reason =

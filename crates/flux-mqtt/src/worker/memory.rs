@@ -106,19 +106,33 @@ impl Worker {
             tell_limit(Limit::Bytes, None, None, fx);
         }
         if self.memory.is_under_pressure() {
-            self.memory.is_moment_new |= self.memory.pause_ends.is_none();
-            self.memory.pause_ends.get_or_insert(now + PAUSE);
+            self.pause_until(now + PAUSE);
         }
     }
 
+    fn pause_until(&mut self, moment: Timestamp) {
+        self.memory.is_moment_new |= self.memory.pause_ends.is_none();
+        self.memory.pause_ends.get_or_insert(moment);
+    }
+
     /// Reads no more from a connection that has just published, for a while, if too much is held.
-    pub(super) fn slow(&mut self, id: ConnectionId, online: &mut Online, fx: &mut impl Effects) {
-        if !self.memory.is_under_pressure() || online.is_slowed {
+    pub(super) fn slow(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &mut Online,
+        fx: &mut impl Effects,
+    ) {
+        let is_store_slow = self.broker.journal.as_ref().is_some_and(|journal| journal.is_slow());
+        if !(self.memory.is_under_pressure() || is_store_slow) || online.is_slowed {
             return;
         }
         // Behind what it publishes come its acknowledgements, and they free what is held.
         if online.session.lock().session.in_flight() > 0 {
             return;
+        }
+        if is_store_slow {
+            self.pause_until(now + PAUSE);
         }
         online.is_slowed = true;
         fx.pause(id);

@@ -44,6 +44,7 @@ impl Worker {
     ) {
         fx.count(Count::Panicked);
         self.answers.clear();
+        self.waits_from = None;
         self.deliveries.clear();
         let Some(id) = id else {
             tracing::error!("a panic was caught, no connection is lost");

@@ -13,6 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::share::Fate;
+use super::store::Stored;
 use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_refused};
 use crate::effects::Effects;
 use crate::message::Message;
@@ -56,6 +57,7 @@ impl Worker {
         let Some(verdict) = self.may_publish(id, online, publish, frame, fx) else {
             return Ok(());
         };
+        self.is_refused_by_store = false;
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 let reason = match note(online, packet_id)? {
@@ -63,6 +65,8 @@ impl Worker {
                     // Delivered already, so acknowledged only [MQTT-4.3.3-10].
                     Inbound::Duplicate => ReasonCode::Success,
                 };
+                self.may_acknowledge(online)?;
+                self.wait_if_stored(online);
                 self.acknowledge_publish(online, publish, AckKind::PubRec, reason, fx);
             }
             (QoS::AtLeastOnce, Some(packet_id)) if is_in_use(online, packet_id) => {
@@ -71,10 +75,20 @@ impl Worker {
             }
             _ => {
                 let reason = self.accept(now, online, publish, verdict, fx);
+                self.may_acknowledge(online)?;
                 self.acknowledge_publish(online, publish, AckKind::PubAck, reason, fx);
             }
         }
         Ok(())
+    }
+
+    /// Before MQTT 5.0 nobody can be told that the store does not take a message: there is no
+    /// acknowledgement, and the connection closes.
+    fn may_acknowledge(&self, online: &Online) -> Result<(), End> {
+        match self.is_refused_by_store && online.version != Version::V5 {
+            true => Err(End::StoreFailed),
+            false => Ok(()),
+        }
     }
 
     /// Returns what the authorizer says; `None` while it is being asked.
@@ -119,10 +133,15 @@ impl Worker {
     ) -> ReasonCode {
         let reason = self.accept(now, online, publish, verdict, fx);
         if reason.is_error()
-            && online.version == Version::V5
             && let Some(packet_id) = publish.packet_id
         {
-            online.session.lock().session.forget_qos2(packet_id);
+            let mut state = online.session.lock();
+            if online.version == Version::V5 || self.is_refused_by_store {
+                state.session.forget_qos2(packet_id);
+                online.session.write_receipt_closed(packet_id);
+            } else {
+                online.session.write_receipt(packet_id);
+            }
         }
         reason
     }
@@ -159,7 +178,15 @@ impl Worker {
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
         let message = Message::from_publish(publish, online.session.publisher, expires_at);
-        if message.retain() && !self.retain(now, publish.topic, &message, fx) {
+        if self.store_refuses(publish.topic, &message, &online.session) {
+            self.is_refused_by_store = publish.qos > QoS::AtMostOnce;
+            tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
+            return ReasonCode::QuotaExceeded;
+        }
+        let journal = if message.retain() { self.broker.journal.clone() } else { None };
+        let retaining = journal.as_ref().map(|journal| journal.retaining.lock());
+        let is_retained = message.retain() && self.retain(now, publish.topic, &message, fx);
+        if message.retain() && !is_retained {
             if online.version == Version::V5 && publish.qos > QoS::AtMostOnce {
                 return ReasonCode::QuotaExceeded;
             }
@@ -168,7 +195,11 @@ impl Worker {
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
         }
-        self.route(now, publish.topic, &message, fx).reason_code()
+        let receipt = publish.packet_id.filter(|_| publish.qos == QoS::ExactlyOnce);
+        let receipt = receipt.map(|packet_id| (&online.session, packet_id));
+        let stored = self.store(publish.topic, &message, is_retained, receipt);
+        drop(retaining);
+        self.route(now, publish.topic, &message, stored, fx).reason_code()
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
@@ -215,10 +246,15 @@ impl Worker {
             fx.event(published(client_id.cloned(), message));
         }
         // Before it matches, so that a new subscriber misses nothing.
-        if message.retain() && !self.retain(now, topic, message, fx) {
+        let journal = if message.retain() { self.broker.journal.clone() } else { None };
+        let retaining = journal.as_ref().map(|journal| journal.retaining.lock());
+        let is_retained = message.retain() && self.retain(now, topic, message, fx);
+        if message.retain() && !is_retained {
             self.forget_retained(now, topic);
         }
-        self.route(now, topic, message, fx)
+        let stored = self.store(topic, message, is_retained, None);
+        drop(retaining);
+        self.route(now, topic, message, stored, fx)
     }
 
     /// Keeps a message for later subscribers; `false` when there is no room for it.
@@ -232,6 +268,7 @@ impl Worker {
         match self.broker.retain(now, topic, message) {
             Ok(dropped) => {
                 for message in dropped {
+                    self.write_not_retained(&message);
                     tell_dropped(None, &message, DropReason::NotRetained, fx);
                 }
                 true
@@ -248,6 +285,9 @@ impl Worker {
     fn forget_retained(&self, now: Timestamp, topic: TopicName<'_>) {
         // Removing is never refused.
         let _removed = self.broker.retained.replace(now, topic, None);
+        if let Some(journal) = &self.broker.journal {
+            journal.clear_retained(topic.as_str());
+        }
     }
 
     /// Deals with what a delivery cost a session.
@@ -267,12 +307,16 @@ impl Worker {
         now: Timestamp,
         topic: TopicName<'_>,
         message: &Message,
+        stored: Option<Stored>,
         fx: &mut impl Effects,
     ) -> PublishOutcome {
-        let found = self.cache.find(&self.broker.routes, topic);
+        let (found, sequence) = match stored {
+            Some(Stored { found, sequence }) => (found, sequence),
+            None => (self.cache.find(&self.broker.routes, topic), None),
+        };
         let mut outcome = PublishOutcome { matched: found.len(), ..PublishOutcome::default() };
         for route in found.sessions.iter() {
-            let Some(offered) = route.offer(now, message) else { continue };
+            let Some(offered) = route.offer(now, message, sequence) else { continue };
             if let Some(attachment) = offered.wake {
                 self.wake(attachment, fx);
             }

@@ -52,7 +52,8 @@ impl Worker {
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
         let client_id = &online.client.client_id;
-        let (most, limit) = if self.memory.is_full() {
+        let (most, limit) = if self.memory.is_full() || self.store_takes_no_change(&online.session)
+        {
             (0, Limit::Bytes)
         } else {
             (self.settings.limits.subscriptions_per_client, Limit::SubscriptionsPerClient)
@@ -90,6 +91,8 @@ impl Worker {
             }
         };
         let codes = merge(codes, packet.malformed.into_iter().map(refused));
+        self.wait_if_stored(online);
+        self.must_precede = true;
         self.acknowledge_subscribe(online, packet.packet_id, &codes);
         self.send_retained(now, &online.session, &granted, fx);
         Ok(())
@@ -124,6 +127,7 @@ impl Worker {
             let before = state.session.held_bytes();
             for (filter, options) in &wanted {
                 is_new.push(state.session.subscribe(filter.clone(), *options).is_none());
+                session.write_subscribed(filter, *options);
             }
             state.session.held_bytes() - before
         };
@@ -242,6 +246,7 @@ impl Worker {
             false => ReasonCode::NoSubscriptionExisted,
         };
         let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
+        self.wait_if_stored(online);
         self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
         let filters = packet.filters.iter().zip(&existed);
         for (filter, _) in filters.filter(|(_, existed)| **existed) {
@@ -292,9 +297,15 @@ impl Worker {
                 unsent.append(&mut state.session.take_unsent_shared(Some(share.id)));
             }
             let replays = state.take_replays(filters);
-            let session = &mut state.session;
-            let existed = filters.iter().map(|filter| session.unsubscribe(filter).is_some());
-            (replays, existed.collect())
+            let mut existed = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let was_there = state.session.unsubscribe(filter).is_some();
+                if was_there {
+                    session.write_unsubscribed(filter);
+                }
+                existed.push(was_there);
+            }
+            (replays, existed)
         };
         drop(replays);
         self.follow(now, session, filters, fx);

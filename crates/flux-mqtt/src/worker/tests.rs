@@ -23,6 +23,7 @@ mod routes;
 #[cfg(feature = "shuttle")]
 mod schedules;
 mod shared;
+mod stored;
 mod stress;
 mod takeover;
 mod violations;

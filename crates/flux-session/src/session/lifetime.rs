@@ -99,6 +99,11 @@ impl<M: Message> Session<M> {
         self.expiry
     }
 
+    /// Returns the will of the present connection, or of the last one while its moment has not come.
+    pub fn will(&self) -> Option<&Will<M>> {
+        self.will.as_ref()
+    }
+
     /// Returns whether the session has been without a connection for as long as it may
     /// (`[MQTT-4.1.0-2]`).
     pub fn has_expired(&self, now: Timestamp) -> bool {

@@ -29,15 +29,26 @@ impl<M: Message> Session<M> {
         if delivery.is_expired(now) {
             return Ok(Offer::Dropped(DropReason::Expired));
         }
+        if !self.has_place_for(&delivery) {
+            return Err(delivery);
+        }
+        self.note_newest(&delivery);
+        self.queue.push(delivery);
+        Ok(Offer::Queued)
+    }
+
+    /// Returns whether [`offer_shared`](Self::offer_shared) would queue this message: then a caller with a store
+    /// writes it down first.
+    pub fn takes_shared(&self, now: Timestamp, delivery: &Delivery<M>) -> bool {
+        !delivery.is_expired(now) && self.has_place_for(delivery)
+    }
+
+    fn has_place_for(&self, delivery: &Delivery<M>) -> bool {
         let has_place = match delivery.qos {
             QoS::AtMostOnce => self.is_attached(),
             QoS::AtLeastOnce | QoS::ExactlyOnce => self.has_unclaimed_place(),
         };
-        if !has_place || !self.queue.has_room_for(&delivery, &self.limits) {
-            return Err(delivery);
-        }
-        self.queue.push(delivery);
-        Ok(Offer::Queued)
+        has_place && self.queue.has_room_for(delivery, &self.limits)
     }
 
     /// Returns whether [`offer_shared`](Self::offer_shared) would take a message at QoS 1 without

@@ -108,6 +108,11 @@ impl<M: Message> Session<M> {
         was_read
     }
 
+    /// Notes the number of a message that waits here.
+    pub(super) fn note_newest(&mut self, delivery: &Delivery<M>) {
+        self.stored.newest = self.stored.newest.max(delivery.sequence);
+    }
+
     /// Returns whether a stored message is left to the store, and counts it then.
     pub(super) fn is_left_elsewhere(&mut self, delivery: &Delivery<M>) -> bool {
         let is_newest = delivery.sequence > self.stored.newest;
@@ -117,7 +122,7 @@ impl<M: Message> Session<M> {
             return false;
         }
         if has_place || delivery.share.is_some() {
-            self.stored.newest = delivery.sequence;
+            self.note_newest(delivery);
             return false;
         }
         self.queue.count_elsewhere(1);

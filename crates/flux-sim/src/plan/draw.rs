@@ -103,6 +103,7 @@ fn settings(r: &mut Random, workers: usize) -> Settings {
         receive_maximum_cap: r.pick(&[1_024, 8, 2, 1]),
         queued_messages: if bounded { r.pick(&[1, 2, 5]) } else { 1_000_000 },
         queued_bytes: if bounded { r.pick(&[150, 400, 64 << 20]) } else { 64 << 20 },
+        queued_here: 4_096,
         when_full: r.pick(&[
             WhenFull::DropNewest,
             WhenFull::DropOldest,

@@ -35,8 +35,6 @@ pub(super) enum Happening {
     Alarm(usize, u64),
     /// A broker that was told to stop must have closed all connections before this one.
     Stopped(LinkId),
-    /// The disk is done.
-    Synced,
     /// Faults end.
     Calm,
     /// A client comes back.

@@ -314,21 +314,7 @@ impl World {
             }
             Done::Authenticate(link) => self.ask(link, Question::Who),
             Done::Authorize(link, requests) => self.ask(link, Question::May(requests)),
-            Done::Persist(sequence, record) => {
-                self.disk.write(worker, sequence, record);
-                let delay = self.random.below(20_000);
-                self.agenda.add(self.now + delay, Happening::Synced);
-            }
             Done::Closed(_) | Done::Event(_) | Done::Panicked => {}
-        }
-    }
-
-    /// The disk has made safe what was written: whoever wrote it is told.
-    pub(super) fn synced(&mut self) {
-        for (worker, sequence) in self.disk.sync() {
-            self.nodes[worker].inputs.push_back(Input::Persisted(sequence));
-            self.nodes[worker].subjects.push_back(None);
-            self.wake(worker);
         }
     }
 

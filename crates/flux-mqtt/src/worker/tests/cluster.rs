@@ -51,8 +51,12 @@ impl Cluster {
     ) -> Self {
         let workers = workers.try_into().expect("a broker has a worker");
         let settings = Settings { workers, ..settings };
-        let broker = Arc::new(Broker::new(&settings, authorizer, 7));
-        let settings = Arc::new(settings);
+        let broker = Broker::new(&settings, authorizer, 7, None);
+        Self::over(Timestamp::from_millis(1_000), Arc::new(broker), Arc::new(settings))
+    }
+
+    /// Workers of a broker that is there.
+    pub(super) fn over(now: Timestamp, broker: Arc<Broker>, settings: Arc<Settings>) -> Self {
         let node = |id| Node {
             worker: Worker::new(WorkerId(id), broker.clone(), settings.clone(), 7),
             fx: TestEffects::default(),
@@ -61,8 +65,8 @@ impl Cluster {
             places: 0,
             stamp: 0,
         };
-        let nodes = (0..workers.get()).map(node).collect();
-        Self { now: Timestamp::from_millis(1_000), broker, nodes, asks_who: false }
+        let nodes = (0..settings.workers.get()).map(node).collect();
+        Self { now, broker, nodes, asks_who: false }
     }
 
     /// Opens a network connection to a worker.

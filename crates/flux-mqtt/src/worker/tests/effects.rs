@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
+use flux_storage::{Batch, Sequence, Ticket};
 
+use super::stored::TestStore;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::Letter;
-use crate::names::{ConnectionId, WorkerId};
-use crate::storage::{Record, Sequence};
+use crate::names::{ConnectionId, SessionKey, WorkerId};
 
 /// What the worker wanted of the world.
 #[derive(Default)]
@@ -22,6 +23,10 @@ pub(super) struct TestEffects {
     pub(super) authorize: Vec<(ConnectionId, Vec<AccessRequest>)>,
     pub(super) counts: Vec<Count>,
     pub(super) events: Vec<Event>,
+    /// What is persisted goes here.
+    pub(super) store: Option<TestStore>,
+    /// Parts of queues that were asked for.
+    pub(super) loads: Vec<(SessionKey, Option<Sequence>)>,
     /// Nobody listens to anything.
     pub(super) is_unheard: bool,
     /// Called whenever a letter is written, at that moment.
@@ -117,12 +122,12 @@ impl Effects for TestEffects {
         self.authorize.push((connection, requests));
     }
 
-    fn persist(&mut self, sequence: Sequence, record: Record) {
-        panic!("nothing is stored here: {sequence:?} {record:?}");
+    fn persist(&mut self, ticket: Ticket, batch: &mut Batch) -> bool {
+        self.store.as_ref().expect("there is no store").append(ticket, batch)
     }
 
-    fn load(&mut self, client_id: Arc<str>) {
-        panic!("nothing is stored here: {client_id}");
+    fn load_queue(&mut self, session: SessionKey, after: Option<Sequence>) {
+        self.loads.push((session, after));
     }
 
     fn count(&mut self, what: Count) {

@@ -140,7 +140,7 @@ fn play(order: [Step; 4]) -> Vec<String> {
             }
             Step::Offer => {
                 for route in c.broker.routes.find(topic, &topic.scopes()).1.sessions.iter() {
-                    assert!(route.offer(c.now, &message("new")).is_some());
+                    assert!(route.offer(c.now, &message("new"), None).is_some());
                 }
             }
             Step::Enter => {

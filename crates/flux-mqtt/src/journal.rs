@@ -1,0 +1,250 @@
+//! What is to outlive the process, on its way to the store: one list of records for all workers.
+//!
+//! Records are in the log in the order in which they were written here. So whoever writes down a change of a
+//! session while its lock is held has it in the log as it was in memory; and a message that is written
+//! down before it is offered stands before every step that is made with it. The lock of the journal is taken
+//! inside all others, and nothing is called under it but the store's mailbox.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flux_session::Sequence;
+use flux_storage::{Batch, MessageRecord, Record, Target, Ticket};
+
+use crate::message::Message;
+use crate::names::SessionKey;
+use crate::storage::{content, key, sequence};
+use crate::sync::{AtomicU64, Mutex};
+
+/// The records that are not with the store yet, and how far it has come.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    open: Mutex<Open>,
+    /// The ticket of the last record that was written; zero before the first.
+    last: AtomicU64,
+    /// The ticket of the last batch that the store was given.
+    handed: AtomicU64,
+    /// What has this ticket or an earlier one is safe.
+    persisted: AtomicU64,
+    /// The store could not make safe what it was given last.
+    is_failing: AtomicBool,
+    /// The store takes no more for now.
+    is_blocked: AtomicBool,
+    /// How many bytes wait here.
+    waiting: AtomicU64,
+    /// Held while a topic's retained message is replaced and that is written down: both in one order.
+    pub(crate) retaining: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Open {
+    batch: Batch,
+    /// The batch's, from 1.
+    ticket: u64,
+    next_sequence: Sequence,
+}
+
+impl Journal {
+    /// Returns a journal whose first message has this number.
+    pub(crate) fn new(next_sequence: Sequence) -> Self {
+        Self {
+            open: Mutex::new(Open { batch: Batch::new(), ticket: 1, next_sequence }),
+            last: AtomicU64::new(0),
+            handed: AtomicU64::new(0),
+            persisted: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            waiting: AtomicU64::new(0),
+            retaining: Mutex::new(()),
+        }
+    }
+
+    /// Writes something down.
+    pub(crate) fn write(&self, record: &Record<'_>) {
+        self.push(&mut self.open.lock(), record);
+    }
+
+    /// Writes several things down that belong together.
+    pub(crate) fn write_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) {
+        let mut open = self.open.lock();
+        for record in records {
+            self.push(&mut open, &record);
+        }
+    }
+
+    /// Writes a message down, before it is offered to anybody, and returns its number. `receipt` is its publisher's
+    /// session and packet identifier, at QoS 2.
+    pub(crate) fn message(
+        &self,
+        message: &Message,
+        is_retained: bool,
+        receipt: Option<(SessionKey, flux_session::PacketId)>,
+        targets: Vec<Target>,
+    ) -> Sequence {
+        let mut open = self.open.lock();
+        let number = open.next();
+        self.push(
+            &mut open,
+            &Record::Message(MessageRecord {
+                sequence: sequence(number),
+                content: content(message),
+                retained: is_retained,
+                receipt: receipt.map(|(session, packet_id)| (key(session), packet_id)),
+                targets,
+            }),
+        );
+        number
+    }
+
+    /// Writes down that a QoS 2 message came which nobody keeps, and returns a number for it all the same.
+    pub(crate) fn receipt(
+        &self,
+        session: SessionKey,
+        packet_id: flux_session::PacketId,
+    ) -> Sequence {
+        let mut open = self.open.lock();
+        let number = open.next();
+        self.push(&mut open, &Record::ReceiptOpened { session: key(session), packet_id });
+        number
+    }
+
+    /// Writes down that a topic has no retained message any more.
+    pub(crate) fn clear_retained(&self, topic: &str) {
+        let mut open = self.open.lock();
+        let number = sequence(open.next());
+        self.push(&mut open, &Record::RetainedCleared { topic, sequence: number });
+    }
+
+    fn push(&self, open: &mut Open, record: &Record<'_>) {
+        if open.batch.push(record).is_err() {
+            // A packet is smaller than that.
+            tracing::error!("a record is too long for the store, and is not written");
+        }
+        self.last.store(open.ticket, Ordering::Release);
+        self.note_waiting(open);
+    }
+
+    fn note_waiting(&self, open: &Open) {
+        let waiting = u64::try_from(open.batch.len()).unwrap_or(u64::MAX);
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Gives what was written to the store, which takes it out of the batch and says so, or cannot.
+    pub(crate) fn hand_over(&self, take: impl FnOnce(Ticket, &mut Batch) -> bool) {
+        if !self.wants_hand_over() {
+            return;
+        }
+        let mut open = self.open.lock();
+        if open.batch.is_empty() {
+            return;
+        }
+        let ticket = open.ticket;
+        if take(Ticket(ticket), &mut open.batch) {
+            self.handed.store(ticket, Ordering::Release);
+            open.ticket += 1;
+            self.note_waiting(&open);
+        } else {
+            self.is_blocked.store(true, Ordering::Release);
+        }
+    }
+
+    /// The same at the end: whether or not the store had taken no more.
+    pub(crate) fn hand_over_all(&self, take: impl FnOnce(Ticket, &mut Batch) -> bool) {
+        self.is_blocked.store(false, Ordering::Release);
+        self.hand_over(take);
+        if self.last() > self.handed.load(Ordering::Acquire) {
+            tracing::error!("the store did not take what was written last");
+        }
+    }
+
+    /// Whether something waits that the store may take.
+    pub(crate) fn wants_hand_over(&self) -> bool {
+        self.last() > self.handed.load(Ordering::Acquire)
+            && !self.is_blocked.load(Ordering::Acquire)
+    }
+
+    /// The store answered: what has this ticket or an earlier one is safe, or is not yet.
+    pub(crate) fn answered(&self, ticket: Ticket, is_safe: bool) {
+        if is_safe {
+            self.persisted.fetch_max(ticket.0, Ordering::AcqRel);
+        }
+        self.is_failing.store(!is_safe, Ordering::Release);
+        self.is_blocked.store(false, Ordering::Release);
+    }
+
+    /// Returns the ticket of all that was written so far.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Returns up to which ticket all is safe.
+    pub(crate) fn persisted(&self) -> u64 {
+        self.persisted.load(Ordering::Acquire)
+    }
+
+    /// Whether publishers must be refused, for what they send could not be made safe or would not end here.
+    pub(crate) fn refuses(&self) -> bool {
+        self.is_failing.load(Ordering::Acquire)
+            || self.waiting.load(Ordering::Relaxed) >= REFUSED_FROM
+    }
+
+    /// Whether publishers are slowed: the store does not keep up.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= SLOWED_FROM
+    }
+}
+
+impl Open {
+    fn next(&mut self) -> Sequence {
+        let number = self.next_sequence;
+        self.next_sequence = Sequence(number.0.saturating_add(1));
+        number
+    }
+}
+
+/// So many bytes may wait for the store before publishers are slowed.
+const SLOWED_FROM: u64 = 4 << 20;
+/// And so many before they are refused.
+const REFUSED_FROM: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    fn key() -> SessionKey {
+        SessionKey(NonZeroU64::MIN)
+    }
+
+    #[test]
+    fn what_the_store_does_not_take_keeps_its_ticket() {
+        let journal = Journal::new(Sequence(NonZeroU64::MIN));
+        journal.hand_over(|_, _| panic!("there is nothing"));
+        journal.write(&Record::SessionEnded { session: crate::storage::key(key()) });
+        assert_eq!(journal.last(), 1);
+        journal.hand_over(|_, _| false);
+        assert!(!journal.wants_hand_over(), "not before the store has answered");
+        journal.answered(Ticket(0), false);
+        assert!(journal.refuses());
+        journal.write(&Record::SessionEnded { session: crate::storage::key(key()) });
+        let mut taken = 0;
+        journal.hand_over(|ticket, batch| {
+            assert_eq!(ticket, Ticket(1));
+            taken = std::mem::take(batch).len();
+            true
+        });
+        assert!(taken > 0);
+        assert_eq!(journal.last(), 1, "nothing was written since");
+        journal.answered(Ticket(1), true);
+        assert_eq!(journal.persisted(), 1);
+        assert!(!journal.refuses());
+    }
+
+    #[test]
+    fn numbers_are_in_the_order_of_the_records() {
+        let journal = Journal::new(Sequence(NonZeroU64::new(7).unwrap()));
+        assert_eq!(journal.receipt(key(), flux_session::PacketId::MIN).0.get(), 7);
+        journal.clear_retained("a");
+        assert_eq!(journal.receipt(key(), flux_session::PacketId::MIN).0.get(), 9);
+    }
+}

@@ -1,0 +1,197 @@
+//! From what is stored to a broker that goes on where an earlier process stopped.
+//!
+//! What is in memory afterwards is bounded by sessions, subscriptions, what was in flight, and retained
+//! messages: a queue stays in the store until its client takes it.
+
+use std::sync::Arc;
+
+use flux_eventbus::SessionEnd;
+use flux_session::{Session, Timestamp, Will};
+use flux_storage::{ReadError, ReadLimit, Store, StoredSession};
+use flux_topic::{TopicFilter, TopicName};
+
+use crate::broker::Broker;
+use crate::clients;
+use crate::message::Delivery;
+use crate::names::{DueId, SessionKey};
+use crate::session::SharedSession;
+use crate::settings::Settings;
+use crate::storage::{key, message, number};
+
+/// What a broker found in its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Sessions that go on.
+    pub sessions: u64,
+    /// Messages that wait for them, or are in flight.
+    pub queued: u64,
+    /// Retained messages.
+    pub retained: u64,
+    /// Parts of what is stored that mean nothing to this broker: topics and filters that it does not know, or
+    /// more than its limits allow.
+    pub left_out: u64,
+}
+
+impl Broker {
+    /// Takes over all that is stored. Before anything else is done with the broker.
+    pub(crate) fn restore(
+        &self,
+        now: Timestamp,
+        settings: &Settings,
+        store: &mut impl Store,
+    ) -> Result<Restored, ReadError> {
+        let mut restored = Restored::default();
+        self.restore_sessions(now, settings, store, &mut restored)?;
+        self.restore_retained(now, store, &mut restored)?;
+        Ok(restored)
+    }
+
+    fn restore_sessions(
+        &self,
+        now: Timestamp,
+        settings: &Settings,
+        store: &mut impl Store,
+        restored: &mut Restored,
+    ) -> Result<(), ReadError> {
+        let mut after = None;
+        loop {
+            let sessions = store.sessions(after, SESSIONS_AT_ONCE)?;
+            let Some(last) = sessions.last() else { return Ok(()) };
+            after = Some(last.session);
+            for session in &sessions {
+                self.restore_session(now, settings, store, session, restored)?;
+            }
+        }
+    }
+
+    fn restore_session(
+        &self,
+        now: Timestamp,
+        settings: &Settings,
+        store: &mut impl Store,
+        stored: &StoredSession,
+        restored: &mut Restored,
+    ) -> Result<(), ReadError> {
+        let in_flight = store.in_flight(stored.session)?;
+        let will = stored.will.as_ref().and_then(|will| {
+            let message = message(&will.content)?;
+            Some(Will { message, delay: will.delay, expiry: will.expiry })
+        });
+        restored.left_out += u64::from(will.is_none() && stored.will.is_some());
+        let since = stored.detached_since.unwrap_or(now);
+        let elsewhere = stored.queued.saturating_sub(in_flight.len());
+        let mut session =
+            Session::restored(settings.session, stored.expiry, since, will, elsewhere);
+        for queued in in_flight {
+            let number = number(queued.sequence);
+            let state = match queued.content {
+                None => Err(number),
+                Some(content) => match message(&content) {
+                    None => continue,
+                    Some(message) => Ok(Delivery {
+                        message,
+                        qos: queued.qos,
+                        retain: queued.retain,
+                        subscription_ids: queued.subscription_ids,
+                        share: None,
+                        sequence: Some(number),
+                    }),
+                },
+            };
+            let is_known = queued.packet_id.is_some_and(|id| session.restore_exchange(id, state));
+            restored.left_out += u64::from(!is_known);
+        }
+        for packet_id in &stored.receipts {
+            restored.left_out += u64::from(session.receive_qos2(*packet_id).is_err());
+        }
+        let mut filters = Vec::with_capacity(stored.subscriptions.len());
+        for (filter, options) in &stored.subscriptions {
+            match TopicFilter::parse(filter) {
+                Ok(filter) => {
+                    session.subscribe(filter.clone(), *options);
+                    filters.push(filter);
+                }
+                Err(_) => restored.left_out += 1,
+            }
+        }
+        restored.sessions += 1;
+        restored.queued += u64::try_from(stored.queued).unwrap_or(u64::MAX);
+        let session = self.enter_restored(stored, session);
+        let _nobody_waits = self.routes.follow(&session, &filters);
+        self.watch_restored(stored, &session);
+        Ok(())
+    }
+
+    /// Enters a session into the directory. Keys grow, so of two of one client the later one holds.
+    fn enter_restored(
+        &self,
+        stored: &StoredSession,
+        session: Session<crate::message::Message>,
+    ) -> Arc<SharedSession> {
+        let client_id: Arc<str> = stored.client_id.as_ref().into();
+        if let Some(older) = self.clients.get(&client_id) {
+            let ended = clients::end(&older, &mut older.lock(), SessionEnd::CleanStart);
+            let _nobody_waits = self.clear(&ended);
+        }
+        let key = SessionKey(number(flux_storage::Sequence(stored.session.0)).0);
+        self.clients.restore(key, &client_id, session)
+    }
+
+    /// Has the session looked at when its will or its end is due.
+    fn watch_restored(&self, stored: &StoredSession, session: &Arc<SharedSession>) {
+        let mut state = session.lock();
+        if stored.detached_since.is_none() {
+            // Its connection ended with the process: else it would begin anew with each start.
+            session.write_standing(&state);
+        }
+        let moment = state.session.deadline();
+        let (key, generation) = (session.key, state.generation);
+        state.timer = moment.map(|moment| DueId { moment, key, generation });
+        let timer = state.timer;
+        drop(state);
+        if let Some(id) = timer {
+            self.due.set(id, session);
+        }
+    }
+
+    fn restore_retained(
+        &self,
+        now: Timestamp,
+        store: &mut impl Store,
+        restored: &mut Restored,
+    ) -> Result<(), ReadError> {
+        let mut after: Option<String> = None;
+        loop {
+            let messages = store.retained(after.as_deref(), RETAINED_AT_ONCE)?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            for stored in messages {
+                let name = String::from_utf8_lossy(&stored.content.topic).into_owned();
+                let expired = stored.content.expires_at.is_some_and(|moment| moment <= now);
+                let message = message(&stored.content).filter(|_| !expired);
+                let is_kept = message.as_ref().is_some_and(|message| {
+                    let topic = TopicName::parse(message.topic());
+                    topic.is_ok_and(|topic| self.retain(now, topic, message).is_ok())
+                });
+                restored.retained += u64::from(is_kept);
+                restored.left_out += u64::from(!is_kept && !expired);
+                if expired && let Some(journal) = &self.journal {
+                    journal.clear_retained(&name);
+                }
+                after = Some(name);
+            }
+        }
+    }
+}
+
+/// Returns the numbers with which a broker over this store goes on.
+pub(crate) fn numbers(store: &impl Store) -> crate::broker::Numbers {
+    let session = SessionKey(number(flux_storage::Sequence(store.next_session().0)).0);
+    debug_assert!(key(session).0 >= store.next_session().0, "no key comes twice");
+    crate::broker::Numbers { sequence: number(store.next_sequence()), session }
+}
+
+const SESSIONS_AT_ONCE: usize = 256;
+const RETAINED_AT_ONCE: ReadLimit = ReadLimit { messages: 256, bytes: 1 << 20 };

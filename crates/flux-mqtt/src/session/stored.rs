@@ -1,0 +1,140 @@
+//! What is written down of a session. Each of its changes is written under its lock: the log has them in their
+//! order.
+
+use std::sync::atomic::Ordering;
+
+use flux_session::{PacketId, Sequence, SessionExpiry, SubscriptionOptions};
+use flux_storage::{Record, SessionRecord, WillRecord};
+use flux_topic::TopicFilter;
+
+use super::{SessionState, SharedSession};
+use crate::journal::Journal;
+use crate::message::{Delivery, Message};
+use crate::storage::{content, key, sequence, target};
+
+impl SharedSession {
+    /// Whether its changes are written down.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.is_stored.load(Ordering::Acquire)
+    }
+
+    /// Notes that the store has the session already.
+    pub(crate) fn is_from_store(&self) {
+        self.is_stored.store(true, Ordering::Release);
+    }
+
+    fn stored(&self) -> Option<&Journal> {
+        self.journal.as_deref().filter(|_| self.is_stored())
+    }
+
+    /// Writes down what is known of the session beside what it holds: when it begins, and when its
+    /// connection does or ends. From the first time on that it outlives its connection it is stored.
+    pub(crate) fn write_standing(&self, state: &SessionState) {
+        let Some(journal) = &self.journal else { return };
+        if state.session.expiry() > SessionExpiry::WITH_CONNECTION {
+            self.is_stored.store(true, Ordering::Release);
+        }
+        if self.is_stored() {
+            journal.write(&Record::Session(SessionRecord {
+                session: key(self.key),
+                client_id: &self.client_id,
+                expiry: state.session.expiry(),
+                detached_since: state.session.detached_since(),
+            }));
+        }
+    }
+
+    /// Writes down the will that the session has, or that it has none.
+    pub(crate) fn write_will(&self, state: &SessionState) {
+        let Some(journal) = self.stored() else { return };
+        journal.write(&match state.session.will() {
+            Some(will) => Record::Will(WillRecord {
+                session: key(self.key),
+                delay: will.delay,
+                expiry: will.expiry,
+                content: content(&will.message),
+            }),
+            None => Record::WillCleared { session: key(self.key) },
+        });
+    }
+
+    /// Writes down that the session is over.
+    pub(crate) fn write_end(&self) {
+        if let Some(journal) = self.stored() {
+            journal.write(&Record::SessionEnded { session: key(self.key) });
+        }
+    }
+
+    pub(crate) fn write_subscribed(&self, filter: &TopicFilter, options: SubscriptionOptions) {
+        if let Some(journal) = self.stored() {
+            let (session, filter) = (key(self.key), filter.as_str());
+            journal.write(&Record::Subscribed { session, filter, options });
+        }
+    }
+
+    pub(crate) fn write_unsubscribed(&self, filter: &TopicFilter) {
+        if let Some(journal) = self.stored() {
+            let (session, filter) = (key(self.key), filter.as_str());
+            journal.write(&Record::Unsubscribed { session, filter });
+        }
+    }
+
+    /// Writes down with which identifier a message goes out.
+    pub(crate) fn write_sent(&self, number: Sequence, packet_id: PacketId) {
+        if let Some(journal) = self.stored() {
+            let (session, sequence) = (key(self.key), sequence(number));
+            journal.write(&Record::Sent { session, sequence, packet_id });
+        }
+    }
+
+    /// Writes down that PUBREC came.
+    pub(crate) fn write_released(&self, number: Sequence, packet_id: PacketId) {
+        if let Some(journal) = self.stored() {
+            let (session, sequence) = (key(self.key), sequence(number));
+            journal.write(&Record::Released { session, sequence, packet_id });
+        }
+    }
+
+    /// Writes down that a QoS 2 message came that nobody keeps.
+    pub(crate) fn write_receipt(&self, packet_id: PacketId) {
+        if let Some(journal) = self.stored() {
+            journal.write(&Record::ReceiptOpened { session: key(self.key), packet_id });
+        }
+    }
+
+    /// Writes down that PUBREL came, or that the message was refused.
+    pub(crate) fn write_receipt_closed(&self, packet_id: PacketId) {
+        if let Some(journal) = self.stored() {
+            journal.write(&Record::ReceiptClosed { session: key(self.key), packet_id });
+        }
+    }
+
+    /// Writes down a message that is for this session alone, before it is offered, and returns its number.
+    pub(super) fn write_delivery(&self, delivery: &Delivery) -> Option<Sequence> {
+        let journal = self.stored().filter(|_| delivery.qos > flux_session::QoS::AtMostOnce)?;
+        Some(journal.message(&delivery.message, false, None, vec![target(self.key, delivery)]))
+    }
+
+    /// Writes down which messages the session needs no more.
+    pub(super) fn write_finished(&self, state: &mut SessionState, journal: &Journal) {
+        if !state.session.has_finished() {
+            return;
+        }
+        let finished = state.session.take_finished();
+        if self.is_stored() && !state.ended {
+            let session = key(self.key);
+            journal.write_all(
+                finished
+                    .into_iter()
+                    .map(|number| Record::Done { session, sequence: sequence(number) }),
+            );
+        }
+    }
+
+    /// Whether what the session sends of this message must wait until all that was written is safe: a message
+    /// that came at QoS 2 goes nowhere before its packet identifier is safe, nor one that goes at QoS 2 to a
+    /// session which may outlive the process.
+    pub(crate) fn must_wait(delivery: &flux_session::Delivery<Message>) -> bool {
+        delivery.sequence.is_some() && delivery.message.qos() == flux_session::QoS::ExactlyOnce
+    }
+}

@@ -1,0 +1,172 @@
+//! What a connection is to be sent once the store has answered.
+//!
+//! What waits is bytes, never a decision: all is done in memory at once, and said when it is safe. Answers and
+//! deliveries wait apart, each in their order: whatever comes behind something that waits, waits too.
+
+use std::collections::VecDeque;
+
+/// The bytes that a connection is not sent yet.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) answers: Lane,
+    pub(super) deliveries: Lane,
+    /// CONNACK is among them: nothing may come before it [MQTT-3.2.0-1].
+    pub(super) is_unwelcomed: bool,
+}
+
+/// Whole packets in the order in which they are sent.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    bytes: Vec<u8>,
+    marks: VecDeque<Mark>,
+}
+
+/// The next so many bytes wait until what has this ticket is safe.
+#[derive(Debug)]
+struct Mark {
+    ticket: u64,
+    len: usize,
+}
+
+impl Held {
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.deliveries.is_empty()
+    }
+}
+
+impl Lane {
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// Returns how many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds packets. With ticket zero they wait for nothing but what stands before them.
+    pub(super) fn push(&mut self, ticket: u64, packets: &[u8]) {
+        self.bytes.extend_from_slice(packets);
+        match self.marks.back_mut() {
+            Some(last) if last.ticket >= ticket => last.len += packets.len(),
+            Some(_) | None => self.marks.push_back(Mark { ticket, len: packets.len() }),
+        }
+    }
+
+    /// Hands out what waits no more, if there is something.
+    pub(super) fn release(&mut self, persisted: u64, send: impl FnOnce(&[u8])) {
+        let mut len = 0;
+        while let Some(mark) = self.marks.pop_front_if(|mark| mark.ticket <= persisted) {
+            len += mark.len;
+        }
+        if let Some(packets) = self.bytes.get(..len).filter(|packets| !packets.is_empty()) {
+            send(packets);
+            self.bytes.drain(..len);
+        }
+    }
+
+    /// Makes of each PUBACK of MQTT 5.0 that says that the message was taken one that refuses it, which waits for
+    /// nothing. Returns how many there were.
+    pub(super) fn refuse_pubacks(&mut self, code: u8) -> u64 {
+        let before = std::mem::take(self);
+        let mut refused = 0;
+        let mut rest = before.bytes.as_slice();
+        for Mark { ticket, len } in before.marks {
+            let (mut packets, behind) = rest.split_at_checked(len).unwrap_or_default();
+            rest = behind;
+            if packets.is_empty() {
+                self.push(ticket, packets);
+            }
+            while let Some((packet, further)) = split_packet(packets) {
+                match packet {
+                    [0x40, 2, high, low] => {
+                        self.marks.push_back(Mark { ticket: 0, len: 5 });
+                        self.bytes.extend_from_slice(&[0x40, 3, *high, *low, code]);
+                        refused += 1;
+                    }
+                    other => {
+                        self.marks.push_back(Mark { ticket, len: other.len() });
+                        self.bytes.extend_from_slice(other);
+                    }
+                }
+                packets = further;
+            }
+        }
+        refused
+    }
+
+    /// Whether a PUBACK or PUBREC is among the packets.
+    pub(super) fn acknowledges(&self) -> bool {
+        let mut packets = self.bytes.as_slice();
+        while let Some((packet, further)) = split_packet(packets) {
+            if matches!(packet, [0x40 | 0x50, ..]) {
+                return true;
+            }
+            packets = further;
+        }
+        false
+    }
+}
+
+/// Splits the first packet off; we wrote them, and they are whole.
+fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut len, mut shift) = (0usize, 0);
+    for (at, byte) in bytes.iter().enumerate().skip(1) {
+        len |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return bytes.split_at_checked(at + 1 + len);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn released(lane: &mut Lane, persisted: u64) -> Vec<u8> {
+        let mut released = Vec::new();
+        lane.release(persisted, |packets| released.extend_from_slice(packets));
+        released
+    }
+
+    #[test]
+    fn what_comes_behind_something_that_waits_waits_too() {
+        let mut lane = Lane::default();
+        lane.push(2, &[1]);
+        lane.push(0, &[2]);
+        lane.push(5, &[3]);
+        lane.push(5, &[4]);
+        lane.push(0, &[5]);
+        assert!(released(&mut lane, 1).is_empty());
+        assert_eq!(released(&mut lane, 4), [1, 2]);
+        assert_eq!(lane.len(), 3);
+        assert_eq!(released(&mut lane, 5), [3, 4, 5]);
+        assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn a_place_without_bytes_keeps_what_is_behind_it() {
+        let mut lane = Lane::default();
+        lane.push(3, &[]);
+        lane.push(0, &[1]);
+        assert!(!lane.is_empty());
+        assert!(released(&mut lane, 2).is_empty());
+        assert_eq!(released(&mut lane, 3), [1]);
+    }
+
+    #[test]
+    fn acknowledgements_become_refusals() {
+        let mut lane = Lane::default();
+        lane.push(1, &[0x40, 2, 0, 1, 0x40, 2, 0, 2]);
+        lane.push(2, &[0x50, 2, 0, 3]);
+        lane.push(2, &[0x40, 2, 0, 4]);
+        assert!(lane.acknowledges());
+        assert_eq!(lane.refuse_pubacks(0x97), 3);
+        assert_eq!(released(&mut lane, 0), [0x40, 3, 0, 1, 0x97, 0x40, 3, 0, 2, 0x97]);
+        assert_eq!(released(&mut lane, 2), [0x50, 2, 0, 3, 0x40, 3, 0, 4, 0x97]);
+        lane.push(1, &[0x90, 3, 0, 1, 0]);
+        assert!(!lane.acknowledges());
+    }
+}

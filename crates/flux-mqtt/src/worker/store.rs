@@ -1,0 +1,415 @@
+//! A worker and the store: what is written down of a message, what waits for the answer, and what is read.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use flux_session::{PacketId, QoS, Sequence, SessionExpiry, Timestamp};
+use flux_storage::{Queued, Ticket};
+use flux_topic::TopicName;
+
+use super::Worker;
+use super::connection::Online;
+use super::end::End;
+use super::held::Held;
+use super::tell::{tell_lost, tell_refused};
+use crate::clients::Claim;
+use crate::effects::Effects;
+use crate::message::{Delivery, Message};
+use crate::names::{ConnectionId, SessionKey};
+use crate::reason::ReasonCode;
+use crate::routes::Found;
+use crate::session::{SessionState, SharedSession};
+use crate::storage::{message, number, sequence};
+use crate::wire::{AckKind, Version};
+
+/// What was written down of a message, and to whom it goes.
+pub(super) struct Stored {
+    pub(super) found: Arc<Found>,
+    /// Its number, if the store is to have something of it.
+    pub(super) sequence: Option<Sequence>,
+}
+
+/// Sessions of whose queues a part is being read, or is to be.
+pub(super) type Readings = BTreeMap<SessionKey, Reading>;
+
+/// A part of a queue that was asked for.
+pub(super) struct Reading {
+    session: Arc<SharedSession>,
+    /// All up to this ticket was safe when it was asked for.
+    persisted: u64,
+    /// It is asked for again once this is safe.
+    again: Option<u64>,
+}
+
+impl Worker {
+    /// Writes a message down before it is offered to anybody, if it is for sessions that may outlive the
+    /// process, is retained, or came at QoS 2 from such a session: `receipt`.
+    pub(super) fn store(
+        &mut self,
+        topic: TopicName<'_>,
+        message: &Message,
+        is_retained: bool,
+        receipt: Option<(&Arc<SharedSession>, PacketId)>,
+    ) -> Option<Stored> {
+        let journal = self.broker.journal.as_ref()?;
+        if message.qos() == QoS::AtMostOnce && !is_retained {
+            return None;
+        }
+        let found = self.cache.find(&self.broker.routes, topic);
+        let targets: Vec<_> =
+            found.sessions.iter().filter_map(|route| route.stored(message)).collect();
+        let receipt = receipt.filter(|(session, _)| session.is_stored());
+        let receipt = receipt.map(|(session, packet_id)| (session.key, packet_id));
+        let is_cleared = is_retained && message.payload().is_empty();
+        if is_cleared {
+            journal.clear_retained(topic.as_str());
+        }
+        let is_retained = is_retained && !is_cleared;
+        let sequence = if is_retained || !targets.is_empty() {
+            Some(journal.message(message, is_retained, receipt, targets))
+        } else {
+            receipt.map(|(session, packet_id)| journal.receipt(session, packet_id))
+        };
+        // A shared subscription may write it down yet.
+        self.must_wait |= is_cleared || sequence.is_some() || !found.shares.is_empty();
+        Some(Stored { found, sequence })
+    }
+
+    /// Whether a message cannot be taken because the store could not make it safe.
+    pub(super) fn store_refuses(
+        &mut self,
+        topic: TopicName<'_>,
+        message: &Message,
+        publisher: &SharedSession,
+    ) -> bool {
+        if !self.broker.journal.as_ref().is_some_and(|journal| journal.refuses()) {
+            return false;
+        }
+        if message.retain() || (message.qos() == QoS::ExactlyOnce && publisher.is_stored()) {
+            return true;
+        }
+        let found = self.cache.find(&self.broker.routes, topic);
+        message.qos() > QoS::AtMostOnce
+            && (!found.shares.is_empty()
+                || found.sessions.iter().any(|route| route.session.is_stored()))
+    }
+
+    /// Whether a session that may outlive the process cannot begin, or go on, now.
+    pub(super) fn store_takes_no_session(&self, claim: &Claim) -> bool {
+        claim.connection.expiry > SessionExpiry::WITH_CONNECTION
+            && self.broker.journal.as_ref().is_some_and(|journal| journal.refuses())
+    }
+
+    /// Whether a session's subscriptions cannot change now.
+    pub(super) fn store_takes_no_change(&self, session: &SharedSession) -> bool {
+        session.is_stored() && self.broker.journal.as_ref().is_some_and(|journal| journal.refuses())
+    }
+
+    /// Has the answer to what is being handled wait for the store, if the session is stored.
+    pub(super) fn wait_if_stored(&mut self, online: &Online) {
+        self.must_wait |= online.session.is_stored();
+    }
+
+    /// Writes down that messages are not retained any more which had to go for others. The lock that keeps
+    /// the order is held.
+    pub(super) fn write_not_retained(&self, message: &Message) {
+        if let Some(journal) = &self.broker.journal {
+            journal.clear_retained(message.topic());
+        }
+    }
+
+    /// Writes down that a retained message has expired, unless there is a new one.
+    pub(super) fn write_expired(&self, now: Timestamp, message: &Message) {
+        let Some(journal) = &self.broker.journal else { return };
+        let Ok(topic) = TopicName::parse(message.topic()) else { return };
+        let _order = journal.retaining.lock();
+        if self.broker.retained.with_tree(|tree| tree.get(now, topic).is_none()) {
+            journal.clear_retained(message.topic());
+        }
+    }
+
+    /// Sends the answers that wait for nothing, and keeps the others.
+    pub(super) fn answer_in_time(&mut self, id: ConnectionId, fx: &mut impl Effects) {
+        let from = self.waits_from.take();
+        let answers = mem::take(&mut self.answers);
+        self.send_in_time(id, &answers, from, |held| &mut held.answers, fx);
+        self.answers = answers;
+        let last = self.last_written();
+        if mem::take(&mut self.must_precede)
+            && let Some(held) = self.connections.get(id).and_then(|it| it.held.as_deref_mut())
+            && !held.answers.is_empty()
+        {
+            held.deliveries.push(last, &[]);
+        }
+    }
+
+    /// The same for deliveries.
+    pub(super) fn deliver_in_time(
+        &mut self,
+        id: ConnectionId,
+        from: Option<usize>,
+        fx: &mut impl Effects,
+    ) {
+        let deliveries = mem::take(&mut self.deliveries);
+        if from.is_none() && !self.holds_deliveries(id) {
+            if !deliveries.is_empty() {
+                fx.send_packets(id, &deliveries);
+            }
+        } else {
+            let packets = deliveries.concat();
+            self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
+        }
+        self.deliveries = deliveries;
+    }
+
+    /// Sends packets; those from `from` on wait until all that was written so far is safe.
+    fn send_in_time(
+        &mut self,
+        id: ConnectionId,
+        packets: &[u8],
+        from: Option<usize>,
+        lane: impl Fn(&mut Held) -> &mut super::held::Lane,
+        fx: &mut impl Effects,
+    ) {
+        let journal = self.broker.journal.as_ref();
+        let (last, persisted) =
+            journal.map_or((0, 0), |journal| (journal.last(), journal.persisted()));
+        let from = from.filter(|_| last > persisted);
+        let Some(connection) = self.connections.get(id) else { return };
+        let is_holding = connection.held.is_some();
+        let waits = connection.held.as_deref_mut().is_some_and(|held| !lane(held).is_empty());
+        if packets.is_empty() {
+            return;
+        }
+        if from.is_none() && !waits {
+            return fx.send(id, packets);
+        }
+        let at = from.unwrap_or(packets.len());
+        let (ready, waiting) = packets.split_at_checked(at).unwrap_or((packets, &[]));
+        let held = connection.held.get_or_insert_default();
+        if waits {
+            lane(held).push(0, ready);
+        } else if !ready.is_empty() {
+            fx.send(id, ready);
+        }
+        if from.is_some() {
+            lane(held).push(last, waiting);
+        }
+        if !is_holding {
+            self.holding.push(id);
+        }
+    }
+
+    /// The CONNACK of a connection was to be sent, and may wait.
+    pub(super) fn note_welcome(&mut self, id: ConnectionId) {
+        if let Some(held) = self.connections.get(id).and_then(|it| it.held.as_deref_mut()) {
+            held.is_unwelcomed = true;
+        }
+    }
+
+    /// Drops what a connection was not sent that ends. Returns whether it has its CONNACK.
+    pub(super) fn drop_held(&mut self, id: ConnectionId) -> bool {
+        let held = self.connections.get(id).and_then(|connection| connection.held.take());
+        held.is_none_or(|held| !held.is_unwelcomed)
+    }
+
+    /// Whether deliveries wait for the store.
+    pub(super) fn holds_deliveries(&mut self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(id);
+        connection.and_then(|it| it.held.as_ref()).is_some_and(|held| !held.deliveries.is_empty())
+    }
+
+    /// Returns how many bytes of answers wait for the store.
+    pub(super) fn held_answers(&mut self, id: ConnectionId) -> usize {
+        let connection = self.connections.get(id);
+        connection.and_then(|it| it.held.as_ref()).map_or(0, |held| held.answers.len())
+    }
+
+    /// Gives the store what was written.
+    pub(super) fn hand_over(&self, fx: &mut impl Effects) {
+        if let Some(journal) = &self.broker.journal {
+            journal.hand_over(|ticket, batch| fx.persist(ticket, batch));
+        }
+    }
+
+    pub(super) fn wants_hand_over(&self) -> bool {
+        self.broker.journal.as_ref().is_some_and(|journal| journal.wants_hand_over())
+    }
+
+    /// The store has made something safe: what waited for it is sent.
+    pub(super) fn persisted(&mut self, now: Timestamp, ticket: Ticket, fx: &mut impl Effects) {
+        let Some(journal) = self.broker.journal.clone() else { return };
+        journal.answered(ticket, true);
+        for id in mem::take(&mut self.holding) {
+            self.guard(now, Some(id), fx, |worker, fx| {
+                worker.release_held(id, journal.persisted(), fx);
+            });
+        }
+        self.read_again(journal.persisted(), fx);
+    }
+
+    fn release_held(&mut self, id: ConnectionId, persisted: u64, fx: &mut impl Effects) {
+        let limit = self.limit_of_answers();
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(held) = &mut connection.held else { return };
+        held.answers.release(persisted, |packets| fx.send(id, packets));
+        held.is_unwelcomed &= !held.answers.is_empty();
+        held.deliveries.release(persisted, |packets| fx.send(id, packets));
+        let waiting = held.answers.len();
+        if held.is_empty() {
+            connection.held = None;
+        } else {
+            self.holding.push(id);
+        }
+        // Its session may have kept what there was no room for.
+        self.dirty.push(id);
+        if waiting <= limit
+            && let Some(online) = self.connections.online(id)
+            && online.is_choked
+        {
+            online.is_choked = false;
+            if online.reads() {
+                fx.resume(id);
+            }
+        }
+    }
+
+    /// The store could not make something safe, for now. Publishers of MQTT 5.0 are told that what they sent at
+    /// QoS 1 was not taken; earlier versions have no word for it, and the connection closes. All else goes on
+    /// waiting.
+    pub(super) fn persist_failed(&mut self, now: Timestamp, ticket: Ticket, fx: &mut impl Effects) {
+        let Some(journal) = self.broker.journal.clone() else { return };
+        journal.answered(ticket, false);
+        for id in mem::take(&mut self.holding) {
+            let version = self.connections.online(id).map(|online| online.version);
+            let held = self.connections.get(id).and_then(|it| it.held.as_deref_mut());
+            let (Some(version), Some(held)) = (version, held) else { continue };
+            match version {
+                Version::V5 => {
+                    let code = ReasonCode::QuotaExceeded;
+                    for _ in 0..held.answers.refuse_pubacks(code.as_u8()) {
+                        tell_refused(code, fx);
+                    }
+                    self.release_held(id, journal.persisted(), fx);
+                }
+                Version::V31 | Version::V311 if held.answers.acknowledges() => {
+                    self.cut(now, id, &End::StoreFailed, fx);
+                }
+                Version::V31 | Version::V311 => self.holding.push(id),
+            }
+        }
+    }
+
+    /// Asks for more of a session's queue, if it wants more and was not asked for.
+    pub(super) fn read_more(
+        &mut self,
+        session: &Arc<SharedSession>,
+        wanted: Option<Option<Sequence>>,
+        fx: &mut impl Effects,
+    ) {
+        let (Some(after), Some(journal)) = (wanted, &self.broker.journal) else { return };
+        if self.reading.contains_key(&session.key) {
+            return;
+        }
+        let persisted = journal.persisted();
+        let reading = Reading { session: session.clone(), persisted, again: None };
+        self.reading.insert(session.key, reading);
+        fx.load_queue(session.key, after.map(sequence));
+    }
+
+    /// A part of a session's queue was read.
+    pub(super) fn loaded(
+        &mut self,
+        now: Timestamp,
+        key: SessionKey,
+        messages: Option<Vec<Queued>>,
+        fx: &mut impl Effects,
+    ) {
+        let Some(reading) = self.reading.remove(&key) else { return };
+        let session = reading.session.clone();
+        let (is_read, messages) = (messages.is_some(), messages.unwrap_or_default());
+        let last = messages.last().map(|queued| queued.sequence);
+        let deliveries: Vec<_> = messages.into_iter().filter_map(delivery).collect();
+        let (is_empty, last_written) = (deliveries.is_empty(), self.last_written());
+        let mut state = session.lock();
+        if state.ended {
+            return;
+        }
+        state.session.take_read(now, deliveries);
+        let dropped = state.session.take_dropped();
+        let wake = if state.has_work() { state.wake() } else { None };
+        let is_wanted = state.session.wants_read().is_some();
+        let is_all = is_read && is_empty && last.is_none();
+        if is_wanted && is_all && last_written <= reading.persisted {
+            tracing::error!(
+                client_id = &*session.client_id,
+                "fewer messages are stored than were counted"
+            );
+            state.session.nothing_elsewhere();
+        } else if is_wanted && is_empty {
+            // What was in flight when the process began is not for here: the next part. And what is
+            // not safe yet is not read.
+            let again = if last.is_some() { None } else { Some(last_written) };
+            self.reading.insert(key, Reading { again, ..reading });
+            if last.is_some() {
+                fx.load_queue(key, last);
+            }
+        }
+        drop(state);
+        tell_lost(&session, dropped, fx);
+        if let Some(attachment) = wake {
+            self.wake(attachment, fx);
+        }
+    }
+
+    fn last_written(&self) -> u64 {
+        self.broker.journal.as_ref().map_or(0, |journal| journal.last())
+    }
+
+    /// Asks again for what was not there because it was not safe.
+    fn read_again(&mut self, persisted: u64, fx: &mut impl Effects) {
+        let ready = |reading: &Reading| reading.again.is_some_and(|ticket| ticket <= persisted);
+        let ready: Vec<_> = self.reading.extract_if(.., |_, reading| ready(reading)).collect();
+        for (_, reading) in ready {
+            let wanted = reading.session.lock().session.wants_read();
+            self.read_more(&reading.session, wanted, fx);
+        }
+    }
+}
+
+impl Online {
+    /// Writes down what an acknowledgement from the client led to, by how it is answered.
+    pub(super) fn write_step(
+        &self,
+        state: &mut SessionState,
+        answer: AckKind,
+        packet_id: PacketId,
+    ) {
+        match answer {
+            AckKind::PubRel => {
+                if let Some(number) = state.session.sequence(packet_id) {
+                    self.session.write_released(number, packet_id);
+                }
+            }
+            AckKind::PubComp => self.session.write_receipt_closed(packet_id),
+            AckKind::PubAck | AckKind::PubRec => {}
+        }
+    }
+}
+
+/// Returns a stored message as it goes to its session, unless that has it already: whatever had a packet
+/// identifier when the process began was given back then.
+fn delivery(queued: Queued) -> Option<Delivery> {
+    if queued.packet_id.is_some() {
+        return None;
+    }
+    Some(Delivery {
+        message: message(&queued.content?)?,
+        qos: queued.qos,
+        retain: queued.retain,
+        subscription_ids: queued.subscription_ids,
+        share: None,
+        sequence: Some(number(queued.sequence)),
+    })
+}
