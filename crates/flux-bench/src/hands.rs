@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
-use flux_mqtt::{ConnectionId, Count, Effects, Letter, Record, Sequence, WorkerId};
+use flux_mqtt::{
+    Batch, ConnectionId, Count, Effects, Letter, Sequence, SessionKey, Ticket, WorkerId,
+};
 
 /// What a worker wanted of the world. Nobody listens to events.
 #[derive(Default)]
@@ -65,11 +67,12 @@ impl Effects for Hands {
         self.surprises += 1;
     }
 
-    fn persist(&mut self, _sequence: Sequence, _record: Record) {
+    fn persist(&mut self, _ticket: Ticket, _batch: &mut Batch) -> bool {
         self.surprises += 1;
+        true
     }
 
-    fn load(&mut self, _client_id: Arc<str>) {
+    fn load_queue(&mut self, _session: SessionKey, _after: Option<Sequence>) {
         self.surprises += 1;
     }
 

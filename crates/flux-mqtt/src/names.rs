@@ -21,6 +21,14 @@ pub struct ConnectionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub(crate) NonZeroU64);
 
+impl SessionKey {
+    /// Returns the number, which is the session's name in a store.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// Names a client identifier, over all its sessions: whose message it is, for No Local
 /// [MQTT-3.8.3-3].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,6 +24,10 @@ pub(crate) enum Done {
     Authenticate(LinkId),
     /// May it do this?
     Authorize(LinkId, Vec<AccessRequest>),
+    /// Records for the store.
+    Persist(Ticket, Batch),
+    /// A part of a session's queue is wanted.
+    Load(SessionKey, Option<Sequence>),
     /// Something happened.
     Event(Event),
     /// Code panicked.
@@ -164,12 +168,13 @@ impl Effects for Hands {
         self.note(connection, |link| Done::Authorize(link, requests));
     }
 
-    fn persist(&mut self, _ticket: Ticket, _batch: &mut Batch) -> bool {
-        unreachable!("these worlds have no store: see `durable`")
+    fn persist(&mut self, ticket: Ticket, batch: &mut Batch) -> bool {
+        self.done.push(Done::Persist(ticket, std::mem::take(batch)));
+        true
     }
 
-    fn load_queue(&mut self, _session: SessionKey, _after: Option<Sequence>) {
-        unreachable!("these worlds have no store: see `durable`")
+    fn load_queue(&mut self, session: SessionKey, after: Option<Sequence>) {
+        self.done.push(Done::Load(session, after));
     }
 
     fn count(&mut self, what: Count) {

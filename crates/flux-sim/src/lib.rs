@@ -24,6 +24,7 @@
 )]
 
 mod client;
+mod durable;
 mod hands;
 mod model;
 mod packet;
@@ -35,6 +36,7 @@ mod shrink;
 mod tests;
 mod world;
 
+pub use self::durable::{DurableOutcome, Hazard, run_durable};
 pub use self::model::Judged;
 pub use self::plan::{Act, Plan, Step};
 pub use self::shrink::shrink;

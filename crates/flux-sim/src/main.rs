@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use flux_sim::{Judged, Plan, run, shrink};
+use flux_sim::{DurableOutcome, Hazard, Judged, Plan, run, run_durable, shrink};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
@@ -13,7 +13,34 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if arguments.is_durable {
+        return run_durably(&arguments);
+    }
     if arguments.is_traced { show(&arguments) } else { run_all(&arguments) }
+}
+
+/// Runs worlds over a store, to the first that breaks a promise.
+fn run_durably(arguments: &Arguments) -> ExitCode {
+    std::panic::set_hook(Box::new(|_| {}));
+    let hazard = Hazard { silent_sync: arguments.is_silent };
+    let mut sum = DurableOutcome::default();
+    let mut failures = 0;
+    for seed in arguments.from..arguments.from.saturating_add(arguments.seeds) {
+        let outcome = run_durable(seed, hazard, arguments.is_traced);
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+        sum.add(&outcome);
+        if let Some(failure) = outcome.failure {
+            eprintln!("seed {seed}: {failure}");
+            failures += 1;
+            if !arguments.goes_on {
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{} seeds from {} over a store: {sum:?}", arguments.seeds, arguments.from);
+    if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Shows one world.
@@ -124,6 +151,8 @@ struct Arguments {
     is_traced: bool,
     goes_on: bool,
     is_plain: bool,
+    is_durable: bool,
+    is_silent: bool,
     /// Steps to keep; all if not given.
     keep: Option<Vec<usize>>,
 }
@@ -142,6 +171,8 @@ impl Arguments {
                 }
                 "--keep" => arguments.keep = Some(numbers(&value()?)?),
                 "--trace" => arguments.is_traced = true,
+                "--durable" => arguments.is_durable = true,
+                "--silent-sync" => arguments.is_silent = true,
                 "--plain" => arguments.is_plain = true,
                 "--go-on" => arguments.goes_on = true,
                 other => return Err(format!("{other} means nothing here")),
@@ -178,4 +209,6 @@ const USAGE: &str = "\
   --keep 1,2,3    only with these steps of it, or none
   --trace         show what happens
   --go-on         do not stop at the first failure
+  --durable       worlds over a store, with power cuts
+  --silent-sync   the disk of these only says that it syncs
   --plain         say no more of a failure than its sentence";

@@ -226,6 +226,8 @@ impl Model {
                 Done::Event(event) => self.event(event)?,
                 Done::Panicked => return Err("the broker panicked".to_owned()),
                 Done::Letter(..) | Done::Authenticate(_) | Done::Authorize(..) => {}
+                // Only over a store.
+                Done::Persist(..) | Done::Load(..) => {}
             }
         }
         self.finish()

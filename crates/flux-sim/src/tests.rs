@@ -1,6 +1,6 @@
 //! Worlds as tests: the same seed is the same world, and some that must hold at every commit.
 
-use crate::{Judged, Plan, run};
+use crate::{DurableOutcome, Hazard, Judged, Plan, run, run_durable};
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
@@ -44,4 +44,31 @@ fn a_world_with_fewer_steps_is_a_world_too() {
         plan.keep(&kept);
         assert_eq!(run(&plan, false).failure, None, "seed {seed}");
     }
+}
+
+#[test]
+fn promises_hold_over_power_cuts_and_failing_disks() {
+    let mut sum = DurableOutcome::default();
+    for seed in 0..60 {
+        let outcome = run_durable(seed, Hazard::default(), false);
+        assert_eq!(outcome.failure, None, "seed {seed}");
+        sum.add(&outcome);
+    }
+    let counts = [sum.crashes, sum.syncs, sum.acknowledged, sum.delivered, sum.refused];
+    assert!(counts.iter().all(|count| *count > 100), "{sum:?}");
+}
+
+#[test]
+fn the_same_seed_cuts_the_power_alike() {
+    for seed in 0..5 {
+        let runs = [0; 2].map(|_| run_durable(seed, Hazard::default(), true));
+        assert_eq!(runs[0], runs[1], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_disk_that_only_says_that_it_synced_is_found_out() {
+    let hazard = Hazard { silent_sync: true };
+    let failed = (0..20).filter(|seed| run_durable(*seed, hazard, false).failure.is_some());
+    assert!(failed.count() > 10);
 }

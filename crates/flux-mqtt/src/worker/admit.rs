@@ -245,7 +245,6 @@ impl Worker {
         }
         self.must_precede = true;
         self.send_answers(id, fx);
-        self.note_welcome(id);
         fx.event(Event::Connected {
             client_id: client_id.clone(),
             protocol_level: connect.version.level(),

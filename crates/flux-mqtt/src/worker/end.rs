@@ -196,19 +196,18 @@ impl Worker {
             let client_id = &online.client.client_id;
             tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
-        let is_welcomed = self.drop_held(id);
         // Whoever is told goodbye finds the session as it is from now on.
         self.detach(now, &online.session, online.generation, end, fx);
         tell_disconnected(&online.client.client_id, end.event(), fx);
-        if let Some(reason) = end.reason_code().filter(|_| is_welcomed) {
-            let mut goodbye = Vec::new();
+        let mut goodbye = Vec::new();
+        if let Some(reason) = end.reason_code() {
             let (words, max) = (end.words(), online.maximum_packet_size);
             write_disconnect(&mut goodbye, online.version, reason, words.as_deref(), max);
-            if u32::try_from(goodbye.len()).is_ok_and(|len| len <= max) {
-                fx.send(id, &goodbye);
+            if u32::try_from(goodbye.len()).is_ok_and(|len| len > max) {
+                goodbye.clear();
             }
         }
-        fx.close(id);
+        self.close_in_time(id, &goodbye, fx);
         self.connections.hold(id, None);
         Stage::Closing
     }

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 pub(super) struct Held {
     pub(super) answers: Lane,
     pub(super) deliveries: Lane,
-    /// CONNACK is among them: nothing may come before it [MQTT-3.2.0-1].
-    pub(super) is_unwelcomed: bool,
+    /// The connection is over, and closes once its answers are sent.
+    pub(super) closes: bool,
 }
 
 /// Whole packets in the order in which they are sent.

@@ -11,7 +11,7 @@ use flux_topic::TopicName;
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::held::Held;
+use super::held::{Held, Lane};
 use super::tell::{tell_lost, tell_refused};
 use crate::clients::Claim;
 use crate::effects::Effects;
@@ -169,7 +169,7 @@ impl Worker {
         id: ConnectionId,
         packets: &[u8],
         from: Option<usize>,
-        lane: impl Fn(&mut Held) -> &mut super::held::Lane,
+        lane: impl Fn(&mut Held) -> &mut Lane,
         fx: &mut impl Effects,
     ) {
         let journal = self.broker.journal.as_ref();
@@ -201,17 +201,26 @@ impl Worker {
         }
     }
 
-    /// The CONNACK of a connection was to be sent, and may wait.
-    pub(super) fn note_welcome(&mut self, id: ConnectionId) {
+    /// Closes a connection once the answers that wait are sent [MQTT-3.14.4-1], and goodbye behind them.
+    /// Deliveries stay with the session.
+    pub(super) fn close_in_time(
+        &mut self,
+        id: ConnectionId,
+        goodbye: &[u8],
+        fx: &mut impl Effects,
+    ) {
         if let Some(held) = self.connections.get(id).and_then(|it| it.held.as_deref_mut()) {
-            held.is_unwelcomed = true;
+            held.deliveries = Lane::default();
+            if !held.answers.is_empty() {
+                held.answers.push(0, goodbye);
+                held.closes = true;
+                return;
+            }
         }
-    }
-
-    /// Drops what a connection was not sent that ends. Returns whether it has its CONNACK.
-    pub(super) fn drop_held(&mut self, id: ConnectionId) -> bool {
-        let held = self.connections.get(id).and_then(|connection| connection.held.take());
-        held.is_none_or(|held| !held.is_unwelcomed)
+        if !goodbye.is_empty() {
+            fx.send(id, goodbye);
+        }
+        fx.close(id);
     }
 
     /// Whether deliveries wait for the store.
@@ -254,7 +263,9 @@ impl Worker {
         let Some(connection) = self.connections.get(id) else { return };
         let Some(held) = &mut connection.held else { return };
         held.answers.release(persisted, |packets| fx.send(id, packets));
-        held.is_unwelcomed &= !held.answers.is_empty();
+        if held.closes && held.answers.is_empty() {
+            fx.close(id);
+        }
         held.deliveries.release(persisted, |packets| fx.send(id, packets));
         let waiting = held.answers.len();
         if held.is_empty() {
@@ -284,6 +295,10 @@ impl Worker {
         for id in mem::take(&mut self.holding) {
             let version = self.connections.online(id).map(|online| online.version);
             let held = self.connections.get(id).and_then(|it| it.held.as_deref_mut());
+            if held.as_ref().is_some_and(|held| held.closes) {
+                fx.close(id);
+                continue;
+            }
             let (Some(version), Some(held)) = (version, held) else { continue };
             match version {
                 Version::V5 => {
@@ -294,6 +309,7 @@ impl Worker {
                     self.release_held(id, journal.persisted(), fx);
                 }
                 Version::V31 | Version::V311 if held.answers.acknowledges() => {
+                    held.answers = Lane::default();
                     self.cut(now, id, &End::StoreFailed, fx);
                 }
                 Version::V31 | Version::V311 => self.holding.push(id),

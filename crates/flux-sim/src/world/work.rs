@@ -314,7 +314,11 @@ impl World {
             }
             Done::Authenticate(link) => self.ask(link, Question::Who),
             Done::Authorize(link, requests) => self.ask(link, Question::May(requests)),
-            Done::Closed(_) | Done::Event(_) | Done::Panicked => {}
+            Done::Closed(_)
+            | Done::Persist(..)
+            | Done::Load(..)
+            | Done::Event(_)
+            | Done::Panicked => {}
         }
     }
 

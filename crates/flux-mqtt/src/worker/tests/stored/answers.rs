@@ -107,12 +107,14 @@ fn nothing_is_delivered_before_a_connack_that_waits() {
 }
 
 #[test]
-fn who_is_turned_out_before_its_connack_is_told_nothing() {
+fn who_is_turned_out_before_its_connack_hears_that_after_it() {
     let mut d = Durable::new(1);
     let peer = d.c.dial(0, client::connect("a"));
     d.c.send(peer, &[0xF0, 0]);
-    d.sync();
     assert_eq!(d.heard(peer), NOTHING);
+    assert!(!d.c.is_closed(peer));
+    d.sync();
+    assert_eq!(d.heard(peer), ["CONNACK 00", "DISCONNECT 82"]);
     assert!(d.c.is_closed(peer));
 }
 

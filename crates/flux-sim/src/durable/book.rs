@@ -1,0 +1,136 @@
+//! What was promised, and what came: one book for a world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A message, by its publisher and its number there.
+pub(super) type Name = (usize, u32);
+
+/// What is known of a message.
+#[derive(Debug, Default)]
+struct Entry {
+    qos: u8,
+    is_acknowledged: bool,
+    /// Subscribers that had their SUBACK before it was first sent, and whether at QoS 2.
+    owed: BTreeMap<usize, u8>,
+}
+
+/// Promises and deliveries.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    messages: BTreeMap<Name, Entry>,
+    /// Messages that the broker refused: whether or not their publisher heard of it, they may come late.
+    refused: BTreeSet<Name>,
+    /// What came to each subscriber, in order.
+    got: BTreeMap<usize, Vec<Name>>,
+    /// The last retained message that was acknowledged, and the last that was sent, by publisher.
+    retained: BTreeMap<usize, (u32, u32)>,
+}
+
+impl Book {
+    /// A message goes out for the first time.
+    pub(super) fn sent(&mut self, name: Name, qos: u8, owed: BTreeMap<usize, u8>) {
+        self.messages.insert(name, Entry { qos, is_acknowledged: false, owed });
+    }
+
+    /// The broker sends something to a client: PUBACK and PUBREC that refuse a message are noted.
+    pub(super) fn answered(&mut self, publisher: usize, mut bytes: &[u8]) {
+        while let [first, len, rest @ ..] = bytes {
+            // Longer packets are deliveries: these have no refusals behind them that count here.
+            let Some((body, behind)) = rest.split_at_checked(usize::from(*len)) else { return };
+            if let (0x40 | 0x50, [high, low, 0x80..=0xff, ..]) = (first, body) {
+                let number = u32::from(u16::from_be_bytes([*high, *low]));
+                self.refused.insert((publisher, number));
+            }
+            bytes = behind;
+        }
+    }
+
+    /// Its publisher was promised it.
+    pub(super) fn acknowledged(&mut self, name: Name) {
+        if let Some(entry) = self.messages.get_mut(&name) {
+            entry.is_acknowledged = true;
+        }
+    }
+
+    pub(super) fn retained_sent(&mut self, publisher: usize, number: u32) {
+        self.retained.entry(publisher).or_default().1 = number;
+    }
+
+    pub(super) fn retained_acknowledged(&mut self, publisher: usize, number: u32) {
+        let last = &mut self.retained.entry(publisher).or_default().0;
+        *last = number.max(*last);
+    }
+
+    /// A message came to a subscriber, as one that it has not had under this identifier.
+    ///
+    /// # Errors
+    ///
+    /// When it came before at QoS 2, or out of its order.
+    pub(super) fn got(&mut self, subscriber: usize, name: Name, qos: u8) -> Result<(), String> {
+        let (publisher, number) = name;
+        let before = self.got.entry(subscriber).or_default();
+        let is_again = before.contains(&name);
+        if is_again && qos == 2 {
+            return Err(format!("{publisher}/{number} came to {subscriber} twice at QoS 2"));
+        }
+        let qos_of = |name: &Name| self.messages.get(name).map(|entry| entry.qos);
+        let later = before.iter().find(|(other, later)| {
+            *other == publisher && *later > number && qos_of(&(*other, *later)) == qos_of(&name)
+        });
+        // One from before the subscription may come when it is sent again.
+        let entry = self.messages.get(&name);
+        let is_owed = entry.is_none_or(|entry| entry.owed.contains_key(&subscriber));
+        let may_be_late = is_again || !is_owed || self.refused.contains(&name);
+        if let Some((_, later)) = later.filter(|_| !may_be_late) {
+            return Err(format!("{publisher}/{number} came to {subscriber} after {later}"));
+        }
+        before.push(name);
+        Ok(())
+    }
+
+    /// Says what is missing, once everything has come to rest.
+    ///
+    /// # Errors
+    ///
+    /// When something that was promised did not come.
+    pub(super) fn close(&self) -> Result<(), String> {
+        for (name, entry) in self.messages.iter().filter(|(_, entry)| entry.is_acknowledged) {
+            for subscriber in entry.owed.keys() {
+                if !self.got.get(subscriber).is_some_and(|got| got.contains(name)) {
+                    let (publisher, number) = name;
+                    return Err(format!(
+                        "{publisher}/{number} was acknowledged and never came to {subscriber}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the retained messages that somebody found.
+    ///
+    /// # Errors
+    ///
+    /// When one is older than the last that was acknowledged, or was never sent.
+    pub(super) fn judge_retained(&self, found: &BTreeMap<usize, u32>) -> Result<(), String> {
+        for (publisher, (acknowledged, sent)) in &self.retained {
+            let number = found.get(publisher).copied().unwrap_or(0);
+            let is_late = self.refused.contains(&(*publisher, number));
+            if !is_late && !(*acknowledged..=*sent).contains(&number) {
+                return Err(format!(
+                    "retained of {publisher} is {number}, acknowledged was {acknowledged}, sent {sent}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn acknowledgements(&self) -> u64 {
+        self.messages.values().filter(|entry| entry.is_acknowledged).count() as u64
+    }
+
+    pub(super) fn deliveries(&self) -> u64 {
+        let distinct = self.got.values().map(|got| got.iter().collect::<BTreeSet<_>>().len());
+        distinct.sum::<usize>() as u64
+    }
+}
