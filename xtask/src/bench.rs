@@ -1,33 +1,37 @@
-//! What a delivered message costs a broker: ours beside others, round by round in turn.
+//! What a delivered message costs a broker, a connection, a subscription: ours beside others, round by
+//! round in turn.
 //!
 //! The broker has one core and the load another. The cost is the CPU time of the broker's process
-//! over the messages that arrived, so neither a slow load nor a noisy clock counts. `counts` measures the
+//! over the units that were done, so neither a slow load nor a noisy clock counts. `counts` measures the
 //! core alone, in instructions.
 
 pub(crate) mod contender;
 mod counts;
+mod grid;
+mod measurement;
+mod peers;
 pub(crate) mod processor;
 mod table;
 
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
-use self::contender::Contender;
-use self::table::{Measurement, Table};
+use self::contender::{Contender, Running};
+use self::grid::Form;
+use self::measurement::Measurement;
+use self::table::Table;
 use crate::background::Background;
-use crate::load::{self, Outcome, Scenario};
+use crate::load::{Outcome, Scenario};
 use crate::repository::{self, Profile};
 use crate::stress::footprint::Footprint;
 
 /// How much to measure, and what beside our broker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Messages delivered in each round at least, to all subscribers together
+    /// Messages delivered in each round at least, to all subscribers together (scenarios of messages)
     #[arg(long, default_value_t = 400_000)]
     messages: u64,
     /// Repeat them for at least so many seconds: processor time is counted in ticks of 10 ms
@@ -39,6 +43,12 @@ pub(crate) struct Options {
     /// One more broker: its command line with `{port}`, optionally after NAME=; may be repeated
     #[arg(long = "broker", value_name = "COMMAND")]
     brokers: Vec<String>,
+    /// More brokers: a TOML file that lists them, see docs/performance.md
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
+    /// Measure our broker also with so many workers, on every core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    workers: Option<u32>,
     /// A scenario to measure; may be repeated. Without it: the usual ones
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<Scenario>,
@@ -48,11 +58,11 @@ pub(crate) struct Options {
     /// Speak MQTT 5.0 instead of 3.1.1
     #[arg(long)]
     v5: bool,
-    /// Measure only the brokers given with --broker
-    #[arg(long, requires = "brokers")]
+    /// Measure only the brokers given with --broker and --peers
+    #[arg(long)]
     only_given: bool,
     /// Count the instructions of the core's hot paths instead, and compare them with docs/counts.toml
-    #[arg(long, conflicts_with_all = ["brokers", "scenarios", "all", "v5"])]
+    #[arg(long, conflicts_with_all = ["brokers", "peers", "scenarios", "all", "v5"])]
     counts: bool,
     /// Count this path alone; may be repeated
     #[arg(long = "path", value_name = "NAME", requires = "counts")]
@@ -60,24 +70,56 @@ pub(crate) struct Options {
     /// Write what was counted to docs/counts.toml
     #[arg(long, requires = "counts")]
     bless: bool,
+    /// Print the tables as Markdown
+    #[arg(long)]
+    markdown: bool,
 }
 
 impl Options {
+    /// Returns what is to be measured; a scenario brings along the one that it is compared with.
     fn scenarios(&self) -> Result<Vec<Scenario>> {
-        match &self.scenarios[..] {
-            [] if self.all => Ok(Scenario::ALL.to_vec()),
-            [] => Scenario::USUAL.iter().map(|name| name.parse()).collect(),
-            named => Ok(named.to_vec()),
+        let named = match &self.scenarios[..] {
+            [] if self.all => Scenario::ALL.to_vec(),
+            [] => Scenario::USUAL.iter().map(|name| name.parse()).collect::<Result<_>>()?,
+            named => named.to_vec(),
+        };
+        let mut scenarios = Vec::new();
+        for scenario in named {
+            for one in scenario.base.map(str::parse).transpose()?.into_iter().chain([scenario]) {
+                if !scenarios.contains(&one) {
+                    scenarios.push(one);
+                }
+            }
         }
+        Ok(scenarios)
+    }
+
+    fn contenders(&self, binaries: &Path) -> Result<Vec<Contender>> {
+        let mut contenders = Vec::new();
+        if !self.only_given {
+            let ours = Contender::ours(binaries);
+            contenders.push(ours.clone());
+            contenders.extend(self.workers.map(|workers| ours.with_workers(workers)));
+            if let Some(mosquitto) = Contender::mosquitto() {
+                contenders.push(mosquitto.without_limits(binaries)?);
+            }
+        }
+        for line in &self.brokers {
+            contenders.push(Contender::parse(line)?);
+        }
+        if let Some(path) = &self.peers {
+            contenders.extend(peers::read(path)?);
+        }
+        Ok(contenders)
     }
 }
 
-/// Measures every broker and prints one table; or counts instructions.
+/// Measures every broker and prints two tables; or counts instructions.
 ///
 /// # Errors
 ///
-/// When a broker cannot be started, breaks off, or loses a message; or a path takes more instructions than
-/// it may.
+/// When a broker cannot be started, breaks off, or loses something, after all else is measured; or a path takes
+/// more instructions than it may.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.counts {
         return counts::run(&options.paths, options.bless);
@@ -85,39 +127,40 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ours: &[&str] = if options.only_given { &[] } else { &["flux-broker"] };
     // The load is built for release too, or it would be the limit.
     let binaries = repository::build(&[ours, &["xtask"]].concat(), Profile::Release)?;
-    let mut contenders = Vec::new();
-    if !options.only_given {
-        contenders.push(Contender::ours(&binaries));
-        if let Some(mosquitto) = Contender::mosquitto() {
-            contenders.push(mosquitto.without_limits(&binaries)?);
-        }
-    }
-    for line in &options.brokers {
-        contenders.push(Contender::parse(line)?);
-    }
+    let contenders = options.contenders(&binaries)?;
+    ensure!(!contenders.is_empty(), "there is no broker: --only-given takes --broker or --peers");
+    // Brokers and loads inherit it.
+    rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
     if !processor::can_pin() {
         println!("not pinned: this takes taskset and two cores, the figures will be noisy");
     }
-    let mut table = Table::default();
+    let (mut table, mut failures) = (Table::default(), 0);
     for round in 1..=options.rounds {
         for scenario in options.scenarios()? {
             for contender in &contenders {
-                let measurement = measure(contender, scenario, options, &binaries)
-                    .with_context(|| format!("{} with {}", scenario.name, contender.name()))?;
-                println!(
-                    "    round {round} {:<15} {:<14} {measurement}",
-                    scenario.name,
-                    contender.name()
-                );
-                table.add(scenario, contender.name(), measurement);
+                let (name, broker) = (scenario.name, contender.name());
+                // Others may have limits that a scenario does not fit into: the rest is still worth knowing.
+                match measure(contender, scenario, options, &binaries) {
+                    Ok(measurement) => {
+                        println!("    round {round} {name:<17} {broker:<14} {measurement}");
+                        table.add(broker, measurement);
+                    }
+                    Err(error) => {
+                        println!("    round {round} {name:<17} {broker:<14} FAILED: {error:#}");
+                        failures += 1;
+                    }
+                }
             }
         }
     }
-    print!("{table}");
-    match table.lost() {
-        0 => Ok(()),
-        lost => bail!("{lost} messages were lost"),
+    let form = if options.markdown { Form::Markdown } else { Form::Text };
+    println!("\n{}", table.costs(form));
+    if let Some(growth) = table.growth(form) {
+        println!("What should not matter:\n\n{growth}");
     }
+    let lost = table.lost();
+    ensure!(lost == 0 && failures == 0, "{lost} units were lost, {failures} measurements failed");
+    Ok(())
 }
 
 /// Runs one scenario against one broker, freshly started.
@@ -128,42 +171,53 @@ fn measure(
     binaries: &Path,
 ) -> Result<Measurement> {
     let broker = contender.start()?;
-    let mut load = start_load(broker.address(), scenario, options, binaries)?;
-    let ready = |line: &String| (line == load::READY).then_some(());
-    load.wait_for(DEADLINE, |lines| lines.iter().find_map(ready))
-        .ok_or_else(|| anyhow!("the load did not start: {}", load.text()))?;
-
-    let ids = [broker.id(), load.id()];
-    let [broker_before, load_before] = ids.map(processor::time_of);
-    let mut stdin = load.stdin().context("the load has no input")?;
-    stdin.write_all(b"start\n").context("cannot start the load")?;
+    let mut load = start_load(&broker, scenario, options, binaries)?;
     let outcome = load
         .wait_for(DEADLINE, |lines| lines.iter().find_map(|line| Outcome::parse(line)))
         .ok_or_else(|| anyhow!("the load did not end: {}", load.text()))?;
-    let broker_after = processor::time_of(broker.id())?;
     let memory = Footprint::of(broker.id())?.peak_kib();
-    // The load may have ended already; how busy it was is then unknown.
-    let load_after = processor::time_of(load.id()).ok();
-    let load_time = load_before.ok().zip(load_after).map(|(before, after)| after - before);
-    Ok(Measurement { outcome, broker_time: broker_after - broker_before?, load_time, memory })
+    load.finish(DEADLINE)?;
+    Ok(Measurement { scenario, outcome, memory })
 }
 
 fn start_load(
-    address: SocketAddr,
+    broker: &Running,
     scenario: Scenario,
     options: &Options,
     binaries: &Path,
 ) -> Result<Background> {
     let mut command = Command::new(binaries.join("xtask"));
     command
-        .args(["load", "--addr", &address.to_string(), "--scenario", scenario.name])
+        .args(["load", "--addr", &broker.address().to_string(), "--scenario", scenario.name])
+        .args(["--broker", &broker.id().to_string()])
         .args(["--messages", &options.messages.to_string()])
         .args(["--seconds", &options.seconds.to_string()]);
     if options.v5 {
         command.arg("--v5");
     }
-    Background::start(processor::pinned(&command, processor::LOAD_CORE).stdin(Stdio::piped()))
+    Background::start(&mut processor::pinned(&command, processor::LOAD_CORE))
 }
 
 /// For connecting, and for one round: far more than either takes.
 const DEADLINE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn a_scenario_brings_its_base_along_once() {
+        let line = ["bench", "--scenario", "fanout-10", "--scenario", "fanout-1000"];
+        let scenarios = Line::parse_from(line).options.scenarios().unwrap();
+        let names: Vec<_> = scenarios.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, ["fanout", "fanout-10", "fanout-1000"]);
+    }
+}

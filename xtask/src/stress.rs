@@ -4,12 +4,13 @@
 //! Each scenario has a broker of its own on one core; the load is a process on another, and ends
 //! by itself. Times are reported, not judged.
 
-mod crowd;
+pub(crate) mod crowd;
 pub(crate) mod footprint;
 mod packets;
 mod probe;
 mod scenario;
 mod size;
+pub(crate) mod visitors;
 
 use std::cell::Cell;
 use std::net::SocketAddr;

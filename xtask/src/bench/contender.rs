@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::processor;
 use crate::background::Background;
-use crate::clock;
+use crate::{clock, repository};
 
 /// A broker and how to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +18,52 @@ pub(crate) struct Contender {
     name: String,
     /// Program and arguments; `{port}` stands for the port.
     command: Vec<String>,
+    /// What is run before each start, in the same form; nothing if it is empty.
+    setup: Vec<String>,
+    cores: Cores,
+}
+
+/// Where a broker may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cores {
+    /// On a core of its own.
+    One,
+    /// On any, beside the load.
+    Any,
 }
 
 impl Contender {
-    /// Returns our broker, built for release.
+    /// Returns our broker with one worker.
     pub(crate) fn ours(binaries: &Path) -> Self {
         let binary = binaries.join("flux-broker").to_string_lossy().into_owned();
         let arguments = "--bind 127.0.0.1 --port {port} --workers 1".split(' ').map(String::from);
         Self {
             name: "flux-broker".to_owned(),
             command: [binary].into_iter().chain(arguments).collect(),
+            setup: Vec::new(),
+            cores: Cores::One,
         }
+    }
+
+    /// Returns our broker with so many workers; they have every core, that of the load, too.
+    pub(super) fn with_workers(mut self, workers: u32) -> Self {
+        self.name = format!("{} x{workers}", self.name);
+        if let Some(count) = self.command.last_mut() {
+            *count = workers.to_string();
+        }
+        Self { cores: Cores::Any, ..self }
+    }
+
+    /// Returns a broker with its program and arguments, and what is run before each start.
+    ///
+    /// # Errors
+    ///
+    /// When there is no program, or nothing says where the port goes.
+    pub(super) fn new(name: String, command: Vec<String>, setup: Vec<String>) -> Result<Self> {
+        ensure!(!command.is_empty(), "`{name}` names no program");
+        let has_port = command.iter().chain(&setup).any(|word| word.contains("{port}"));
+        ensure!(has_port, "`{name}` does not say where the port goes: {{port}}");
+        Ok(Self { name, command, setup, cores: Cores::One })
     }
 
     /// Returns mosquitto, where it is installed.
@@ -41,7 +76,7 @@ impl Contender {
             help.arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
         })?;
         let command = [found, "-p", "{port}"].map(String::from).to_vec();
-        Some(Self { name: "mosquitto".to_owned(), command })
+        Self::new("mosquitto".to_owned(), command, Vec::new()).ok()
     }
 
     /// Has mosquitto keep any number of messages in flight and queued: with its defaults it drops some of
@@ -73,7 +108,7 @@ impl Contender {
         let program = command.first().with_context(|| format!("`{line}` names no program"))?;
         let file_name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
         let name = split.map_or_else(|| file_name.into_owned(), |(name, _)| name.to_owned());
-        Ok(Self { name, command })
+        Self::new(name, command, Vec::new())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -88,12 +123,14 @@ impl Contender {
     /// Starts the broker on its core and waits until it accepts connections.
     pub(crate) fn start(&self) -> Result<Running> {
         let address = free_address()?;
-        let mut words =
-            self.command.iter().map(|w| w.replace("{port}", &address.port().to_string()));
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words);
-        let mut pinned = processor::pinned(&command, processor::BROKER_CORE);
-        let mut process = Background::start(pinned.stdin(Stdio::null()))?;
+        if let Some(mut setup) = command(&self.setup, address) {
+            repository::run(&mut setup).context("the setup failed")?;
+        }
+        let mut command = command(&self.command, address).context("there is no program")?;
+        if self.cores == Cores::One {
+            command = processor::pinned(&command, processor::BROKER_CORE);
+        }
+        let mut process = Background::start(command.stdin(Stdio::null()))?;
         let accepts = clock::poll(DEADLINE, || {
             let is_up = TcpStream::connect(address).is_ok();
             (is_up || !process.is_running()).then_some(is_up)
@@ -120,6 +157,14 @@ impl Running {
     }
 }
 
+/// Returns the command of these words, if there are any.
+fn command(words: &[String], address: SocketAddr) -> Option<Command> {
+    let mut words = words.iter().map(|word| word.replace("{port}", &address.port().to_string()));
+    let mut command = Command::new(words.next()?);
+    command.args(words);
+    Some(command)
+}
+
 /// Returns an address that nobody listens on; brokers we did not write cannot pick one.
 fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
@@ -143,6 +188,21 @@ mod tests {
         check("bin/other -p {port}", "other", "bin/other -p {port}");
         check("before=bin/flux-broker --port {port}", "before", "bin/flux-broker --port {port}");
         check("a --listen=:{port}", "a", "a --listen=:{port}");
+    }
+
+    #[test]
+    fn a_setup_runs_before_each_start() {
+        let words = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
+        let contender = Contender::new("a".into(), words("cargo --version"), words("false {port}"));
+        let error = format!("{:#}", contender.unwrap().start().unwrap_err());
+        assert!(error.contains("the setup failed") && error.contains("false"), "{error}");
+    }
+
+    #[test]
+    fn more_workers_have_every_core() {
+        let ours = Contender::ours(Path::new("bin")).with_workers(2);
+        assert_eq!((ours.name(), ours.cores), ("flux-broker x2", Cores::Any));
+        assert!(ours.command.ends_with(&["--workers".to_owned(), "2".to_owned()]));
     }
 
     #[test]

@@ -1,55 +1,8 @@
-//! What was measured, and the table at the end.
+//! All that was measured, and the tables at the end.
 
-use std::fmt;
-use std::time::Duration;
-
-use crate::load::{Latency, Outcome, Scenario};
-
-/// One round of one scenario with one broker.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Measurement {
-    pub(super) outcome: Outcome,
-    pub(super) broker_time: Duration,
-    /// How long the load was busy, where it was still there to ask.
-    pub(super) load_time: Option<Duration>,
-    /// The most memory that the broker had, in KiB.
-    pub(super) memory: u64,
-}
-
-impl Measurement {
-    /// Returns the broker's processor time for each delivered message, in microseconds.
-    fn cost(&self) -> f64 {
-        self.broker_time.as_secs_f64() * 1e6 / float(self.outcome.delivered.max(1))
-    }
-
-    /// Returns delivered messages a second.
-    fn rate(&self) -> f64 {
-        float(self.outcome.delivered) * 1e6 / float(self.outcome.microseconds.max(1))
-    }
-
-    fn lost(&self) -> u64 {
-        self.outcome.expected.saturating_sub(self.outcome.delivered)
-    }
-
-    /// Returns how much of its core the load used, in percent; near 100 it may be the limit.
-    fn load_percent(&self) -> Option<f64> {
-        let busy = self.load_time?.as_secs_f64();
-        Some(busy * 1e8 / float(self.outcome.microseconds.max(1)))
-    }
-}
-
-impl fmt::Display for Measurement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>6.2} us/delivery {:>9.0} messages/s", self.cost(), self.rate())?;
-        if let Some(percent) = self.load_percent() {
-            write!(f, ", load {percent:.0} % busy")?;
-        }
-        match self.lost() {
-            0 => Ok(()),
-            lost => write!(f, ", {lost} LOST"),
-        }
-    }
-}
+use super::grid::{Form, Grid};
+use super::measurement::{Measurement, float};
+use crate::load::{Latency, Scenario};
 
 /// All rounds; the first broker of a scenario is what the others are compared with.
 #[derive(Debug, Default)]
@@ -63,7 +16,8 @@ struct Row {
 }
 
 impl Table {
-    pub(super) fn add(&mut self, scenario: Scenario, broker: &str, measurement: Measurement) {
+    pub(super) fn add(&mut self, broker: &str, measurement: Measurement) {
+        let scenario = measurement.scenario;
         let known = self.0.iter_mut().find(|row| row.scenario == scenario && row.broker == broker);
         match known {
             Some(row) => row.rounds.push(measurement),
@@ -74,62 +28,103 @@ impl Table {
         }
     }
 
-    /// Returns how many messages never arrived.
+    /// Returns how many units never came to their end: messages that never arrived, for example.
     pub(super) fn lost(&self) -> u64 {
         self.0.iter().flat_map(|row| &row.rounds).map(Measurement::lost).sum()
     }
-}
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<15} {:<14} {:>11} {:>15} {:>12} {:>20} {:>7} {:>6} {:>7}",
+    /// Returns what each scenario costs each broker, and how that compares with the first.
+    pub(super) fn costs(&self, form: Form) -> String {
+        let heading = [
             "scenario",
             "broker",
-            "us/delivery",
+            "unit",
+            "us each",
             "(least - most)",
-            "messages/s",
-            "p50/p99/p99.9 us",
-            "MiB",
+            "a second",
+            "p50 / p99 / p99.9 us",
+            "bytes each",
+            "ms a pass",
+            "peak MiB",
             "lost",
-            "ratio"
-        )?;
+            "ratio",
+        ];
+        let mut grid = Grid::new(form, 3, heading);
         for row in &self.0 {
             let first = self.0.iter().find(|other| other.scenario == row.scenario).unwrap_or(row);
-            let base = median(&sorted(first.rounds.iter().map(Measurement::cost)));
-            row.write(f, base)?;
+            grid.add(row.cells(row.cost() / first.cost()));
         }
-        Ok(())
+        grid.to_string()
+    }
+
+    /// Returns how the cost grows with what should not matter, or nothing if that was not measured.
+    pub(super) fn growth(&self, form: Form) -> Option<String> {
+        let heading = ["scenario", "base", "broker", "us each", "us of base", "ratio"];
+        let mut grid = Grid::new(form, 3, heading);
+        let mut is_empty = true;
+        for row in &self.0 {
+            let is_base = |other: &&Row| {
+                row.scenario.base == Some(other.scenario.name) && row.broker == other.broker
+            };
+            let Some(base) = self.0.iter().find(is_base) else { continue };
+            is_empty = false;
+            grid.add([
+                row.scenario.name.to_owned(),
+                base.scenario.name.to_owned(),
+                row.broker.clone(),
+                format!("{:.2}", row.cost()),
+                format!("{:.2}", base.cost()),
+                format!("{:.2}", row.cost() / base.cost()),
+            ]);
+        }
+        (!is_empty).then(|| grid.to_string())
     }
 }
 
 impl Row {
-    fn write(&self, f: &mut fmt::Formatter<'_>, base: f64) -> fmt::Result {
+    /// Returns the median of the rounds.
+    fn cost(&self) -> f64 {
+        self.median(Measurement::cost)
+    }
+
+    fn median(&self, of: impl Fn(&Measurement) -> f64) -> f64 {
+        median(&sorted(self.rounds.iter().map(of)))
+    }
+
+    fn cells(&self, ratio: f64) -> [String; 12] {
         let costs = sorted(self.rounds.iter().map(Measurement::cost));
-        let rates = sorted(self.rounds.iter().map(Measurement::rate));
         let [least, most] =
             [costs.first(), costs.last()].map(|cost| cost.copied().unwrap_or_default());
-        let latency = |of: fn(Latency) -> u64| {
-            let rounds = self.rounds.iter().map(|round| float(of(round.outcome.latency)));
-            format!("{:.0}", median(&sorted(rounds)))
-        };
-        let quantiles = [latency(|l| l.half), latency(|l| l.of_100), latency(|l| l.of_1000)];
-        let has_latency =
-            self.rounds.iter().any(|round| round.outcome.latency != Latency::default());
-        writeln!(
-            f,
-            "{:<15} {:<14} {:>11.2} {:>15} {:>12.0} {:>20} {:>7} {:>6} {:>7.2}",
-            self.scenario.name,
-            self.broker,
-            median(&costs),
+        // Zero is what nobody asked for.
+        let if_any = |number: f64, words: String| if number > 0.0 { words } else { "-".to_owned() };
+        let bytes = self.median(|round| float(round.outcome.bytes));
+        let pass = self.median(|round| float(round.outcome.pass)) / 1000.0;
+        [
+            self.scenario.name.to_owned(),
+            self.broker.clone(),
+            self.scenario.unit().to_owned(),
+            format!("{:.2}", median(&costs)),
             format!("({least:.2} - {most:.2})"),
-            median(&rates),
-            if has_latency { quantiles.join(" / ") } else { "-".to_owned() },
-            self.rounds.iter().map(|round| round.memory / 1024).max().unwrap_or_default(),
-            self.rounds.iter().map(Measurement::lost).sum::<u64>(),
-            median(&costs) / base
-        )
+            format!("{:.0}", self.median(Measurement::rate)),
+            if_any(float(self.latency(|latency| latency.of_1000)), self.latencies()),
+            if_any(bytes, format!("{bytes:.0}")),
+            if_any(pass, format!("{pass:.0}")),
+            self.rounds.iter().map(|round| round.memory / 1024).max().unwrap_or(0).to_string(),
+            self.rounds.iter().map(Measurement::lost).sum::<u64>().to_string(),
+            format!("{ratio:.2}"),
+        ]
+    }
+
+    fn latency(&self, of: fn(Latency) -> u64) -> u64 {
+        let mut rounds: Vec<_> =
+            self.rounds.iter().map(|round| of(round.outcome.latency)).collect();
+        rounds.sort_unstable();
+        rounds.get(rounds.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn latencies(&self) -> String {
+        let quantiles: [fn(Latency) -> u64; 3] = [|l| l.half, |l| l.of_100, |l| l.of_1000];
+        quantiles.map(|quantile| self.latency(quantile).to_string()).join(" / ")
     }
 }
 
@@ -146,31 +141,15 @@ fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(lower, upper)
 }
 
-/// Counts here stay far below 2^53, where this would lose digits.
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Outcome;
 
-    fn scenario(name: &str) -> Scenario {
-        name.parse().unwrap()
-    }
-
-    fn round(delivered: u64, milliseconds: u64) -> Measurement {
-        Measurement {
-            outcome: Outcome {
-                expected: 1000,
-                delivered,
-                microseconds: 10_000,
-                ..Outcome::default()
-            },
-            broker_time: Duration::from_millis(milliseconds),
-            load_time: None,
-            memory: 5120,
-        }
+    fn round(name: &str, done: u64, broker: u64) -> Measurement {
+        let outcome =
+            Outcome { expected: 1000, done, microseconds: 10_000, broker, ..Outcome::default() };
+        Measurement { scenario: name.parse().unwrap(), outcome, memory: 5120 }
     }
 
     #[test]
@@ -183,21 +162,47 @@ mod tests {
     #[test]
     fn brokers_are_compared_with_the_first() {
         let mut table = Table::default();
-        for cost in [4, 5, 90] {
-            table.add(scenario("pairs"), "ours", round(1000, cost));
-            table.add(scenario("pairs"), "other", round(1000, 2 * cost));
+        for cost in [4_000, 5_000, 90_000] {
+            table.add("ours", round("pairs", 1000, cost));
+            table.add("other", round("pairs", 1000, 2 * cost));
         }
-        let text = table.to_string();
+        let text = table.costs(Form::Text);
         let other = text.lines().find(|line| line.contains("other")).unwrap();
         assert!(other.contains(" 10.00 ") && other.ends_with(" 2.00"), "{text}");
-        assert_eq!(table.lost(), 0);
+        assert_eq!((table.lost(), table.growth(Form::Text)), (0, None));
+    }
+
+    #[test]
+    fn latency_bytes_and_passes_are_shown_where_there_are_any() {
+        let mut table = Table::default();
+        let mut measurement = round("10k", 1000, 1000);
+        measurement.outcome.latency = Latency { half: 40, of_100: 50, of_1000: 60 };
+        table.add("ours", measurement);
+        let mut measurement = round("retained-1m", 1000, 1000);
+        (measurement.outcome.bytes, measurement.outcome.pass) = (141, 2_000_000);
+        table.add("ours", measurement);
+        let text = table.costs(Form::Markdown);
+        assert!(text.contains("| 40 / 50 / 60 | - | - |"), "{text}");
+        assert!(text.contains("| message | 1.00 |") && text.contains("| - | 141 | 2000 |"));
+    }
+
+    #[test]
+    fn what_should_not_matter_is_compared_with_its_base() {
+        let mut table = Table::default();
+        for (broker, costs) in [("ours", [1000, 1100]), ("other", [4000, 8000])] {
+            let [pairs, restless] = costs;
+            table.add(broker, round("pairs", 1000, pairs));
+            table.add(broker, round("restless-pairs", 1000, restless));
+        }
+        let text = table.growth(Form::Markdown).unwrap();
+        assert!(text.contains("| restless-pairs | pairs | ours | 1.10 | 1.00 | 1.10 |"), "{text}");
+        assert!(text.contains("| other | 8.00 | 4.00 | 2.00 |"), "{text}");
     }
 
     #[test]
     fn what_never_arrived_is_lost() {
         let mut table = Table::default();
-        table.add(scenario("fanout"), "ours", round(990, 1));
+        table.add("ours", round("fanout", 990, 1));
         assert_eq!(table.lost(), 10);
-        assert!(round(990, 1).to_string().ends_with("10 LOST"));
     }
 }

@@ -10,14 +10,14 @@ use mio::{Events, Interest, Poll, Token};
 use super::packets::{Stamp, Version};
 use super::peer::STALL;
 use super::publisher::Publisher;
-use super::scenario::{Scenario, Shape};
 use super::subscriber::Subscriber;
+use super::traffic::{Shape, Traffic};
 use crate::clock::Stopwatch;
 
-/// All connections of one scenario.
+/// All connections of one traffic.
 pub(super) struct Flow {
     poll: Poll,
-    scenario: Scenario,
+    traffic: Traffic,
     publishers: Vec<Publisher>,
     subscribers: Vec<Subscriber>,
     ledger: Ledger,
@@ -35,17 +35,13 @@ struct Ledger {
 
 impl Flow {
     /// Connects and subscribes everybody.
-    pub(super) fn connect(
-        address: SocketAddr,
-        version: Version,
-        scenario: Scenario,
-    ) -> Result<Self> {
+    pub(super) fn connect(address: SocketAddr, version: Version, traffic: Traffic) -> Result<Self> {
         let poll = Poll::new().context("cannot poll")?;
-        let mut subscribers = (0..scenario.subscribers())
-            .map(|number| Subscriber::connect(address, version, scenario, number))
+        let mut subscribers = (0..traffic.subscribers())
+            .map(|number| Subscriber::connect(address, version, traffic, number))
             .collect::<Result<Vec<_>>>()?;
-        let mut publishers = (0..scenario.publishers())
-            .map(|number| Publisher::connect(address, version, scenario, number))
+        let mut publishers = (0..traffic.publishers())
+            .map(|number| Publisher::connect(address, version, traffic, number))
             .collect::<Result<Vec<_>>>()?;
         let peers = publishers
             .iter_mut()
@@ -56,13 +52,13 @@ impl Flow {
             poll.registry().register(&mut peer.stream, Token(number), interest)?;
         }
         let ledger = Ledger {
-            is_shared: matches!(scenario.shape, Shape::Shared(..)),
+            is_shared: matches!(traffic.shape, Shape::Shared(..)),
             delivered: 0,
             latency: Histogram::new_with_bounds(1, LONGEST, 3).context("no histogram")?,
         };
         let buffer = vec![0; READ_BUFFER];
         let watch = Stopwatch::start();
-        Ok(Self { poll, scenario, publishers, subscribers, ledger, buffer, watch })
+        Ok(Self { poll, traffic, publishers, subscribers, ledger, buffer, watch })
     }
 
     /// Returns how many messages have arrived, by all subscribers together.
@@ -82,7 +78,7 @@ impl Flow {
         let totals: Vec<_> =
             self.publishers.iter().map(|publisher| publisher.sent + messages).collect();
         let began = self.watch.elapsed();
-        let interval = self.scenario.interval();
+        let interval = self.traffic.interval();
         let first: Vec<_> = self.publishers.iter().map(|publisher| publisher.sent).collect();
         let mut events = Events::with_capacity(1024);
         let mut moved = began;
@@ -114,7 +110,7 @@ impl Flow {
 
     /// Publishes as much as the window allows.
     fn top_up(&mut self, totals: &[u64]) -> Result<()> {
-        let window = self.scenario.window();
+        let window = self.traffic.window();
         for (publisher, total) in self.publishers.iter_mut().zip(totals) {
             if publisher.sent == *total || publisher.peer.unwritten() > 0 {
                 continue;
@@ -163,7 +159,7 @@ impl Flow {
         }
         let number = token - self.publishers.len();
         let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
-        let has_rate = self.scenario.interval().is_some();
+        let has_rate = self.traffic.interval().is_some();
         let now = if has_rate { u64::try_from(self.watch.elapsed().as_nanos())? } else { 0 };
         let (publishers, ledger) = (&mut self.publishers, &mut self.ledger);
         let mut wrong = None;
@@ -214,8 +210,8 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
     use std::thread;
 
-    use super::super::Latency;
-    use super::super::scenario::Pace;
+    use super::super::outcome::Latency;
+    use super::super::traffic::Pace;
     use super::*;
 
     const MESSAGES: u16 = 100;
@@ -233,7 +229,7 @@ mod tests {
         let version = Version::V311;
         let (mut subscriber, _) = listener.accept().unwrap();
         answer(&mut subscriber, &version.connect("sub-0"), b"\x20\x02\0\0");
-        answer(&mut subscriber, &version.subscribe("bench/0", 0), b"\x90\x03\0\x01\0");
+        answer(&mut subscriber, &version.subscribe(&["bench/0"], 0), b"\x90\x03\0\x01\0");
         let (mut publisher, _) = listener.accept().unwrap();
         answer(&mut publisher, &version.connect("pub-0"), b"\x20\x02\0\0");
         let mut messages = vec![0; length * usize::from(MESSAGES)];
@@ -244,13 +240,12 @@ mod tests {
 
     #[test]
     fn latency_counts_from_when_a_message_was_due() {
-        let scenario =
-            Scenario { name: "", shape: Shape::Pairs(1), qos: 0, payload: 64, pace: PACE };
+        let traffic = Traffic { shape: Shape::Pairs(1), qos: 0, payload: 64, pace: PACE };
         let length = Version::V311.publish("bench/0", 0, &[0; 64]).len();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let broker = thread::spawn(move || stall(&listener, length));
-        let mut flow = Flow::connect(address, Version::V311, scenario).unwrap();
+        let mut flow = Flow::connect(address, Version::V311, traffic).unwrap();
         flow.run(MESSAGES.into()).unwrap();
         drop(broker.join().unwrap());
         assert_eq!(flow.delivered(), u64::from(MESSAGES));

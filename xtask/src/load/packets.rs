@@ -8,31 +8,58 @@ pub(crate) enum Version {
 }
 
 impl Version {
-    /// Returns CONNECT with a clean session and no keep alive.
-    pub(super) fn connect(self, client_id: &str) -> Vec<u8> {
-        match self {
-            Self::V311 => connect(client_id),
-            Self::V5 => {
-                let mut body = string("MQTT");
-                // Receive Maximum is as large as it can be without a property.
-                body.extend([5, 0b10, 0, 0, 0]);
-                body.extend(string(client_id));
-                packet(0x10, &body)
-            }
-        }
+    /// Returns CONNECT without keep alive, of a client whose session ends with its connection.
+    pub(crate) fn connect(self, client_id: &str) -> Vec<u8> {
+        // Receive Maximum is as large as it can be without a property.
+        self.connect_with(0b10, &[], client_id)
     }
 
-    /// Returns SUBSCRIBE to one filter.
-    pub(super) fn subscribe(self, filter: &str, qos: u8) -> Vec<u8> {
+    /// Returns CONNECT without keep alive, of a client that keeps its session for ever.
+    pub(crate) fn connect_kept(self, client_id: &str) -> Vec<u8> {
+        self.connect_with(0, &[0x11, 0xFF, 0xFF, 0xFF, 0xFF], client_id)
+    }
+
+    fn connect_with(self, flags: u8, properties: &[u8], client_id: &str) -> Vec<u8> {
+        let mut body = string("MQTT");
+        match self {
+            Self::V311 => body.extend([4, flags, 0, 0]),
+            Self::V5 => {
+                body.extend([5, flags, 0, 0, u8::try_from(properties.len()).unwrap_or_default()]);
+                body.extend(properties);
+            }
+        }
+        body.extend(string(client_id));
+        packet(0x10, &body)
+    }
+
+    /// Returns SUBSCRIBE to filters, all at the same QoS.
+    pub(crate) fn subscribe<S: AsRef<str>>(self, filters: &[S], qos: u8) -> Vec<u8> {
         let mut body = vec![0, 1];
         self.no_properties(&mut body);
-        body.extend(string(filter));
-        body.push(qos);
+        for filter in filters {
+            body.extend(string(filter.as_ref()));
+            body.push(qos);
+        }
         packet(0x82, &body)
     }
 
+    /// Returns PUBLISH at QoS 1, with its packet identifier.
+    pub(crate) fn publish_qos_1(
+        self,
+        topic: &str,
+        retain: Retain,
+        id: u16,
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let mut body = string(topic);
+        body.extend(id.to_be_bytes());
+        self.no_properties(&mut body);
+        body.extend(payload);
+        packet(if retain == Retain::Yes { 0x33 } else { 0x32 }, &body)
+    }
+
     /// Returns PUBLISH; a packet identifier is still zero, and stands before the properties.
-    pub(super) fn publish(self, topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn publish(self, topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
         let mut body = string(topic);
         if qos > 0 {
             body.extend([0, 0]);
@@ -49,12 +76,16 @@ impl Version {
     }
 }
 
+/// Whether the broker is to retain a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retain {
+    No,
+    Yes,
+}
+
 /// Returns CONNECT of MQTT 3.1.1 with a clean session and no keep alive.
 pub(crate) fn connect(client_id: &str) -> Vec<u8> {
-    let mut body = string("MQTT");
-    body.extend([4, 0b10, 0, 0]);
-    body.extend(string(client_id));
-    packet(0x10, &body)
+    Version::V311.connect(client_id)
 }
 
 /// Returns PUBLISH of MQTT 3.1.1 at QoS 0.
@@ -97,13 +128,14 @@ impl Stamp {
     }
 }
 
-pub(super) const CONNACK: u8 = 2;
-pub(super) const PUBLISH: u8 = 3;
-pub(super) const PUBACK: u8 = 4;
+pub(crate) const CONNACK: u8 = 2;
+pub(crate) const PUBLISH: u8 = 3;
+pub(crate) const PUBACK: u8 = 4;
 pub(super) const PUBREC: u8 = 5;
 pub(super) const PUBREL: u8 = 6;
 pub(super) const PUBCOMP: u8 = 7;
-pub(super) const SUBACK: u8 = 9;
+pub(crate) const SUBACK: u8 = 9;
+pub(crate) const DISCONNECT: [u8; 2] = [0xE0, 0];
 
 /// Returns an acknowledgement of the given type; it means success in both versions.
 pub(super) fn ack(kind: u8, id: [u8; 2]) -> [u8; 4] {
@@ -141,11 +173,16 @@ mod tests {
     fn packets_are_as_the_standard_says() {
         assert_eq!(connect("ab"), b"\x10\x0e\0\x04MQTT\x04\x02\0\0\0\x02ab");
         assert_eq!(Version::V5.connect("ab"), b"\x10\x0f\0\x04MQTT\x05\x02\0\0\0\0\x02ab");
-        assert_eq!(Version::V311.subscribe("a/b", 1), b"\x82\x08\0\x01\0\x03a/b\x01");
-        assert_eq!(Version::V5.subscribe("a/b", 0), b"\x82\x09\0\x01\0\0\x03a/b\0");
+        assert_eq!(Version::V311.connect_kept("ab"), b"\x10\x0e\0\x04MQTT\x04\0\0\0\0\x02ab");
+        let kept = b"\x10\x14\0\x04MQTT\x05\0\0\0\x05\x11\xFF\xFF\xFF\xFF\0\x02ab";
+        assert_eq!(Version::V5.connect_kept("ab"), kept);
+        assert_eq!(Version::V311.subscribe(&["a/b"], 1), b"\x82\x08\0\x01\0\x03a/b\x01");
+        assert_eq!(Version::V5.subscribe(&["a/b"], 0), b"\x82\x09\0\x01\0\0\x03a/b\0");
         assert_eq!(publish("a", b"xyz"), b"\x30\x06\0\x01axyz");
         assert_eq!(publish("a", &[0; 200])[..4], [0x30, 0xCB, 0x01, 0]);
         assert_eq!(Version::V5.publish("a", 2, b"x"), b"\x34\x07\0\x01a\0\0\0x");
+        let retained = Version::V5.publish_qos_1("a", Retain::Yes, 258, b"x");
+        assert_eq!(retained, b"\x33\x07\0\x01a\x01\x02\0x");
         assert_eq!(ack(PUBREL, [1, 2]), [0x62, 2, 1, 2]);
     }
 

@@ -4,11 +4,12 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use mio::net::TcpStream;
 
+use super::client::Client;
 use super::frames::Frames;
-use super::packets::{CONNACK, SUBACK, Version};
+use super::packets::Version;
 
 /// A client that is connected.
 #[derive(Debug)]
@@ -27,15 +28,11 @@ impl Peer {
         client_id: &str,
         subscription: Option<(&str, u8)>,
     ) -> Result<Self> {
-        let mut stream = std::net::TcpStream::connect(address).context("cannot connect")?;
-        stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
-        stream.set_read_timeout(Some(STALL)).context("cannot set a deadline")?;
-        let connack = exchange(&mut stream, &version.connect(client_id), CONNACK)?;
-        ensure!(connack.get(..2) == Some(&[0, 0]), "refused: CONNACK {connack:02x?}");
+        let mut client = Client::connect(address, &version.connect(client_id), STALL)?;
         if let Some((filter, qos)) = subscription {
-            let suback = exchange(&mut stream, &version.subscribe(filter, qos), SUBACK)?;
-            ensure!(suback.last() == Some(&qos), "not granted: SUBACK {suback:02x?}");
+            client.subscribe(version, filter, qos)?;
         }
+        let stream = client.into_stream();
         stream.set_nonblocking(true).context("cannot set a socket to non-blocking")?;
         let stream = TcpStream::from_std(stream);
         Ok(Self { stream, out: Vec::new(), written: 0, frames: Frames::default() })
@@ -92,18 +89,6 @@ impl Peer {
             }
         }
     }
-}
-
-/// Sends a packet and returns the body of the answer.
-fn exchange(stream: &mut std::net::TcpStream, packet: &[u8], kind: u8) -> Result<Vec<u8>> {
-    stream.write_all(packet).context("cannot write to the broker")?;
-    let mut header = [0; 2];
-    stream.read_exact(&mut header).context("no answer from the broker")?;
-    let [first, length] = header;
-    ensure!(first >> 4 == kind && length < 128, "the broker answered {header:02x?}");
-    let mut body = vec![0; length.into()];
-    stream.read_exact(&mut body).context("half an answer from the broker")?;
-    Ok(body)
 }
 
 /// When nothing has moved for so long, what is missing is lost.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::packets::{PUBACK, PUBCOMP, PUBREC, PUBREL, STAMP, Stamp, Version, ack};
 use super::peer::Peer;
-use super::scenario::{Scenario, Shape, topic};
+use super::traffic::{Shape, Traffic, topic};
 
 /// Publishes to a topic of its own; every message says which it is.
 #[derive(Debug)]
@@ -29,21 +29,21 @@ impl Publisher {
     pub(super) fn connect(
         address: SocketAddr,
         version: Version,
-        scenario: Scenario,
+        traffic: Traffic,
         number: usize,
     ) -> Result<Self> {
-        ensure!(scenario.payload >= STAMP, "a payload has {STAMP} bytes at least");
-        let template = version.publish(&topic(number), scenario.qos, &vec![b'x'; scenario.payload]);
-        let stamp_at = template.len() - scenario.payload;
+        ensure!(traffic.payload >= STAMP, "a payload has {STAMP} bytes at least");
+        let template = version.publish(&topic(number), traffic.qos, &vec![b'x'; traffic.payload]);
+        let stamp_at = template.len() - traffic.payload;
         let properties = usize::from(version == Version::V5);
-        let receivers = match scenario.shape {
+        let receivers = match traffic.shape {
             Shape::FanOut(subscribers) => subscribers,
-            Shape::Pairs(_) | Shape::FanIn(_) | Shape::Shared(..) => 1,
+            Shape::Pairs(_) | Shape::Apart(_) | Shape::FanIn(_) | Shape::Shared(..) => 1,
         };
         Ok(Self {
             peer: Peer::connect(address, version, &format!("pub-{number}"), None)?,
             index: u32::try_from(number)?,
-            qos: scenario.qos,
+            qos: traffic.qos,
             id_at: stamp_at - properties - 2,
             template,
             stamp_at,

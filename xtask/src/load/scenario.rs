@@ -1,48 +1,60 @@
-//! Who publishes to whom, and how.
+//! What can be measured, as data.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result};
 
-/// A shape of traffic.
+use super::beside::Beside;
+use super::traffic::{Pace, Shape, Traffic};
+
+/// A piece of work for a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scenario {
     /// Its name on the command line and in tables.
     pub(crate) name: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) qos: u8,
-    /// Bytes of a payload; the first [`super::packets::STAMP`] say which message it is.
-    pub(crate) payload: usize,
-    pub(crate) pace: Pace,
+    pub(super) work: Work,
+    /// The scenario that should cost a unit as much: this one only has more of what should not matter.
+    pub(crate) base: Option<&'static str>,
 }
 
-/// Who is connected to whom.
+/// What is done, and what is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// So many publishers, each to one subscriber of its own.
-    Pairs(usize),
-    /// One publisher to so many subscribers.
-    FanOut(usize),
-    /// So many publishers to one subscriber.
-    FanIn(usize),
-    /// So many publishers to a shared subscription with so many members.
-    Shared(usize, usize),
+pub(super) enum Work {
+    /// Messages go from publishers to subscribers: a delivery.
+    Messages(Traffic, Beside),
+    /// Clients connect and stay, while there are so many sessions of others that are away: a connection.
+    Connect { clients: usize, sessions: usize },
+    /// Clients connect, subscribe, get a message of their own and leave: a client.
+    Visit { clients: usize },
+    /// Clients are there and do nothing: a connection, and its bytes.
+    Hold { clients: usize },
+    /// Clients that are there subscribe to so many filters each: a subscription, and its bytes without those
+    /// of the connection.
+    HoldFilters { clients: usize, filters: usize, names: Names },
+    /// Clients with a thousand filters each subscribe, beside as many clients of that kind: a subscription.
+    Subscribe { clients: usize },
+    /// A message of QoS 1 is retained, each under a topic of its own: a message.
+    Retain { messages: usize },
+    /// A new subscriber gets all retained messages: a message, and what each takes.
+    Fetch { messages: usize },
+    /// Messages of QoS 1 come for a session that is away: a message.
+    Fill { messages: usize },
+    /// A session that was away gets what has come meanwhile: a message.
+    Drain { messages: usize },
 }
 
-/// When the next message is published.
+/// How the filters of clients that hold many look; each has three levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// While a publisher has fewer than so many messages that its slowest subscriber has not seen.
-    Window(u64),
-    /// So many in a second, all publishers together, whatever becomes of those before: the time from when
-    /// each was due until it arrives is noted.
-    PerSecond(u64),
+pub(super) enum Names {
+    /// `fleet/CLIENT/NUMBER`: those of a client differ in the last level.
+    OfClient,
+    /// `fleet/NUMBER/state`: every filter differs in the second level, and has the third for itself.
+    OfFilter,
 }
 
 impl Scenario {
     /// Every scenario, in the order of the table.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 40] = [
         window("pairs", Shape::Pairs(10), 0, 64, 100),
         window("pairs-qos1", Shape::Pairs(10), 1, 64, 100),
         window("pairs-qos2", Shape::Pairs(10), 2, 64, 100),
@@ -51,92 +63,60 @@ impl Scenario {
         window("pairs-4k", Shape::Pairs(10), 0, 4096, 100),
         window("pairs-64k", Shape::Pairs(10), 0, 65_536, 20),
         window("pairs-500-qos1", Shape::Pairs(500), 1, 64, 100),
+        window("pairs-apart", Shape::Apart(10), 0, 64, 100),
         window("one-by-one", Shape::Pairs(10), 0, 64, 1),
         window("one-by-one-qos1", Shape::Pairs(10), 1, 64, 1),
         window("one-by-one-qos2", Shape::Pairs(10), 2, 64, 1),
         window("fanout", Shape::FanOut(100), 0, 64, 100),
         window("fanout-qos1", Shape::FanOut(100), 1, 64, 100),
-        window("fanout-1000", Shape::FanOut(1000), 0, 64, 100),
+        window("fanout-10", Shape::FanOut(10), 0, 64, 100).like("fanout"),
+        window("fanout-1000", Shape::FanOut(1000), 0, 64, 100).like("fanout"),
         window("fanin", Shape::FanIn(100), 0, 64, 100),
         window("shared", Shape::Shared(100, 4), 1, 64, 100),
         rate("10k", 0, 10_000),
         rate("10k-qos1", 1, 10_000),
         rate("20k", 0, 20_000),
         rate("20k-qos1", 1, 20_000),
+        beside("pairs-10k-filters", "pairs", Shape::Pairs(10), Beside::Filters(10_000)),
+        beside("publish-100k", "pairs", Shape::Pairs(10), Beside::Filters(100_000)),
+        beside("pairs-1m-filters", "pairs", Shape::Pairs(10), Beside::Filters(1_000_000)),
+        beside("restless-pairs", "pairs", Shape::Pairs(10), Beside::Visitors(1_000)),
+        beside("restless-fanout", "fanout", Shape::FanOut(100), Beside::Visitors(1_000)),
+        work("connect", Work::Connect { clients: 10_000, sessions: 0 }),
+        work("connect-10k", Work::Connect { clients: 10_000, sessions: 10_000 }).like("connect"),
+        work("connect-50k", Work::Connect { clients: 10_000, sessions: 50_000 }).like("connect"),
+        work("connect-all", Work::Visit { clients: 10_000 }),
+        work("idle", Work::Hold { clients: 10_000 }),
+        hold("subscriptions", Names::OfClient),
+        hold("subscriptions-own", Names::OfFilter),
+        work("subscribe-100k", Work::Subscribe { clients: 100 }),
+        work("retained-set", Work::Retain { messages: 400_000 }),
+        work("retained-fetch", Work::Fetch { messages: 100_000 }),
+        work("retained-1m", Work::Fetch { messages: 1_000_000 }),
+        work("offline-fill", Work::Fill { messages: 100_000 }),
+        work("offline-drain", Work::Drain { messages: 100_000 }),
     ];
 
     /// Those that are measured when none is named.
     pub(crate) const USUAL: [&'static str; 8] =
         ["pairs", "pairs-qos1", "pairs-qos2", "fanout", "fanout-qos1", "fanin", "shared", "10k"];
 
-    /// Returns the number of publishers, each with a topic of its own.
-    pub(super) fn publishers(self) -> usize {
-        match self.shape {
-            Shape::Pairs(publishers) | Shape::FanIn(publishers) | Shape::Shared(publishers, _) => {
-                publishers
+    /// Returns what one unit of it is called.
+    pub(crate) const fn unit(self) -> &'static str {
+        match self.work {
+            Work::Messages(..) => "delivery",
+            Work::Connect { .. } | Work::Hold { .. } => "connection",
+            Work::Visit { .. } => "client",
+            Work::HoldFilters { .. } | Work::Subscribe { .. } => "subscription",
+            Work::Retain { .. } | Work::Fetch { .. } | Work::Fill { .. } | Work::Drain { .. } => {
+                "message"
             }
-            Shape::FanOut(_) => 1,
         }
     }
 
-    /// Returns the number of subscribers.
-    pub(super) fn subscribers(self) -> usize {
-        match self.shape {
-            Shape::Pairs(subscribers)
-            | Shape::FanOut(subscribers)
-            | Shape::Shared(_, subscribers) => subscribers,
-            Shape::FanIn(_) => 1,
-        }
+    const fn like(self, base: &'static str) -> Self {
+        Self { base: Some(base), ..self }
     }
-
-    /// Returns how many deliveries each message becomes.
-    pub(super) fn copies(self) -> u64 {
-        match self.shape {
-            Shape::FanOut(subscribers) => subscribers as u64,
-            Shape::Pairs(_) | Shape::FanIn(_) | Shape::Shared(..) => 1,
-        }
-    }
-
-    /// Returns how many messages a publisher sends in one go, for so many deliveries; with a rate, those
-    /// of so many seconds.
-    pub(super) fn each(self, deliveries: u64, seconds: u64) -> u64 {
-        let all = match self.pace {
-            // Half a GiB in all is enough of large ones.
-            Pace::Window(_) => deliveries.min((1 << 29) / self.payload as u64) / self.copies(),
-            Pace::PerSecond(rate) => rate * seconds,
-        };
-        (all / self.publishers() as u64).max(1)
-    }
-
-    /// Returns the filter of one subscriber.
-    pub(super) fn filter(self, subscriber: usize) -> String {
-        match self.shape {
-            Shape::Pairs(_) => topic(subscriber),
-            Shape::FanOut(_) => topic(0),
-            Shape::FanIn(_) => "bench/+".to_owned(),
-            Shape::Shared(..) => "$share/load/bench/+".to_owned(),
-        }
-    }
-
-    /// Returns how long a publisher waits between two messages, if it keeps a rate.
-    pub(super) fn interval(self) -> Option<Duration> {
-        let Pace::PerSecond(rate) = self.pace else { return None };
-        let nanoseconds = 1_000_000_000 * self.publishers() as u64 / rate.max(1);
-        Some(Duration::from_nanos(nanoseconds))
-    }
-
-    /// Returns how many messages of a publisher may be under way; a rate has no such limit.
-    pub(super) fn window(self) -> u64 {
-        match self.pace {
-            Pace::Window(window) => window,
-            Pace::PerSecond(_) => u64::MAX,
-        }
-    }
-}
-
-/// Returns the topic of one publisher.
-pub(super) fn topic(publisher: usize) -> String {
-    format!("bench/{publisher}")
 }
 
 impl FromStr for Scenario {
@@ -149,6 +129,14 @@ impl FromStr for Scenario {
     }
 }
 
+const fn work(name: &'static str, work: Work) -> Scenario {
+    Scenario { name, work, base: None }
+}
+
+const fn hold(name: &'static str, names: Names) -> Scenario {
+    work(name, Work::HoldFilters { clients: 10_000, filters: 100, names })
+}
+
 const fn window(
     name: &'static str,
     shape: Shape,
@@ -156,11 +144,19 @@ const fn window(
     payload: usize,
     window: u64,
 ) -> Scenario {
-    Scenario { name, shape, qos, payload, pace: Pace::Window(window) }
+    let traffic = Traffic { shape, qos, payload, pace: Pace::Window(window) };
+    work(name, Work::Messages(traffic, Beside::Nobody))
 }
 
 const fn rate(name: &'static str, qos: u8, per_second: u64) -> Scenario {
-    Scenario { name, shape: Shape::Pairs(10), qos, payload: 64, pace: Pace::PerSecond(per_second) }
+    let shape = Shape::Pairs(10);
+    let traffic = Traffic { shape, qos, payload: 64, pace: Pace::PerSecond(per_second) };
+    work(name, Work::Messages(traffic, Beside::Nobody))
+}
+
+const fn beside(name: &'static str, base: &'static str, shape: Shape, beside: Beside) -> Scenario {
+    let traffic = Traffic { shape, qos: 0, payload: 64, pace: Pace::Window(100) };
+    work(name, Work::Messages(traffic, beside)).like(base)
 }
 
 #[cfg(test)]
@@ -180,8 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_shared_by_the_publishers() {
-        let scenario: Scenario = "10k".parse().unwrap();
-        assert_eq!(scenario.interval(), Some(Duration::from_millis(1)));
+    fn what_is_compared_is_counted_in_the_same_unit() {
+        for scenario in Scenario::ALL {
+            let Some(base) = scenario.base else { continue };
+            let base: Scenario = base.parse().unwrap();
+            assert_eq!((base.unit(), base.base), (scenario.unit(), None), "{}", scenario.name);
+        }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::packets::{PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Stamp, Version, ack};
 use super::peer::Peer;
-use super::scenario::Scenario;
+use super::traffic::Traffic;
 
 /// Takes messages, looks at what they say, and acknowledges them.
 #[derive(Debug)]
@@ -21,15 +21,15 @@ impl Subscriber {
     pub(super) fn connect(
         address: SocketAddr,
         version: Version,
-        scenario: Scenario,
+        traffic: Traffic,
         number: usize,
     ) -> Result<Self> {
-        let (filter, name) = (scenario.filter(number), format!("sub-{number}"));
-        let subscription = Some((filter.as_str(), scenario.qos));
+        let (filter, name) = (traffic.filter(number), format!("sub-{number}"));
+        let subscription = Some((filter.as_str(), traffic.qos));
         Ok(Self {
             peer: Peer::connect(address, version, &name, subscription)?,
             properties: usize::from(version == Version::V5),
-            payload: scenario.payload,
+            payload: traffic.payload,
         })
     }
 
@@ -71,7 +71,7 @@ impl Subscriber {
 }
 
 /// Returns the packet identifier and the payload of a PUBLISH.
-fn take(first: u8, body: &[u8], properties: usize) -> Option<(Option<[u8; 2]>, &[u8])> {
+pub(super) fn take(first: u8, body: &[u8], properties: usize) -> Option<(Option<[u8; 2]>, &[u8])> {
     let (length, rest) = body.split_first_chunk()?;
     let rest = rest.get(usize::from(u16::from_be_bytes(*length))..)?;
     if first & 0b110 == 0 {

@@ -1,10 +1,12 @@
 //! Many connections on one poll.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -12,7 +14,7 @@ use super::packets::{Packet, take_packet};
 use crate::clock::Stopwatch;
 
 /// Connections to one broker, each known by its number.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     address: SocketAddr,
     poll: Poll,
     events: Events,
@@ -33,14 +35,14 @@ struct Peer {
 
 /// What came of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Happening {
+pub(crate) enum Happening {
     Packet(Packet),
     /// The broker has closed it, or it broke.
     Closed,
 }
 
 impl Crowd {
-    pub(super) fn new(address: SocketAddr) -> Result<Self> {
+    pub(crate) fn new(address: SocketAddr) -> Result<Self> {
         Ok(Self {
             address,
             poll: Poll::new().context("cannot poll")?,
@@ -53,12 +55,12 @@ impl Crowd {
     }
 
     /// Returns how many connections are open.
-    pub(super) const fn open(&self) -> usize {
+    pub(crate) const fn open(&self) -> usize {
         self.open
     }
 
     /// Opens a connection that sends these bytes first; returns its number.
-    pub(super) fn connect(&mut self, bytes: Vec<u8>) -> Result<usize> {
+    pub(crate) fn connect(&mut self, bytes: Vec<u8>) -> Result<usize> {
         let mut stream = TcpStream::connect(self.address).context("cannot connect")?;
         let number = self.peers.len();
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -69,7 +71,7 @@ impl Crowd {
     }
 
     /// Sends bytes, now or when the socket takes them.
-    pub(super) fn send(&mut self, number: usize, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, number: usize, bytes: &[u8]) {
         if let Some(Some(peer)) = self.peers.get_mut(number) {
             peer.unsent.extend_from_slice(bytes);
             peer.flush();
@@ -77,12 +79,12 @@ impl Crowd {
     }
 
     /// Returns how many bytes of a connection the socket has not taken.
-    pub(super) fn unsent(&self, number: usize) -> usize {
+    pub(crate) fn unsent(&self, number: usize) -> usize {
         self.peers.get(number).and_then(Option::as_ref).map_or(0, |peer| peer.unsent.len())
     }
 
     /// Reads from a connection or does not.
-    pub(super) fn set_reads(&mut self, number: usize, reads: bool) {
+    pub(crate) fn set_reads(&mut self, number: usize, reads: bool) {
         if let Some(Some(peer)) = self.peers.get_mut(number) {
             peer.reads = reads;
             self.unread.push(number);
@@ -90,7 +92,7 @@ impl Crowd {
     }
 
     /// Drops a connection.
-    pub(super) fn close(&mut self, number: usize) {
+    pub(crate) fn close(&mut self, number: usize) {
         if let Some(peer) = self.peers.get_mut(number).and_then(Option::take) {
             // Fails only for a connection that has ended already.
             let _ = peer.stream.shutdown(Shutdown::Both);
@@ -99,12 +101,12 @@ impl Crowd {
     }
 
     /// Drops all connections.
-    pub(super) fn close_all(&mut self) {
+    pub(crate) fn close_all(&mut self) {
         (0..self.peers.len()).for_each(|number| self.close(number));
     }
 
     /// Waits a moment for what happens and tells it, in order for each connection.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         wait: Duration,
         mut tell: impl FnMut(&mut Self, usize, Happening) -> Result<()>,
@@ -125,7 +127,7 @@ impl Crowd {
     }
 
     /// Polls until `is_done`, which must be before the deadline.
-    pub(super) fn poll_until(
+    pub(crate) fn poll_until(
         &mut self,
         what: &str,
         mut is_done: impl FnMut(&Self) -> bool,
@@ -135,6 +137,45 @@ impl Crowd {
         while !is_done(self) {
             ensure!(watch.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
             self.poll(Duration::from_millis(100), &mut tell)?;
+        }
+        Ok(())
+    }
+
+    /// Begins with one client after the other, at most so many at once, and waits until each has got so many
+    /// packets of a type.
+    ///
+    /// # Errors
+    ///
+    /// When one is refused or closed, or nothing comes.
+    pub(crate) fn each(
+        &mut self,
+        mut clients: Range<usize>,
+        at_once: usize,
+        (kind, answers): (u8, usize),
+        mut begin: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let all = clients.len() * answers;
+        let (mut begun, got) = (0, Cell::new(0));
+        while got.get() < all {
+            while begun * answers < got.get() + at_once * answers
+                && let Some(client) = clients.next()
+            {
+                begin(self, client)?;
+                begun += 1;
+            }
+            let before = got.get();
+            self.poll_until(
+                "the next client is answered",
+                |_| got.get() > before,
+                |_, number, happening| match happening {
+                    Happening::Packet(packet) => {
+                        ensure!(!packet.refuses(), "connection {number} got {packet:02x?}");
+                        got.update(|count| count + usize::from(packet.kind == kind));
+                        Ok(())
+                    }
+                    Happening::Closed => bail!("connection {number} was closed"),
+                },
+            )?;
         }
         Ok(())
     }

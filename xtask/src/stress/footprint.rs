@@ -35,6 +35,11 @@ impl Footprint {
         })
     }
 
+    /// Returns the KiB that are resident.
+    pub(crate) const fn resident_kib(&self) -> u64 {
+        self.resident_kib
+    }
+
     /// Returns the most KiB that were ever resident.
     pub(crate) fn peak_kib(&self) -> u64 {
         self.peak_kib

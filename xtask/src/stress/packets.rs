@@ -1,42 +1,31 @@
 //! MQTT 3.1.1 packets beside those of the load, and what comes back taken apart.
 
-use crate::load::packets::{packet, string};
+use crate::load::packets::{Retain, Version, packet, string};
 
+pub(super) use crate::load::packets::{CONNACK, DISCONNECT, PUBACK, PUBLISH, SUBACK};
 pub(super) use crate::load::packets::{connect, publish};
 
 /// Returns CONNECT of a client that keeps its session.
 pub(super) fn connect_persistent(client_id: &str) -> Vec<u8> {
-    connect_with(client_id, 0, 0)
+    Version::V311.connect_kept(client_id)
 }
 
 /// Returns CONNECT with a clean session and Keep Alive in seconds.
 pub(super) fn connect_keep_alive(client_id: &str, keep_alive: u8) -> Vec<u8> {
-    connect_with(client_id, 0b10, keep_alive)
-}
-
-fn connect_with(client_id: &str, flags: u8, keep_alive: u8) -> Vec<u8> {
     let mut body = string("MQTT");
-    body.extend([4, flags, 0, keep_alive]);
+    body.extend([4, 0b10, 0, keep_alive]);
     body.extend(string(client_id));
     packet(0x10, &body)
 }
 
 /// Returns SUBSCRIBE to filters, all at the same QoS.
 pub(super) fn subscribe(filters: &[&str], qos: u8) -> Vec<u8> {
-    let mut body = vec![0, 1];
-    for filter in filters {
-        body.extend(string(filter));
-        body.push(qos);
-    }
-    packet(0x82, &body)
+    Version::V311.subscribe(filters, qos)
 }
 
 /// Returns PUBLISH at QoS 1 with packet identifier 1.
 pub(super) fn publish_qos_1(topic: &str, payload: &[u8]) -> Vec<u8> {
-    let mut body = string(topic);
-    body.extend([0, 1]);
-    body.extend(payload);
-    packet(0x32, &body)
+    Version::V311.publish_qos_1(topic, Retain::No, 1, payload)
 }
 
 /// Returns PUBACK for a PUBLISH at QoS 1, given its body.
@@ -47,21 +36,28 @@ pub(super) fn puback_for(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(super) const PINGREQ: [u8; 2] = [0xC0, 0];
-pub(super) const DISCONNECT: [u8; 2] = [0xE0, 0];
-
-pub(super) const CONNACK: u8 = 2;
-pub(super) const PUBLISH: u8 = 3;
-pub(super) const PUBACK: u8 = 4;
-pub(super) const SUBACK: u8 = 9;
 pub(super) const PINGRESP: u8 = 13;
 
 /// A packet from the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Packet {
+pub(crate) struct Packet {
     /// The control packet type, a number from 1 to 15.
-    pub(super) kind: u8,
-    pub(super) qos: u8,
-    pub(super) body: Vec<u8>,
+    pub(crate) kind: u8,
+    pub(crate) qos: u8,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Packet {
+    /// Whether it is an answer that refuses a connection or a subscription.
+    pub(crate) fn refuses(&self) -> bool {
+        let refused = |code: &u8| *code >= 0x80;
+        match self.kind {
+            CONNACK => self.body.get(1) != Some(&0),
+            // The codes stand behind the packet identifier; a length of no properties is none that refuses.
+            SUBACK => self.body.iter().skip(2).any(refused),
+            _ => false,
+        }
+    }
 }
 
 /// Takes the first packet out of `bytes`, if it is complete.
@@ -92,6 +88,14 @@ mod tests {
         assert_eq!(subscribe(&["a", "b"], 1), b"\x82\x0a\0\x01\0\x01a\x01\0\x01b\x01");
         assert_eq!(publish_qos_1("a", b"x"), b"\x32\x06\0\x01a\0\x01x");
         assert_eq!(puback_for(b"\0\x01a\x02\x03x"), Some(b"\x40\x02\x02\x03".to_vec()));
+    }
+
+    #[test]
+    fn a_refusal_is_seen() {
+        let refuses = |kind, body: &[u8]| Packet { kind, qos: 0, body: body.to_vec() }.refuses();
+        assert!(refuses(CONNACK, &[0, 0x97]) && refuses(SUBACK, &[0x90, 1, 0, 0x80]));
+        assert!(!refuses(CONNACK, &[1, 0]) && !refuses(SUBACK, &[0x90, 1, 0, 2]));
+        assert!(!refuses(PUBLISH, &[0x90, 0x90, 0x90]));
     }
 
     #[test]

@@ -14,21 +14,11 @@ use crate::clock::Stopwatch;
 pub(in super::super) fn connections(address: SocketAddr, size: &Size) -> Result<Vec<String>> {
     let mut crowd = Crowd::new(address)?;
     let watch = Stopwatch::start();
-    let (mut begun, inside) = (0, Cell::new(0));
-    while inside.get() < size.connections {
-        while begun < size.connections && begun - inside.get() < AT_ONCE {
-            let mut hello = packets::connect(&format!("crowd-{begun}"));
-            hello.extend(packets::subscribe(&["to/all"], 0));
-            crowd.connect(hello)?;
-            begun += 1;
-        }
-        let before = inside.get();
-        crowd.poll_until(
-            "everybody is subscribed",
-            |_| inside.get() > before,
-            |_, number, happening| count(number, &happening, packets::SUBACK, &inside),
-        )?;
-    }
+    crowd.each(0..size.connections, AT_ONCE, (packets::SUBACK, 1), |crowd, number| {
+        let mut hello = packets::connect(&format!("crowd-{number}"));
+        hello.extend(packets::subscribe(&["to/all"], 0));
+        crowd.connect(hello).map(drop)
+    })?;
     let connected = watch.elapsed();
 
     let watch = Stopwatch::start();
@@ -39,26 +29,23 @@ pub(in super::super) fn connections(address: SocketAddr, size: &Size) -> Result<
     crowd.poll_until(
         "everybody has the message",
         |_| heard.get() == size.connections,
-        |_, number, happening| count(number, &happening, packets::PUBLISH, &heard),
+        |_, number, happening| match happening {
+            Happening::Packet(packet) => {
+                heard.update(|count| count + usize::from(packet.kind == packets::PUBLISH));
+                Ok(())
+            }
+            Happening::Closed => bail!("connection {number} was closed"),
+        },
     )?;
     let told = watch.elapsed();
     ensure!(crowd.open() == size.connections + 1, "only {} are left", crowd.open());
     crowd.close_all();
     Ok(vec![format!(
-        "{begun} connected and subscribed in {:.2} s; one message to all in {:.0} ms",
+        "{} connected and subscribed in {:.2} s; one message to all in {:.0} ms",
+        size.connections,
         connected.as_secs_f64(),
         told.as_secs_f64() * 1000.0,
     )])
-}
-
-fn count(number: usize, happening: &Happening, wanted: u8, counted: &Cell<usize>) -> Result<()> {
-    match happening {
-        Happening::Packet(packet) => {
-            counted.update(|count| count + usize::from(packet.kind == wanted));
-        }
-        Happening::Closed => bail!("connection {number} was closed"),
-    }
-    Ok(())
 }
 
 /// Connections that wait for their answer: less than a backlog.
