@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Show what happens in it
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Only worlds over a store, with power cuts; otherwise there is one beside each
+    #[arg(long)]
+    durable: bool,
     /// Do not stop at the first failure
     #[arg(long)]
     go_on: bool,
@@ -43,7 +46,9 @@ impl Options {
         if let Some(steps) = &self.keep {
             arguments.extend(["--keep".to_owned(), steps.clone()]);
         }
-        for (flag, is_set) in [("--trace", self.trace), ("--go-on", self.go_on)] {
+        for (flag, is_set) in
+            [("--trace", self.trace), ("--go-on", self.go_on), ("--durable", self.durable)]
+        {
             arguments.extend(is_set.then(|| flag.to_owned()));
         }
         arguments
@@ -91,8 +96,15 @@ mod tests {
 
     #[test]
     fn one_world_is_asked_for_by_its_seed_alone() {
-        let mut options =
-            Options { seeds: 5, from: 3, seed: None, keep: None, trace: false, go_on: true };
+        let mut options = Options {
+            seeds: 5,
+            from: 3,
+            seed: None,
+            keep: None,
+            trace: false,
+            go_on: true,
+            durable: false,
+        };
         assert_eq!(options.arguments().join(" "), "--seeds 5 --from 3 --go-on");
         options.seed = Some(7);
         options.keep = Some("1,2".to_owned());

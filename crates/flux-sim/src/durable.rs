@@ -13,6 +13,8 @@ mod book;
 mod customer;
 mod world;
 
+use std::fmt;
+
 pub use self::world::run_durable;
 
 /// What came of a world with power cuts.
@@ -42,6 +44,17 @@ impl DurableOutcome {
         self.acknowledged += other.acknowledged;
         self.delivered += other.delivered;
         self.refused += other.refused;
+    }
+}
+
+impl fmt::Display for DurableOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { crashes, syncs, acknowledged, delivered, refused, .. } = self;
+        write!(
+            f,
+            "{crashes} crashes, {syncs} syncs, {acknowledged} messages acknowledged, {delivered} delivered, \
+             {refused} refused"
+        )
     }
 }
 

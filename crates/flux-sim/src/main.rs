@@ -39,7 +39,7 @@ fn run_durably(arguments: &Arguments) -> ExitCode {
             }
         }
     }
-    println!("{} seeds from {} over a store: {sum:?}", arguments.seeds, arguments.from);
+    println!("{} seeds from {} over a store: {sum}", arguments.seeds, arguments.from);
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -67,12 +67,25 @@ fn show(arguments: &Arguments) -> ExitCode {
 fn run_all(arguments: &Arguments) -> ExitCode {
     // A panic in the broker is caught there and judged here; who wants to read it asks for a trace.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut sum = Sum::default();
+    let (mut sum, mut durable) = (Sum::default(), DurableOutcome::default());
     let mut failures = 0;
     for seed in arguments.from..arguments.from.saturating_add(arguments.seeds) {
         let plan = arguments.plan(seed);
         let outcome = run(&plan, false);
         sum.add(outcome.work, outcome.time, outcome.judged);
+        let over_store = run_durable(seed, Hazard::default(), false);
+        durable.add(&over_store);
+        if let (None, Some(failure)) = (&outcome.failure, &over_store.failure) {
+            eprintln!("seed {seed} over a store: {failure}");
+            if !arguments.is_plain {
+                eprintln!("see it again: cargo xtask sim --seed {seed} --durable --trace");
+            }
+            failures += 1;
+            if arguments.goes_on {
+                continue;
+            }
+            return ExitCode::FAILURE;
+        }
         let Some(failure) = outcome.failure else { continue };
         failures += 1;
         if arguments.is_plain {
@@ -87,6 +100,7 @@ fn run_all(arguments: &Arguments) -> ExitCode {
         return ExitCode::FAILURE;
     }
     println!("{} seeds from {}: {}", arguments.seeds, arguments.from, sum.told());
+    println!("and over a store: {durable}");
     if failures > 0 {
         eprintln!("{failures} seeds failed");
         return ExitCode::FAILURE;
