@@ -13,12 +13,15 @@ use std::time::{Duration, Instant};
 
 use flux_session::{QoS, SessionExpiry, SubscriptionIds};
 use flux_storage::{
-    Batch, Content, Directory, Log, LogSettings, MessageRecord, ReadLimit, Record, Sequence,
-    SessionKey, SessionRecord, Store as _, Target,
+    Batch, Content, Directory, Durability, Log, LogSettings, MessageRecord, ReadLimit, Record,
+    Sequence, SessionKey, SessionRecord, Store as _, Target,
 };
 
-const SETTINGS: LogSettings =
-    LogSettings { segment_bytes: LogSettings::SEGMENT_BYTES, new_log_id: 0x5eed };
+const SETTINGS: LogSettings = LogSettings {
+    segment_bytes: LogSettings::SEGMENT_BYTES,
+    new_log_id: 0x5eed,
+    durability: Durability::Disk,
+};
 const SESSION: SessionKey = SessionKey(0);
 
 fn main() -> Result<(), Box<dyn Error>> {

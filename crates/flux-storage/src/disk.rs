@@ -1,6 +1,7 @@
 //! The files beneath the log, as little of them as it needs.
 
 mod directory;
+mod note;
 mod simulated;
 
 use std::io;
@@ -59,6 +60,21 @@ pub trait Disk: Send {
     ///
     /// When that is not certain.
     fn sync_list(&mut self) -> io::Result<()>;
+
+    /// Notes the number of a file that is there and synced, and returns once it would outlive a
+    /// power cut. The last note counts; it is one more witness of what must be there.
+    ///
+    /// # Errors
+    ///
+    /// When that is not certain.
+    fn note(&mut self, file: u32) -> io::Result<()>;
+
+    /// Returns what was noted last; `None` if nothing was, or nobody can tell.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn noted(&mut self) -> io::Result<Option<u32>>;
 
     /// Removes a file.
     ///

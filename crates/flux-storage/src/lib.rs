@@ -15,13 +15,17 @@
 //! keeping.
 //!
 //! ```
-//! use flux_storage::{Batch, Log, LogSettings, Record, SessionKey, SessionRecord};
+//! use flux_storage::{Batch, Durability, Log, LogSettings, Record, SessionKey, SessionRecord};
 //! use flux_storage::{SimulatedDisk, Store as _};
 //! use flux_session::SessionExpiry;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let disk = SimulatedDisk::default();
-//! let settings = LogSettings { segment_bytes: LogSettings::SEGMENT_BYTES, new_log_id: 7 };
+//! let settings = LogSettings {
+//!     segment_bytes: LogSettings::SEGMENT_BYTES,
+//!     new_log_id: 7,
+//!     durability: Durability::Disk,
+//! };
 //! let (mut log, _) = Log::open(disk.clone(), settings)?;
 //! let mut batch = Batch::new();
 //! batch.push(&Record::Session(SessionRecord {
@@ -54,9 +58,9 @@ mod store;
 mod tests;
 
 pub use self::batch::{Batch, RecordTooLong};
-pub use self::committer::{Committer, Completion, NotTaken, Ticket};
+pub use self::committer::{Committer, Completion, Failure, Health, NotTaken, Ticket};
 pub use self::disk::{Directory, Disk, Fault, OpenDirectoryError, SimulatedDisk};
-pub use self::log::{Cut, Log, LogSettings, OpenError, Report, salvage};
+pub use self::log::{Cut, Durability, Log, LogSettings, OpenError, Report, View, salvage};
 pub use self::record::{
     Content, MessageRecord, Record, Sequence, SessionKey, SessionRecord, Target, WillRecord,
 };

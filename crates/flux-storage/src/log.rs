@@ -1,8 +1,10 @@
 //! The log: segments that are written front to back, and an index of what lives in them.
 
+mod headers;
 mod open;
 mod read;
 mod reclaim;
+mod view;
 mod write;
 
 use std::collections::BTreeMap;
@@ -17,12 +19,14 @@ use self::reclaim::Reclaim;
 use self::write::{Current, Pending};
 
 pub use self::open::{Cut, OpenError, Report, salvage};
+pub use self::view::View;
 
 /// A [`Store`] of segments on a [`Disk`].
 ///
 /// - A group is written to the end of the newest segment and synced; the index changes only then.
 /// - After a failure the segment is written no more: what was not synced goes to a new one, whose
-///   header says where the old one ends.
+///   header says where the old one ends. The header comes after the group, so that there is always one
+///   of them that counts.
 /// - Segments go oldest first, once what lives in them was written again further on. So a
 ///   record that ends something never goes before what it ends.
 #[derive(Debug)]
@@ -45,6 +49,21 @@ pub struct LogSettings {
     pub segment_bytes: u32,
     /// Names the log if it is new; a random number.
     pub new_log_id: u64,
+    /// What a sync is.
+    pub durability: Durability,
+}
+
+/// What outlives what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What was synced is on the disk: it outlives a killed process, a crash of the system and a power
+    /// cut.
+    #[default]
+    Disk,
+    /// What was synced was handed to the system: it outlives a killed process, nothing more. A power
+    /// cut, or a crash of the system, takes what came after some moment: nothing that stands in
+    /// a segment before the newest. The log opens with all before that moment.
+    Os,
 }
 
 impl LogSettings {
@@ -63,14 +82,14 @@ impl<D: Disk> Log<D> {
         self.index.live_bytes()
     }
 
-    /// Returns whether space does not come back any more, because the oldest segment became unreadable.
-    pub fn is_stuck(&self) -> bool {
-        self.reclaim.is_stuck()
-    }
-
     /// Returns how many segments there are.
     pub fn segments(&self) -> usize {
         self.segments.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn disk(&self) -> &D {
+        &self.disk
     }
 
     /// Returns the segments of which something counts, and where each ends.
@@ -92,11 +111,15 @@ impl<D: Disk> Store for Log<D> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let synced = self.pending.len();
+        let new = self.pending.len().saturating_sub(self.reclaim.take_restated());
         self.write_pending()
             .map_err(|source| SyncError { unsynced: self.pending.len(), source })?;
-        self.reclaim(synced);
+        self.reclaim(new);
         Ok(())
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.reclaim.is_stuck()
     }
 
     fn sessions(

@@ -5,7 +5,7 @@ mod reader;
 
 use flux_session::{PacketId, QoS, SessionExpiry, SubscriptionIds, SubscriptionOptions, Timestamp};
 
-pub(crate) use self::codec::{Encoded, next_record, verify};
+pub(crate) use self::codec::{Encoded, front_records, next_record, verify};
 
 /// Names a session of this data directory. Never given twice: a session that begins anew has
 /// another key.

@@ -22,7 +22,7 @@ pub(crate) struct SegmentHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
     Header(SegmentHeader),
-    /// All zero, or too short: a segment that was begun and never synced.
+    /// All zero, or half a header: a segment that was begun, and whose header was never synced.
     Blank,
     /// A log, of a version that this program does not know.
     Version(u32),
@@ -69,19 +69,22 @@ impl SegmentHeader {
     /// Reads the front of a file. Magic, version and their checksum stay where they are in
     /// every version.
     pub(crate) fn decode(bytes: &[u8]) -> Beginning {
-        let front: Vec<u8> = bytes.iter().copied().take(64).collect();
-        if front.iter().all(|byte| *byte == 0) {
-            return Beginning::Blank;
-        }
-        let is_ours = bytes.starts_with(&SEGMENT_MAGIC) && is_crc_right(bytes, 12);
-        let Some(version) = u32_at(bytes, 8).filter(|_| is_ours) else { return Beginning::Damaged };
-        if version != VERSION {
+        let front = bytes.get(..64).unwrap_or(bytes);
+        let is_ours = front.starts_with(&SEGMENT_MAGIC);
+        if is_ours
+            && is_crc_right(front, 12)
+            && let Some(version) = u32_at(front, 8).filter(|version| *version != VERSION)
+        {
             return Beginning::Version(version);
         }
-        if !is_crc_right(bytes, 60) {
+        let is_begun = front.len() < 64 && (is_ours || SEGMENT_MAGIC.starts_with(front));
+        if is_begun || front.iter().all(|byte| *byte == 0) {
+            return Beginning::Blank;
+        }
+        if !is_ours || !is_crc_right(front, 12) || !is_crc_right(front, 60) {
             return Beginning::Damaged;
         }
-        Self::fields(bytes).map_or(Beginning::Damaged, Beginning::Header)
+        Self::fields(front).map_or(Beginning::Damaged, Beginning::Header)
     }
 
     fn fields(bytes: &[u8]) -> Option<Self> {
@@ -133,7 +136,7 @@ fn push_crc(bytes: &mut Vec<u8>) {
 
 /// Whether the checksum at `at` is that of all before it.
 fn is_crc_right(bytes: &[u8], at: usize) -> bool {
-    bytes.get(..at).map(crc32c::crc32c) == u32_at(bytes, at)
+    u32_at(bytes, at).is_some_and(|crc| bytes.get(..at).map(crc32c::crc32c) == Some(crc))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -17,13 +17,17 @@ pub trait Store: Send {
     /// Returns how many bytes wait to be synced.
     fn unsynced(&self) -> usize;
 
-    /// Makes all that was appended outlive a power cut.
+    /// Makes all that was appended outlive a power cut, or what the store is meant to outlive.
     ///
     /// # Errors
     ///
     /// When the disk is full or fails. Nothing that was appended since the last success may
     /// be relied on then; all of it is kept, and the next call writes it again.
     fn sync(&mut self) -> Result<(), SyncError>;
+
+    /// Returns whether space does not come back any more, because something stored became
+    /// unreadable. All else goes on; somebody should look.
+    fn is_stuck(&self) -> bool;
 
     /// Returns sessions that follow `after`, in the order of their keys, at most `limit`.
     ///

@@ -2,20 +2,23 @@
 
 mod committing;
 mod damage;
+mod directory;
 mod failures;
 mod model;
 mod random;
 mod space;
+mod start;
 mod world;
 
 use flux_session::{QoS, SessionExpiry, SubscriptionIds};
 
 use crate::{
-    Batch, Content, Log, LogSettings, MessageRecord, ReadLimit, Record, Sequence, SessionKey,
-    SessionRecord, SimulatedDisk, Store as _, Target,
+    Batch, Content, Durability, Log, LogSettings, MessageRecord, ReadLimit, Record, Sequence,
+    SessionKey, SessionRecord, SimulatedDisk, Store as _, Target,
 };
 
-const SETTINGS: LogSettings = LogSettings { segment_bytes: 2048, new_log_id: 0x5eed };
+const SETTINGS: LogSettings =
+    LogSettings { segment_bytes: 2048, new_log_id: 0x5eed, durability: Durability::Disk };
 const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
 fn open(disk: &SimulatedDisk) -> Log<SimulatedDisk> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use flux_auth::{AllowAll, Authentication, Identity};
 use flux_mqtt::{ConnectionId, Core, Input, Letter, Settings, Timestamp, Worker, WorkerId};
-use flux_storage::{Fault, Log, LogSettings, ReadLimit, SimulatedDisk, Store as _, Ticket};
+use flux_storage::{
+    Durability, Fault, Log, LogSettings, ReadLimit, SimulatedDisk, Store as _, Ticket,
+};
 
 use super::book::Book;
 use super::customer::{Customer, read_name};
@@ -198,7 +200,11 @@ impl World {
     fn start(&mut self) -> Result<(), String> {
         let fault = if self.hazard.silent_sync { Fault::SilentSync } else { Fault::None };
         self.disk.set_fault(fault);
-        let settings = LogSettings { segment_bytes: 2_048, new_log_id: self.seed | 1 };
+        let settings = LogSettings {
+            segment_bytes: 2_048,
+            new_log_id: self.seed | 1,
+            durability: Durability::Disk,
+        };
         let (mut log, report) =
             Log::open(self.disk.clone(), settings).map_err(|error| format!("{error}"))?;
         let now = Timestamp::from_millis(self.now);

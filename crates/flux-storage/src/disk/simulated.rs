@@ -16,7 +16,7 @@ pub enum Fault {
     /// Nothing.
     #[default]
     None,
-    /// Writes fail half way, new files at once: the disk is full.
+    /// Writes fail half way, also of what is new: the disk is full.
     Full,
     /// Syncing fails, and what it should have kept is lost in a power cut, now and later.
     Sync,
@@ -34,6 +34,11 @@ struct State {
     births: u64,
     syncs: u64,
     fault: Fault,
+    /// How many more changes are made; `None` for any number.
+    changes_left: Option<u64>,
+    noted: Option<u32>,
+    /// What a power cut leaves of the note.
+    noted_for_good: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -55,6 +60,17 @@ impl SimulatedDisk {
         self.lock().fault = fault;
     }
 
+    /// Makes so many changes more, syncs included, and then fails at each: a process that ends there
+    /// does no more. What a power cut leaves has no limit.
+    pub fn stop_after(&self, changes: u64) {
+        self.lock().changes_left = Some(changes);
+    }
+
+    /// Takes the limit of changes away.
+    pub fn go_on(&self) {
+        self.lock().changes_left = None;
+    }
+
     /// Returns how many times a file was synced.
     #[must_use]
     pub fn syncs(&self) -> u64 {
@@ -66,7 +82,9 @@ impl SimulatedDisk {
     #[must_use]
     pub fn cut_power(&self, mut keep: impl FnMut() -> bool) -> Self {
         let state = self.lock();
-        let mut after = State { births: state.births, ..State::default() };
+        let noted = if keep() { state.noted } else { state.noted_for_good };
+        let births = state.births;
+        let mut after = State { births, noted, noted_for_good: noted, ..State::default() };
         let numbers: BTreeSet<u32> =
             state.files.keys().chain(state.listed.keys()).copied().collect();
         for number in numbers {
@@ -93,7 +111,7 @@ impl SimulatedDisk {
         self.lock().files.iter().map(|(number, file)| (*number, file.now.clone())).collect()
     }
 
-    /// Returns a disk with these files, all synced.
+    /// Returns a disk with these files, all synced, and no note.
     #[must_use]
     pub fn with_contents(contents: BTreeMap<u32, Vec<u8>>) -> Self {
         let mut state = State::default();
@@ -143,6 +161,17 @@ impl State {
         self.files.get_mut(&number).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn change(&mut self) -> io::Result<()> {
+        match &mut self.changes_left {
+            Some(0) => Err(io::Error::other("stopped")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn bury(&mut self, number: u32) {
         if let Some(file) = self.files.remove(&number) {
             self.removed.insert(file.birth, file);
@@ -157,9 +186,7 @@ impl Disk for SimulatedDisk {
 
     fn create(&mut self, file: u32) -> io::Result<()> {
         let mut state = self.lock();
-        if state.fault == Fault::Full {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        state.change()?;
         state.bury(file);
         state.births += 1;
         let birth = state.births;
@@ -173,6 +200,7 @@ impl Disk for SimulatedDisk {
 
     fn write_at(&mut self, file: u32, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
+        state.change()?;
         let is_full = state.fault == Fault::Full;
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let file = state.file(file)?;
@@ -195,6 +223,7 @@ impl Disk for SimulatedDisk {
 
     fn sync(&mut self, file: u32) -> io::Result<()> {
         let mut state = self.lock();
+        state.change()?;
         state.syncs += 1;
         let fault = state.fault;
         let file = state.file(file)?;
@@ -222,6 +251,7 @@ impl Disk for SimulatedDisk {
 
     fn sync_list(&mut self) -> io::Result<()> {
         let mut state = self.lock();
+        state.change()?;
         match state.fault {
             Fault::None | Fault::Full => {
                 state.listed =
@@ -234,8 +264,29 @@ impl Disk for SimulatedDisk {
         }
     }
 
+    fn note(&mut self, file: u32) -> io::Result<()> {
+        let mut state = self.lock();
+        state.change()?;
+        state.noted = Some(file);
+        match state.fault {
+            Fault::None => {
+                state.noted_for_good = Some(file);
+                Ok(())
+            }
+            Fault::Full => Err(io::ErrorKind::StorageFull.into()),
+            Fault::Sync => Err(io::Error::other("input/output error")),
+            Fault::SilentSync => Ok(()),
+        }
+    }
+
+    fn noted(&mut self) -> io::Result<Option<u32>> {
+        Ok(self.lock().noted)
+    }
+
     fn remove(&mut self, file: u32) -> io::Result<()> {
-        self.lock().bury(file);
+        let mut state = self.lock();
+        state.change()?;
+        state.bury(file);
         Ok(())
     }
 }

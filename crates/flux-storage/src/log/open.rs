@@ -5,13 +5,13 @@ use std::io;
 
 use thiserror::Error;
 
+use super::headers::Headers;
 use super::write::Pending;
 use super::{Log, LogSettings, Reclaim};
 use crate::disk::Disk;
 use crate::index::{Index, Place};
 use crate::record::Record;
 use crate::scan::{Scan, Segment};
-use crate::segment::{Beginning, SegmentHeader};
 use crate::store::{Store as _, SyncError};
 
 /// What was found when a log was opened.
@@ -69,6 +69,14 @@ pub enum OpenError {
         /// Where.
         offset: u32,
     },
+    /// A record is as it was written, and says nothing to this program.
+    #[error("segment {segment} has a record at {offset} that this program does not know")]
+    UnknownRecord {
+        /// The segment.
+        segment: u32,
+        /// Where.
+        offset: u32,
+    },
     /// A file is gone.
     #[error("segment {segment} is missing")]
     Missing {
@@ -85,11 +93,12 @@ impl<D: Disk> Log<D> {
     /// When it cannot be read, is damaged, or comes from a newer program. It never begins anew
     /// over something that it does not understand.
     pub fn open(disk: D, settings: LogSettings) -> Result<(Self, Report), OpenError> {
-        let (mut log, mut report, tail) = recover(disk, settings, Damage::Refused)?;
+        let (mut log, mut report, tail) = recover(disk, settings, Reading::Strict)?;
         if log.segments.is_empty() {
             log.begin_log()?;
         }
         log.pending = tail;
+        log.pending.keep_together();
         report.resynced = log.unsynced();
         log.sync()?;
         log.index.finish();
@@ -97,7 +106,7 @@ impl<D: Disk> Log<D> {
         Ok((log, report))
     }
 
-    fn count(&self, report: &mut Report) {
+    pub(super) fn count(&self, report: &mut Report) {
         report.sessions = self.index.sessions.len();
         report.messages = self.index.messages.len();
         report.queued = self.index.queued();
@@ -120,7 +129,7 @@ pub fn salvage<D: Disk, E: Disk>(
     if !into.list()?.is_empty() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
-    let (mut old, report, tail) = recover(damaged, settings, Damage::LeftOut)?;
+    let (mut old, report, _) = recover(damaged, settings, Reading::Salvage)?;
     old.index.finish();
     let (mut new, _) = Log::open(into, settings)?;
     new.index.begin();
@@ -130,7 +139,6 @@ pub fn salvage<D: Disk, E: Disk>(
         old.copy_living(number, &mut new)?;
     }
     new.index.go_on_from(old.index.next_sequence, old.index.next_session, 0);
-    new.pending.take(tail);
     new.sync()?;
     new.index.finish();
     let mut report = report;
@@ -138,20 +146,25 @@ pub fn salvage<D: Disk, E: Disk>(
     Ok((new, report))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Damage {
-    Refused,
-    LeftOut,
+/// What to do about damage, and about what nobody proves to be synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Damage is refused, the rest written again.
+    Strict,
+    /// Damage is refused, the rest counts as it is.
+    View,
+    /// Damage is left out, the rest counts as it is.
+    Salvage,
 }
 
 /// Reads every segment. The last value is what was written after the last sync that is certain.
-fn recover<D: Disk>(
+pub(super) fn recover<D: Disk>(
     mut disk: D,
     settings: LogSettings,
-    damage: Damage,
+    reading: Reading,
 ) -> Result<(Log<D>, Report, Pending), OpenError> {
     let mut report = Report::default();
-    let Headers { counting: headers, others } = read_headers(&mut disk, damage, &mut report)?;
+    let Headers { counting: headers, others } = Headers::read(&mut disk, reading, &mut report)?;
     let log_id = headers.values().next().map_or(settings.new_log_id, |header| header.log_id);
     let mut index = Index::default();
     index.begin();
@@ -162,9 +175,9 @@ fn recover<D: Disk>(
         let limit = next.filter(|next| next.previous == *number).map(|next| next.previous_end);
         let bytes = read_all(&mut disk, *number)?;
         let segment = Segment { bytes: &bytes, log_id: Some(log_id), number: *number, limit };
-        let scan = segment.scan(damage == Damage::LeftOut);
+        let scan = segment.scan(reading == Reading::Salvage);
         match scan.damage {
-            Some(offset) if damage == Damage::Refused => {
+            Some(offset) if reading != Reading::Salvage => {
                 return Err(OpenError::Damaged { segment: *number, offset });
             }
             Some(_) => report.lost += scan.lost,
@@ -174,16 +187,24 @@ fn recover<D: Disk>(
             None => {}
         }
         index.go_on_from(header.next_sequence, header.next_session, header.floor);
-        let end = match damage {
-            Damage::Refused => limit.unwrap_or(scan.synced_to),
-            Damage::LeftOut => scan.end,
+        let end = match reading {
+            Reading::Strict => limit.unwrap_or(scan.synced_to),
+            Reading::View | Reading::Salvage => scan.end,
         };
-        read_frames(segment, &scan, end, &mut index, &mut tail);
+        let unknown = read_frames(segment, &scan, end, &mut index, &mut tail);
+        match unknown.first() {
+            Some((offset, _)) if reading != Reading::Salvage => {
+                return Err(OpenError::UnknownRecord { segment: *number, offset: *offset });
+            }
+            Some(_) | None => {
+                report.lost += unknown.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
+            }
+        }
         // Nothing is certain of it, not even how it begins.
         segments.insert(*number, end);
     }
     let first = segments.keys().next().copied().unwrap_or_default();
-    if first > index.floor.max(1) && damage == Damage::Refused {
+    if first > index.floor.max(1) && reading != Reading::Salvage {
         return Err(OpenError::Missing { segment: index.floor.max(1) });
     }
     let reclaim = Reclaim::default();
@@ -194,85 +215,37 @@ fn recover<D: Disk>(
     Ok((log, report, tail))
 }
 
-/// Applies what is certain, and keeps the rest.
-fn read_frames(segment: Segment<'_>, scan: &Scan, end: u32, index: &mut Index, tail: &mut Pending) {
+/// Applies what is certain, and keeps the rest. Returns where records stand that are as they were written and
+/// cannot be read, and how many bytes are left of their frames.
+fn read_frames(
+    segment: Segment<'_>,
+    scan: &Scan,
+    end: u32,
+    index: &mut Index,
+    tail: &mut Pending,
+) -> Vec<(u32, u32)> {
+    let mut unknown = Vec::new();
     for frame in &scan.frames {
-        if frame.offset >= end {
-            tail.push(segment.payload(*frame));
-            // The sync may have succeeded, and segments may be gone because of it.
-            for (_, encoded) in segment.records(*frame) {
-                if let Record::Floor { segment } = encoded.record {
-                    index.go_on_from(0, 0, segment);
-                }
-            }
-            continue;
-        }
+        let is_certain = frame.offset < end;
+        let mut known_to = frame.end() - frame.payload_len;
         for (offset, encoded) in segment.records(*frame) {
+            known_to = offset.saturating_add(encoded.len);
             let place = Place { segment: segment.number, offset, len: encoded.head_len };
-            index.apply(&encoded.record, place);
+            match encoded.record {
+                // The sync may have succeeded, and segments may be gone because of it.
+                Record::Floor { segment } if !is_certain => index.go_on_from(0, 0, segment),
+                record if is_certain => index.apply(&record, place),
+                _ => {}
+            }
+        }
+        if known_to < frame.end() {
+            unknown.push((known_to, frame.end() - known_to));
+        }
+        if !is_certain {
+            tail.push(segment.payload(*frame));
         }
     }
-}
-
-/// The segments of which something counts, and the others.
-#[derive(Default)]
-struct Headers {
-    counting: BTreeMap<u32, SegmentHeader>,
-    others: Vec<u32>,
-}
-
-/// Reads the first bytes of every file, latest first: each says which one comes before.
-fn read_headers<D: Disk>(
-    disk: &mut D,
-    damage: Damage,
-    report: &mut Report,
-) -> Result<Headers, OpenError> {
-    let mut headers = Headers::default();
-    for number in disk.list()?.into_iter().rev() {
-        let after = headers.counting.first_key_value().map(|(_, header)| *header);
-        let previous = after.map_or(number, |after| after.previous);
-        if number > previous {
-            headers.others.push(number);
-            continue;
-        }
-        if number < previous && damage == Damage::Refused {
-            return Err(OpenError::Missing { segment: previous });
-        }
-        match SegmentHeader::decode(&read_front(disk, number)?) {
-            Beginning::Version(version) => {
-                return Err(OpenError::FutureVersion { segment: number, version });
-            }
-            Beginning::Header(header)
-                if header.segment == number
-                    && after.is_none_or(|after| after.log_id == header.log_id) =>
-            {
-                headers.counting.insert(number, header);
-            }
-            Beginning::Blank if after.is_none() && !was_synced(disk, number)? => {
-                report.cut = Some(Cut { segment: number, offset: 0, bytes: disk.len(number)? });
-            }
-            Beginning::Header(_) | Beginning::Blank | Beginning::Damaged => {
-                if damage == Damage::Refused {
-                    return Err(OpenError::Damaged { segment: number, offset: 0 });
-                }
-                report.lost += disk.len(number)?;
-            }
-        }
-    }
-    Ok(headers)
-}
-
-/// Returns whether a segment without header has a frame that says that it had one.
-fn was_synced<D: Disk>(disk: &mut D, number: u32) -> Result<bool, OpenError> {
-    let bytes = read_all(disk, number)?;
-    Ok(Segment { bytes: &bytes, log_id: None, number, limit: None }.proves(0))
-}
-
-fn read_front<D: Disk>(disk: &mut D, number: u32) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(disk.len(number)?.min(64)).map_err(io::Error::other)?;
-    let mut bytes = vec![0; len];
-    disk.read_at(number, 0, &mut bytes)?;
-    Ok(bytes)
+    unknown
 }
 
 pub(super) fn read_all<D: Disk>(disk: &mut D, number: u32) -> io::Result<Vec<u8>> {

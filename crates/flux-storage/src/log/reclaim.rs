@@ -17,13 +17,22 @@ pub(super) struct Reclaim {
     moving: Option<Moving>,
     /// A segment that goes now that what follows is synced without it.
     doomed: Option<u32>,
-    /// A segment that cannot be read any more: it stays, and all behind it, until somebody looks.
-    stuck: bool,
+    /// How many bytes were appended here since the last sync.
+    restated: usize,
+    /// Whether a segment could not be read when it was last tried: it stays, and all behind it.
+    is_stuck: bool,
+    /// Syncs to go until it is tried again.
+    pause: u32,
 }
 
 impl Reclaim {
     pub(super) const fn is_stuck(&self) -> bool {
-        self.stuck
+        self.is_stuck
+    }
+
+    /// Returns how many of the pending bytes are no news.
+    pub(super) fn take_restated(&mut self) -> usize {
+        std::mem::take(&mut self.restated)
     }
 }
 
@@ -36,14 +45,12 @@ struct Moving {
 }
 
 impl<D: Disk> Log<D> {
-    /// Goes a step on, after a sync of so many bytes. What fails here is tried again.
-    pub(super) fn reclaim(&mut self, synced: usize) {
-        if let Some(doomed) = self.reclaim.doomed {
-            if self.disk.remove(doomed).and_then(|()| self.disk.sync_list()).is_err() {
-                return;
-            }
-            self.segments.remove(&doomed);
-            self.reclaim.doomed = None;
+    /// Goes a step on, after a sync of so many bytes of news. What fails here is tried again.
+    pub(super) fn reclaim(&mut self, news: usize) {
+        if let Some(doomed) = self.reclaim.doomed
+            && !self.remove(doomed)
+        {
+            return;
         }
         let Some((oldest, _)) = self.segments.first_key_value().map(|(n, end)| (*n, *end)) else {
             return;
@@ -51,34 +58,64 @@ impl<D: Disk> Log<D> {
         let Some((floor, _)) = self.counting().find(|(segment, _)| *segment > oldest) else {
             return;
         };
-        if self.reclaim.stuck {
+        if self.reclaim.pause > 0 {
+            self.reclaim.pause -= 1;
             return;
         }
-        let is_moved = if self.index.held_in(oldest) == 0 {
-            true
-        } else if self.reclaim.moving.is_some() || self.is_wasteful() {
-            self.move_on(oldest, STEP_BYTES.saturating_add(synced.saturating_mul(4)))
-                .unwrap_or_else(|_| {
-                    self.reclaim.stuck = true;
-                    false
-                })
-        } else {
-            return;
-        };
-        if is_moved {
-            self.reclaim.moving = None;
-            self.reclaim.doomed = Some(oldest);
-            let mut batch = Batch::new();
-            if batch.push(&Record::Floor { segment: floor }).is_ok() {
-                self.append(&batch);
+        if self.index.held_in(oldest) > 0 {
+            if self.reclaim.moving.is_none() && !self.is_wasteful() {
+                return;
             }
+            let moved = self.move_on(oldest, STEP_BYTES.saturating_add(news.saturating_mul(2)));
+            self.reclaim.is_stuck = moved.is_err();
+            match moved {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.reclaim.pause = PAUSE;
+                    return;
+                }
+            }
+        }
+        self.reclaim.moving = None;
+        self.reclaim.doomed = Some(oldest);
+        let mut batch = Batch::new();
+        if batch.push(&Record::Floor { segment: floor }).is_ok() {
+            self.restate(&batch);
         }
     }
 
+    /// Removes a segment that is not needed. Returns whether it is gone.
+    fn remove(&mut self, doomed: u32) -> bool {
+        if self.index.held_in(doomed) > 0 {
+            // Then we are wrong about it, and it is worth more than its space.
+            debug_assert!(false, "something still lives in segment {doomed}");
+            self.reclaim.is_stuck = true;
+            return false;
+        }
+        let gone = self
+            .settle_current()
+            .and_then(|()| self.disk.remove(doomed))
+            .and_then(|()| self.disk.sync_list());
+        if gone.is_ok() {
+            self.segments.remove(&doomed);
+            self.reclaim.doomed = None;
+        }
+        gone.is_ok()
+    }
+
+    /// Returns whether there is twice of what lives, or many files because of many starts.
     fn is_wasteful(&self) -> bool {
+        let segment_bytes = u64::from(self.settings.segment_bytes);
         let allowed = self.live_bytes().saturating_mul(2);
-        let slack = u64::from(self.settings.segment_bytes).saturating_mul(4);
-        self.disk_bytes() > allowed.saturating_add(slack)
+        let slack = segment_bytes.saturating_mul(4);
+        let files = allowed.checked_div(segment_bytes).unwrap_or(0).saturating_add(FILES);
+        self.disk_bytes() > allowed.saturating_add(slack) || self.segments.len() as u64 > files
+    }
+
+    fn restate(&mut self, batch: &Batch) {
+        self.reclaim.restated = self.reclaim.restated.saturating_add(batch.len());
+        self.append(batch);
     }
 
     /// Appends what lives in the next frames. Only while nothing is pending: what is appended later
@@ -104,7 +141,7 @@ impl<D: Disk> Log<D> {
                     batch.push(&record).map_err(io::Error::other)?;
                 }
             }
-            self.append(&batch);
+            self.restate(&batch);
             seen += usize::try_from(frame.payload_len).unwrap_or(usize::MAX);
             moving.next_frame += 1;
         }
@@ -144,3 +181,7 @@ impl<D: Disk> Log<D> {
 
 /// How much of a segment is looked at after a small group.
 const STEP_BYTES: usize = 256 << 10;
+/// So many small files are not worth the work.
+const FILES: u64 = 16;
+/// Syncs between two attempts to read what cannot be read.
+const PAUSE: u32 = 1000;

@@ -2,10 +2,12 @@
 
 use std::io;
 
-use super::Log;
+use super::open::read_all;
+use super::{Durability, Log};
 use crate::disk::Disk;
 use crate::index::Place;
-use crate::scan::records;
+use crate::record::front_records;
+use crate::scan::{Segment, records};
 use crate::segment::{FRAME_HEADER_LEN, FrameHeader, SEGMENT_HEADER_LEN, SegmentHeader};
 
 /// The segment that is written.
@@ -16,38 +18,55 @@ pub(super) struct Current {
     end: u32,
     /// All before this is synced.
     synced_to: u32,
+    /// The header of a new segment. It is written once the first group is synced: what it supersedes of
+    /// the segment before is not needed any more then.
+    header: Option<SegmentHeader>,
+    /// Whether a write failed: nothing more is written to it.
+    is_over: bool,
 }
 
-/// Records that are not synced: the payloads of frames to come, each with room for its header.
+/// Records that are not synced.
 #[derive(Debug, Default)]
-pub(super) struct Pending(Vec<Vec<u8>>);
+pub(super) struct Pending {
+    /// The payloads of frames to come, each with room for its header.
+    frames: Vec<Vec<u8>>,
+    /// So many of them stand in an older segment as well, which counts until all of them are synced.
+    together: usize,
+}
 
 impl Pending {
     pub(super) fn push(&mut self, records: &[u8]) {
-        if records.is_empty() {
-            return;
+        let mut rest = records;
+        while !rest.is_empty() {
+            let (front, behind) = front_records(rest, FRAME_BYTES);
+            self.push_together(front);
+            rest = behind;
         }
+    }
+
+    fn push_together(&mut self, records: &[u8]) {
         let room = FRAME_BYTES.saturating_sub(records.len());
-        match self.0.last_mut() {
+        match self.frames.last_mut() {
             Some(frame) if frame.len() <= room => frame.extend_from_slice(records),
             Some(_) | None => {
                 let mut frame = vec![0; HEADER_ROOM];
                 frame.extend_from_slice(records);
-                self.0.push(frame);
+                self.frames.push(frame);
             }
         }
     }
 
-    pub(super) fn take(&mut self, other: Self) {
-        self.0.extend(other.0);
+    /// Says that all that is pending stands in an older segment.
+    pub(super) fn keep_together(&mut self) {
+        self.together = self.frames.len();
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.frames.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(|frame| frame.len() - HEADER_ROOM).sum()
+        self.frames.iter().map(|frame| frame.len() - HEADER_ROOM).sum()
     }
 }
 
@@ -55,20 +74,21 @@ impl<D: Disk> Log<D> {
     /// Writes all that is pending, syncs it, and changes the index. A part of it may have succeeded
     /// when the rest fails.
     pub(super) fn write_pending(&mut self) -> io::Result<()> {
-        let mut frames = std::mem::take(&mut self.pending.0);
+        let mut frames = std::mem::take(&mut self.pending.frames);
         while !frames.is_empty() {
-            let segment_bytes = self.settings.segment_bytes;
-            self.current.take_if(|current| current.end >= segment_bytes);
             // So many go into one segment that no offset outgrows 32 bits.
-            let rest = frames.split_off(count_for_one_sync(&frames));
+            let count = count_for_one_sync(&frames).max(self.pending.together);
+            let rest = frames.split_off(count);
             match self.write_frames(&mut frames) {
                 Ok((segment, places)) => self.apply_frames(segment, &places, &frames),
                 Err(error) => {
-                    frames.extend(rest);
-                    self.pending.0 = frames;
+                    // Behind what has to be written again before.
+                    self.pending.frames.extend(frames);
+                    self.pending.frames.extend(rest);
                     return Err(error);
                 }
             }
+            self.pending.together = 0;
             frames = rest;
         }
         Ok(())
@@ -86,14 +106,29 @@ impl<D: Disk> Log<D> {
     }
 
     /// Returns the segment, and where the records of each frame begin.
-    ///
-    /// A failure leaves no current segment: nobody knows what of it reached the disk.
     fn write_frames(&mut self, frames: &mut [Vec<u8>]) -> io::Result<(u32, Vec<u32>)> {
-        let is_new = self.current.is_none();
-        let mut current = match self.current.take() {
-            Some(current) => current,
-            None => self.begin()?,
-        };
+        let mut current = self.writable()?;
+        let segment = current.segment;
+        let written = self.write_to(&mut current, frames);
+        if current.header.is_some() || self.settings.durability == Durability::Disk {
+            // A failure leaves no current segment: nobody knows what of it reached the disk.
+            let places = written?;
+            self.settle(&mut current)?;
+            self.segments.insert(segment, current.end);
+            self.current = self.mark(current);
+            return Ok((segment, places));
+        }
+        if written.is_ok() {
+            self.segments.insert(segment, current.end);
+        } else {
+            current.end = self.segments.get(&segment).copied().unwrap_or(current.synced_to);
+            current.is_over = true;
+        }
+        self.current = Some(current);
+        Ok((segment, written?))
+    }
+
+    fn write_to(&mut self, current: &mut Current, frames: &mut [Vec<u8>]) -> io::Result<Vec<u32>> {
         let mut places = Vec::with_capacity(frames.len());
         for frame in frames {
             let payload = frame.get(HEADER_ROOM..).unwrap_or_default();
@@ -106,15 +141,70 @@ impl<D: Disk> Log<D> {
             places.push(current.end + FRAME_HEADER_LEN);
             current.end = header.end();
         }
+        Ok(places)
+    }
+
+    /// Returns the segment to write to; a new one if the last is full or failed.
+    fn writable(&mut self) -> io::Result<Current> {
+        let segment_bytes = self.settings.segment_bytes;
+        let has_room = |current: &mut Current| !current.is_over && current.end < segment_bytes;
+        if let Some(current) = self.current.take_if(has_room) {
+            return Ok(current);
+        }
+        self.settle_current()?;
+        self.current = None;
+        self.begin()
+    }
+
+    /// Syncs what was only handed to the system. A segment is whole before the next one says so, and before
+    /// an older one goes.
+    pub(super) fn settle_current(&mut self) -> io::Result<()> {
+        let Some(mut current) = self.current.take() else { return Ok(()) };
+        let written = self.segments.get(&current.segment).copied().unwrap_or(0);
+        if current.synced_to < written
+            && let Err(error) = self.settle(&mut current)
+        {
+            self.write_again(current)?;
+            return Err(error);
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    fn settle(&mut self, current: &mut Current) -> io::Result<()> {
         self.disk.sync(current.segment)?;
-        if is_new {
+        if let Some(header) = current.header {
+            self.disk.write_at(current.segment, 0, &header.encode())?;
+            self.disk.sync(current.segment)?;
             self.disk.sync_list()?;
+            current.header = None;
+            // An older note, or none, is a witness less and no harm.
+            drop(self.disk.note(current.segment));
         }
         current.synced_to = current.end;
-        let segment = current.segment;
-        self.segments.insert(segment, current.end);
-        self.current = self.mark(current);
-        Ok((segment, places))
+        Ok(())
+    }
+
+    /// Has all be written once more of which a sync failed. The index takes it once more, in its order, and
+    /// is in the end what it was.
+    fn write_again(&mut self, mut current: Current) -> io::Result<()> {
+        let (number, log_id) = (current.segment, Some(self.log_id));
+        let bytes = read_all(&mut self.disk, number);
+        let limit = self.segments.get(&number).copied();
+        let segment =
+            Segment { bytes: bytes.as_deref().unwrap_or_default(), log_id, number, limit };
+        let scan = segment.scan(false);
+        if scan.damage.is_some() {
+            current.is_over = true;
+            self.current = Some(current);
+            return Err(bytes.err().unwrap_or_else(|| io::ErrorKind::InvalidData.into()));
+        }
+        for frame in scan.frames.iter().filter(|frame| frame.offset >= current.synced_to) {
+            self.pending.push(segment.payload(*frame));
+        }
+        self.pending.keep_together();
+        self.segments.insert(number, current.synced_to);
+        Ok(())
     }
 
     /// Says after the fact that all before was synced, in a frame without records.
@@ -128,7 +218,7 @@ impl<D: Disk> Log<D> {
         Some(current)
     }
 
-    /// Begins a segment. It exists once its first group is synced.
+    /// Begins a segment. It exists once its first group and its header are synced.
     fn begin(&mut self) -> io::Result<Current> {
         let (previous, previous_end) = self.counting().next_back().unwrap_or_default();
         let newest = self.segments.last_key_value().map_or(0, |(newest, _)| *newest);
@@ -143,8 +233,8 @@ impl<D: Disk> Log<D> {
             next_session: self.index.next_session,
         };
         self.disk.create(segment)?;
-        self.disk.write_at(segment, 0, &header.encode())?;
-        Ok(Current { segment, end: SEGMENT_HEADER_LEN, synced_to: 0 })
+        let (header, end) = (Some(header), SEGMENT_HEADER_LEN);
+        Ok(Current { segment, end, synced_to: 0, header, is_over: false })
     }
 
     /// Begins a log with an empty segment.
@@ -171,7 +261,7 @@ impl Current {
     }
 }
 
-/// Frames are filled up to this size; a larger batch has one of its own.
+/// Frames are filled up to this size; a longer record has one of its own.
 const FRAME_BYTES: usize = 256 << 10;
 /// A sync takes no further frame once it has so many bytes.
 const SYNC_BYTES: usize = 64 << 20;

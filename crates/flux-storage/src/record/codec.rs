@@ -116,6 +116,24 @@ pub(crate) fn next_record(bytes: &[u8]) -> Option<Encoded<'_>> {
     Some(Encoded { record, len: len?, head_len: head_len? })
 }
 
+/// Splits the bytes of records: as many as go into `room`, at least one, and the rest.
+pub(crate) fn front_records(bytes: &[u8], room: usize) -> (&[u8], &[u8]) {
+    if bytes.len() <= room {
+        return (bytes, &[]);
+    }
+    let mut at = 0;
+    while let Some(len) = bytes.get(at..).and_then(|rest| Reader(rest).u32()) {
+        let end = at.saturating_add(
+            usize::try_from(len.saturating_add(RECORD_HEADER_LEN)).unwrap_or(usize::MAX),
+        );
+        if end > room && at > 0 {
+            break;
+        }
+        at = end;
+    }
+    bytes.split_at_checked(at).unwrap_or((bytes, &[]))
+}
+
 /// Returns whether the head of the record at the front of `bytes` is as it was written.
 pub(crate) fn verify(bytes: &[u8]) -> bool {
     let mut reader = Reader(bytes);

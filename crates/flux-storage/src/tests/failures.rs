@@ -1,7 +1,7 @@
-//! A disk that is full, a sync that fails, a directory that is taken.
+//! A disk that is full, a sync that fails.
 
-use super::{SETTINGS, batch, done, message, open, queued, session};
-use crate::{Directory, Fault, Log, OpenDirectoryError, Store as _};
+use super::{batch, done, message, open, queued, session};
+use crate::{Fault, Store as _};
 
 #[test]
 fn what_failed_is_written_again() {
@@ -30,24 +30,4 @@ fn what_failed_is_written_again() {
         assert_eq!(queued(&mut open(&disk.cut_power(|| false)), 0), [1, 2, 3], "{fault:?}");
         assert_eq!(queued(&mut open(&disk.cut_power(|| true)), 0), [1, 2, 3], "{fault:?}");
     }
-}
-
-#[test]
-fn a_directory_keeps_what_was_synced_and_has_one_owner() {
-    let path = std::env::temp_dir().join(format!("flux-storage-{}", std::process::id()));
-    let (mut log, report) = Log::open(Directory::open(&path).unwrap(), SETTINGS).unwrap();
-    assert_eq!(report.messages, 0);
-    for sequence in 0..100 {
-        log.append(&batch(&[session(0), message(sequence, &[0], &[1; 100])]));
-        log.sync().unwrap();
-    }
-    let second = Directory::open(&path).unwrap_err();
-    assert!(matches!(second, OpenDirectoryError::InUse { .. }), "{second}");
-    drop(log);
-    let (mut log, report) = Log::open(Directory::open(&path).unwrap(), SETTINGS).unwrap();
-    assert_eq!((report.queued, report.cut, report.resynced), (100, None, 0));
-    let queue = log.queue(crate::SessionKey(0), None, super::ALL).unwrap();
-    assert!(queue.iter().all(|message| message.content.as_ref().unwrap().payload[..] == [1; 100]));
-    drop(log);
-    std::fs::remove_dir_all(path).unwrap();
 }

@@ -1,7 +1,8 @@
 //! Space comes back, and a queue is read a part at a time.
 
 use super::{SETTINGS, batch, done, message, open, queued, session};
-use crate::{ReadLimit, Sequence, SessionKey, SimulatedDisk, Store as _};
+use crate::segment::FrameHeader;
+use crate::{Log, LogSettings, ReadLimit, Sequence, SessionKey, SimulatedDisk, Store as _};
 
 #[test]
 fn short_lives_take_no_space() {
@@ -72,4 +73,48 @@ fn a_queue_is_read_by_cursor() {
         seen.extend(part.iter().map(|message| message.sequence));
     }
     assert_eq!(seen, (0..50).map(Sequence).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_large_batch_is_spread_over_frames() {
+    let disk = SimulatedDisk::default();
+    let mut log = open(&disk);
+    let records: Vec<_> = (0..2_000).map(|number| message(number, &[0], &[1; 1000])).collect();
+    log.append(&batch(&[session(0)]));
+    log.append(&batch(&records));
+    log.append(&batch(&[message(2_000, &[0], &[1; 600_000]), message(2_001, &[0], &[1; 9])]));
+    log.sync().unwrap();
+    let (file, mut at, mut longest) = (disk.contents().remove(&1).unwrap(), 64, Vec::new());
+    while let Some(frame) = FrameHeader::decode(&file[at..]) {
+        longest.push(frame.payload_len);
+        at = frame.end() as usize;
+    }
+    longest.sort_unstable();
+    let one_record = longest.pop().unwrap();
+    assert!((600_000..601_000).contains(&one_record), "{one_record}");
+    assert!(longest.pop().unwrap() <= 256 << 10);
+    assert_eq!(queued(&mut open(&disk), 0), (0..2_002).collect::<Vec<_>>());
+}
+
+/// What is written again is no news: it must not bring more of its kind.
+#[test]
+fn space_comes_back_in_small_steps() {
+    let settings = LogSettings { segment_bytes: 4 << 20, ..SETTINGS };
+    let (mut log, _) = Log::open(SimulatedDisk::default(), settings).unwrap();
+    let payload = [1; 10_000];
+    log.append(&batch(&[session(0), session(1)]));
+    for sequence in 0..3_000 {
+        // What stays comes first, and fills the first segments.
+        let target = u64::from(sequence < 800);
+        log.append(&batch(&[message(sequence, &[target], &payload)]));
+        if target == 0 {
+            log.append(&batch(&[done(0, sequence)]));
+        }
+        if sequence % 10 == 0 {
+            log.sync().unwrap();
+            assert!(log.unsynced() < 600_000, "{sequence}: {}", log.unsynced());
+        }
+    }
+    let limit = log.live_bytes() * 2 + (5 << 22);
+    assert!(log.disk_bytes() < limit, "{} of {limit}", log.disk_bytes());
 }

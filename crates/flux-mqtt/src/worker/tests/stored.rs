@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use flux_auth::AllowAll;
 use flux_session::Timestamp;
-use flux_storage::{Batch, Fault, Log, LogSettings, ReadLimit, SimulatedDisk, Store as _, Ticket};
+use flux_storage::{
+    Batch, Durability, Fault, Log, LogSettings, ReadLimit, SimulatedDisk, Store as _, Ticket,
+};
 
 use super::client::{self, Peer};
 use super::cluster::Cluster;
@@ -33,7 +35,8 @@ struct Inside {
 
 impl TestStore {
     fn open(disk: SimulatedDisk) -> Self {
-        let settings = LogSettings { segment_bytes: 4096, new_log_id: 7 };
+        let settings =
+            LogSettings { segment_bytes: 4096, new_log_id: 7, durability: Durability::Disk };
         let (log, _) = Log::open(disk.clone(), settings).expect("the log opens");
         Self(Arc::new(Mutex::new(Inside { disk, log, last: Ticket(0), is_full: false })))
     }

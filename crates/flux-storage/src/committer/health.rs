@@ -1,0 +1,88 @@
+//! How a store on its thread is, for whoever asks.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Set while nothing can be made durable: the last attempt failed.
+    pub failure: Option<Failure>,
+    /// For how long the attempt under way lasts: a disk that hangs does not fail.
+    pub syncing_for: Option<Duration>,
+    /// Bytes that were handed over and are not synced, with what their tickets take.
+    pub unsynced: usize,
+    /// See [`Store::is_stuck`](crate::Store::is_stuck).
+    pub is_stuck: bool,
+    /// Whether the thread is there. Without it nothing is taken any more.
+    pub is_running: bool,
+}
+
+/// Attempts to sync that failed, none since succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For how long.
+    pub lasts_for: Duration,
+    /// What the last attempt met.
+    pub error: String,
+}
+
+/// What the thread tells.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// As [`Health::unsynced`].
+    pub(super) unsynced: AtomicUsize,
+    pub(super) is_stuck: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failing: Option<(Instant, String)>,
+    syncing: Option<Instant>,
+}
+
+impl Shared {
+    pub(super) fn health(&self, is_running: bool) -> Health {
+        let state = self.lock();
+        let failure = state
+            .failing
+            .as_ref()
+            .map(|(since, error)| Failure { lasts_for: since.elapsed(), error: error.clone() });
+        let syncing_for = state.syncing.map(|since| since.elapsed());
+        drop(state);
+        Health {
+            failure,
+            syncing_for,
+            unsynced: self.unsynced.load(Ordering::Relaxed),
+            is_stuck: self.is_stuck.load(Ordering::Relaxed),
+            is_running,
+        }
+    }
+
+    pub(super) fn begins(&self) {
+        self.lock().syncing = Some(now());
+    }
+
+    pub(super) fn ends(&self, error: Option<String>) {
+        let mut state = self.lock();
+        state.syncing = None;
+        state.failing = error.map(|error| {
+            let since = state.failing.as_ref().map_or_else(now, |(since, _)| *since);
+            (since, error)
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the committer is an edge: it retries, and reports for how long"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
