@@ -3,16 +3,21 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use flux_mqtt::{Listen, QoS, Settings};
+
+use crate::store::StoreCommand;
 
 /// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, every quality of service.
 ///
 /// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
 /// everything in memory.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// IP address to listen on; may be repeated. Default: 127.0.0.1 and, where IPv6 exists, ::1
     #[arg(long, env = "FLUX_BIND", value_delimiter = ',', value_name = "IP")]
     bind: Vec<IpAddr>,
@@ -36,6 +41,16 @@ pub(crate) struct Cli {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER", default_value = "warn")]
     pub(crate) log: String,
+}
+
+/// What else the program does than to be a broker.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at what a broker that does not run has stored
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
 }
 
 impl Cli {

@@ -3,6 +3,7 @@
 mod cli;
 mod crowd;
 mod limits;
+mod store;
 
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
@@ -15,10 +16,13 @@ use flux_mqtt::{BrokerHandle, start_broker_with};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Store { command }) = &cli.command {
+        return command.run();
+    }
     tracing_subscriber::fmt().with_env_filter(cli.log.clone()).with_writer(std::io::stderr).init();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

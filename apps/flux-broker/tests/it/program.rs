@@ -5,6 +5,7 @@ mod child;
 mod descriptors;
 #[cfg(target_os = "linux")]
 mod memory;
+mod store;
 
 use std::net::{IpAddr, TcpListener};
 
