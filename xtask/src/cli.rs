@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, conformance, fuzz, interop, load, mutants, sim, steps, stress};
+use crate::{bench, conformance, crash, fuzz, interop, load, mutants, sim, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub(crate) enum Task {
     Fuzz(fuzz::Options),
     /// Simulate whole brokers, each with many clients and faults, from a seed
     Sim(sim::Options),
+    /// Kill a broker again and again: does it keep what it acknowledged?
+    Crash(crash::Options),
     /// Break the broker on purpose, one fault at a time: which seed of the simulator catches it?
     Mutants(mutants::Options),
     /// Load a broker and count deliveries (started by `bench`)
@@ -69,6 +71,7 @@ impl Task {
             Self::Stress(options) => stress::run(&options),
             Self::Fuzz(options) => fuzz::run(&options),
             Self::Sim(options) => sim::run(&options),
+            Self::Crash(options) => crash::run(&options),
             Self::Mutants(options) => mutants::run(&options),
             Self::Load(options) => load::run(&options),
             Self::StressLoad(options) => stress::load(&options),
@@ -102,6 +105,7 @@ mod tests {
             "stress",
             "fuzz",
             "sim",
+            "crash",
             "mutants",
         ];
         for task in tasks {
