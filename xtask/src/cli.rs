@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Run everything that must pass before a commit: fmt, tidy, conformance, clippy, tests,
-    /// schedules, sim, stress, doctests, doc
+    /// schedules, sim, stress, crash, doctests, doc
     Test,
     /// Check the formatting
     Fmt,

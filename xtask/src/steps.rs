@@ -18,13 +18,14 @@ pub(crate) enum Step {
     Schedules,
     Sim,
     Stress,
+    Crash,
     Doctests,
     Doc,
 }
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Tidy,
         Self::Conformance,
@@ -33,6 +34,7 @@ impl Step {
         Self::Schedules,
         Self::Sim,
         Self::Stress,
+        Self::Crash,
         Self::Doctests,
         Self::Doc,
     ];
@@ -78,6 +80,7 @@ impl Step {
             Self::Schedules => "schedules",
             Self::Sim => "sim",
             Self::Stress => "stress",
+            Self::Crash => "crash",
             Self::Doctests => "doctests",
             Self::Doc => "doc",
         }
@@ -99,6 +102,7 @@ impl Step {
             Self::Schedules => "test -p flux-mqtt --features shuttle --locked --lib schedules::",
             Self::Sim => "xtask sim --seeds 4000",
             Self::Stress => "xtask stress --short",
+            Self::Crash => "xtask crash --short",
             Self::Doctests => "test --doc --workspace --locked",
             Self::Doc => "doc --workspace --no-deps --locked",
         };

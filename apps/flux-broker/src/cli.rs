@@ -2,16 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use flux_mqtt::{Listen, QoS, Settings};
 
+use crate::data::Promise;
 use crate::store::StoreCommand;
 
 /// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, every quality of service.
 ///
 /// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
-/// everything in memory.
+/// everything in memory; with --data-dir what it acknowledged outlives it.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -37,6 +39,15 @@ pub(crate) struct Cli {
     /// Let anyone connect on addresses that are not loopback
     #[arg(long, env = "FLUX_ALLOW_ANONYMOUS")]
     allow_anonymous: bool,
+
+    /// Keep sessions, their messages and retained messages in this directory, which is made if it is missing.
+    /// Without it everything is in memory
+    #[arg(long, env = "FLUX_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// What an acknowledgement outlives. Default: disk with a data directory, none without
+    #[arg(long, env = "FLUX_DURABILITY", value_name = "WHAT")]
+    pub(crate) durability: Option<Promise>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER", default_value = "warn")]

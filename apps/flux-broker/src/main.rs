@@ -2,6 +2,7 @@
 
 mod cli;
 mod crowd;
+mod data;
 mod limits;
 mod store;
 
@@ -12,11 +13,12 @@ use std::thread;
 use clap::Parser;
 use flux_auth::{AllowAll, SimpleAuthenticator};
 use flux_eventbus::EventBus;
-use flux_mqtt::{BrokerHandle, start_broker_with};
+use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{Cli, Command};
+use crate::data::{Data, Found};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,8 +41,15 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let events = Arc::new(EventBus::new());
     let authenticator = Arc::new(SimpleAuthenticator::new());
-    let broker = start_broker_with(cli.settings(), events, authenticator, Arc::new(AllowAll))?;
-    announce(&broker, connections);
+    let (settings, authorizer) = (cli.settings(), Arc::new(AllowAll));
+    let (broker, found) = match data::open(cli.data_dir.clone(), cli.durability)? {
+        None => (start_broker_with(settings, events, authenticator, authorizer)?, None),
+        Some(Data { log, found }) => {
+            let started = start_broker_with_store(settings, events, authenticator, authorizer, log);
+            (started?, Some(found))
+        }
+    };
+    announce(&broker, connections, found.as_ref());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());
     thread::spawn(move || {
@@ -67,19 +76,29 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
-fn announce(broker: &BrokerHandle, connections: u64) {
+fn announce(broker: &BrokerHandle, connections: u64, found: Option<&Found>) {
     let addresses: Vec<String> = broker.local_addrs().iter().map(ToString::to_string).collect();
+    let stored = found.map_or_else(|| "everything in memory".to_owned(), Found::words);
     eprintln!(
-        "flux-broker {} listening on {}: anonymous, in memory, up to {connections} connections; \
+        "flux-broker {} listening on {}: anonymous, {stored}, up to {connections} connections; \
          flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
     );
+    if let Some(cut) = found.and_then(Found::cut) {
+        eprintln!("flux-broker: {cut}");
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the reason why the program ends")]
 fn complain(error: &dyn std::error::Error) {
-    for line in error.to_string().lines() {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    for line in text.lines() {
         eprintln!("flux-broker: {line}");
     }
 }

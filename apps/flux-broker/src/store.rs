@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use flux_storage::{Directory, OpenDirectoryError, OpenError, ReadError};
 
+pub(crate) use self::check::{contents, cut, settings};
+
 /// What can be done with it. None changes it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
@@ -83,7 +85,9 @@ pub(crate) fn cannot_have(error: &OpenDirectoryError) -> String {
             format!("{error}: stop the broker that runs there, or name another directory")
         }
         OpenDirectoryError::Empty { .. } => format!("{error}, or it was never used"),
-        OpenDirectoryError::Io { source, .. } => format!("{error}: {source}"),
+        OpenDirectoryError::Io { source, .. } => {
+            format!("{error}: {source}; it must be a directory that this user may read and write")
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! How fast groups are committed, beside a program that only appends and syncs the same bytes; then
-//! how long a log with many queued messages takes to open, and how much memory.
+//! How fast groups are committed, beside a program that only appends and syncs the same bytes, and what of it
+//! is written twice if some messages stay; then how long a log with many queued messages takes to open,
+//! and how much memory.
 //!
 //! `cargo run --release -p flux-storage --example commits -- DIRECTORY [SECONDS] [QUEUED]`
 #![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
@@ -23,6 +24,8 @@ const SETTINGS: LogSettings = LogSettings {
     durability: Durability::Disk,
 };
 const SESSION: SessionKey = SessionKey(0);
+/// One message in so many is for somebody who is away.
+const STAYS: u64 = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -32,24 +35,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = Path::new(&directory);
     for size in [1, 10, 100, 1000] {
         let time = Duration::from_secs_f64(seconds);
-        let bytes = commit(&directory.join("log"), size, time)?;
+        let bytes = commit(&directory.join("log"), size, time, None)?;
         append(&directory.join("ceiling"), size, bytes, time)?;
     }
+    // What stays is moved, on the same thread: how long does that keep a group waiting?
+    commit(&directory.join("log"), 100, Duration::from_secs_f64(seconds), Some(STAYS))?;
     recover(&directory.join("queue"), queued)
 }
 
-/// Commits groups: so many messages, and the end of those before. Returns the bytes of a group.
-fn commit(path: &Path, size: u64, time: Duration) -> Result<usize, Box<dyn Error>> {
+/// Commits groups: so many messages, and the end of those before, or of all of them but one in so many. Returns
+/// the bytes of a group.
+fn commit(
+    path: &Path,
+    size: u64,
+    time: Duration,
+    stays: Option<u64>,
+) -> Result<usize, Box<dyn Error>> {
     let (mut log, _) = Log::open(Directory::open(path)?, SETTINGS)?;
     log.append(&session()?);
     let (mut next, mut bytes) = (0, 0);
     let mut times = Vec::new();
-    let start = Instant::now();
+    let (start, written) = (Instant::now(), written()?);
     while start.elapsed() < time {
         let mut batch = Batch::new();
         for sequence in next..next + size {
             batch.push(&message(sequence, &[7; 100]))?;
-            if let Some(sequence) = sequence.checked_sub(size).map(Sequence) {
+            let goes = |sequence: &u64| stays.is_none_or(|stays| !sequence.is_multiple_of(stays));
+            if let Some(sequence) = sequence.checked_sub(size).filter(goes).map(Sequence) {
                 batch.push(&Record::Done { session: SESSION, sequence })?;
             }
         }
@@ -60,8 +72,14 @@ fn commit(path: &Path, size: u64, time: Duration) -> Result<usize, Box<dyn Error
         log.sync()?;
         times.push(begin.elapsed());
     }
-    tell("log", size, &mut times, start.elapsed());
-    println!("    {} KiB in {} segments at the end", log.disk_bytes() >> 10, log.segments());
+    tell(if stays.is_some() { "stays" } else { "log" }, size, &mut times, start.elapsed());
+    println!(
+        "    {} bytes written for each message; {} KiB in {} segments at the end, {} KiB alive",
+        (self::written()? - written) / next,
+        log.disk_bytes() >> 10,
+        log.segments(),
+        log.live_bytes() >> 10
+    );
     drop(log);
     fs::remove_dir_all(path)?;
     Ok(bytes)
@@ -128,10 +146,18 @@ fn tell(what: &str, size: u64, times: &mut [Duration], elapsed: Duration) {
     let size = u32::try_from(size).unwrap_or(u32::MAX);
     let records = rate * f64::from(size);
     println!(
-        "{what:8} {size:5}: {records:9.0} messages/s, {rate:6.0} groups/s, p50 {:?}, p99 {:?}",
+        "{what:8} {size:5}: {records:9.0} messages/s, {rate:6.0} groups/s, p50 {:?}, p99 {:?}, longest {:?}",
         at(50),
-        at(99)
+        at(99),
+        times.last().copied().unwrap_or_default()
     );
+}
+
+/// Returns how many bytes this process has handed to the system.
+fn written() -> Result<u64, Box<dyn Error>> {
+    let io = fs::read_to_string("/proc/self/io")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar:"));
+    Ok(line.ok_or("no wchar")?.trim().parse()?)
 }
 
 fn resident() -> Result<u64, Box<dyn Error>> {

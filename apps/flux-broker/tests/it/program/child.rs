@@ -9,6 +9,8 @@ pub(crate) struct Program {
     child: Child,
     stderr: BufReader<ChildStderr>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The line that says where it listens.
+    pub(crate) announced: String,
 }
 
 /// Runs the program to its end.
@@ -19,7 +21,9 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 /// A command whose settings come from its arguments alone.
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    for name in ["BIND", "PORT", "WORKERS", "MAX_QOS", "ALLOW_ANONYMOUS", "LOG"] {
+    for name in
+        ["BIND", "PORT", "WORKERS", "MAX_QOS", "ALLOW_ANONYMOUS", "LOG", "DATA_DIR", "DURABILITY"]
+    {
         command.env_remove(format!("FLUX_{name}"));
     }
     command
@@ -45,13 +49,21 @@ impl Program {
     fn spawn(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut program = Self { child, stderr, addresses: Vec::new() };
+        let (addresses, announced) = (Vec::new(), String::new());
+        let mut program = Self { child, stderr, addresses, announced };
         let mut line = String::new();
         program.stderr.read_line(&mut line).unwrap();
         let (_, addresses) = line.split_once(" listening on ").expect(&line);
         let (addresses, _) = addresses.split_once(": ").expect(&line);
         program.addresses = addresses.split(" and ").map(|part| part.parse().unwrap()).collect();
+        program.announced = line;
         program
+    }
+
+    /// Kills it the hard way, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn id(&self) -> u32 {
