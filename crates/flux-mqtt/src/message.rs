@@ -154,6 +154,10 @@ impl Message {
         }
     }
 
+    pub(crate) fn payload_len(&self) -> usize {
+        size(self.header().payload_len)
+    }
+
     /// Returns the payload if it is large enough to be worth sharing.
     pub(crate) fn large_payload(&self) -> Option<&ntex_bytes::Bytes> {
         self.header().large.as_deref()
@@ -162,12 +166,12 @@ impl Message {
     /// Returns where the payload begins among the bytes, or would begin.
     fn payload_start(&self) -> usize {
         let header = self.header();
-        let len = if header.large.is_some() { 0 } else { size(header.payload_len) };
+        let len = if header.large.is_some() { 0 } else { self.payload_len() };
         self.0.slice.len() - len
     }
 
     fn held(&self) -> usize {
-        self.payload_start() + size(self.header().payload_len)
+        self.payload_start() + self.payload_len()
     }
 
     /// Returns the properties that travel with the message, encoded as in MQTT 5.0 section
@@ -263,8 +267,14 @@ impl From<Message> for RetainedMessage {
 }
 
 /// Copies a payload, if it is to be apart.
+#[inline]
 fn large(payload: &[u8]) -> Option<Box<ntex_bytes::Bytes>> {
-    (payload.len() >= LARGE).then(|| Box::new(ntex_bytes::Bytes::copy_from_slice(payload)))
+    if payload.len() < LARGE { None } else { Some(apart(payload)) }
+}
+
+#[cold]
+fn apart(payload: &[u8]) -> Box<ntex_bytes::Bytes> {
+    Box::new(ntex_bytes::Bytes::copy_from_slice(payload))
 }
 
 /// Packets have at most 268,435,455 bytes, so their parts fit.

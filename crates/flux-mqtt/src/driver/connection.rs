@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use ntex::io::{Io, IoTaskStatus};
 use ntex_bytes::BytesMut;
@@ -65,6 +65,7 @@ impl<F> Connection<'_, F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Open { shell, id } = self.open;
         self.stream.poll_write(cx);
+        let mut has_read = false;
         loop {
             let wish = shell.wish(*id, cx.waker());
             if wish.close {
@@ -95,6 +96,13 @@ impl<F> Connection<'_, F> {
                 // The worker may wish something else now.
                 continue;
             }
+            if has_read {
+                // What came is handed on before more is read: else a flood would wait here, all of it.
+                ready!(self.stream.poll_readable(cx));
+                wake_after_the_others(cx);
+                return Poll::Pending;
+            }
+            has_read = true;
             match self.stream.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(IoTaskStatus::Io) => self.has_unread = true,

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut as _;
-use ntex::io::{Handle, Io, IoContext, IoStream, IoTaskStatus, Readiness};
+use ntex::io::{Handle, Io, IoContext, IoRef, IoStream, IoTaskStatus, Readiness};
 use ntex::service::cfg::SharedCfg;
 use ntex_bytes::{BytePages, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 /// The moving side of an `Io`. Filters (TLS, WebSocket) stack on that as on any other.
 pub(super) struct Stream {
     socket: Rc<RefCell<dyn Socket>>,
+    io: IoRef,
     context: IoContext,
 }
 
@@ -69,7 +70,8 @@ impl Stream {
         let mut context = None;
         let io = Io::new(Start { socket: socket.clone(), context: &mut context }, config);
         let context = context.ok_or_else(|| io::Error::other("the stream was not started"))?;
-        Ok((io, Self { socket, context }))
+        let stream = Self { socket, io: io.get_ref(), context };
+        Ok((io, stream))
     }
 
     /// Reads what has come, with one call to the system. Whoever asks takes it out of the buffer before asking
@@ -79,10 +81,10 @@ impl Stream {
             Readiness::Ready => {}
             Readiness::Shutdown | Readiness::Terminate => return Poll::Ready(IoTaskStatus::Stop),
         }
-        let mut socket = self.socket.borrow_mut();
-        // An error comes again from reading.
-        let _ = ready!(socket.poll_read_ready(cx));
+        ready!(self.poll_readable(cx));
+        self.make_room();
         let mut buffer = self.context.get_read_buf();
+        let mut socket = self.socket.borrow_mut();
         let read = read(&mut *socket, &mut buffer, cx);
         drop(socket);
         let was_ready = read.is_ready();
@@ -96,6 +98,31 @@ impl Stream {
         };
         let status = self.context.update_read_status(buffer, status);
         if was_ready { Poll::Ready(status) } else { Poll::Pending }
+    }
+
+    /// Waits until there is something to read: bytes, an end, or an error.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error comes again from reading.
+        self.socket.borrow().poll_read_ready(cx).map(drop)
+    }
+
+    /// Moves half a packet to a whole buffer of the worker's, which is lent for one read: it would grow to one of
+    /// its own else, each time. A large packet does that.
+    fn make_room(&self) {
+        self.io.with_read_src_buf(|rest| {
+            let pool = self.io.cfg().read_buf();
+            let half = pool.high / 2;
+            if rest.is_empty() || rest.len() > half || rest.capacity() - rest.len() > half {
+                return;
+            }
+            let mut lent = pool.get();
+            lent.extend_from_slice(rest);
+            let mut left = std::mem::replace(rest, lent);
+            left.clear();
+            if left.capacity() >= pool.high {
+                pool.release(left);
+            }
+        });
     }
 
     /// Writes what waits for the system to take it; mostly that was written when it was sent. Wakes the task

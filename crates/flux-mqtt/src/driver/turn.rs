@@ -130,7 +130,7 @@ fn io_config(settings: &Settings) -> SharedCfg {
         usize::try_from(settings.drain_timeout.as_secs()).unwrap_or(usize::MAX),
     );
     let config = IoConfig::new()
-        .set_read_buf(READ_BUFFER, 1024, 16)
+        .set_read_buf(READ_BUFFER, 1024, 4)
         .set_write_buf(unsent, unsent.min(1024), 16)
         // What is sent is written at once: a drain sends all that a connection gets in a turn.
         .set_write_buf_threshold(1)
@@ -138,6 +138,6 @@ fn io_config(settings: &Settings) -> SharedCfg {
     SharedCfg::new("flux").add(config).into()
 }
 
-/// What is read at once from a connection that has so much: large messages cost a call to the system
-/// for each part. Buffers are of the worker, and lent for one read.
-const READ_BUFFER: usize = 64 * 1024;
+/// What is read at once from a connection that has so much: two messages of 64 KiB and the half of a third
+/// before them. Buffers are of the worker, and lent for one read.
+const READ_BUFFER: usize = 160 * 1024;

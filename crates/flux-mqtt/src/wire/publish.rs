@@ -112,6 +112,7 @@ pub(crate) fn write_publish(
 }
 
 /// Appends everything that comes before the payload.
+#[inline]
 fn write_head(
     out: &mut Vec<u8>,
     version: Version,
@@ -157,6 +158,7 @@ pub(crate) fn publish_len(version: Version, delivery: &Delivery, form: TopicForm
     1 + variable_byte_integer_len(remaining) + usize::try_from(remaining).unwrap_or(usize::MAX)
 }
 
+#[inline]
 fn remaining_length(
     version: Version,
     delivery: &Delivery,
@@ -164,7 +166,7 @@ fn remaining_length(
     identified: bool,
 ) -> u32 {
     let message = &delivery.message;
-    let mut len = 2 + form.name(message.topic_bytes()).len() + message.payload().len();
+    let mut len = 2 + form.name(message.topic_bytes()).len() + message.payload_len();
     if identified {
         len += 2;
     }

@@ -40,7 +40,7 @@ impl Socket for Reluctant {
 
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.calls.set(self.calls.get() + 1);
-        if self.calls.get() % 3 == 0 {
+        if self.calls.get().is_multiple_of(3) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let all = parts.iter().flat_map(|part| part.iter().copied());
