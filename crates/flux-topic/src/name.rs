@@ -65,6 +65,10 @@ impl<'a> TopicName<'a> {
     ///
     /// When it has more.
     pub fn within_levels(self, max: usize) -> Result<Self, TooManyLevels> {
+        // One more level than bytes at most: most names need not be counted.
+        if self.0.len() < max {
+            return Ok(self);
+        }
         TooManyLevels::check(self.level_count(), max).map(|()| self)
     }
 
@@ -173,6 +177,13 @@ mod tests {
         check("ab\0", Err(ParseTopicError::Nul { at: 2 }));
         check("a/+", Err(ParseTopicError::Wildcard { wildcard: '+', at: 2 }));
         check("€#", Err(ParseTopicError::Wildcard { wildcard: '#', at: 3 }));
+    }
+
+    #[test]
+    fn a_name_has_at_most_one_level_more_than_bytes() {
+        let name = TopicName::parse("///").unwrap();
+        assert_eq!(name.within_levels(4), Ok(name));
+        assert_eq!(name.within_levels(3), Err(TooManyLevels { levels: 4, max: 3 }));
     }
 
     #[test]

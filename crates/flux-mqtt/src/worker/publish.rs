@@ -117,7 +117,8 @@ impl Worker {
 
     /// Whether a client may publish to this topic at all.
     pub(super) fn takes_topic(&self, topic: TopicName<'_>) -> bool {
-        !is_reserved(topic.as_str()) && topic.level_count() <= self.settings.limits.topic_levels
+        !is_reserved(topic.as_str())
+            && topic.within_levels(self.settings.limits.topic_levels).is_ok()
     }
 
     /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
@@ -158,7 +159,7 @@ impl Worker {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
             tell_not_accepted(client_id, publish.topic, DropReason::NotAuthorized, fx);
-            if publish.topic.level_count() > self.settings.limits.topic_levels {
+            if publish.topic.within_levels(self.settings.limits.topic_levels).is_err() {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
             }
             return if self.takes_topic(publish.topic) {
