@@ -29,7 +29,10 @@ impl<'a> TopicName<'a> {
         if text.len() > MAX_TOPIC_BYTES {
             return Err(ParseTopicError::TooLong { len: text.len() });
         }
-        match text.bytes().zip(0..).find(|(byte, _)| matches!(byte, b'\0' | b'+' | b'#')) {
+        if !has_special(text.as_bytes()) {
+            return Ok(Self(text));
+        }
+        match text.bytes().zip(0..).find(|(byte, _)| SPECIAL.contains(byte)) {
             None => Ok(Self(text)),
             Some((b'\0', at)) => Err(ParseTopicError::Nul { at }),
             Some((wildcard, at)) => {
@@ -109,6 +112,31 @@ impl fmt::Display for TopicName<'_> {
         f.pad(self.0)
     }
 }
+
+/// What stands in no name.
+const SPECIAL: [u8; 3] = [b'\0', b'+', b'#'];
+
+/// Returns whether one of the [`SPECIAL`] bytes is there, eight bytes at a time: every message that is
+/// published has a topic name.
+fn has_special(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    // Where there is nothing more, 1 stands, which is not special.
+    let rest = rest.iter().fold(EACH, |word, byte| word << 8 | u64::from(*byte));
+    let in_rest = special_in(rest);
+    words.iter().fold(in_rest, |found, word| found | special_in(u64::from_ne_bytes(*word))) != 0
+}
+
+/// Not 0 when one of the eight bytes is special.
+fn special_in(word: u64) -> u64 {
+    SPECIAL.iter().fold(0, |found, special| {
+        // A byte that is 0 now, and none else, borrows from its highest bit, or the next one does.
+        let word = word ^ (EACH * u64::from(*special));
+        found | (word.wrapping_sub(EACH) & !word & EACH << 7)
+    })
+}
+
+/// 1 in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// Why a text is not a topic name.
 ///
@@ -217,6 +245,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_special_bytes_are_found_wherever_they_stand(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..40),
+            at in any::<prop::sample::Index>(),
+            special in prop::sample::select(SPECIAL.to_vec()),
+        ) {
+            let has = |bytes: &[u8]| bytes.iter().any(|byte| SPECIAL.contains(byte));
+            prop_assert_eq!(has_special(&bytes), has(&bytes));
+            bytes.iter_mut().filter(|byte| SPECIAL.contains(byte)).for_each(|byte| *byte ^= 0x80);
+            prop_assert!(!has_special(&bytes));
+            bytes.insert(at.index(bytes.len() + 1), special);
+            prop_assert!(has_special(&bytes));
+        }
+
         #[test]
         fn parse_never_panics(text in any::<String>()) {
             let valid = !text.is_empty() && !text.contains(['\0', '+', '#']);

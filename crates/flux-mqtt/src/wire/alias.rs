@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flux_topic::TopicName;
+use flux_topic::{ParseTopicError, TopicName};
 
 use super::{FrameError, Version, publish_len};
 use crate::message::Delivery;
@@ -28,27 +28,27 @@ impl InboundAliases {
     pub(super) fn resolve<'a>(
         &'a mut self,
         alias: u16,
-        topic: &'a str,
+        topic: Result<TopicName<'a>, ParseTopicError>,
     ) -> Result<TopicName<'a>, FrameError> {
         if alias == 0 || alias > self.max {
             return Err(FrameError::TopicAlias { max: self.max });
         }
         let index = usize::from(alias) - 1;
-        if topic.is_empty() {
+        if topic == Err(ParseTopicError::Empty) {
             let name = self.names.get(index).and_then(Option::as_deref);
             let name = name.ok_or(FrameError::UnknownTopicAlias(alias))?;
             return TopicName::parse(name).map_err(FrameError::TopicName);
         }
-        let name = TopicName::parse(topic).map_err(FrameError::TopicName)?;
+        let topic = topic.map_err(FrameError::TopicName)?;
         if self.names.len() <= index {
             self.names.resize_with(index + 1, || None);
         }
         if let Some(place) = self.names.get_mut(index)
-            && place.as_deref() != Some(topic)
+            && place.as_deref() != Some(topic.as_str())
         {
-            *place = Some(topic.into());
+            *place = Some(topic.as_str().into());
         }
-        Ok(name)
+        Ok(topic)
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
     fn an_alias_of_a_client_stands_for_the_last_name_it_was_given() {
         let mut aliases = InboundAliases::new(2);
         let mut check = |alias, topic: &str, expected: Result<&str, FrameError>| {
-            let name = aliases.resolve(alias, topic);
+            let name = aliases.resolve(alias, TopicName::parse(topic));
             assert_eq!(name.map(|name| name.as_str().to_owned()), expected.map(str::to_owned));
         };
         check(2, "", Err(FrameError::UnknownTopicAlias(2)));
@@ -185,8 +185,9 @@ mod tests {
         check(2, "", Ok("other"));
         check(0, "zero", Err(FrameError::TopicAlias { max: 2 }));
         check(3, "three", Err(FrameError::TopicAlias { max: 2 }));
-        assert!(aliases.resolve(1, "a/+").is_err());
-        assert_eq!(aliases.resolve(1, "").unwrap().as_str(), "other", "unchanged");
+        assert!(aliases.resolve(1, TopicName::parse("a/+")).is_err());
+        let unchanged = aliases.resolve(1, TopicName::parse(""));
+        assert_eq!(unchanged.unwrap().as_str(), "other");
     }
 
     #[test]

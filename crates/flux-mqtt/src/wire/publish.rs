@@ -51,7 +51,7 @@ impl<'a> Publish<'a> {
         }
         let mut cursor = frame.cursor();
         let bytes = cursor.remaining().get(2..).unwrap_or_default();
-        let topic = cursor.string()?;
+        let topic = cursor.topic()?;
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(cursor.packet_id()?),
@@ -61,7 +61,7 @@ impl<'a> Publish<'a> {
             (expiry, alias, properties) = read_properties(&mut cursor)?;
         }
         let topic = match alias {
-            None => TopicName::parse(topic).map_err(FrameError::TopicName)?,
+            None => topic.map_err(FrameError::TopicName)?,
             Some(alias) => aliases.resolve(alias, topic)?,
         };
         let payload = cursor.remaining();

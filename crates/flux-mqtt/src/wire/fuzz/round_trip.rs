@@ -118,7 +118,7 @@ fn check_read_again(message: &Message, again: &Publish<'_>, version: Version) {
 /// The aliases of a receiver for whom 1 stands for the topic of this message.
 fn known_alias(message: &Message) -> InboundAliases {
     let mut aliases = InboundAliases::new(2);
-    let known = aliases.resolve(1, message.topic()).is_ok();
+    let known = aliases.resolve(1, TopicName::parse(message.topic())).is_ok();
     assert!(known, "the topic of a message is a topic name");
     aliases
 }
