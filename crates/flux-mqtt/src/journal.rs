@@ -138,12 +138,13 @@ impl Journal {
             return;
         }
         let ticket = open.ticket;
+        // Before it is asked: its last answer may come right after.
+        self.is_blocked.store(true, Ordering::Release);
         if take(Ticket(ticket), &mut open.batch) {
+            self.is_blocked.store(false, Ordering::Release);
             self.handed.store(ticket, Ordering::Release);
             open.ticket += 1;
             self.note_waiting(&open);
-        } else {
-            self.is_blocked.store(true, Ordering::Release);
         }
     }
 
@@ -238,6 +239,17 @@ mod tests {
         journal.answered(Ticket(1), true);
         assert_eq!(journal.persisted(), 1);
         assert!(!journal.refuses());
+    }
+
+    #[test]
+    fn a_store_that_answers_while_it_is_asked_is_asked_again() {
+        let journal = Journal::new(Sequence(NonZeroU64::MIN));
+        journal.write(&Record::SessionEnded { session: crate::storage::key(key()) });
+        journal.hand_over(|_, _| {
+            journal.answered(Ticket(0), true);
+            false
+        });
+        assert!(journal.wants_hand_over());
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod rumqtt;
 mod session;
 mod shared;
 mod slow;
+mod stored;
 mod subscribe;
 mod subscription_id;
 mod takeover;

@@ -40,8 +40,7 @@ impl Worker {
         steps: usize,
         fx: &mut impl Effects,
     ) -> Option<Next> {
-        let held = self.connections.get(id)?.held.as_ref();
-        let held = held.map_or(0, |held| held.deliveries.len());
+        let held = self.held_deliveries(id);
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)? + held;
@@ -93,7 +92,7 @@ impl Worker {
             fx.send_packets(id, out);
         }
         // What waits for the store is gone on from when it has answered.
-        let waits = self.holds_deliveries(id);
+        let waits = self.held_deliveries(id) > 0;
         // A client that took everything at once gets more in this turn.
         let goes_on = !has_room && !waits && steps > 0 && fx.unsent(id) == Some(0);
         if !has_room && !waits && !goes_on {

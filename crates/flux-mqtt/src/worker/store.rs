@@ -223,10 +223,10 @@ impl Worker {
         fx.close(id);
     }
 
-    /// Whether deliveries wait for the store.
-    pub(super) fn holds_deliveries(&mut self, id: ConnectionId) -> bool {
+    /// Returns how many bytes of deliveries wait for the store.
+    pub(super) fn held_deliveries(&mut self, id: ConnectionId) -> usize {
         let connection = self.connections.get(id);
-        connection.and_then(|it| it.held.as_ref()).is_some_and(|held| !held.deliveries.is_empty())
+        connection.and_then(|it| it.held.as_ref()).map_or(0, |held| held.deliveries.len())
     }
 
     /// Returns how many bytes of answers wait for the store.

@@ -6,7 +6,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use flux_conformance::Server;
-use flux_mqtt::{BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with};
+use flux_mqtt::{
+    BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, Store, start_broker_with,
+    start_broker_with_store,
+};
+use flux_storage::{Log, LogSettings, SimulatedDisk};
 
 use super::rights::Rights;
 
@@ -19,7 +23,14 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts a broker with so many workers and the default settings, after `change`. Nobody may
     /// do anything below `denied/`, and everything below `asked/` after a question.
+    ///
+    /// With `FLUX_TEST_STORE` in the environment it is over a store in memory: the scenarios hold there too.
     pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Settings)) -> Self {
+        if std::env::var_os("FLUX_TEST_STORE").is_some() {
+            let settings = LogSettings { segment_bytes: 1 << 20, new_log_id: 7 };
+            let (log, _) = Log::open(SimulatedDisk::default(), settings).unwrap();
+            return Self::over(log, workers, change);
+        }
         let mut settings = loopback_settings();
         settings.workers = NonZeroUsize::new(workers).unwrap();
         change(&mut settings);
@@ -28,6 +39,23 @@ impl Broker {
         let handle =
             start_broker_with(settings, events.clone(), authenticator, Arc::new(Rights)).unwrap();
         Self { handle, events }
+    }
+
+    /// Starts a broker over a store.
+    pub(crate) fn over(
+        store: impl Store + 'static,
+        workers: usize,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let mut settings = loopback_settings();
+        settings.workers = NonZeroUsize::new(workers).unwrap();
+        change(&mut settings);
+        let authenticator = Arc::new(SimpleAuthenticator::new());
+        let events = Arc::new(EventBus::new());
+        let rights = Arc::new(Rights);
+        let handle =
+            start_broker_with_store(settings, events.clone(), authenticator, rights, store);
+        Self { handle: handle.unwrap(), events }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

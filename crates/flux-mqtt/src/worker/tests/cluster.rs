@@ -52,11 +52,11 @@ impl Cluster {
         let workers = workers.try_into().expect("a broker has a worker");
         let settings = Settings { workers, ..settings };
         let broker = Broker::new(&settings, authorizer, 7, None);
-        Self::over(Timestamp::from_millis(1_000), Arc::new(broker), Arc::new(settings))
+        Self::over(Timestamp::from_millis(1_000), Arc::new(broker), &Arc::new(settings))
     }
 
     /// Workers of a broker that is there.
-    pub(super) fn over(now: Timestamp, broker: Arc<Broker>, settings: Arc<Settings>) -> Self {
+    pub(super) fn over(now: Timestamp, broker: Arc<Broker>, settings: &Arc<Settings>) -> Self {
         let node = |id| Node {
             worker: Worker::new(WorkerId(id), broker.clone(), settings.clone(), 7),
             fx: TestEffects::default(),

@@ -77,7 +77,7 @@ impl Durable {
             Core::restore(settings.clone(), Arc::new(AllowAll), 7, now, log)
         };
         let (core, _) = core.expect("the log can be read");
-        let mut c = Cluster::over(now, core.broker, core.settings);
+        let mut c = Cluster::over(now, core.broker, &core.settings);
         for node in &mut c.nodes {
             node.fx.store = Some(store.clone());
         }

@@ -1,0 +1,100 @@
+//! A broker over a directory: what was acknowledged is there for the next one, whenever this one ends.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use flux_storage::{Directory, Log, LogSettings};
+
+use crate::support::Version::V5;
+use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, pubrel};
+
+/// A directory of its own, gone when this is dropped.
+struct Data(PathBuf);
+
+impl Data {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("flux-it-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn log(&self) -> Log<Directory> {
+        let settings = LogSettings { segment_bytes: 1 << 20, new_log_id: 7 };
+        Log::open(Directory::open(&self.0).unwrap(), settings).unwrap().0
+    }
+
+    fn broker(&self, workers: usize) -> Broker {
+        // A part of a queue is in the store alone.
+        Broker::over(self.log(), workers, |settings| settings.session.queued_here = 50)
+    }
+
+    /// What a process that is killed now leaves.
+    fn copy(&self) -> Self {
+        let copy = Self::new();
+        for entry in fs::read_dir(&self.0).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), copy.0.join(entry.file_name())).unwrap();
+        }
+        copy
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_the_process_is_killed() {
+    let data = Data::new();
+    let broker = data.broker(2);
+    let mut away = Client::connect(&broker, &Connect::persistent(V5, "away"));
+    away.subscribe("t", 2);
+    away.disconnect();
+    let mut publisher = Client::connect(&broker, &Connect::persistent(V5, "publisher"));
+    for number in 0..300_u32 {
+        if number % 100 == 0 {
+            eprintln!("{number}");
+        }
+        publisher.publish("t", number.to_string(), 1 + u8::try_from(number % 2).unwrap());
+    }
+    publisher.publish_packet(&crate::support::Publish::new("r", "kept").qos(1, 1).retain(), 1);
+    let left = data.copy();
+    let again = left.broker(1);
+    assert_eq!(again.handle.restored().unwrap().queued, 300);
+    assert_eq!(again.handle.retained().len(), 1);
+    let mut away = Client::resume(&again, &Connect::persistent(V5, "away"));
+    for number in 0..300_u32 {
+        let received = away.receive_and_acknowledge();
+        assert_eq!((received.number(), received.dup), (number, false));
+    }
+    away.expect_nothing();
+    let mut publisher = Client::resume(&again, &Connect::persistent(V5, "publisher"));
+    publisher.send(&PINGREQ);
+    publisher.expect(&PINGRESP);
+}
+
+#[test]
+fn a_broker_that_stops_leaves_all_that_it_was_told() {
+    let data = Data::new();
+    let broker = data.broker(1);
+    let mut client = Client::connect(&broker, &Connect::persistent(V5, "a"));
+    client.subscribe("t", 2);
+    Client::connect(&broker, &Connect::new(V5, "publisher")).publish("t", "x", 2);
+    let received = client.receive_and_acknowledge();
+    assert_eq!(received.text(), "x");
+    client.disconnect();
+    drop(broker);
+    let broker = data.broker(1);
+    let restored = broker.handle.restored().unwrap();
+    assert_eq!((restored.sessions, restored.queued, restored.left_out), (1, 0, 0));
+    assert!(!broker.handle.store_fails());
+    let mut client = Client::resume(&broker, &Connect::persistent(V5, "a"));
+    client.send(&pubrel(9));
+    client.expect(&[0x70, 3, 0, 9, 0x92]);
+    client.expect_nothing();
+}
