@@ -102,6 +102,9 @@ impl<M: Message> InFlight<M> {
 
     /// Returns the next packet to send again that the window allows.
     pub(crate) fn resend(&mut self) -> Option<Outgoing<M>> {
+        if self.schedule.is_empty() {
+            return None;
+        }
         let packet_id =
             if self.is_window_open() { self.schedule.pop() } else { self.schedule.pop_release() }?;
         let (_, exchange) = self.ring.get_mut(packet_id)?;

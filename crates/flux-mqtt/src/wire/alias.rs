@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flux_session::Message as _;
 use flux_topic::{ParseTopicError, TopicName};
 
 use super::{FrameError, Version, publish_len};
@@ -110,6 +111,11 @@ impl OutboundAliases {
             u32::try_from(len).is_ok_and(|len| len <= max_packet)
         };
         let preferred = self.preferred(delivery.message.topic_bytes());
+        // Nearly always it is far from too large, and its length need not be known here.
+        if is_surely_within(delivery, max_packet) {
+            debug_assert!(fits(preferred), "the bound is one");
+            return Some(preferred);
+        }
         if fits(preferred) {
             return Some(preferred);
         }
@@ -137,6 +143,17 @@ impl OutboundAliases {
         }
     }
 }
+
+/// Whether the PUBLISH of a delivery has at most `max_packet` bytes, whatever its form, as far as that can
+/// be said without a look at its parts.
+fn is_surely_within(delivery: &Delivery, max_packet: u32) -> bool {
+    let size = u32::try_from(delivery.message.size()).unwrap_or(u32::MAX);
+    delivery.subscription_ids.as_slice().is_empty() && size.saturating_add(ADDED) <= max_packet
+}
+
+/// Type and flags, remaining length, length of the topic name, packet identifier, length of the properties,
+/// Message Expiry Interval, topic alias; rounded up.
+const ADDED: u32 = 32;
 
 /// Bytes of the property, for which a shorter name is no saving.
 pub(super) const ALIAS_LEN: usize = 3;

@@ -122,6 +122,22 @@ pub(super) fn put_variable_byte_integer(out: &mut Vec<u8>, mut value: u32) {
     out.push(value as u8);
 }
 
+/// Appends the first byte of a packet and its remaining length, at most 268,435,455: at once where that is
+/// short.
+#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+pub(super) fn put_fixed_header(out: &mut Vec<u8>, first: u8, remaining: u32) {
+    match remaining {
+        0..=0x7F => out.extend_from_slice(&[first, remaining as u8]),
+        0x80..=0x3FFF => {
+            out.extend_from_slice(&[first, remaining as u8 | 0x80, (remaining >> 7) as u8]);
+        }
+        _ => {
+            out.push(first);
+            put_variable_byte_integer(out, remaining);
+        }
+    }
+}
+
 /// Returns how many bytes `value` takes as a variable byte integer.
 pub(super) const fn variable_byte_integer_len(value: u32) -> usize {
     match value {
@@ -173,6 +189,12 @@ mod tests {
             let mut out = Vec::new();
             put_variable_byte_integer(&mut out, value);
             prop_assert_eq!(out.len(), variable_byte_integer_len(value));
+            for value in [value, value >> 14, value >> 21] {
+                let (mut header, mut expected) = (Vec::new(), vec![0x32]);
+                put_fixed_header(&mut header, 0x32, value);
+                put_variable_byte_integer(&mut expected, value);
+                prop_assert_eq!(header, expected);
+            }
             prop_assert_eq!(variable_byte_integer(&out), Ok(Some((value, out.len()))));
         }
     }

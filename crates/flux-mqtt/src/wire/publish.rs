@@ -4,7 +4,9 @@ use flux_session::{PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
 use super::alias::{ALIAS_LEN, TopicForm};
-use super::cursor::{Cursor, put_variable_byte_integer, variable_byte_integer_len};
+use super::cursor::{
+    Cursor, put_fixed_header, put_variable_byte_integer, variable_byte_integer_len,
+};
 use super::property::{self, Place};
 use super::{Frame, FrameError, InboundAliases, Version};
 use crate::message::{Delivery, Message};
@@ -124,8 +126,7 @@ fn write_head(
 ) {
     let message = &delivery.message;
     let first = 0x30 | u8::from(dup) << 3 | delivery.qos.as_u8() << 1 | u8::from(delivery.retain);
-    out.push(first);
-    put_variable_byte_integer(out, remaining_length(version, delivery, form, packet_id.is_some()));
+    put_fixed_header(out, first, remaining_length(version, delivery, form, packet_id.is_some()));
     let topic = form.name(message.topic_bytes());
     // A topic name was parsed once and has at most 65,535 bytes [MQTT-4.7.3-3].
     out.extend_from_slice(&u16::try_from(topic.len()).unwrap_or(u16::MAX).to_be_bytes());

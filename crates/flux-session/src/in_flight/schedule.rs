@@ -34,6 +34,10 @@ impl Schedule {
         self.releases.clear();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.publishes.is_empty() && self.releases.is_empty()
+    }
+
     pub(crate) fn has_publish(&self) -> bool {
         !self.publishes.is_empty()
     }
