@@ -33,7 +33,7 @@ mod tests {
 
     #[tokio::test]
     async fn everything_is_allowed() {
-        let client = Client { client_id: "x".into(), identity: Identity::anonymous(), peer: None };
+        let client = Client::new("x", Identity::anonymous());
         let accesses = [
             Access::Connect,
             Access::Publish { topic: "a", qos: 2, retain: true },

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::Attributes;
 
 /// The answer of an [`Authenticator`](crate::Authenticator).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,15 @@ pub enum Authentication {
 pub struct Identity {
     /// The name the client is known by, or `None` for a client nobody knows.
     pub username: Option<Arc<str>>,
+    /// Roles that the authenticator vouches for, as a token may carry them: the client has them besides those
+    /// that [rules](crate::Rules) bind it to. Rules that know no such role take no notice.
+    pub roles: Vec<Box<str>>,
+    /// What else is known: `cert.cn`, `claim.site`.
+    pub attributes: Attributes,
+    /// When the client has to prove again who it is, as a token ends; `None` if it need not.
+    ///
+    /// The broker then ends the connection.
+    pub expires_at: Option<SystemTime>,
 }
 
 impl Identity {
@@ -35,7 +47,7 @@ impl Identity {
 
     /// Returns the identity of the client known as `username`.
     pub fn user(username: impl Into<Arc<str>>) -> Self {
-        Self { username: Some(username.into()) }
+        Self { username: Some(username.into()), ..Self::default() }
     }
 }
 

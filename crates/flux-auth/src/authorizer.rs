@@ -4,7 +4,8 @@ use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::{Access, AccessRequest, BoxFuture, Identity};
+use crate::rules::KeptRights;
+use crate::{Access, AccessRequest, BoxFuture, Identity, Stamp};
 
 /// Decides what clients may do. Kept by the broker as an `Arc<dyn Authorizer>`.
 ///
@@ -33,10 +34,23 @@ pub trait Authorizer: Send + Sync + 'static {
         let _ = client;
         Box::pin(future::ready(vec![Verdict::Deny; requests.len()]))
     }
+
+    /// Returns what stands for all that the answers about this client depend on, or `None` if they must not be
+    /// remembered.
+    ///
+    /// While it is the same, the answer to the same access is the same. The default remembers nothing.
+    fn stamp(&self, client: &Client) -> Option<Stamp> {
+        let _ = client;
+        None
+    }
 }
 
 /// A client that has been admitted, as rules see it.
+///
+/// An authorizer may keep with it what it found out, so do not change it once it has been asked about: make
+/// another, or a clone, which begins with nothing kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Client {
     /// The client identifier of its session (MQTT 5.0 section 3.1.3.1), which proves nothing:
     /// anyone may choose it unless the authenticator ties it to the identity.
@@ -45,6 +59,20 @@ pub struct Client {
     pub identity: Identity,
     /// Where its connection comes from, or `None` where that has no meaning.
     pub peer: Option<SocketAddr>,
+    /// The name of the listener it came in by, or `None` where listeners have no names.
+    pub listener: Option<Arc<str>>,
+    /// What rules say about it, once they were asked.
+    pub(crate) rights: KeptRights,
+}
+
+impl Client {
+    /// Returns a client that comes from nowhere in particular.
+    ///
+    /// The other fields are public: set what is known.
+    pub fn new(client_id: impl Into<Arc<str>>, identity: Identity) -> Self {
+        let rights = KeptRights::default();
+        Self { client_id: client_id.into(), identity, peer: None, listener: None, rights }
+    }
 }
 
 /// What an [`Authorizer`] answers at once.
@@ -145,8 +173,7 @@ mod tests {
     }
 
     fn alice() -> Arc<Client> {
-        let identity = Identity::user("alice");
-        Arc::new(Client { client_id: "meter".into(), identity, peer: None })
+        Arc::new(Client::new("meter", Identity::user("alice")))
     }
 
     fn publish(topic: &str) -> AccessRequest {

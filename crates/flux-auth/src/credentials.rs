@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Attributes;
+
 /// What a CONNECT packet, and the connection it came on, say about a client.
 ///
 /// Nothing in it is proven yet. `Debug` does not print the password, nor how long it is, so that
@@ -28,6 +30,10 @@ pub struct Credentials {
     /// The protocol version (MQTT 5.0 section 3.1.2.2): 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is
     /// MQTT 5.0.
     pub protocol_level: u8,
+    /// The name of the listener that the connection came in by, or `None` where listeners have no names.
+    pub listener: Option<Arc<str>>,
+    /// What the client's certificate says, if it was verified: `cert.cn`, `cert.san`.
+    pub certificate: Option<Attributes>,
 }
 
 impl Credentials {
@@ -41,6 +47,8 @@ impl Credentials {
             password: None,
             peer: None,
             protocol_level: 5,
+            listener: None,
+            certificate: None,
         }
     }
 }
@@ -48,13 +56,16 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every field is named, so that a new one must be thought about here.
-        let Self { client_id, username, password, peer, protocol_level } = self;
+        let Self { client_id, username, password, peer, protocol_level, listener, certificate } =
+            self;
         f.debug_struct("Credentials")
             .field("client_id", client_id)
             .field("username", username)
             .field("password", &password.as_ref().map(|_| HIDDEN))
             .field("peer", peer)
             .field("protocol_level", protocol_level)
+            .field("listener", listener)
+            .field("certificate", certificate)
             .finish()
     }
 }

@@ -61,7 +61,7 @@
 //! let Authentication::Accepted(identity) = Fleet.authenticate(&credentials).await else {
 //!     panic!("the register knows this device");
 //! };
-//! let client = Client { client_id: credentials.client_id, identity, peer: credentials.peer };
+//! let client = Client::new(credentials.client_id, identity);
 //!
 //! let own = Access::Publish { topic: "truck-7/speed", qos: 0, retain: false };
 //! let other = Access::Publish { topic: "truck-8/speed", qos: 0, retain: false };
@@ -72,18 +72,27 @@
 
 mod access;
 mod allow_all;
+mod attributes;
 mod authentication;
 mod authenticator;
 mod authorizer;
 mod credentials;
 mod future;
+mod rules;
 mod simple;
+mod stamp;
 
 pub use access::{Access, AccessRequest};
 pub use allow_all::AllowAll;
+pub use attributes::Attributes;
 pub use authentication::{Authentication, Identity, Refusal};
 pub use authenticator::{Authenticator, DynAuthenticator};
 pub use authorizer::{Authorizer, Client, Decision, Verdict};
 pub use credentials::Credentials;
 pub use future::BoxFuture;
+pub use rules::{
+    Binding, Denied, Explanation, NamePattern, OnOverlap, Otherwise, ParsePatternError, Reason,
+    Rights, Role, RoleAuthorizer, RuleError, RuleErrors, Rules, Ruleset, VerdictCache,
+};
 pub use simple::SimpleAuthenticator;
+pub use stamp::Stamp;

@@ -206,12 +206,9 @@ impl Worker {
         let stage = match stage {
             Stage::Authenticating(candidate) => match authentication {
                 Authentication::Accepted(identity) => {
-                    let client = Arc::new(Client {
-                        client_id: candidate.client_id.clone(),
-                        identity,
-                        peer: self.connections.peer(id),
-                    });
-                    self.ask_rights(now, id, *candidate, client, fx)
+                    let mut client = Client::new(candidate.client_id.clone(), identity);
+                    client.peer = self.connections.peer(id);
+                    self.ask_rights(now, id, *candidate, Arc::new(client), fx)
                 }
                 Authentication::Refused(refusal) => {
                     let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));

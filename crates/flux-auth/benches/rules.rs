@@ -1,0 +1,85 @@
+//! What decisions cost at 1,000 rules: remembered, looked up, and with the rights worked out anew.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Criterion;
+use flux_auth::{
+    Access, Authorizer, Client, Decision, Identity, Otherwise, RoleAuthorizer, Rules, Ruleset,
+    VerdictCache,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    for (name, rules) in [("sites", sites()?), ("one_topic", one_topic()?)] {
+        let ruleset = Ruleset::compile(&rules, Otherwise::Deny)?;
+        assert_eq!(ruleset.rule_count(), 1_000);
+        let authorizer = RoleAuthorizer::new(ruleset);
+        let client = Client::new("device-500", Identity::user("site-50"));
+        let publish = Access::Publish { topic: "site/50/device-500/state", qos: 1, retain: false };
+        let subscribe = Access::Subscribe { filter: "site/50/device-500/cmd/+", qos: 1 };
+        assert_eq!(authorizer.decide(&client, publish), Decision::Allow);
+        assert_eq!(authorizer.decide(&client, subscribe), Decision::Allow);
+
+        let mut cache = VerdictCache::new(1 << 20);
+        criterion.bench_function(&format!("{name}/publish_cached"), |bencher| {
+            bencher.iter(|| cache.decide(&authorizer, black_box(&client), black_box(publish)));
+        });
+        criterion.bench_function(&format!("{name}/publish"), |bencher| {
+            bencher.iter(|| authorizer.decide(black_box(&client), black_box(publish)));
+        });
+        criterion.bench_function(&format!("{name}/subscribe"), |bencher| {
+            bencher.iter(|| authorizer.decide(black_box(&client), black_box(subscribe)));
+        });
+        criterion.bench_function(&format!("{name}/rights"), |bencher| {
+            bencher.iter(|| authorizer.rights(&black_box(&client).clone()));
+        });
+    }
+    criterion.final_summary();
+    Ok(())
+}
+
+/// 100 roles of 10 rules, each for the devices of one site.
+fn sites() -> Result<Rules, Box<dyn Error>> {
+    let mut text = String::new();
+    for site in 0..100 {
+        write!(
+            text,
+            r#"
+            [roles.site-{site}]
+            publish = ["site/{site}/{{client_id}}/state", "site/{site}/{{client_id}}/data/#", "a/{site}", "b/{site}/+"]
+            subscribe = ["site/{site}/{{client_id}}/cmd/#", "fw/{site}/#", "c/{site}", "d/{site}/+"]
+            deny.publish = ["site/{site}/+/secret"]
+            deny.subscribe = ["site/{site}/+/secret/#"]
+            [[bind]]
+            user = "site-{site}"
+            roles = ["site-{site}"]
+            "#
+        )?;
+    }
+    Ok(toml::from_str(&text)?)
+}
+
+/// 500 roles whose rules all concern the topic, of which the client has one.
+fn one_topic() -> Result<Rules, Box<dyn Error>> {
+    let mut text = String::new();
+    for role in 0..500 {
+        write!(
+            text,
+            r##"
+            [roles.site-{role}]
+            publish = ["site/+/{{client_id}}/state"]
+            subscribe = ["site/#"]
+            [[bind]]
+            user = "site-{role}"
+            roles = ["site-{role}"]
+            "##
+        )?;
+    }
+    Ok(toml::from_str(&text)?)
+}

@@ -1,0 +1,98 @@
+//! [`RoleAuthorizer`]: decides by rules, which may change while it runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use flux_topic::TopicName;
+use parking_lot::RwLock;
+
+use super::explanation::Explanation;
+use super::rights::Rights;
+use super::ruleset::Ruleset;
+use crate::stamp::Stamp;
+use crate::{Access, Authorizer, Client, Decision};
+
+/// An [`Authorizer`] that decides by a [`Ruleset`].
+///
+/// It answers everything at once. What it works out about a client is kept with the [`Client`] until the
+/// rules change, so a decision looks only for the rules that concern the topic.
+///
+/// ```
+/// use flux_auth::{Access, Authorizer, Client, Decision, Identity, Otherwise, RoleAuthorizer, Ruleset};
+///
+/// let rules = toml::from_str(r#"
+///     roles.device.publish = ["dev/{username}/#"]
+///     bind = [{ user = "meter-*", roles = ["device"] }]
+/// "#)?;
+/// let authorizer = RoleAuthorizer::new(Ruleset::compile(&rules, Otherwise::Deny)?);
+/// let client = Client::new("a", Identity::user("meter-7"));
+/// let own = Access::Publish { topic: "dev/meter-7/state", qos: 0, retain: false };
+/// assert_eq!(authorizer.decide(&client, own), Decision::Allow);
+/// let other = Access::Publish { topic: "dev/meter-8/state", qos: 0, retain: false };
+/// assert_eq!(authorizer.decide(&client, other), Decision::Deny);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RoleAuthorizer {
+    ruleset: RwLock<Arc<Ruleset>>,
+    /// Where the current ruleset is, to be compared only: whoever has rights under it keeps it alive, so no
+    /// other can be there. It spares every decision the lock that all workers share.
+    current: AtomicPtr<Ruleset>,
+}
+
+impl RoleAuthorizer {
+    /// Returns an authorizer that decides by these rules.
+    #[must_use]
+    pub fn new(ruleset: Ruleset) -> Self {
+        let ruleset = Arc::new(ruleset);
+        let current = AtomicPtr::new(Arc::as_ptr(&ruleset).cast_mut());
+        Self { ruleset: RwLock::new(ruleset), current }
+    }
+
+    /// Decides by other rules from now on. Rights of clients are worked out again when they are asked for.
+    ///
+    /// The broker has to ask again about what it has granted: subscriptions above all.
+    pub fn replace(&self, ruleset: Ruleset) {
+        let ruleset = Arc::new(ruleset);
+        let mut kept = self.ruleset.write();
+        self.current.store(Arc::as_ptr(&ruleset).cast_mut(), Ordering::Release);
+        *kept = ruleset;
+    }
+
+    /// Returns the rights of a client under the current rules.
+    #[must_use]
+    pub fn rights(&self, client: &Client) -> Arc<Rights> {
+        self.with_rights(client, Arc::clone)
+    }
+
+    /// Returns what is decided about an access, by which rule and why.
+    #[must_use]
+    pub fn explain(&self, client: &Client, access: Access<'_>) -> Explanation {
+        Explanation::of(&self.rights(client), client, access)
+    }
+
+    /// Returns whether a message published to `topic` may be delivered to the client.
+    ///
+    /// To be asked for each message where the rules say [`OnOverlap::Filter`](crate::OnOverlap::Filter).
+    #[must_use]
+    pub fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
+        self.with_rights(client, |rights| rights.may_receive(topic))
+    }
+
+    fn with_rights<T>(&self, client: &Client, use_rights: impl FnOnce(&Arc<Rights>) -> T) -> T {
+        let current = self.current.load(Ordering::Acquire);
+        let is_current = |rights: &Rights| std::ptr::eq(Arc::as_ptr(&rights.ruleset), current);
+        let work_out = || Rights::of(client, self.ruleset.read().clone());
+        client.rights.with(is_current, work_out, use_rights)
+    }
+}
+
+impl Authorizer for RoleAuthorizer {
+    fn decide(&self, client: &Client, access: Access<'_>) -> Decision {
+        self.with_rights(client, |rights| rights.decide(access).into())
+    }
+
+    fn stamp(&self, client: &Client) -> Option<Stamp> {
+        Some(self.with_rights(client, |rights| rights.stamp()))
+    }
+}

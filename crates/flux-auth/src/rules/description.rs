@@ -1,0 +1,134 @@
+//! Rules as they are written.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::Verdict;
+
+/// Who may do what, as a file says it.
+///
+/// ```
+/// let rules: flux_auth::Rules = toml::from_str(r#"
+///     [roles.device]
+///     publish = ["dev/{client_id}/up/#", "dev/{client_id}/state"]
+///     subscribe = ["dev/{client_id}/down/#"]
+///     retain = ["dev/{client_id}/state"]
+///     max_qos = 1
+///
+///     [roles.operator]
+///     publish = ["dev/+/down/#"]
+///     subscribe = ["dev/#", "$SYS/#"]
+///     deny.publish = ["dev/+/down/reset"]
+///
+///     [[bind]]
+///     user = "meter-*"
+///     roles = ["device"]
+///
+///     [[bind]]
+///     claim = { group = "operators" }
+///     address = "10.0.0.0/8"
+///     roles = ["operator"]
+/// "#)?;
+/// assert_eq!(rules.roles["device"].max_qos, Some(1));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// What is decided where no rule matches; `None` leaves it to the broker, which denies as soon as
+    /// any authenticator is configured.
+    pub default: Option<Otherwise>,
+    /// What becomes of a subscription that reaches into what is denied.
+    pub on_overlap: OnOverlap,
+    /// The roles, by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Who has which roles.
+    pub bind: Vec<Binding>,
+}
+
+/// What clients with this role may do, and what they may not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Role {
+    /// For people.
+    pub description: String,
+    /// Filters of the topics that may be published to.
+    pub publish: Vec<String>,
+    /// Filters that may be subscribed to, with whatever lies within them.
+    pub subscribe: Vec<String>,
+    /// Filters of the topics whose retained message may be set; they have to be publishable, too.
+    pub retain: Vec<String>,
+    /// The highest QoS that this role allows: 0, 1 or 2, which is the default. Denials hold at every QoS.
+    pub max_qos: Option<u8>,
+    /// What is denied, whatever this or another role allows.
+    pub deny: Denied,
+}
+
+/// What a role denies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Denied {
+    /// Filters of the topics that may not be published to.
+    pub publish: Vec<String>,
+    /// Filters of the topics that may not be received.
+    pub subscribe: Vec<String>,
+    /// Filters of the topics whose retained message may not be set.
+    pub retain: Vec<String>,
+}
+
+/// Gives roles to the clients that fulfil all conditions which are set.
+///
+/// At least one must be set, or [`everyone`](Self::everyone).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Binding {
+    /// The roles.
+    pub roles: Vec<String>,
+    /// All clients, also those without a name.
+    pub everyone: bool,
+    /// The user name: exact, or a [pattern](crate::NamePattern) with `*` and `?`.
+    pub user: Option<String>,
+    /// The client identifier, exact or a pattern. It proves nothing by itself: anyone may choose it.
+    pub client_id: Option<String>,
+    /// Claims of a token, by name: one value of each must be this one.
+    pub claim: BTreeMap<String, String>,
+    /// Fields of a client certificate, by name (`cn`, `san`): one value of each must be this one.
+    pub certificate: BTreeMap<String, String>,
+    /// The name of the listener that the client came in by.
+    pub listener: Option<String>,
+    /// The network that the client's address lies in.
+    pub address: Option<IpNet>,
+}
+
+/// What is decided where no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Otherwise {
+    /// What nobody denies is allowed.
+    Allow,
+    /// What nobody allows is denied.
+    Deny,
+}
+
+impl From<Otherwise> for Verdict {
+    fn from(otherwise: Otherwise) -> Self {
+        match otherwise {
+            Otherwise::Allow => Self::Allow,
+            Otherwise::Deny => Self::Deny,
+        }
+    }
+}
+
+/// What becomes of a subscription that is allowed, but reaches into what is denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOverlap {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is granted, unless all of it is denied, and each message has to be looked at before it is
+    /// delivered: see [`RoleAuthorizer::may_receive`](crate::RoleAuthorizer::may_receive).
+    Filter,
+}

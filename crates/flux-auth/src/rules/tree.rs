@@ -1,0 +1,245 @@
+//! [`RuleTree`]: which of many rules concern a topic or a filter, found level by level.
+
+use flux_topic::{LevelArena, Levels, NodeId, TopicFilter, TopicName};
+use hashbrown::DefaultHashBuilder;
+
+use super::template::{Template, TemplateLevel};
+
+/// Rules, indexed by the levels of their filters.
+///
+/// A literal level is a branch of its own name, a wildcard or a placeholder one with a name that begins with
+/// `+`, which no level of a topic does. A placeholder's branch is open to a client whose value is the level
+/// asked about, so rules are the same nodes for all clients. A question costs what the part of the tree costs
+/// that concerns it.
+pub(super) struct RuleTree {
+    arena: LevelArena<Branch, DefaultHashBuilder>,
+}
+
+/// One rule, where its filter ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Its number: rules of lower numbers are named first where several decide.
+    pub(super) rule: usize,
+    pub(super) role: usize,
+    pub(super) kind: Kind,
+    /// The highest QoS at which it allows.
+    pub(super) max_qos: u8,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    AllowPublish,
+    AllowRetain,
+    AllowSubscribe,
+    DenyPublish,
+    DenyRetain,
+    DenySubscribe,
+}
+
+/// What a client has for each placeholder, by its number.
+pub(super) type Values = [Option<Box<str>>];
+
+impl RuleTree {
+    pub(super) fn new() -> Self {
+        let hasher = DefaultHashBuilder::default();
+        Self { arena: LevelArena::with_hasher(Branch::default(), hasher) }
+    }
+
+    pub(super) fn insert(&mut self, template: &Template, entry: Entry) {
+        let mut id = NodeId::ROOT;
+        for level in with_least_levels(&template.levels) {
+            id = match level {
+                TemplateLevel::Literal(level) => self.child_or_add(id, level, |branch, child| {
+                    branch.literals.push(child);
+                }),
+                TemplateLevel::Plus => {
+                    self.child_or_add(id, "+", |branch, child| branch.plus = Some(child))
+                }
+                TemplateLevel::Placeholder(number) => {
+                    self.child_or_add(id, &format!("+{number}"), |branch, child| {
+                        branch.placeholders.push((*number, child));
+                    })
+                }
+                TemplateLevel::Hash => {
+                    self.arena[id].below.push(entry);
+                    return;
+                }
+            };
+        }
+        self.arena[id].here.push(entry);
+    }
+
+    /// Visits each rule whose filter matches `topic` for a client with these values.
+    pub(super) fn matching(
+        &self,
+        topic: TopicName<'_>,
+        values: &Values,
+        visit: &mut impl FnMut(&Entry),
+    ) {
+        let walk = Walk { tree: self, values, reserved: topic.is_reserved() };
+        walk.cover(NodeId::ROOT, topic.levels(), visit);
+    }
+
+    /// Visits each rule whose filter covers the pattern of `filter`: see [`TopicFilter::covers`].
+    pub(super) fn covering(
+        &self,
+        filter: &TopicFilter,
+        values: &Values,
+        visit: &mut impl FnMut(&Entry),
+    ) {
+        let least = filter_with_least_levels(filter);
+        let walk = Walk { tree: self, values, reserved: filter.pattern().starts_with('$') };
+        walk.cover(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
+    }
+
+    /// Visits each rule whose filter overlaps the pattern of `filter`: see [`TopicFilter::overlaps`].
+    pub(super) fn overlapping(
+        &self,
+        filter: &TopicFilter,
+        values: &Values,
+        visit: &mut impl FnMut(&Entry),
+    ) {
+        let least = filter_with_least_levels(filter);
+        let walk = Walk { tree: self, values, reserved: filter.pattern().starts_with('$') };
+        walk.overlap(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
+    }
+
+    fn child_or_add(
+        &mut self,
+        parent: NodeId,
+        level: &str,
+        enter: impl FnOnce(&mut Branch, NodeId),
+    ) -> NodeId {
+        if let Some(child) = self.arena.child(parent, level) {
+            return child;
+        }
+        let child = self.arena.add_child(parent, level, Branch::default());
+        enter(&mut self.arena[parent], child);
+        child
+    }
+}
+
+/// What a node knows of its children, and the rules that end at it.
+#[derive(Default)]
+struct Branch {
+    plus: Option<NodeId>,
+    /// By the numbers of the placeholders.
+    placeholders: Vec<(usize, NodeId)>,
+    literals: Vec<NodeId>,
+    here: Vec<Entry>,
+    /// Rules that end here with a `#`.
+    below: Vec<Entry>,
+}
+
+/// One question. It recurs once for each level of a rule, which are few.
+struct Walk<'a> {
+    tree: &'a RuleTree,
+    values: &'a Values,
+    /// Whether what is asked about starts with `$`, so that no wildcard in the first level sees it.
+    reserved: bool,
+}
+
+impl Walk<'_> {
+    /// As `flux_topic` covers: what the levels leave open, the rule must leave open.
+    fn cover(&self, id: NodeId, mut levels: Levels<'_>, visit: &mut impl FnMut(&Entry)) {
+        let branch = &self.tree.arena[id];
+        branch.below.iter().for_each(&mut *visit);
+        let Some(level) = levels.next() else {
+            branch.here.iter().for_each(visit);
+            return;
+        };
+        if level == "#" {
+            return;
+        }
+        if let Some(plus) = branch.plus.filter(|_| !self.is_hidden(id)) {
+            self.cover(plus, levels.clone(), visit);
+        }
+        if level == "+" {
+            return;
+        }
+        for child in self.filled(id, Some(level)) {
+            self.cover(child, levels.clone(), visit);
+        }
+        if let Some(child) = self.tree.arena.child(id, level) {
+            self.cover(child, levels, visit);
+        }
+    }
+
+    /// As `flux_topic` overlaps: a name for both exists as long as no two literal levels differ.
+    fn overlap(&self, id: NodeId, mut levels: Levels<'_>, visit: &mut impl FnMut(&Entry)) {
+        let branch = &self.tree.arena[id];
+        branch.below.iter().for_each(&mut *visit);
+        match levels.next() {
+            None => branch.here.iter().for_each(visit),
+            Some("#") => {
+                branch.here.iter().for_each(&mut *visit);
+                self.children(id).for_each(|child| self.everything(child, visit));
+            }
+            Some("+") => {
+                self.children(id).for_each(|child| self.overlap(child, levels.clone(), visit));
+            }
+            Some(level) => {
+                let plus = branch.plus.filter(|_| !self.is_hidden(id));
+                let literal = self.tree.arena.child(id, level);
+                plus.into_iter()
+                    .chain(literal)
+                    .chain(self.filled(id, Some(level)))
+                    .for_each(|child| self.overlap(child, levels.clone(), visit));
+            }
+        }
+    }
+
+    fn everything(&self, id: NodeId, visit: &mut impl FnMut(&Entry)) {
+        let branch = &self.tree.arena[id];
+        branch.here.iter().chain(&branch.below).for_each(&mut *visit);
+        self.children(id).for_each(|child| self.everything(child, visit));
+    }
+
+    /// Returns the children that a wildcard sees: in the first level those without `$` in front.
+    fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let branch = &self.tree.arena[id];
+        let is_seen = move |child: &NodeId| {
+            id != NodeId::ROOT || !self.tree.arena.level(*child).starts_with('$')
+        };
+        let literals = branch.literals.iter().copied().filter(is_seen);
+        branch.plus.into_iter().chain(literals).chain(self.filled(id, None))
+    }
+
+    /// Returns the children behind placeholders that the client fills: with this level, or at all.
+    fn filled(&self, id: NodeId, level: Option<&str>) -> impl Iterator<Item = NodeId> {
+        self.tree.arena[id].placeholders.iter().filter_map(move |(number, child)| {
+            let value = self.values.get(*number)?.as_deref()?;
+            // Whoever chooses a name must not choose `$SYS`.
+            let is_open = level.is_none_or(|level| level == value)
+                && (id != NodeId::ROOT || !value.starts_with('$'));
+            is_open.then_some(*child)
+        })
+    }
+
+    fn is_hidden(&self, id: NodeId) -> bool {
+        self.reserved && id == NodeId::ROOT
+    }
+}
+
+/// A name has at least one level, and is not empty `[MQTT-4.7.3-1]`: `#` is `+/#`, and `/#` is `/+/#`.
+fn with_least_levels(levels: &[TemplateLevel]) -> Vec<&TemplateLevel> {
+    use TemplateLevel::{Hash, Literal, Plus};
+    let mut least: Vec<_> = levels.iter().collect();
+    match levels {
+        [Hash] => least.insert(0, &Plus),
+        [Literal(first), Hash] if first.is_empty() => least.insert(1, &Plus),
+        _ => {}
+    }
+    least
+}
+
+/// The same for a filter that is asked about; `None` when it is as it should be.
+fn filter_with_least_levels(filter: &TopicFilter) -> Option<TopicFilter> {
+    let least = match filter.pattern() {
+        "#" => "+/#",
+        "/#" => "/+/#",
+        _ => return None,
+    };
+    TopicFilter::parse(least).ok()
+}
