@@ -33,6 +33,11 @@ impl Attributes {
         values.next().is_none().then_some(value)
     }
 
+    /// Returns all names with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// Returns whether one of the name's values is `value`.
     #[must_use]
     pub fn contains(&self, name: &str, value: &str) -> bool {

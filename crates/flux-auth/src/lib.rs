@@ -9,7 +9,7 @@
 //!   the path of every message, so it answers at once; when it cannot, it says [`Decision::Ask`]
 //!   and is asked again where waiting is allowed.
 //!
-//! The crate deliberately knows no packets, sockets, files or clocks. Which code a refusal becomes
+//! The crate deliberately knows no packets, sockets or clocks. Which code a refusal becomes
 //! in which protocol version, how long an answer may take and what is logged are the broker's
 //! decisions. The exchange of AUTH packets (MQTT 5.0 section 4.12) is not covered.
 //!
@@ -76,8 +76,12 @@ mod attributes;
 mod authentication;
 mod authenticator;
 mod authorizer;
+mod bans;
+mod chain;
+mod client_ids;
 mod credentials;
 mod future;
+mod passwords;
 mod rules;
 mod simple;
 mod stamp;
@@ -88,8 +92,15 @@ pub use attributes::Attributes;
 pub use authentication::{Authentication, Identity, Refusal};
 pub use authenticator::{Authenticator, DynAuthenticator};
 pub use authorizer::{Authorizer, Client, Decision, Verdict};
+pub use bans::{Ban, BanSettings, Bans};
+pub use chain::{Anonymous, Chain, ClientCertificate, Clock, Link, LinkFuture, Opinion};
+pub use client_ids::{ClientIdRule, ClientIdRules};
 pub use credentials::Credentials;
 pub use future::BoxFuture;
+pub use passwords::{
+    HashPasswordError, HashPool, ParseHashError, ParseUsersError, PasswordAuthenticator,
+    PasswordHash, StartPoolError, UserNameError, Users, UsersFileError,
+};
 pub use rules::{
     Binding, Denied, Explanation, NamePattern, OnOverlap, Otherwise, ParsePatternError, Reason,
     Rights, Role, RoleAuthorizer, RuleError, RuleErrors, Rules, Ruleset, VerdictCache,

@@ -1,0 +1,237 @@
+//! [`Bans`]: addresses that failed again and again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use flux_time::Timestamp;
+use ipnet::IpNet;
+use parking_lot::Mutex;
+
+/// Remembers who failed to prove who it is, and bans who does so again and again.
+///
+/// Of an IPv6 address the first 64 bits count: the rest costs nothing to change. The table has room for so many
+/// addresses; when it is full, the one whose last failure is longest ago goes, if need be with its ban.
+#[derive(Debug)]
+pub struct Bans {
+    settings: BanSettings,
+    table: Mutex<Table>,
+}
+
+/// When an address is banned, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanSettings {
+    /// So many failures lead to a ban; 0 means that nobody is banned but by [`Bans::ban`].
+    pub failures: u32,
+    /// They count as long as no more than this lies between one and the next.
+    pub within: Duration,
+    /// How long a ban lasts.
+    pub ban_for: Duration,
+    /// For how many addresses there is room.
+    pub addresses: usize,
+    /// Networks whose addresses are never banned, such as one behind which a whole fleet hides.
+    pub exempt: Vec<IpNet>,
+}
+
+impl Default for BanSettings {
+    fn default() -> Self {
+        Self {
+            failures: 10,
+            within: Duration::from_secs(60),
+            ban_for: Duration::from_secs(300),
+            addresses: 65_536,
+            exempt: Vec::new(),
+        }
+    }
+}
+
+/// A ban, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The address; of an IPv6 address the first 64 bits, and zeros.
+    pub address: IpAddr,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl Bans {
+    /// Returns an empty table.
+    #[must_use]
+    pub fn new(settings: BanSettings) -> Self {
+        Self { settings, table: Mutex::default() }
+    }
+
+    /// Returns until when an address is banned, if it is.
+    #[must_use]
+    pub fn banned_until(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
+        let table = self.table.lock();
+        table.records.get(&key(address))?.banned_until.filter(|until| *until > now)
+    }
+
+    /// Notes that a client from this address failed, and returns until when it is banned, if it is now.
+    pub fn note_failure(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
+        let address = address.to_canonical();
+        if self.settings.failures == 0
+            || self.settings.exempt.iter().any(|network| network.contains(&address))
+        {
+            return None;
+        }
+        let mut table = self.table.lock();
+        let mut record = table.take(key(address)).unwrap_or_default();
+        let is_late = now.saturating_since(record.last) > self.settings.within;
+        let is_over = record.banned_until.is_some_and(|until| until <= now);
+        if is_late || is_over {
+            record = Record::default();
+        }
+        record.failures = record.failures.saturating_add(1);
+        record.last = now;
+        if record.failures >= self.settings.failures {
+            record.banned_until = Some(now + self.settings.ban_for);
+        }
+        table.put(key(address), record, self.settings.addresses);
+        record.banned_until
+    }
+
+    /// Bans an address until then, whatever it did.
+    pub fn ban(&self, now: Timestamp, address: IpAddr, until: Timestamp) {
+        let mut table = self.table.lock();
+        let record = Record { failures: 0, last: now, banned_until: Some(until) };
+        table.take(key(address));
+        table.put(key(address), record, self.settings.addresses);
+    }
+
+    /// Forgets what an address did, and returns whether it was banned.
+    pub fn lift(&self, now: Timestamp, address: IpAddr) -> bool {
+        let record = self.table.lock().take(key(address));
+        record.and_then(|record| record.banned_until).is_some_and(|until| until > now)
+    }
+
+    /// Returns all bans, in the order of the addresses.
+    #[must_use]
+    pub fn list(&self, now: Timestamp) -> Vec<Ban> {
+        let table = self.table.lock();
+        let ban = |(address, record): (&IpAddr, &Record)| {
+            let until = record.banned_until.filter(|until| *until > now)?;
+            Some(Ban { address: *address, until })
+        };
+        let mut bans: Vec<_> = table.records.iter().filter_map(ban).collect();
+        bans.sort_by_key(|ban| ban.address);
+        bans
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    records: HashMap<IpAddr, Record>,
+    /// The same addresses, by their last failure.
+    by_age: BTreeSet<(Timestamp, IpAddr)>,
+}
+
+impl Table {
+    fn take(&mut self, address: IpAddr) -> Option<Record> {
+        let record = self.records.remove(&address)?;
+        self.by_age.remove(&(record.last, address));
+        Some(record)
+    }
+
+    fn put(&mut self, address: IpAddr, record: Record, room: usize) {
+        while self.records.len() >= room.max(1)
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.records.remove(&oldest);
+        }
+        self.records.insert(address, record);
+        self.by_age.insert((record.last, address));
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Record {
+    failures: u32,
+    last: Timestamp,
+    banned_until: Option<Timestamp>,
+}
+
+/// Returns what stands for an address in the table.
+fn key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn bans(addresses: usize) -> Bans {
+        let exempt = vec!["10.0.0.0/8".parse().unwrap()];
+        Bans::new(BanSettings { failures: 3, addresses, exempt, ..BanSettings::default() })
+    }
+
+    #[test]
+    fn enough_failures_in_time_are_a_ban() {
+        let bans = bans(10);
+        assert_eq!(bans.note_failure(at(0), ip("192.0.2.1")), None);
+        assert_eq!(bans.note_failure(at(60), ip("192.0.2.1")), None);
+        assert_eq!(bans.banned_until(at(60), ip("192.0.2.1")), None);
+        assert_eq!(bans.note_failure(at(120), ip("::ffff:192.0.2.1")), Some(at(420)));
+        assert_eq!(bans.banned_until(at(419), ip("192.0.2.1")), Some(at(420)));
+        assert_eq!(bans.banned_until(at(419), ip("192.0.2.2")), None);
+        assert_eq!(bans.list(at(419)), [Ban { address: ip("192.0.2.1"), until: at(420) }]);
+        assert_eq!(bans.banned_until(at(420), ip("192.0.2.1")), None);
+        assert_eq!(bans.list(at(420)), []);
+        assert_eq!(bans.note_failure(at(421), ip("192.0.2.1")), None);
+    }
+
+    #[test]
+    fn failures_that_are_long_ago_do_not_count() {
+        let bans = bans(10);
+        for seconds in [0, 61, 122, 183] {
+            assert_eq!(bans.note_failure(at(seconds), ip("192.0.2.1")), None);
+        }
+    }
+
+    #[test]
+    fn a_ban_is_lifted_or_spoken_by_people() {
+        let bans = bans(10);
+        bans.ban(at(0), ip("192.0.2.1"), at(1_000));
+        assert_eq!(bans.banned_until(at(999), ip("192.0.2.1")), Some(at(1_000)));
+        assert!(bans.lift(at(999), ip("192.0.2.1")));
+        assert!(!bans.lift(at(999), ip("192.0.2.1")));
+        assert_eq!(bans.banned_until(at(999), ip("192.0.2.1")), None);
+    }
+
+    #[test]
+    fn a_network_may_be_exempt_and_a_neighbour_in_ipv6_is_the_same() {
+        let bans = bans(10);
+        for _ in 0..10 {
+            assert_eq!(bans.note_failure(at(0), ip("10.1.2.3")), None);
+        }
+        for address in ["2001:db8::1", "2001:db8::2", "2001:db8::3"] {
+            bans.note_failure(at(0), ip(address));
+        }
+        assert!(bans.banned_until(at(1), ip("2001:db8::4")).is_some());
+        assert!(bans.banned_until(at(1), ip("2001:db8:0:1::4")).is_none());
+    }
+
+    #[test]
+    fn a_full_table_forgets_whose_failure_is_longest_ago() {
+        let bans = bans(2);
+        bans.ban(at(0), ip("192.0.2.1"), at(1_000));
+        bans.ban(at(1), ip("192.0.2.2"), at(1_000));
+        bans.note_failure(at(2), ip("192.0.2.3"));
+        let banned: Vec<_> = bans.list(at(3)).iter().map(|ban| ban.address).collect();
+        assert_eq!(banned, [ip("192.0.2.2")]);
+        let table = bans.table.lock();
+        assert_eq!((table.records.len(), table.by_age.len()), (2, 2));
+    }
+}

@@ -1,0 +1,298 @@
+//! [`Chain`]: several authenticators, asked one after the other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use flux_time::Timestamp;
+
+use crate::{
+    Attributes, Authentication, Authenticator, Bans, ClientIdRules, Credentials, Identity, Refusal,
+};
+
+/// An authenticator that may leave the question to the next one.
+pub trait Link: Send + Sync + 'static {
+    /// Returns what it thinks of a client. What [`Authenticator::authenticate`] says holds here too.
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a>;
+
+    /// Returns whether a client that proves nothing gets in.
+    fn admits_anyone(&self) -> bool {
+        false
+    }
+}
+
+/// The answer of a [`Link`] that is still being worked out.
+pub type LinkFuture<'a> = Pin<Box<dyn Future<Output = Opinion> + Send + 'a>>;
+
+/// What a [`Link`] thinks of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an opinion changes nothing until it is acted on"]
+pub enum Opinion {
+    /// The client is who it says it is; no further link is asked.
+    Accepts(Identity),
+    /// The client does not get in; no further link is asked.
+    Refuses(Refusal),
+    /// It cannot say: the next link is asked. Whom all pass on does not get in.
+    PassesOn,
+}
+
+/// An [`Authenticator`] made of links, with what holds for all of them: bans, and who may use which client
+/// identifier.
+///
+/// Who is banned is refused before anybody is asked. An accepted client has what its certificate says among its
+/// attributes, whoever accepted it.
+pub struct Chain {
+    links: Vec<Arc<dyn Link>>,
+    bans: Option<(Arc<Bans>, Clock)>,
+    client_ids: ClientIdRules,
+}
+
+/// Tells the time since a start that does not change.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
+impl Chain {
+    /// Returns an authenticator that asks `links` in this order.
+    #[must_use]
+    pub fn new(links: Vec<Arc<dyn Link>>) -> Self {
+        Self { links, bans: None, client_ids: ClientIdRules::default() }
+    }
+
+    /// Bans addresses that fail again and again.
+    #[must_use]
+    pub fn with_bans(mut self, bans: Arc<Bans>, clock: Clock) -> Self {
+        self.bans = Some((bans, clock));
+        self
+    }
+
+    /// Ties users to client identifiers.
+    #[must_use]
+    pub fn with_client_ids(mut self, rules: ClientIdRules) -> Self {
+        self.client_ids = rules;
+        self
+    }
+
+    async fn ask(&self, credentials: &Credentials) -> Authentication {
+        for link in &self.links {
+            match link.consider(credentials).await {
+                Opinion::Accepts(identity) => return self.accept(credentials, identity),
+                Opinion::Refuses(refusal) => return Authentication::Refused(refusal),
+                Opinion::PassesOn => {}
+            }
+        }
+        // The same for an unknown user and for a wrong password.
+        let shows_something = credentials.username.is_some() || credentials.password.is_some();
+        Authentication::Refused(match shows_something {
+            true => Refusal::BadUserNameOrPassword,
+            false => Refusal::NotAuthorized,
+        })
+    }
+
+    fn accept(&self, credentials: &Credentials, mut identity: Identity) -> Authentication {
+        if !self.client_ids.allow(identity.username.as_deref(), &credentials.client_id) {
+            return Authentication::Refused(Refusal::NotAuthorized);
+        }
+        for (name, value) in credentials.certificate.iter().flat_map(Attributes::iter) {
+            identity.attributes.insert(name, value);
+        }
+        Authentication::Accepted(identity)
+    }
+}
+
+impl Authenticator for Chain {
+    async fn authenticate(&self, credentials: &Credentials) -> Authentication {
+        let (Some((bans, clock)), Some(peer)) = (&self.bans, credentials.peer) else {
+            return self.ask(credentials).await;
+        };
+        if bans.banned_until(clock(), peer.ip()).is_some() {
+            return Authentication::Refused(Refusal::Banned);
+        }
+        let answer = self.ask(credentials).await;
+        if answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
+            bans.note_failure(clock(), peer.ip());
+        }
+        answer
+    }
+
+    fn admits_anyone(&self) -> bool {
+        self.links.iter().any(|link| link.admits_anyone())
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+/// Accepts clients that show neither name nor password, under no name; passes on the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Anonymous;
+
+impl Link for Anonymous {
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
+        let shows_nothing = credentials.username.is_none() && credentials.password.is_none();
+        Box::pin(std::future::ready(match shows_nothing {
+            true => Opinion::Accepts(Identity::anonymous()),
+            false => Opinion::PassesOn,
+        }))
+    }
+
+    fn admits_anyone(&self) -> bool {
+        true
+    }
+}
+
+/// Accepts clients with a verified certificate, under a name that is in it; passes on the others.
+///
+/// A user name in the CONNECT packet must be the same one, if there is any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The field with the user name: `cert.cn` or `cert.san`, say. A certificate that does not have
+    /// exactly one is passed on.
+    pub username_from: String,
+}
+
+impl Link for ClientCertificate {
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
+        let certificate = credentials.certificate.as_ref();
+        let name = certificate.and_then(|it| it.single(&self.username_from));
+        Box::pin(std::future::ready(match (name, credentials.username.as_deref()) {
+            (None, _) => Opinion::PassesOn,
+            (Some(name), Some(claimed)) if name != claimed => {
+                Opinion::Refuses(Refusal::BadUserNameOrPassword)
+            }
+            (Some(name), _) => Opinion::Accepts(Identity::user(name)),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::BanSettings;
+
+    /// Always of one opinion, and counts how often it is asked.
+    struct Opinionated(Opinion, AtomicUsize);
+
+    impl Link for Opinionated {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+    }
+
+    fn link(opinion: Opinion) -> Arc<Opinionated> {
+        Arc::new(Opinionated(opinion, AtomicUsize::new(0)))
+    }
+
+    fn named(username: &str) -> Credentials {
+        Credentials { username: Some(username.into()), ..Credentials::new("c") }
+    }
+
+    #[tokio::test]
+    async fn the_first_that_has_an_opinion_decides() {
+        let accepted = Authentication::Accepted(Identity::user("alice"));
+        let (passes, accepts) =
+            (link(Opinion::PassesOn), link(Opinion::Accepts(Identity::user("alice"))));
+        let refuses = link(Opinion::Refuses(Refusal::ServerUnavailable));
+        let chain = Chain::new(vec![passes.clone(), accepts.clone(), refuses.clone()]);
+        assert_eq!(chain.authenticate(&named("alice")).await, accepted);
+        assert_eq!(refuses.1.load(Ordering::Relaxed), 0);
+
+        let chain = Chain::new(vec![passes.clone(), refuses, accepts]);
+        let refused = Authentication::Refused(Refusal::ServerUnavailable);
+        assert_eq!(chain.authenticate(&named("alice")).await, refused);
+        assert!(!chain.admits_anyone());
+
+        let chain = Chain::new(vec![passes]);
+        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
+        assert_eq!(chain.authenticate(&named("alice")).await, refused);
+        let refused = Authentication::Refused(Refusal::NotAuthorized);
+        assert_eq!(chain.authenticate(&Credentials::new("c")).await, refused);
+        assert_eq!(Chain::new(vec![]).authenticate(&Credentials::new("c")).await, refused);
+    }
+
+    #[tokio::test]
+    async fn anonymous_is_who_shows_nothing() {
+        let chain = Chain::new(vec![Arc::new(Anonymous)]);
+        assert!(chain.admits_anyone());
+        let accepted = Authentication::Accepted(Identity::anonymous());
+        assert_eq!(chain.authenticate(&Credentials::new("c")).await, accepted);
+        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
+        assert_eq!(chain.authenticate(&named("alice")).await, refused);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_names_its_client_and_its_fields_go_along() {
+        let chain = Chain::new(vec![
+            Arc::new(ClientCertificate { username_from: "cert.cn".into() }),
+            link(Opinion::Accepts(Identity::user("by password"))),
+        ]);
+        let mut credentials = Credentials::new("c");
+        credentials.certificate =
+            Some([("cert.cn", "meter-7"), ("cert.san", "x")].into_iter().collect());
+        let mut identity = Identity::user("meter-7");
+        identity.attributes = credentials.certificate.clone().unwrap();
+        assert_eq!(
+            chain.authenticate(&credentials).await,
+            Authentication::Accepted(identity.clone())
+        );
+        credentials.username = Some("meter-7".into());
+        assert_eq!(chain.authenticate(&credentials).await, Authentication::Accepted(identity));
+        credentials.username = Some("meter-8".into());
+        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
+        assert_eq!(chain.authenticate(&credentials).await, refused);
+
+        credentials.certificate =
+            Some([("cert.san", "x"), ("cert.san", "y")].into_iter().collect());
+        let Authentication::Accepted(identity) = chain.authenticate(&credentials).await else {
+            panic!("the next link accepts it");
+        };
+        assert_eq!(identity.username.as_deref(), Some("by password"));
+        assert!(identity.attributes.contains("cert.san", "y"));
+    }
+
+    #[tokio::test]
+    async fn who_takes_the_client_identifier_of_another_is_refused() {
+        let rules = ClientIdRules::compile(&[crate::ClientIdRule {
+            user: "meter-*".into(),
+            client_id: vec!["{username}".into()],
+        }]);
+        let accepts = link(Opinion::Accepts(Identity::user("meter-7")));
+        let chain = Chain::new(vec![accepts]).with_client_ids(rules.unwrap());
+        let with_id = |client_id| Credentials { username: None, ..Credentials::new(client_id) };
+        let accepted = Authentication::Accepted(Identity::user("meter-7"));
+        assert_eq!(chain.authenticate(&with_id("meter-7")).await, accepted);
+        let refused = Authentication::Refused(Refusal::NotAuthorized);
+        assert_eq!(chain.authenticate(&with_id("meter-8")).await, refused);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_fails_again_and_again_is_banned_for_a_while() {
+        let settings = BanSettings { failures: 2, ..BanSettings::default() };
+        let ban_for = settings.ban_for;
+        let bans = Arc::new(Bans::new(settings));
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = {
+            let now = now.clone();
+            Box::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed)))
+        };
+        let refuses = link(Opinion::Refuses(Refusal::BadUserNameOrPassword));
+        let chain = Chain::new(vec![refuses.clone()]).with_bans(bans.clone(), clock);
+        let from = |peer: &str| Credentials { peer: Some(peer.parse().unwrap()), ..named("a") };
+        let (bad, banned) = (
+            Authentication::Refused(Refusal::BadUserNameOrPassword),
+            Authentication::Refused(Refusal::Banned),
+        );
+        assert_eq!(chain.authenticate(&from("192.0.2.1:1")).await, bad);
+        assert_eq!(chain.authenticate(&from("192.0.2.1:2")).await, bad);
+        assert_eq!(chain.authenticate(&from("192.0.2.1:3")).await, banned);
+        assert_eq!(chain.authenticate(&from("192.0.2.2:1")).await, bad);
+        assert_eq!(refuses.1.load(Ordering::Relaxed), 3);
+
+        now.store(u64::try_from(ban_for.as_millis()).unwrap(), Ordering::Relaxed);
+        assert_eq!(chain.authenticate(&from("192.0.2.1:4")).await, bad);
+    }
+}

@@ -1,0 +1,13 @@
+//! User names and passwords: hashes, the file that holds them, and the authenticator that asks it.
+//!
+//! The file is one that mosquitto reads and writes as well: a line `name:hash` for each user.
+
+mod authenticator;
+mod file;
+mod hash;
+mod pool;
+
+pub use self::authenticator::PasswordAuthenticator;
+pub use self::file::{ParseUsersError, UserNameError, Users, UsersFileError};
+pub use self::hash::{HashPasswordError, ParseHashError, PasswordHash};
+pub use self::pool::{HashPool, StartPoolError};

@@ -1,0 +1,165 @@
+//! [`PasswordAuthenticator`]: asks a password file.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::file::Users;
+use super::hash::{HashPasswordError, PasswordHash};
+use super::pool::HashPool;
+use crate::{Credentials, Identity, Link, LinkFuture, Opinion, Refusal};
+
+/// Accepts users whose password is right, refuses those whose is wrong, and passes on whom it does not know.
+///
+/// A name that it does not know costs the same as one that it does: the password is held against the hash of
+/// some user, always the same one for the same name, so the time tells nothing even where hashes of several
+/// kinds stand in one file.
+#[derive(Debug)]
+pub struct PasswordAuthenticator {
+    known: RwLock<Arc<Known>>,
+    pool: Arc<HashPool>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Known {
+    users: Users,
+    /// What unknown names are held against.
+    decoys: Vec<Arc<PasswordHash>>,
+    /// The same where there are no users.
+    first_decoy: Arc<PasswordHash>,
+}
+
+impl PasswordAuthenticator {
+    /// Returns an authenticator for these users, whose hashes are computed by `pool`.
+    ///
+    /// # Errors
+    ///
+    /// When there are no users and no hash can be made for those who try all the same.
+    pub fn new(users: Users, pool: Arc<HashPool>) -> Result<Self, HashPasswordError> {
+        let known = RwLock::new(Arc::new(Known::new(users)?));
+        Ok(Self { known, pool, hasher: RandomState::new() })
+    }
+
+    /// Knows these users from now on. Who is connected stays so.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); then nothing changes.
+    pub fn replace(&self, users: Users) -> Result<(), HashPasswordError> {
+        let known = Arc::new(Known::new(users)?);
+        *self.known.write() = known;
+        Ok(())
+    }
+
+    async fn opinion(&self, credentials: &Credentials) -> Opinion {
+        let (Some(username), Some(password)) = (&credentials.username, &credentials.password)
+        else {
+            return Opinion::PassesOn;
+        };
+        let (hash, is_known) = self.known.read().clone().hash(username, &self.hasher);
+        match (self.pool.verify(hash, password.clone()).await, is_known) {
+            (Some(true), true) => Opinion::Accepts(Identity::user(username.clone())),
+            (Some(false), true) => Opinion::Refuses(Refusal::BadUserNameOrPassword),
+            (Some(_), false) => Opinion::PassesOn,
+            (None, _) => Opinion::Refuses(Refusal::ServerUnavailable),
+        }
+    }
+}
+
+impl Link for PasswordAuthenticator {
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
+        Box::pin(self.opinion(credentials))
+    }
+}
+
+impl Known {
+    fn new(users: Users) -> Result<Self, HashPasswordError> {
+        let decoys: Vec<_> = users.iter().map(|(_, hash)| hash.clone()).collect();
+        let first_decoy = match decoys.first() {
+            Some(decoy) => decoy.clone(),
+            None => Arc::new(PasswordHash::of(b"")?),
+        };
+        Ok(Self { users, decoys, first_decoy })
+    }
+
+    /// Returns the hash to hold a password against, and whether it is the user's.
+    fn hash(&self, username: &str, hasher: &RandomState) -> (Arc<PasswordHash>, bool) {
+        if let Some(hash) = self.users.hash(username) {
+            return (hash.clone(), true);
+        }
+        let number = usize::try_from(hasher.hash_one(username) >> 32).unwrap_or_default();
+        let at = number % self.decoys.len().max(1);
+        let decoy = self.decoys.get(at).unwrap_or(&self.first_decoy);
+        (decoy.clone(), false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    fn credentials(username: &str, password: &'static str) -> Credentials {
+        let mut credentials = Credentials::new("c");
+        credentials.username = Some(username.into());
+        credentials.password = Some(password.into());
+        credentials
+    }
+
+    fn authenticator(names: &[&str]) -> PasswordAuthenticator {
+        let mut users = Users::default();
+        for name in names {
+            users.set(name, PasswordHash::of(b"secret").unwrap()).unwrap();
+        }
+        let pool = HashPool::start(NonZeroUsize::MIN, 16).unwrap();
+        PasswordAuthenticator::new(users, Arc::new(pool)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_user_is_accepted_with_the_password_and_refused_with_another() {
+        let authenticator = authenticator(&["alice"]);
+        let accepts = Opinion::Accepts(Identity::user("alice"));
+        assert_eq!(authenticator.consider(&credentials("alice", "secret")).await, accepts);
+        let refuses = Opinion::Refuses(Refusal::BadUserNameOrPassword);
+        assert_eq!(authenticator.consider(&credentials("alice", "wrong")).await, refuses);
+        assert_eq!(authenticator.consider(&credentials("alice", "")).await, refuses);
+    }
+
+    #[tokio::test]
+    async fn whom_it_does_not_know_it_passes_on_whatever_the_password() {
+        let authenticator = authenticator(&["alice"]);
+        assert_eq!(authenticator.consider(&credentials("eve", "secret")).await, Opinion::PassesOn);
+        assert_eq!(authenticator.consider(&Credentials::new("c")).await, Opinion::PassesOn);
+        authenticator.replace(Users::default()).unwrap();
+        assert_eq!(
+            authenticator.consider(&credentials("alice", "secret")).await,
+            Opinion::PassesOn
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_held_against_a_hash_and_always_the_same_one() {
+        let mut users = Users::default();
+        for name in ["a", "b", "c", "d"] {
+            users.set(name, PasswordHash::of(b"secret").unwrap()).unwrap();
+        }
+        let (known, hasher) = (Known::new(users).unwrap(), RandomState::new());
+        let mut met = Vec::new();
+        for number in 0..64 {
+            let name = format!("unknown-{number}");
+            let (hash, is_known) = known.hash(&name, &hasher);
+            assert!(!is_known);
+            assert!(Arc::ptr_eq(&hash, &known.hash(&name, &hasher).0));
+            if !met.contains(&hash) {
+                met.push(hash);
+            }
+        }
+        assert!(met.len() > 1, "{}", met.len());
+        assert!(known.hash("a", &hasher).1);
+        let nobody = Known::new(Users::default()).unwrap();
+        assert!(nobody.hash("a", &hasher).0.is_of_today());
+    }
+}

@@ -1,0 +1,321 @@
+//! [`Users`]: the names and hashes of a password file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::hash::{ParseHashError, PasswordHash};
+
+/// Users and the hashes of their passwords. A line of the text is `name:hash`; empty lines, and those that
+/// begin with `#`, are skipped, and lost when it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    hashes: BTreeMap<Box<str>, Arc<PasswordHash>>,
+}
+
+impl Users {
+    /// Reads the text of a password file.
+    ///
+    /// # Errors
+    ///
+    /// With the first line that is wrong: who would skip it, might shut somebody out.
+    pub fn parse(text: &str) -> Result<Self, ParseUsersError> {
+        let mut users = Self::default();
+        for (line, text) in (1..).zip(text.lines()) {
+            let text = text.trim_end();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let Some((name, hash)) = text.split_once(':') else {
+                return Err(ParseUsersError::NoColon { line });
+            };
+            let hash = hash.parse().map_err(|error| {
+                let user = name.to_owned();
+                ParseUsersError::Hash { line, user, error }
+            })?;
+            match users.set(name, hash) {
+                Ok(false) => {}
+                Ok(true) => return Err(ParseUsersError::Twice { line, user: name.to_owned() }),
+                Err(error) => return Err(ParseUsersError::Name { line, error }),
+            }
+        }
+        Ok(users)
+    }
+
+    /// Returns the text of a password file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (name, hash) in &self.hashes {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{name}:{hash}");
+        }
+        text
+    }
+
+    /// Reads a password file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is none.
+    pub fn load(path: &Path) -> Result<Self, UsersFileError> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| UsersFileError::Read { path: path.to_owned(), error })?;
+        Self::parse(&text).map_err(|error| UsersFileError::Parse { path: path.to_owned(), error })
+    }
+
+    /// Writes a password file: all of it or nothing, readable by its owner alone. If there was one, the new one
+    /// has the same owner.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; the old one is as it was.
+    pub fn save(&self, path: &Path) -> Result<(), UsersFileError> {
+        let result = replace_file(path, self.text().as_bytes());
+        result.map_err(|error| UsersFileError::Write { path: path.to_owned(), error })
+    }
+
+    /// Sets the password of a user, who need not be there, and returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot hold the name.
+    pub fn set(&mut self, name: &str, hash: PasswordHash) -> Result<bool, UserNameError> {
+        if name.is_empty() {
+            return Err(UserNameError::Empty);
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return Err(UserNameError::TooLong { len: name.len() });
+        }
+        if let Some(character) = name.chars().find(|it| *it == ':' || it.is_control()) {
+            return Err(UserNameError::Character { character });
+        }
+        if name.starts_with('#') {
+            return Err(UserNameError::Character { character: '#' });
+        }
+        Ok(self.hashes.insert(name.into(), Arc::new(hash)).is_some())
+    }
+
+    /// Removes a user, and returns whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.hashes.remove(name).is_some()
+    }
+
+    /// Returns the hash of a user's password.
+    #[must_use]
+    pub fn hash(&self, name: &str) -> Option<&Arc<PasswordHash>> {
+        self.hashes.get(name)
+    }
+
+    /// Returns all users in alphabetical order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Arc<PasswordHash>)> {
+        self.hashes.iter().map(|(name, hash)| (&**name, hash))
+    }
+}
+
+/// Why a file cannot hold a user name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UserNameError {
+    /// It has no characters.
+    #[error("the user name is empty")]
+    Empty,
+    /// It does not fit a CONNECT packet.
+    #[error("the user name is {len} bytes long, the limit is {max}", max = MAX_NAME_BYTES)]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// It has a character that has a meaning in the file.
+    #[error(
+        "the user name has a {character:?}: it may have no `:`, no control character and no `#` in front"
+    )]
+    Character {
+        /// The character.
+        character: char,
+    },
+}
+
+/// Why a text is no password file. Lines count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParseUsersError {
+    /// A line has no `:`.
+    #[error("line {line} has no `:`: write name:hash")]
+    NoColon {
+        /// Which line.
+        line: usize,
+    },
+    /// A name is none.
+    #[error("line {line}: {error}")]
+    Name {
+        /// Which line.
+        line: usize,
+        /// What is wrong with it.
+        error: UserNameError,
+    },
+    /// A hash is none.
+    #[error("line {line}, user `{user}`: {error}")]
+    Hash {
+        /// Which line.
+        line: usize,
+        /// The user of that line.
+        user: String,
+        /// What is wrong with it.
+        error: ParseHashError,
+    },
+    /// There are two lines for one user.
+    #[error("line {line}: there is a line for user `{user}` already: remove one")]
+    Twice {
+        /// Which line.
+        line: usize,
+        /// The user.
+        user: String,
+    },
+}
+
+/// Why a password file was not read or not written.
+#[derive(Debug, Error)]
+pub enum UsersFileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is no password file.
+    #[error("{}: {error}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ParseUsersError,
+    },
+}
+
+/// Writes beside the file and takes its place when all of it is on disk.
+fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    // A link stays one: what it points to is replaced.
+    let path = match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let result = write_new(&beside, &path, contents).and_then(|()| fs::rename(&beside, &path));
+    if result.is_err() {
+        // What was not begun cannot be removed; nobody would learn more from that.
+        let _ = fs::remove_file(&beside);
+        return result;
+    }
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_new(new: &Path, old: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(new)?;
+    if let Ok(old) = fs::metadata(old) {
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        }
+    }
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+/// Read and write for the owner, nothing for others.
+const OWNER_ONLY: u32 = 0o600;
+
+/// The length field of a CONNECT packet says no more (MQTT 5.0 section 1.5.4).
+const MAX_NAME_BYTES: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const HASH: &str =
+        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+    #[test]
+    fn a_text_is_read_and_written_in_order() {
+        let text = format!("# comment\n\nbob:{HASH}\r\nalice:{HASH}\n");
+        let users = Users::parse(&text).unwrap();
+        assert_eq!(users.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["alice", "bob"]);
+        assert_eq!(users.text(), format!("alice:{HASH}\nbob:{HASH}\n"));
+        assert!(users.hash("bob").is_some() && users.hash("Bob").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_its_line() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(Users::parse(text).unwrap_err().to_string(), expected);
+        }
+        check("\nalice", "line 2 has no `:`: write name:hash");
+        check(&format!(":{HASH}"), "line 1: the user name is empty");
+        check(
+            &format!("a\tb:{HASH}"),
+            "line 1: the user name has a '\\t': it may have no `:`, no control character and no `#` in front",
+        );
+        check(
+            &format!("a:{HASH}\na:{HASH}"),
+            "line 2: there is a line for user `a` already: remove one",
+        );
+        check(
+            "a:secret",
+            "line 1, user `a`: the hash is of an unknown kind: $argon2id$, $6$ and $7$ are known; a plain \
+             password is not",
+        );
+        let long = "x".repeat(65_536);
+        let mut users = Users::default();
+        let hash: PasswordHash = HASH.parse().unwrap();
+        assert_eq!(users.set(&long, hash.clone()), Err(UserNameError::TooLong { len: 65_536 }));
+        assert_eq!(users.set("#a", hash), Err(UserNameError::Character { character: '#' }));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_for_its_owner_alone() {
+        let directory =
+            std::env::temp_dir().join(format!("flux-auth-users-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let (file, link) = (directory.join("users"), directory.join("link"));
+        let mut users = Users::default();
+        users.set("alice", HASH.parse().unwrap()).unwrap();
+        users.save(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(Users::load(&file).unwrap(), users);
+
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        symlink(&file, &link).unwrap();
+        assert!(users.remove("alice") && !users.remove("alice"));
+        users.save(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(Users::load(&file).unwrap(), Users::default());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+
+        let nowhere = directory.join("none").join("users");
+        assert!(matches!(users.save(&nowhere), Err(UsersFileError::Write { .. })));
+        assert!(matches!(Users::load(&nowhere), Err(UsersFileError::Read { .. })));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
