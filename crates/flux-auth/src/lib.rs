@@ -85,6 +85,7 @@ mod passwords;
 mod rules;
 mod simple;
 mod stamp;
+mod tokens;
 
 pub use access::{Access, AccessRequest};
 pub use allow_all::AllowAll;
@@ -107,3 +108,6 @@ pub use rules::{
 };
 pub use simple::SimpleAuthenticator;
 pub use stamp::Stamp;
+pub use tokens::{
+    ClaimError, ParseKeyError, TokenAuthenticator, TokenError, TokenKeys, TokenSettings, WallClock,
+};

@@ -1,0 +1,118 @@
+//! [`TokenAuthenticator`]: a token in place of the password.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::RwLock;
+
+use super::claims;
+use super::keys::{TokenError, TokenKeys};
+use crate::{Credentials, Identity, Link, LinkFuture, Opinion, Refusal};
+
+/// Accepts clients whose password is a token that is signed and holds, refuses those whose is not, and passes on
+/// those whose password is no token.
+///
+/// Who the client is stands in the token; the user name of the CONNECT packet is not looked at. The identity ends
+/// when the token does ([`Identity::expires_at`](crate::Identity::expires_at)).
+pub struct TokenAuthenticator {
+    keys: RwLock<Arc<TokenKeys>>,
+    settings: TokenSettings,
+    clock: WallClock,
+}
+
+/// Tells the time of day.
+pub type WallClock = Box<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What a token has to say, and what is taken from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// Who must have made it (`iss`); `None` if anyone with a key may have.
+    pub issuer: Option<String>,
+    /// Names of which it has to be for one (`aud`). With none, only tokens that are for nobody in particular are
+    /// accepted.
+    pub audience: Vec<String>,
+    /// How far clocks may be apart.
+    pub leeway: Duration,
+    /// The claim with the user name.
+    pub username_claim: String,
+    /// The claim with roles, a text or a list of them, if there is one.
+    pub roles_claim: Option<String>,
+    /// Further claims that rules may ask about: texts or lists of them. They become attributes, `claim.site`.
+    pub claims: Vec<String>,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: Vec::new(),
+            leeway: Duration::from_secs(60),
+            username_claim: "sub".into(),
+            roles_claim: None,
+            claims: Vec::new(),
+        }
+    }
+}
+
+impl TokenAuthenticator {
+    /// Returns an authenticator that believes these keys.
+    #[must_use]
+    pub fn new(keys: TokenKeys, settings: TokenSettings, clock: WallClock) -> Self {
+        Self { keys: RwLock::new(Arc::new(keys)), settings, clock }
+    }
+
+    /// Believes these keys from now on. Who is connected stays so, until its token ends.
+    pub fn replace_keys(&self, keys: TokenKeys) {
+        *self.keys.write() = Arc::new(keys);
+    }
+
+    /// Returns whom a token names.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, is not signed by one of the keys, or does not hold.
+    pub fn identity(&self, token: &str) -> Result<Identity, TokenError> {
+        let keys = self.keys.read().clone();
+        let claims = keys.verify(token)?;
+        Ok(claims::identity(&claims, &self.settings, (self.clock)())?)
+    }
+
+    fn opinion(&self, credentials: &Credentials) -> Opinion {
+        let password = credentials.password.as_deref();
+        let Some(token) = password.and_then(|password| str::from_utf8(password).ok()) else {
+            return Opinion::PassesOn;
+        };
+        if !TokenKeys::is_meant(token) {
+            return Opinion::PassesOn;
+        }
+        match self.identity(token) {
+            Ok(identity) => Opinion::Accepts(identity),
+            // Its bearer had a right to it once, or elsewhere: no reason for a ban.
+            Err(TokenError::Claim(_)) => Opinion::Refuses(Refusal::NotAuthorized),
+            Err(
+                TokenError::TooLong { .. }
+                | TokenError::NoToken
+                | TokenError::Critical
+                | TokenError::NotSigned
+                | TokenError::NoClaims,
+            ) => Opinion::Refuses(Refusal::BadUserNameOrPassword),
+        }
+    }
+}
+
+impl Link for TokenAuthenticator {
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
+        Box::pin(std::future::ready(self.opinion(credentials)))
+    }
+}
+
+impl fmt::Debug for TokenAuthenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keys, settings, clock: _ } = self;
+        f.debug_struct("TokenAuthenticator")
+            .field("keys", keys)
+            .field("settings", settings)
+            .finish_non_exhaustive()
+    }
+}
