@@ -11,7 +11,8 @@
 //!
 //! The crate deliberately knows no packets, sockets or clocks. Which code a refusal becomes
 //! in which protocol version, how long an answer may take and what is logged are the broker's
-//! decisions. The exchange of AUTH packets (MQTT 5.0 section 4.12) is not covered.
+//! decisions. Of the exchange of AUTH packets (MQTT 5.0 section 4.12) there is
+//! what a mechanism does with their contents: [`ScramExchange`].
 //!
 //! # Example
 //!
@@ -83,6 +84,8 @@ mod credentials;
 mod future;
 mod passwords;
 mod rules;
+mod scram;
+mod secrets;
 mod simple;
 mod stamp;
 mod tokens;
@@ -106,6 +109,7 @@ pub use rules::{
     Binding, Denied, Explanation, NamePattern, OnOverlap, Otherwise, ParsePatternError, Reason,
     Rights, Role, RoleAuthorizer, RuleError, RuleErrors, Rules, Ruleset, VerdictCache,
 };
+pub use scram::{ParseScramKeysError, ScramError, ScramExchange, ScramKeys, ScramKeysError};
 pub use simple::SimpleAuthenticator;
 pub use stamp::Stamp;
 pub use tokens::{

@@ -13,6 +13,8 @@ use ring::pbkdf2::{self, PBKDF2_HMAC_SHA512};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 
+use crate::secrets::are_equal;
+
 /// A salted hash of a password. It prints as the text that stands in a file.
 ///
 /// New ones are argon2id with the costs that OWASP recommends (19 MiB, 2 passes). Those that
@@ -66,7 +68,7 @@ impl PasswordHash {
             return pbkdf2::verify(PBKDF2_HMAC_SHA512, *iterations, salt, password, output).is_ok();
         }
         let mut derived = vec![0; output.len()];
-        scheme.derive(password, salt, &mut derived) && equal(&derived, output)
+        scheme.derive(password, salt, &mut derived) && are_equal(&derived, output)
     }
 
     /// Returns whether it is one that [`of`](Self::of) would make today: others are weaker, or of another
@@ -252,12 +254,6 @@ pub enum ParseHashError {
         /// The limit.
         max: &'static str,
     },
-}
-
-/// Compares all bytes, wherever they differ.
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
-    a.len() == b.len() && std::hint::black_box(difference) == 0
 }
 
 /// PHC strings have no padding, mosquitto's have: both are read.
