@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flux_storage::{Directory, Log, LogSettings};
+use flux_storage::{Directory, Durability, Log, LogSettings};
 
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, pubrel};
@@ -22,7 +22,8 @@ impl Data {
     }
 
     fn log(&self) -> Log<Directory> {
-        let settings = LogSettings { segment_bytes: 1 << 20, new_log_id: 7 };
+        let settings =
+            LogSettings { segment_bytes: 1 << 20, new_log_id: 7, durability: Durability::Disk };
         Log::open(Directory::open(&self.0).unwrap(), settings).unwrap().0
     }
 

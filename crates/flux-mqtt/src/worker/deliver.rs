@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
-use flux_session::{Outgoing, PacketId, QoS, Timestamp};
+use flux_session::{Dropped, Outgoing, PacketId, QoS, Timestamp};
 use flux_topic::TopicFilter;
 
 use super::Worker;
@@ -102,20 +102,7 @@ impl Worker {
             self.dirty.push(id);
         }
         self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
-        for message in delivered {
-            fx.event(session.delivered(&message, QoS::AtMostOnce));
-        }
-        if !dropped.is_empty() {
-            tell_lost(&session, dropped, fx);
-        }
-        for delivery in too_large {
-            tell_dropped(
-                Some(&session.client_id),
-                &delivery.message,
-                DropReason::PacketTooLarge,
-                fx,
-            );
-        }
+        tell_drained(&session, delivered, dropped, too_large, fx);
         if goes_on {
             return Some(Next::Drain);
         }
@@ -217,6 +204,26 @@ fn write(
         }
     }
     None
+}
+
+/// Tells what became of messages that left the queue: those that nobody acknowledges are delivered with their bytes.
+fn tell_drained(
+    session: &SharedSession,
+    delivered: Vec<Message>,
+    dropped: Vec<Dropped<Message>>,
+    too_large: Vec<Delivery>,
+    fx: &mut impl Effects,
+) {
+    for message in delivered {
+        fx.event(session.delivered(&message, QoS::AtMostOnce));
+    }
+    if !dropped.is_empty() {
+        tell_lost(session, dropped, fx);
+    }
+    for delivery in too_large {
+        let client_id = Some(&session.client_id);
+        tell_dropped(client_id, &delivery.message, DropReason::PacketTooLarge, fx);
+    }
 }
 
 /// The message that nobody will acknowledge: with the bytes its client has it.

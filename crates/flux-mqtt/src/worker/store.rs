@@ -152,11 +152,11 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let deliveries = mem::take(&mut self.deliveries);
-        if from.is_none() && !self.holds_deliveries(id) {
-            if !deliveries.is_empty() {
-                fx.send_packets(id, &deliveries);
-            }
-        } else {
+        let held = self.connections.get(id).and_then(|connection| connection.held.as_deref());
+        let waits = from.is_some() || held.is_some_and(|held| !held.deliveries.is_empty());
+        if !waits && !deliveries.is_empty() {
+            fx.send_packets(id, &deliveries);
+        } else if waits {
             let packets = deliveries.concat();
             self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
         }

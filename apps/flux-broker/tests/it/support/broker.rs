@@ -10,7 +10,7 @@ use flux_mqtt::{
     BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, Store, start_broker_with,
     start_broker_with_store,
 };
-use flux_storage::{Log, LogSettings, SimulatedDisk};
+use flux_storage::{Durability, Log, LogSettings, SimulatedDisk};
 
 use super::rights::Rights;
 
@@ -27,7 +27,8 @@ impl Broker {
     /// With `FLUX_TEST_STORE` in the environment it is over a store in memory: the scenarios hold there too.
     pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Settings)) -> Self {
         if std::env::var_os("FLUX_TEST_STORE").is_some() {
-            let settings = LogSettings { segment_bytes: 1 << 20, new_log_id: 7 };
+            let settings =
+                LogSettings { segment_bytes: 1 << 20, new_log_id: 7, durability: Durability::Disk };
             let (log, _) = Log::open(SimulatedDisk::default(), settings).unwrap();
             return Self::over(log, workers, change);
         }
