@@ -107,7 +107,10 @@ pub use wire::{FrameError, Version};
 pub use worker::{Received, Worker};
 
 // What a store is and answers.
-pub use flux_storage::{Batch, Queued, ReadError, Sequence, Store, Ticket};
+pub use flux_storage::{
+    Batch, Failure as StoreFailure, Health as StoreHealth, Queued, ReadError, Sequence, Store,
+    Ticket,
+};
 
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};

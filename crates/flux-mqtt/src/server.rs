@@ -3,12 +3,12 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use flux_auth::{AllowAll, Authenticator, Authorizer};
 use flux_eventbus::EventBus;
-use flux_storage::{ReadError, Store};
+use flux_storage::{Health as StoreHealth, ReadError, Store};
 use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -122,6 +122,7 @@ fn start(
         retained: broker.retained.clone(),
         tally: broker.tally.clone(),
         journal: broker.journal.clone(),
+        keeper: keeper.as_ref().map(Arc::downgrade).unwrap_or_default(),
         restored: None,
         stop: stop.clone(),
         stopped: Arc::default(),
@@ -190,6 +191,8 @@ pub struct BrokerHandle {
     retained: RetainedStore,
     tally: Tally,
     journal: Option<Arc<Journal>>,
+    /// Weak: a handle that outlives the broker does not keep its store.
+    keeper: Weak<Keeper>,
     restored: Option<Restored>,
     stop: Arc<Notify>,
     stopped: Arc<Stopped>,
@@ -246,6 +249,13 @@ impl BrokerHandle {
     #[must_use]
     pub fn store_fails(&self) -> bool {
         self.journal.as_ref().is_some_and(|journal| journal.refuses())
+    }
+
+    /// Returns how the store is: whether and since when it fails or hangs, what waits for it, and whether
+    /// space comes back. `None` without a store, or when the broker has stopped.
+    #[must_use]
+    pub fn store_health(&self) -> Option<StoreHealth> {
+        self.keeper.upgrade()?.health()
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

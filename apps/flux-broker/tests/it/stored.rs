@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flux_storage::{Directory, Durability, Log, LogSettings};
+use flux_storage::{Directory, Durability, Fault, Log, LogSettings, SimulatedDisk};
 
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, pubrel};
@@ -98,4 +98,28 @@ fn a_broker_that_stops_leaves_all_that_it_was_told() {
     client.send(&pubrel(9));
     client.expect(&[0x70, 3, 0, 9, 0x92]);
     client.expect_nothing();
+}
+
+#[test]
+fn how_the_store_is_can_be_asked() {
+    let settings =
+        LogSettings { segment_bytes: 1 << 20, new_log_id: 7, durability: Durability::Disk };
+    let disk = SimulatedDisk::default();
+    let broker = Broker::over(Log::open(disk.clone(), settings).unwrap().0, 1, |_| {});
+    let health = || broker.handle.store_health().unwrap();
+    assert!(health().failure.is_none() && health().is_running && !health().is_stuck);
+    disk.set_fault(Fault::Full);
+    let mut client = Client::open(broker.handle.local_addrs()[0], V5);
+    client.send(&Connect::persistent(V5, "waits").bytes());
+    while health().failure.is_none() {
+        std::thread::yield_now();
+    }
+    assert!(health().unsynced > 0);
+    disk.set_fault(Fault::None);
+    while health().failure.is_some() || health().unsynced > 0 {
+        std::thread::yield_now();
+    }
+    broker.handle.stop();
+    broker.handle.wait();
+    assert_eq!(broker.handle.store_health(), None);
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flux_storage::{Batch, Committer, Completion, ReadLimit, Sequence, Store, Ticket};
+use flux_storage::{Batch, Committer, Completion, Health, ReadLimit, Sequence, Store, Ticket};
 use parking_lot::Mutex;
 
 use super::mailbox::{Mail, Mailboxes};
@@ -86,6 +86,11 @@ impl Keeper {
         let persisted = Ticket(state.persisted);
         let failed = state.is_failing.then_some(Input::PersistFailed(persisted));
         std::iter::once(Input::Persisted(persisted)).chain(failed).collect()
+    }
+
+    /// Returns how the store is; `None` once the broker has stopped.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.committer.lock().as_ref().map(Committer::health)
     }
 
     /// Makes safe what was written last, as far as the store can, and ends the thread.
