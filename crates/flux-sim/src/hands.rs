@@ -18,6 +18,8 @@ pub(crate) enum Done {
     Sent(LinkId, Vec<u8>),
     /// A connection is to be closed.
     Closed(LinkId),
+    /// Nothing more is read from a connection, for now or because it ends.
+    Paused(LinkId),
     /// A letter to another worker.
     Letter(WorkerId, Letter),
     /// Who is this?
@@ -143,6 +145,7 @@ impl Effects for Hands {
         if let Some(socket) = self.socket(connection) {
             socket.is_paused = true;
         }
+        self.note(connection, Done::Paused);
     }
 
     fn resume(&mut self, connection: ConnectionId) {

@@ -219,15 +219,16 @@ impl Model {
                 self.event(event)?;
             }
         }
-        for done in unit.done.iter().filter(|done| !is_told_late(done)) {
+        let done = ends_first(unit.done);
+        for done in done.into_iter().filter(|done| !is_told_late(done)) {
             match done {
                 Done::Sent(link, bytes) => self.sent(*link, bytes)?,
                 Done::Closed(link) => self.closed(*link)?,
                 Done::Event(event) => self.event(event)?,
                 Done::Panicked => return Err("the broker panicked".to_owned()),
                 Done::Letter(..) | Done::Authenticate(_) | Done::Authorize(..) => {}
-                // Only over a store.
-                Done::Persist(..) | Done::Load(..) => {}
+                // The others only over a store.
+                Done::Paused(_) | Done::Persist(..) | Done::Load(..) => {}
             }
         }
         self.finish()
@@ -323,6 +324,21 @@ impl Model {
             _ => None,
         }
     }
+}
+
+/// Returns what was done, with goodbye and the closing of a connection where its end began: that is told, and its
+/// session let go, before the client hears of it.
+fn ends_first(done: &[Done]) -> Vec<&Done> {
+    let mut all: Vec<&Done> = done.iter().collect();
+    for at in 0..all.len() {
+        let Done::Closed(closed) = all[at] else { continue };
+        let is_its_end = |done: &&Done| matches!(done, Done::Paused(link) if link == closed);
+        let Some(began) = all[..at].iter().rposition(is_its_end) else { continue };
+        let is_its_own = |done: &&Done| matches!(done, Done::Sent(link, _) | Done::Closed(link) if link == closed);
+        let (own, others): (Vec<_>, Vec<_>) = all[began..=at].iter().copied().partition(is_its_own);
+        all.splice(began..=at, own.into_iter().chain(others));
+    }
+    all
 }
 
 fn is_told_late(done: &Done) -> bool {

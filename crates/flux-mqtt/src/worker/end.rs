@@ -196,6 +196,7 @@ impl Worker {
             let client_id = &online.client.client_id;
             tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
+        fx.pause(id);
         // Whoever is told goodbye finds the session as it is from now on.
         self.detach(now, &online.session, online.generation, end, fx);
         tell_disconnected(&online.client.client_id, end.event(), fx);

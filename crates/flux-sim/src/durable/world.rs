@@ -437,7 +437,7 @@ impl World {
                     self.book.answered(customer, &bytes);
                 }
             }
-            Done::Closed(_) | Done::Authorize(..) | Done::Event(_) => {}
+            Done::Closed(_) | Done::Paused(_) | Done::Authorize(..) | Done::Event(_) => {}
         }
         Ok(())
     }

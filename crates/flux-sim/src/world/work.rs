@@ -315,6 +315,7 @@ impl World {
             Done::Authenticate(link) => self.ask(link, Question::Who),
             Done::Authorize(link, requests) => self.ask(link, Question::May(requests)),
             Done::Closed(_)
+            | Done::Paused(_)
             | Done::Persist(..)
             | Done::Load(..)
             | Done::Event(_)
