@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use flux_mqtt::{Listen, QoS, Settings};
 
+use crate::acl::Acl;
 use crate::data::Promise;
+use crate::passwd::Passwd;
 use crate::store::StoreCommand;
 
 /// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, every quality of service.
@@ -62,6 +64,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Keep the users of a password file
+    #[command(subcommand)]
+    Passwd(Passwd),
+    /// Look at roles and rules
+    #[command(subcommand)]
+    Acl(Acl),
 }
 
 impl Cli {

@@ -1,9 +1,11 @@
 //! The broker as a program: read the command line, start, run until a signal, drain.
 
+mod acl;
 mod cli;
 mod crowd;
 mod data;
 mod limits;
+mod passwd;
 mod store;
 
 use std::process::ExitCode;
@@ -22,8 +24,8 @@ use crate::data::{Data, Found};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Store { command }) = &cli.command {
-        return command.run();
+    if let Some(command) = &cli.command {
+        return do_once(command);
     }
     tracing_subscriber::fmt().with_env_filter(cli.log.clone()).with_writer(std::io::stderr).init();
     match run(&cli) {
@@ -31,6 +33,24 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&*error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what a command says: the exit code is 0 for yes, 1 for no, 2 if it could not be done.
+fn do_once(command: &Command) -> ExitCode {
+    let out = &mut std::io::stdout();
+    let done = match command {
+        Command::Store { command } => return command.run(),
+        Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
+        Command::Acl(acl) => acl.run(out),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&*error);
+            ExitCode::from(2)
         }
     }
 }

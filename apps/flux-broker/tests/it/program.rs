@@ -1,6 +1,7 @@
 //! The program itself: what it prints, how it ends, what it refuses.
 
 mod child;
+mod commands;
 mod data;
 #[cfg(target_os = "linux")]
 mod descriptors;

@@ -1,0 +1,88 @@
+//! Commands beside the broker: users of a password file, roles explained.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::child::run;
+
+/// Runs the program to its end with something piped in.
+fn run_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flux-broker"));
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.args(arguments).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Who does not read it has ended already.
+    let _written = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+/// A directory that goes with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("flux-broker-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _removed = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str) {
+    assert_eq!(
+        (output.status.code(), &*String::from_utf8_lossy(&output.stdout)),
+        (Some(code), stdout)
+    );
+}
+
+#[test]
+fn a_password_is_piped_in_and_checked() {
+    let directory = Directory::new("commands-passwd");
+    let users = &directory.file("users");
+    let added = run_with_input(&["passwd", "add", users, "alice"], "secret\n");
+    check(&added, 0, "user `alice` added\n");
+    check(&run_with_input(&["passwd", "check", users, "alice"], "secret"), 0, "right\n");
+    let wrong = run_with_input(&["passwd", "check", users, "alice"], "Secret");
+    check(&wrong, 1, "wrong user name or password\n");
+    check(&run(&["passwd", "list", users]), 0, "alice\n");
+    assert!(fs::read_to_string(Path::new(users)).unwrap().starts_with("alice:$argon2id$v=19$"));
+
+    // No password on the command line, where others could read it.
+    assert_eq!(run(&["passwd", "add", users, "bob", "secret"]).status.code(), Some(2));
+    let empty = run_with_input(&["passwd", "add", users, "bob"], "");
+    check(&empty, 2, "");
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("the password is empty"));
+}
+
+#[test]
+fn roles_are_checked_and_explained() {
+    let directory = Directory::new("commands-acl");
+    let roles = &directory.file("roles.toml");
+    let text =
+        "roles.r.publish = [\"a/{username}\"]\nbind = [{ everyone = true, roles = [\"r\"] }]\n";
+    fs::write(roles, text).unwrap();
+    check(&run(&["acl", "check", roles]), 0, "1 roles, 1 rules\n");
+    let allowed = run(&["acl", "explain", roles, "--user", "alice", "--publish", "a/alice"]);
+    let reason = "allowed\n  publish: role `r` allows it: publish = `a/{username}`\n  roles: r\n";
+    check(&allowed, 0, reason);
+    let denied = run(&["acl", "explain", roles, "--user", "alice", "--subscribe", "a/#"]);
+    assert_eq!(denied.status.code(), Some(1));
+
+    fs::write(roles, text.replace("[\"r\"]", "[\"s\"]")).unwrap();
+    let wrong = run(&["acl", "check", roles]);
+    check(&wrong, 2, "");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("there is no role `s`"));
+}
