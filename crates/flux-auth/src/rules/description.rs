@@ -9,6 +9,20 @@ use crate::Verdict;
 
 /// Who may do what, as a file says it.
 ///
+/// - A **role** is a list of topic filters for each thing that one can do, and for each thing that is denied.
+/// - A **binding** says who has which roles. A client may have several; their rules add up. Who has none, and is not
+///   allowed by default, may not connect.
+/// - **Any deny wins, else any allow, else the default.** The order of rules and roles means nothing.
+/// - A PUBLISH with the retain flag asks twice: whether it may be published, and whether it may be retained. A will asks
+///   like a PUBLISH.
+/// - A SUBSCRIBE is allowed if *one* allowed filter covers all that is asked. Of a shared subscription the
+///   inner filter counts. A denied filter that overlaps it refuses it, or see [`OnOverlap`].
+/// - A filter that starts with a wildcard matches no topic that starts with `$` `[MQTT-4.7.2-1]`: `$SYS` has to
+///   be granted by name.
+/// - A **placeholder** stands for a whole level: `{client_id}`, `{username}`, `{cert.cn}`, `{claim.site}`. A value
+///   that is not exactly one plain level (empty, with `/`, `+`, `#` or U+0000, several values, or in the first
+///   level with `$` in front) fills nothing: the rule does not match.
+///
 /// ```
 /// let rules: flux_auth::Rules = toml::from_str(r#"
 ///     [roles.device]
