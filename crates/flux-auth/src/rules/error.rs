@@ -148,12 +148,4 @@ pub enum RuleError {
         /// What is wrong with it.
         error: ParsePatternError,
     },
-    /// There are more roles or rules than can be numbered.
-    #[error("there are {count} roles, the limit is {max}")]
-    TooManyRoles {
-        /// How many there are.
-        count: usize,
-        /// How many there may be.
-        max: usize,
-    },
 }

@@ -186,8 +186,6 @@ fn at_lower_qos(
 }
 
 fn unfilled(rights: &Rights, client: &Client) -> Vec<String> {
-    let placeholders = rights.ruleset.placeholders.iter().zip(&rights.values);
-    let unfilled = placeholders.filter(|(_, value)| value.is_none());
     let sentence = |placeholder: &super::template::Placeholder| {
         let text = placeholder.text();
         match placeholder.value(client) {
@@ -197,5 +195,5 @@ fn unfilled(rights: &Rights, client: &Client) -> Vec<String> {
             None => format!("{text} matches nothing: the client has none, or several"),
         }
     };
-    unfilled.map(|(placeholder, _)| sentence(placeholder)).collect()
+    rights.unfilled().map(sentence).collect()
 }

@@ -70,17 +70,12 @@ fn publish(rights: &Rights, topic: &str, qos: u8, retain: bool) -> Judgement {
         return Judgement { first: MALFORMED, retain: None };
     };
     let (mut published, mut retained) = (Found::default(), Found::default());
-    rights.ruleset.topics.matching(topic, &rights.values, &mut |entry| {
-        if !rights.has_role(entry.role) {
-            return;
-        }
-        match entry.kind {
-            Kind::AllowPublish => published.allow(entry, qos),
-            Kind::DenyPublish => published.deny(entry),
-            Kind::AllowRetain => retained.allow(entry, qos),
-            Kind::DenyRetain => retained.deny(entry),
-            Kind::AllowSubscribe | Kind::DenySubscribe => {}
-        }
+    rights.ruleset.topics.matching(topic, rights.asker(), &mut |entry| match entry.kind {
+        Kind::AllowPublish => published.allow(entry, qos),
+        Kind::DenyPublish => published.deny(entry),
+        Kind::AllowRetain => retained.allow(entry, qos),
+        Kind::DenyRetain => retained.deny(entry),
+        Kind::AllowSubscribe | Kind::DenySubscribe => {}
     });
     Judgement { first: published.judged(rights), retain: retain.then(|| retained.judged(rights)) }
 }
@@ -88,19 +83,13 @@ fn publish(rights: &Rights, topic: &str, qos: u8, retain: bool) -> Judgement {
 fn subscribe(rights: &Rights, filter: &str, qos: u8) -> Judged {
     let Ok(filter) = TopicFilter::parse(filter) else { return MALFORMED };
     let (ruleset, mut found) = (&rights.ruleset, Found::default());
-    let mut deny = |entry: &Entry| {
-        if rights.has_role(entry.role) {
-            found.deny(entry);
-        }
-    };
+    let mut deny = |entry: &Entry| found.deny(entry);
     match ruleset.on_overlap {
-        OnOverlap::Refuse => ruleset.denied_filters.overlapping(&filter, &rights.values, &mut deny),
-        OnOverlap::Filter => ruleset.denied_filters.covering(&filter, &rights.values, &mut deny),
+        OnOverlap::Refuse => ruleset.denied_filters.overlapping(&filter, rights.asker(), &mut deny),
+        OnOverlap::Filter => ruleset.denied_filters.covering(&filter, rights.asker(), &mut deny),
     }
-    ruleset.allowed_filters.covering(&filter, &rights.values, &mut |entry| {
-        if rights.has_role(entry.role) {
-            found.allow(entry, qos);
-        }
+    ruleset.allowed_filters.covering(&filter, rights.asker(), &mut |entry| {
+        found.allow(entry, qos);
     });
     found.judged(rights)
 }

@@ -1,5 +1,6 @@
 //! [`Rights`]: what rules say about one client.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use parking_lot::Mutex;
 
 use super::judgement::Judgement;
 use super::ruleset::Ruleset;
+use super::template::Placeholder;
+use super::tree::Asker;
 use crate::stamp::Stamp;
 use crate::{Access, Client, Verdict};
 
@@ -17,9 +20,9 @@ use crate::{Access, Client, Verdict};
 /// Working them out takes longer than a decision, so they are kept with the [`Client`].
 pub struct Rights {
     pub(super) ruleset: Arc<Ruleset>,
-    /// One bit for each role.
-    roles: Box<[u64]>,
-    pub(super) values: Box<[Option<Box<str>>]>,
+    /// In ascending order, each once.
+    roles: Box<[usize]>,
+    values: Box<[Option<Box<str>>]>,
     stamp: Stamp,
 }
 
@@ -27,20 +30,15 @@ impl Rights {
     /// Returns the rights of a client.
     #[must_use]
     pub fn of(client: &Client, ruleset: Arc<Ruleset>) -> Self {
-        let mut roles = vec![0_u64; ruleset.roles.len().div_ceil(64)].into_boxed_slice();
-        let mut add = |role: usize| {
-            if let Some(word) = roles.get_mut(role / 64) {
-                *word |= 1 << (role % 64);
-            }
-        };
-        ruleset.bindings.roles_of(client, &mut add);
-        for name in &client.identity.roles {
-            if let Ok(role) = ruleset.roles.binary_search_by(|other| (**other).cmp(name)) {
-                add(role);
-            }
-        }
-        let fill = |it: &super::template::Placeholder| it.fill(client).map(Box::from);
+        let mut roles = BTreeSet::new();
+        ruleset.bindings.roles_of(client, |role| {
+            roles.insert(role);
+        });
+        let vouched_for = client.identity.roles.iter();
+        roles.extend(vouched_for.filter_map(|name| ruleset.roles.binary_search(name).ok()));
+        let fill = |it: &Placeholder| it.fill(client).map(Box::from);
         let values = ruleset.placeholders.iter().map(fill).collect();
+        let roles = roles.into_iter().collect();
         Self { ruleset, roles, values, stamp: Stamp::next() }
     }
 
@@ -54,16 +52,13 @@ impl Rights {
     #[must_use]
     pub fn may_receive(&self, topic: TopicName<'_>) -> bool {
         let mut is_denied = false;
-        self.ruleset.denied_filters.matching(topic, &self.values, &mut |entry| {
-            is_denied |= self.has_role(entry.role);
-        });
+        self.ruleset.denied_filters.matching(topic, self.asker(), &mut |_| is_denied = true);
         !is_denied
     }
 
     /// Returns the names of the client's roles, in alphabetical order.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        let roles = self.ruleset.roles.iter().enumerate();
-        roles.filter(|(role, _)| self.has_role(*role)).map(|(_, name)| &**name)
+        self.roles.iter().filter_map(|role| self.ruleset.roles.get(*role)).map(|name| &**name)
     }
 
     /// Returns what stands for these rights: nobody else has the same, nor this client under other rules.
@@ -72,12 +67,18 @@ impl Rights {
         self.stamp
     }
 
-    pub(super) fn has_role(&self, role: usize) -> bool {
-        self.roles.get(role / 64).is_some_and(|word| word >> (role % 64) & 1 == 1)
+    pub(super) fn first_role(&self) -> Option<usize> {
+        self.roles.first().copied()
     }
 
-    pub(super) fn first_role(&self) -> Option<usize> {
-        (0..self.ruleset.roles.len()).find(|role| self.has_role(*role))
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker { roles: &self.roles, values: &self.values }
+    }
+
+    /// Returns the placeholders that the client does not fill.
+    pub(super) fn unfilled(&self) -> impl Iterator<Item = &Placeholder> {
+        let placeholders = self.ruleset.placeholders.iter().zip(&self.values);
+        placeholders.filter(|(_, value)| value.is_none()).map(|(placeholder, _)| placeholder)
     }
 }
 

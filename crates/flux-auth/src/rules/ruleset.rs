@@ -44,10 +44,6 @@ impl Ruleset {
     /// With all that is wrong, if anything is.
     pub fn compile(rules: &Rules, otherwise: Otherwise) -> Result<Self, RuleErrors> {
         let mut errors = Vec::new();
-        if rules.roles.len() > MAX_ROLES {
-            let (count, max) = (rules.roles.len(), MAX_ROLES);
-            return Err(RuleErrors(vec![RuleError::TooManyRoles { count, max }]));
-        }
         let numbers: BTreeMap<&str, usize> =
             rules.roles.keys().map(String::as_str).zip(0..).collect();
         let mut ruleset = Self {
@@ -138,6 +134,3 @@ fn number_of(placeholders: &mut Vec<Placeholder>, placeholder: Placeholder) -> u
 }
 
 const HIGHEST_QOS: u8 = 2;
-
-/// The roles of a client are a set of bits: so many take 8 KiB.
-const MAX_ROLES: usize = 65_536;

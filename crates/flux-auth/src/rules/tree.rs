@@ -10,7 +10,7 @@ use super::template::{Template, TemplateLevel};
 /// A literal level is a branch of its own name, a wildcard or a placeholder one with a name that begins with
 /// `+`, which no level of a topic does. A placeholder's branch is open to a client whose value is the level
 /// asked about, so rules are the same nodes for all clients. A question costs what the part of the tree costs
-/// that concerns it.
+/// that concerns it, however many roles have rules for the same topics.
 pub(super) struct RuleTree {
     arena: LevelArena<Branch, DefaultHashBuilder>,
 }
@@ -37,8 +37,14 @@ pub(super) enum Kind {
     DenySubscribe,
 }
 
-/// What a client has for each placeholder, by its number.
-pub(super) type Values = [Option<Box<str>>];
+/// For whom rules are looked for: others' rules are not visited.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    /// Its roles, in ascending order.
+    pub(super) roles: &'a [usize],
+    /// What it has for each placeholder, by its number.
+    pub(super) values: &'a [Option<Box<str>>],
+}
 
 impl RuleTree {
     pub(super) fn new() -> Self {
@@ -46,6 +52,7 @@ impl RuleTree {
         Self { arena: LevelArena::with_hasher(Branch::default(), hasher) }
     }
 
+    /// Adds a rule. Roles come in ascending order.
     pub(super) fn insert(&mut self, template: &Template, entry: Entry) {
         let mut id = NodeId::ROOT;
         for level in with_least_levels(&template.levels) {
@@ -62,22 +69,22 @@ impl RuleTree {
                     })
                 }
                 TemplateLevel::Hash => {
-                    self.arena[id].below.push(entry);
+                    push(&mut self.arena[id].below, entry);
                     return;
                 }
             };
         }
-        self.arena[id].here.push(entry);
+        push(&mut self.arena[id].here, entry);
     }
 
-    /// Visits each rule whose filter matches `topic` for a client with these values.
+    /// Visits each rule whose filter matches `topic`.
     pub(super) fn matching(
         &self,
         topic: TopicName<'_>,
-        values: &Values,
+        asker: Asker<'_>,
         visit: &mut impl FnMut(&Entry),
     ) {
-        let walk = Walk { tree: self, values, reserved: topic.is_reserved() };
+        let walk = Walk { tree: self, asker, reserved: topic.is_reserved() };
         walk.cover(NodeId::ROOT, topic.levels(), visit);
     }
 
@@ -85,11 +92,11 @@ impl RuleTree {
     pub(super) fn covering(
         &self,
         filter: &TopicFilter,
-        values: &Values,
+        asker: Asker<'_>,
         visit: &mut impl FnMut(&Entry),
     ) {
         let least = filter_with_least_levels(filter);
-        let walk = Walk { tree: self, values, reserved: filter.pattern().starts_with('$') };
+        let walk = Walk { tree: self, asker, reserved: filter.pattern().starts_with('$') };
         walk.cover(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
     }
 
@@ -97,11 +104,11 @@ impl RuleTree {
     pub(super) fn overlapping(
         &self,
         filter: &TopicFilter,
-        values: &Values,
+        asker: Asker<'_>,
         visit: &mut impl FnMut(&Entry),
     ) {
         let least = filter_with_least_levels(filter);
-        let walk = Walk { tree: self, values, reserved: filter.pattern().starts_with('$') };
+        let walk = Walk { tree: self, asker, reserved: filter.pattern().starts_with('$') };
         walk.overlap(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
     }
 
@@ -127,15 +134,16 @@ struct Branch {
     /// By the numbers of the placeholders.
     placeholders: Vec<(usize, NodeId)>,
     literals: Vec<NodeId>,
+    /// By their roles.
     here: Vec<Entry>,
-    /// Rules that end here with a `#`.
+    /// Rules that end here with a `#`, by their roles.
     below: Vec<Entry>,
 }
 
 /// One question. It recurs once for each level of a rule, which are few.
 struct Walk<'a> {
     tree: &'a RuleTree,
-    values: &'a Values,
+    asker: Asker<'a>,
     /// Whether what is asked about starts with `$`, so that no wildcard in the first level sees it.
     reserved: bool,
 }
@@ -144,9 +152,9 @@ impl Walk<'_> {
     /// As `flux_topic` covers: what the levels leave open, the rule must leave open.
     fn cover(&self, id: NodeId, mut levels: Levels<'_>, visit: &mut impl FnMut(&Entry)) {
         let branch = &self.tree.arena[id];
-        branch.below.iter().for_each(&mut *visit);
+        self.visit(&branch.below, visit);
         let Some(level) = levels.next() else {
-            branch.here.iter().for_each(visit);
+            self.visit(&branch.here, visit);
             return;
         };
         if level == "#" {
@@ -169,11 +177,11 @@ impl Walk<'_> {
     /// As `flux_topic` overlaps: a name for both exists as long as no two literal levels differ.
     fn overlap(&self, id: NodeId, mut levels: Levels<'_>, visit: &mut impl FnMut(&Entry)) {
         let branch = &self.tree.arena[id];
-        branch.below.iter().for_each(&mut *visit);
+        self.visit(&branch.below, visit);
         match levels.next() {
-            None => branch.here.iter().for_each(visit),
+            None => self.visit(&branch.here, visit),
             Some("#") => {
-                branch.here.iter().for_each(&mut *visit);
+                self.visit(&branch.here, visit);
                 self.children(id).for_each(|child| self.everything(child, visit));
             }
             Some("+") => {
@@ -192,7 +200,8 @@ impl Walk<'_> {
 
     fn everything(&self, id: NodeId, visit: &mut impl FnMut(&Entry)) {
         let branch = &self.tree.arena[id];
-        branch.here.iter().chain(&branch.below).for_each(&mut *visit);
+        self.visit(&branch.here, visit);
+        self.visit(&branch.below, visit);
         self.children(id).for_each(|child| self.everything(child, visit));
     }
 
@@ -209,7 +218,7 @@ impl Walk<'_> {
     /// Returns the children behind placeholders that the client fills: with this level, or at all.
     fn filled(&self, id: NodeId, level: Option<&str>) -> impl Iterator<Item = NodeId> {
         self.tree.arena[id].placeholders.iter().filter_map(move |(number, child)| {
-            let value = self.values.get(*number)?.as_deref()?;
+            let value = self.asker.values.get(*number)?.as_deref()?;
             // Whoever chooses a name must not choose `$SYS`.
             let is_open = level.is_none_or(|level| level == value)
                 && (id != NodeId::ROOT || !value.starts_with('$'));
@@ -217,9 +226,30 @@ impl Walk<'_> {
         })
     }
 
+    /// Visits those that belong to a role of the asker.
+    fn visit(&self, entries: &[Entry], visit: &mut impl FnMut(&Entry)) {
+        let roles = self.asker.roles;
+        if entries.len() <= FEW {
+            let held = entries.iter().filter(|entry| roles.binary_search(&entry.role).is_ok());
+            held.for_each(visit);
+            return;
+        }
+        for role in roles {
+            let start = entries.partition_point(|entry| entry.role < *role);
+            let rest = entries.get(start..).unwrap_or_default();
+            rest.iter().take_while(|entry| entry.role == *role).for_each(&mut *visit);
+        }
+    }
+
     fn is_hidden(&self, id: NodeId) -> bool {
         self.reserved && id == NodeId::ROOT
     }
+}
+
+fn push(entries: &mut Vec<Entry>, entry: Entry) {
+    let is_in_order = entries.last().is_none_or(|last| last.role <= entry.role);
+    debug_assert!(is_in_order, "rules come in the order of their roles");
+    entries.push(entry);
 }
 
 /// A name has at least one level, and is not empty `[MQTT-4.7.3-1]`: `#` is `+/#`, and `/#` is `/+/#`.
@@ -243,3 +273,6 @@ fn filter_with_least_levels(filter: &TopicFilter) -> Option<TopicFilter> {
     };
     TopicFilter::parse(least).ok()
 }
+
+/// So many rules are looked at one after the other; in tests hardly any, so that both ways are taken.
+const FEW: usize = if cfg!(test) { 1 } else { 8 };

@@ -169,6 +169,32 @@ mod tests {
         assert_eq!(exchange.finish(FINAL.as_bytes()), Err(ScramError::NotProven));
     }
 
+    /// Returns client-final of somebody who knows the password, with this header and nonce.
+    fn client_final(server_first: &str, header: &str, nonce: &str) -> String {
+        let without_proof = format!("c={header},r={nonce}");
+        let auth_message = format!("n=user,r=rOprNGfwEbeRWgbNEkqO,{server_first},{without_proof}");
+        let mut salted = [0; KEY_BYTES];
+        let (iterations, salt) = (keys().iterations, keys().salt);
+        let algorithm = ring::pbkdf2::PBKDF2_HMAC_SHA256;
+        ring::pbkdf2::derive(algorithm, iterations, &salt, b"pencil", &mut salted);
+        let client_key = hmac(&salted, b"Client Key");
+        let signature = hmac(&sha256(&client_key), auth_message.as_bytes());
+        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(key, it)| key ^ it).collect();
+        format!("{without_proof},p={}", STANDARD.encode(proof))
+    }
+
+    #[test]
+    fn also_who_knows_the_password_repeats_nonce_and_header() {
+        let nonce = format!("rOprNGfwEbeRWgbNEkqO{SERVER_NONCE}");
+        let finish = |header, nonce: &str| {
+            let (server_first, exchange) = begin(SERVER_NONCE, keys());
+            exchange.finish(client_final(&server_first, header, nonce).as_bytes())
+        };
+        assert!(finish("biws", &nonce).is_ok());
+        assert_eq!(finish("biws", "rOprNGfwEbeRWgbNEkqO"), Err(ScramError::NotProven));
+        assert_eq!(finish("eSws", &nonce), Err(ScramError::NotProven));
+    }
+
     #[test]
     fn nothing_of_the_messages_can_be_changed() {
         let other_header = FINAL.replace("c=biws", "c=eSws");
