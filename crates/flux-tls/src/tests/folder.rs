@@ -1,0 +1,87 @@
+//! A folder for the files of one test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+
+use crate::{ClientCertificates, LoadTlsError, TlsConfig, TlsSettings};
+
+/// It goes with the test.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("flux-tls-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file as editors and tools do: a new one in place of the old one.
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let new = self.path("new");
+        fs::write(&new, content).unwrap();
+        fs::rename(new, self.path(name)).unwrap();
+    }
+
+    /// Returns settings with `server.crt` and `server.key` of this folder, at the time of the tests.
+    pub(super) fn settings(&self) -> TlsSettings {
+        let mut settings = TlsSettings::new(self.path("server.crt"), self.path("server.key"));
+        settings.clock = Arc::new(Fixed(NOW));
+        settings
+    }
+
+    /// The same, with `ca.crt` and clients that must show a certificate.
+    pub(super) fn settings_with_clients(&self) -> TlsSettings {
+        let mut settings = self.settings();
+        settings.client_certificates = ClientCertificates::Required;
+        settings.client_ca = vec![self.path("ca.crt")];
+        settings
+    }
+
+    /// Returns the sentences of an error, with the folder left out.
+    pub(super) fn sentences(&self, error: &LoadTlsError) -> String {
+        error.to_string().replace(&format!("{}/", self.0.display()), "")
+    }
+
+    #[track_caller]
+    pub(super) fn load(&self, settings: TlsSettings) -> TlsConfig {
+        TlsConfig::load(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _is_left = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+pub(super) struct Fixed(pub(super) u64);
+
+impl TimeProvider for Fixed {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0)))
+    }
+}
+
+/// The first of June 2027.
+pub(super) const NOW: u64 = 1_811_808_000;
