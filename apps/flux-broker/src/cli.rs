@@ -1,18 +1,23 @@
 //! The command line.
 
+mod tls;
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-use flux_mqtt::{Listen, QoS, Settings};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use flux_mqtt::{Listen, Listener, LoadTlsError, QoS, Settings, TlsConfig};
 
+use self::tls::TlsArguments;
 use crate::acl::Acl;
 use crate::data::Promise;
 use crate::passwd::Passwd;
 use crate::store::StoreCommand;
+use crate::tls_init::TlsInit;
 
-/// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, every quality of service.
+/// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP and TLS, every quality of service.
 ///
 /// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
 /// everything in memory; with --data-dir what it acknowledged outlives it.
@@ -29,6 +34,9 @@ pub(crate) struct Cli {
     /// Port to listen on; 0 lets the system choose
     #[arg(long, env = "FLUX_PORT", default_value_t = 1883)]
     port: u16,
+
+    #[command(flatten)]
+    tls: TlsArguments,
 
     /// Threads that serve connections. Default: one for each core
     #[arg(long, env = "FLUX_WORKERS", value_name = "N")]
@@ -70,23 +78,51 @@ pub(crate) enum Command {
     /// Look at roles and rules
     #[command(subcommand)]
     Acl(Acl),
+    /// Certificates
+    #[command(subcommand)]
+    Tls(TlsCommand),
+}
+
+/// What there is to do with certificates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TlsCommand {
+    /// Make an authority, a server certificate and a client certificate for development
+    Init(TlsInit),
 }
 
 impl Cli {
     /// Returns the settings that the command line asks for.
-    pub(crate) fn settings(&self) -> Settings {
+    ///
+    /// # Errors
+    ///
+    /// When certificates cannot be used.
+    pub(crate) fn settings(&self) -> Result<Settings, LoadTlsError> {
+        if let Some(problem) = self.tls.problem() {
+            Self::command().error(ErrorKind::WrongNumberOfValues, problem).exit();
+        }
         let mut settings = Settings::default();
-        settings.listen = if self.bind.is_empty() {
-            Listen::Loopback(self.port)
-        } else {
-            let addresses = self.bind.iter().map(|ip| SocketAddr::new(*ip, self.port));
-            Listen::Addresses(addresses.collect())
-        };
+        settings.listeners.clear();
+        if !self.tls.tls_only {
+            settings.listeners.push(Listener::tcp(self.listen(self.port)));
+        }
+        if let Some(tls) = self.tls.settings() {
+            let tls = TlsConfig::load(tls)?;
+            settings.listeners.push(Listener::tls(self.listen(self.tls.tls_port), tls));
+        }
         if let Some(workers) = self.workers {
             settings.workers = workers;
         }
         settings.max_qos = QoS::try_from(self.max_qos).unwrap_or(QoS::ExactlyOnce);
         settings.allow_anonymous = self.allow_anonymous;
-        settings
+        Ok(settings)
+    }
+
+    fn listen(&self, port: u16) -> Listen {
+        if self.bind.is_empty() {
+            Listen::Loopback(port)
+        } else {
+            let addresses = self.bind.iter().map(|ip| SocketAddr::new(*ip, port));
+            Listen::Addresses(addresses.collect())
+        }
     }
 }

@@ -6,21 +6,25 @@ mod crowd;
 mod data;
 mod limits;
 mod passwd;
+mod renewal;
 mod store;
+mod tls_init;
 
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::SystemTime;
 
 use clap::Parser;
 use flux_auth::{AllowAll, SimpleAuthenticator};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
+use crate::tls_init::TlsInit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -44,6 +48,7 @@ fn do_once(command: &Command) -> ExitCode {
         Command::Store { command } => return command.run(),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
+        Command::Tls(TlsCommand::Init(init)) => tls_init(init).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -58,10 +63,10 @@ fn do_once(command: &Command) -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
     let authenticator = Arc::new(SimpleAuthenticator::new());
-    let (settings, authorizer) = (cli.settings(), Arc::new(AllowAll));
+    let (settings, authorizer) = (cli.settings()?, Arc::new(AllowAll));
     let (broker, found) = match data::open(cli.data_dir.clone(), cli.durability)? {
         None => (start_broker_with(settings, events, authenticator, authorizer)?, None),
         Some(Data { log, found }) => {
@@ -70,6 +75,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     announce(&broker, connections, found.as_ref());
+    renewal::warn(broker.certificates());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());
     thread::spawn(move || {
@@ -79,8 +85,15 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let (over, crowd_is_over) = mpsc::sync_channel::<()>(0);
     let watched = broker.clone();
     let crowd = thread::spawn(move || crowd::watch(&watched, &crowd_is_over));
+    let (over_too, renewal_is_over) = mpsc::sync_channel::<()>(0);
+    let certificates = broker.certificates().clone();
+    let renewal = thread::spawn(move || renewal::watch(&certificates, &renewal_is_over));
     let mut is_stopping = false;
     for signal in signals.forever() {
+        if signal == SIGHUP {
+            renewal::reload(broker.certificates());
+            continue;
+        }
         if is_stopping {
             return Err("stopped at once by a second signal".into());
         }
@@ -88,19 +101,29 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         is_stopping = true;
         broker.stop();
     }
-    drop(over);
-    if crowd.join().is_err() {
-        tracing::error!("the thread that watches the crowd had panicked");
+    drop((over, over_too));
+    for (thread, watches) in [(crowd, "the crowd"), (renewal, "certificates")] {
+        if thread.join().is_err() {
+            tracing::error!("the thread that watches {watches} had panicked");
+        }
     }
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
 
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn tls_init(init: &TlsInit) -> Result<(), Box<dyn std::error::Error>> {
+    #[expect(clippy::disallowed_methods, reason = "certificates are valid from the time of day on")]
+    let now = SystemTime::now();
+    println!("{}", init.run(now)?);
+    Ok(())
+}
+
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
 fn announce(broker: &BrokerHandle, connections: u64, found: Option<&Found>) {
-    let addresses: Vec<String> = broker.local_addrs().iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = broker.listening().iter().map(ToString::to_string).collect();
     let stored = found.map_or_else(|| "everything in memory".to_owned(), Found::words);
     eprintln!(
-        "flux-broker {} listening on {}: anonymous, {stored}, up to {connections} connections; \
+        "flux-broker {} listening on {}; anonymous, {stored}, up to {connections} connections; \
          flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),

@@ -9,7 +9,9 @@ pub enum Limit {
     Connections,
     /// Network connections at once whose CONNECT has not come.
     HalfOpen,
-    /// Time until a CONNECT is complete, and until somebody has decided about it.
+    /// TLS handshakes at once.
+    Handshakes,
+    /// Time for a TLS handshake, until a CONNECT is complete, and until somebody has decided about it.
     ConnectTime,
     /// Sessions at once, whether or not their clients are connected.
     Sessions,
@@ -31,9 +33,10 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connections,
         Self::HalfOpen,
+        Self::Handshakes,
         Self::ConnectTime,
         Self::Sessions,
         Self::PendingConnects,

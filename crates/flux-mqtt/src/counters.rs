@@ -30,6 +30,8 @@ pub enum Count {
     Refused(ReasonCode),
     /// A network connection could not be accepted, or was gone before it was.
     AcceptError,
+    /// A TLS handshake failed: the peer speaks something else, showed no certificate that is accepted, or left.
+    HandshakeFailed,
     /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
     /// lost.
     Panicked,
@@ -45,6 +47,7 @@ impl Count {
             Self::ConnectRefused(code) => CONNECT_REFUSED + failure(code),
             Self::Refused(code) => REFUSED + failure(code),
             Self::AcceptError => ACCEPT_ERROR,
+            Self::HandshakeFailed => HANDSHAKE_FAILED,
             Self::Panicked => PANICKED,
         }
     }
@@ -56,7 +59,8 @@ const DISCONNECTED: usize = DROPPED + DropReason::KINDS;
 const CONNECT_REFUSED: usize = DISCONNECTED + DisconnectReason::KINDS;
 const REFUSED: usize = CONNECT_REFUSED + FAILURES;
 const ACCEPT_ERROR: usize = REFUSED + FAILURES;
-const PANICKED: usize = ACCEPT_ERROR + 1;
+const HANDSHAKE_FAILED: usize = ACCEPT_ERROR + 1;
+const PANICKED: usize = HANDSHAKE_FAILED + 1;
 
 /// How many cells there are.
 const CELLS: usize = PANICKED + 1;
@@ -128,6 +132,7 @@ impl fmt::Debug for Counters {
             .field("connects_refused", &self.all_connects_refused())
             .field("refused", &self.all_refused())
             .field("accept_errors", &self.of(Count::AcceptError))
+            .field("handshakes_failed", &self.of(Count::HandshakeFailed))
             .field("panics", &self.of(Count::Panicked))
             .finish_non_exhaustive()
     }
@@ -240,7 +245,7 @@ mod tests {
             .chain(gone.map(Count::Disconnected))
             .chain(codes.map(Count::ConnectRefused))
             .chain(codes.map(Count::Refused))
-            .chain([Count::AcceptError, Count::Panicked])
+            .chain([Count::AcceptError, Count::HandshakeFailed, Count::Panicked])
             .collect();
         let tally = Tally::new(1);
         for what in &all {

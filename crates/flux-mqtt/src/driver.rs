@@ -15,10 +15,11 @@ mod keeper;
 mod mailbox;
 mod shell;
 mod stream;
+mod tls;
 mod turn;
 
 pub use accept::BindError;
-pub(crate) use accept::bind;
+pub(crate) use accept::{Door, bind};
 pub(crate) use clock::Clock;
 pub(crate) use control::{Control, run};
 pub(crate) use keeper::Keeper;

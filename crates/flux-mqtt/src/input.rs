@@ -50,6 +50,8 @@ pub enum Input {
     },
     /// Whoever was asked about a connection panicked, and will not answer.
     Panicked(ConnectionId),
+    /// What a client has proven about itself holds no longer.
+    Revoked(ConnectionId),
     /// The batch with this ticket, and each before it, is as safe as the store promises. Every worker is told.
     Persisted(Ticket),
     /// The batch with this ticket is not safe, and perhaps some before it: the store keeps them all and writes
@@ -76,6 +78,7 @@ impl Input {
             | Self::Authenticated { connection, .. }
             | Self::Authorized { connection, .. }
             | Self::Panicked(connection)
+            | Self::Revoked(connection)
             | Self::Letter(
                 Letter::Wake(connection)
                 | Letter::TakenOver(connection)

@@ -43,6 +43,7 @@
 
 mod blocking;
 mod broker;
+mod certificates;
 mod clients;
 mod consumer;
 mod core;
@@ -56,6 +57,7 @@ mod inspect;
 mod journal;
 mod ledger;
 mod limits;
+mod listener;
 mod manager;
 mod message;
 mod names;
@@ -82,6 +84,7 @@ mod worker;
 /// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
+pub use certificates::Certificates;
 pub use core::Core;
 pub use counters::{Count, Counters};
 pub use driver::BindError;
@@ -90,6 +93,7 @@ pub use input::{Command, Done, Input, Letter};
 pub use inspect::{SessionView, ShareView};
 pub use ledger::Holdings;
 pub use limits::Limits;
+pub use listener::{Listen, Listener, Listening, Scheme, Transport};
 pub use manager::{ManagerError, MqttManager};
 pub use message::Message;
 pub use names::{ConnectionId, SessionKey, WorkerId};
@@ -101,7 +105,7 @@ pub use restore::Restored;
 pub use server::{
     BrokerHandle, StartBrokerError, start_broker, start_broker_with, start_broker_with_store,
 };
-pub use settings::{Listen, Settings, SettingsError, SharedSettings, SharedStrategy};
+pub use settings::{Settings, SettingsError, SharedSettings, SharedStrategy};
 pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
 pub use wire::{FrameError, Version};
 pub use worker::{Received, Worker};
@@ -120,6 +124,7 @@ pub use flux_session::{
     GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,
     Timestamp, WhenFull,
 };
+pub use flux_tls::{LoadTlsError, Reloaded, TlsConfig, TlsSettings};
 pub use flux_topic::{TopicMatcher, matches};
 
 /// What the fuzz target `frames` does with its input: see `fuzz/`.

@@ -20,6 +20,12 @@ pub struct Limits {
     /// new one refused instead, a few that never say anything would keep everybody out.
     /// [`Limit::HalfOpen`](crate::Limit::HalfOpen).
     pub half_open: usize,
+    /// TLS handshakes at once, of the whole broker; each worker has an equal share. Default: 1,000. Further
+    /// connections wait, not yet read from. While some wait, a handshake that has taken two seconds makes room for the
+    /// next; else it has [`TlsSettings::handshake_timeout`](flux_tls::TlsSettings::handshake_timeout).
+    /// [`Limit::Handshakes`](crate::Limit::Handshakes), once for each that had to go, and
+    /// [`Limit::ConnectTime`](crate::Limit::ConnectTime) for each that took too long.
+    pub handshakes: usize,
     /// Sessions of the whole broker, whether or not their clients are connected, consumers in the
     /// process included. Default: 1,000,000. A CONNECT that would make one more is refused with 0x97
     /// (Quota exceeded; MQTT 3.1 and 3.1.1: 0x03), and a subscriber in the process with
@@ -75,6 +81,7 @@ impl Default for Limits {
         Self {
             connections: 100_000,
             half_open: 10_000,
+            handshakes: 1_000,
             sessions: 1_000_000,
             pending_connects: 20_000,
             connects_per_second: NonZeroU32::new(10_000),

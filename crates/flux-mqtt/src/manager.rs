@@ -153,13 +153,13 @@ impl MqttManager {
     /// use std::sync::Arc;
     ///
     /// use flux_mqtt::{
-    ///     AllowAll, EventBus, Listen, Publication, QoS, Settings, SimpleAuthenticator,
+    ///     AllowAll, EventBus, Listen, Listener, Publication, QoS, Settings, SimpleAuthenticator,
     ///     start_broker_with,
     /// };
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut settings = Settings::default();
-    /// settings.listen = Listen::Loopback(0);
+    /// settings.listeners = vec![Listener::tcp(Listen::Loopback(0))];
     /// let (events, anybody) = (Arc::new(EventBus::new()), Arc::new(SimpleAuthenticator::new()));
     /// let broker = start_broker_with(settings, events, anybody, Arc::new(AllowAll))?;
     /// let manager = broker.manager();

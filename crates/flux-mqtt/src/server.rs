@@ -14,11 +14,13 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::RetainedStore;
+use crate::certificates::Certificates;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
-use crate::driver::{self, BindError, Clock, Control, Keeper, Mailboxes};
+use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Mailboxes};
 use crate::journal::Journal;
 use crate::ledger::Holdings;
+use crate::listener::Listening;
 use crate::manager::MqttManager;
 use crate::restore::Restored;
 use crate::settings::{Settings, SettingsError};
@@ -88,10 +90,10 @@ pub fn start_broker_with_store(
 /// Refuses to let anybody in from elsewhere whom nobody asked for.
 fn check(settings: &Settings, authenticator: &impl Authenticator) -> Result<(), StartBrokerError> {
     if authenticator.admits_anyone() && !settings.allow_anonymous {
-        let addresses = settings.listen.addresses();
-        let open = addresses.iter().find(|(address, _)| !address.ip().is_loopback());
-        if let Some((address, _)) = open {
-            return Err(StartBrokerError::AnonymousBeyondLoopback { address: *address });
+        let open = settings.listeners.iter().filter(|it| !it.transport.proves_clients());
+        let mut addresses = open.flat_map(|listener| listener.listen.addresses());
+        if let Some((address, _)) = addresses.find(|(address, _)| !address.ip().is_loopback()) {
+            return Err(StartBrokerError::AnonymousBeyondLoopback { address });
         }
     }
     Ok(())
@@ -105,14 +107,21 @@ fn start(
     clock: Clock,
     keeper: impl FnOnce(Mailboxes) -> Result<Option<Arc<Keeper>>, StartBrokerError>,
 ) -> Result<BrokerHandle, StartBrokerError> {
-    let listeners = driver::bind(&core.settings.listen).map_err(StartBrokerError::Bind)?;
-    let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let doors = driver::bind(&core.settings.listeners).map_err(StartBrokerError::Bind)?;
+    let listening = |door: &Door| {
+        let address = door.socket.local_addr().ok()?;
+        Some(Listening { scheme: door.transport.scheme(), address })
+    };
+    let listening: Vec<_> = doors.iter().filter_map(listening).collect();
     let broker = &core.broker;
     let mailboxes = Mailboxes::new(core.settings.workers.get());
+    let certificates = Certificates::new(&core.settings.listeners, mailboxes.clone());
     let keeper = keeper(mailboxes.clone())?;
     let stop = Arc::new(Notify::new());
     let handle = BrokerHandle {
-        addresses,
+        addresses: listening.iter().map(|it| it.address).collect(),
+        listening,
+        certificates,
         manager: MqttManager::new(
             mailboxes.clone(),
             broker.clone(),
@@ -131,7 +140,7 @@ fn start(
         core,
         clock,
         mailboxes,
-        listeners,
+        doors,
         authenticator,
         authorizer,
         events,
@@ -161,7 +170,7 @@ pub enum StartBrokerError {
     /// Anybody could connect from elsewhere.
     #[error(
         "refusing to listen on {address}: it is not loopback and anybody may connect; \
-         use an authenticator, or allow anonymous access explicitly \
+         use an authenticator, demand certificates of clients (TLS), or allow anonymous access explicitly \
          (--allow-anonymous, Settings::allow_anonymous)"
     )]
     AnonymousBeyondLoopback {
@@ -186,7 +195,9 @@ fn lines(errors: &[BindError]) -> String {
 /// A running broker. Dropping the handle does not stop it.
 #[derive(Clone)]
 pub struct BrokerHandle {
+    listening: Vec<Listening>,
     addresses: Vec<SocketAddr>,
+    certificates: Certificates,
     manager: MqttManager,
     retained: RetainedStore,
     tally: Tally,
@@ -204,6 +215,18 @@ impl BrokerHandle {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the same addresses, each with what is spoken there.
+    #[must_use]
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// Returns the certificates of all listeners, to have them read again.
+    #[must_use]
+    pub const fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Returns the way to publish and subscribe without a socket.

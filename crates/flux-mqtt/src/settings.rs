@@ -1,7 +1,7 @@
 //! What an operator may choose.
 
 use std::env;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
@@ -10,17 +10,18 @@ use flux_session::{GroupLimits, QoS, SessionLimits};
 use thiserror::Error;
 
 use crate::limits::Limits;
+use crate::listener::{Listen, Listener};
 
 /// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where to listen. Default: port 1883 of both loopback addresses.
-    pub listen: Listen,
+    /// Where clients come in. Default: plain TCP on port 1883 of both loopback addresses.
+    pub listeners: Vec<Listener>,
     /// Threads that serve connections. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether an authenticator that admits anyone may serve addresses that are not loopback.
-    /// Default: no.
+    /// Whether an authenticator that admits anyone may serve addresses that are not loopback, on listeners
+    /// where clients need no certificate. Default: no.
     pub allow_anonymous: bool,
     /// The highest QoS granted and sent, 0 to 2. Default: 2. With 1, QoS 2 is granted as 1.
     pub max_qos: QoS,
@@ -92,19 +93,10 @@ pub enum SharedStrategy {
     HashTopic,
 }
 
-/// Where a broker listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// A port of 127.0.0.1 and, where IPv6 exists, of \[::1\]. Port 0 lets the system choose.
-    Loopback(u16),
-    /// Exactly these addresses.
-    Addresses(Vec<SocketAddr>),
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: Listen::Loopback(1883),
+            listeners: vec![Listener::tcp(Listen::Loopback(1883))],
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             allow_anonymous: false,
             max_qos: QoS::ExactlyOnce,
@@ -147,7 +139,7 @@ impl Settings {
             Some(ip) => Listen::Addresses(vec![SocketAddr::new(ip, port)]),
             None => Listen::Loopback(port),
         };
-        Ok(Self { listen, ..Self::default() })
+        Ok(Self { listeners: vec![Listener::tcp(listen)], ..Self::default() })
     }
 }
 
@@ -159,19 +151,4 @@ fn variable<T: std::str::FromStr>(
     let parsed = value.to_str().and_then(|value| value.parse().ok());
     let wrong = || SettingsError { name, value: value.to_string_lossy().into_owned(), expected };
     parsed.map(Some).ok_or_else(wrong)
-}
-
-impl Listen {
-    /// Returns the addresses, each with whether the system may lack it.
-    pub(crate) fn addresses(&self) -> Vec<(SocketAddr, bool)> {
-        match self {
-            Self::Loopback(port) => vec![
-                (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), *port), false),
-                (SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), *port), true),
-            ],
-            Self::Addresses(addresses) => {
-                addresses.iter().map(|address| (*address, false)).collect()
-            }
-        }
-    }
 }

@@ -166,6 +166,7 @@ impl Worker {
             Input::Authorized { connection, verdicts } => {
                 self.authorized(now, connection, verdicts, fx);
             }
+            Input::Revoked(connection) => self.cut(now, connection, &End::Revoked, fx),
             Input::Panicked(connection) => self.panicked(now, Some(connection), fx),
             Input::Persisted(ticket) => self.persisted(now, ticket, fx),
             Input::PersistFailed(ticket) => self.persist_failed(now, ticket, fx),

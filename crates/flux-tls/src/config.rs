@@ -126,6 +126,12 @@ impl TlsConfig {
         Ok(Reloaded { clients_changed })
     }
 
+    /// Returns whether both are references to the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Returns what to shake hands with now. Ask for each connection.
     #[must_use]
     pub fn server_config(&self, protocol: Protocol) -> Arc<ServerConfig> {
@@ -211,6 +217,17 @@ impl TlsConfig {
     #[must_use]
     pub fn certificates(&self) -> Vec<CertificateInUse> {
         self.inner.current.read().certificates.clone()
+    }
+
+    /// Returns the same, each with the whole days until it expires; nothing if there is no clock.
+    #[must_use]
+    pub fn days_left(&self) -> Vec<(CertificateInUse, i64)> {
+        let Some(now) = self.now() else { return Vec::new() };
+        let with_days = |it: CertificateInUse| {
+            let days = it.days_left(now);
+            (it, days)
+        };
+        self.certificates().into_iter().map(with_days).collect()
     }
 
     /// Returns what an operator should hear of. It is looked for when files are read.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use flux_mqtt::{
-    AllowAll, BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, start_broker_with,
+    AllowAll, BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator,
+    start_broker_with,
 };
 
 use super::beside::Beside;
@@ -16,7 +17,7 @@ use crate::stress::crowd::Happening;
 
 fn settings() -> Settings {
     let mut settings = Settings::default();
-    settings.listen = Listen::Loopback(0);
+    settings.listeners = vec![Listener::tcp(Listen::Loopback(0))];
     settings.workers = 2.try_into().unwrap();
     settings
 }

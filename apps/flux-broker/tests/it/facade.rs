@@ -8,8 +8,8 @@ mod subscriber;
 use std::sync::Arc;
 
 use flux_mqtt::{
-    AllowAll, BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, StartBrokerError,
-    start_broker_with,
+    AllowAll, BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator,
+    StartBrokerError, start_broker_with,
 };
 
 use crate::support::Version::V5;
@@ -55,7 +55,9 @@ fn a_broker_can_be_started_again_on_its_address() {
     let mut client = Client::connect(&first, &Connect::persistent(V5, "a"));
     drop(first);
     client.expect_disconnect(0x8B);
-    let second = Broker::start(1, |settings| settings.listen = Listen::Addresses(vec![address]));
+    let second = Broker::start(1, |settings| {
+        settings.listeners = vec![Listener::tcp(Listen::Addresses(vec![address]))]
+    });
     assert_eq!(second.address(), address);
     assert!(!Client::connect(&second, &Connect::persistent(V5, "a")).session_present);
 }
@@ -108,7 +110,7 @@ fn stopping_twice_and_waiting_twice_is_fine() {
 fn an_address_in_use_is_an_error_that_names_it() {
     let first = Broker::start(1, |_| {});
     let mut settings = loopback_settings();
-    settings.listen = Listen::Addresses(vec![first.address()]);
+    settings.listeners = vec![Listener::tcp(Listen::Addresses(vec![first.address()]))];
     match start(settings) {
         Err(StartBrokerError::Bind(errors)) => {
             assert_eq!(errors.len(), 1);
@@ -121,7 +123,7 @@ fn an_address_in_use_is_an_error_that_names_it() {
 #[test]
 fn an_open_address_needs_leave_for_anonymous_access() {
     let mut settings = loopback_settings();
-    settings.listen = Listen::Addresses(vec!["0.0.0.0:0".parse().unwrap()]);
+    settings.listeners = vec![Listener::tcp(Listen::Addresses(vec!["0.0.0.0:0".parse().unwrap()]))];
     let error = start(settings.clone()).unwrap_err();
     assert!(matches!(error, StartBrokerError::AnonymousBeyondLoopback { .. }));
     settings.allow_anonymous = true;

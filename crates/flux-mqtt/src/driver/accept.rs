@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,11 +13,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
 use super::clock::Clock;
-use super::mailbox::{Mail, Mailboxes};
+use super::mailbox::{Accepted, Mail, Mailboxes};
 use crate::counters::{Count, Tally};
 use crate::limits::Limits;
+use crate::listener::{Listener, Transport};
 use crate::names::WorkerId;
-use crate::settings::Listen;
 use crate::token_bucket::TokenBucket;
 
 /// An address that the broker cannot listen on.
@@ -44,19 +44,27 @@ fn hint(error: &io::Error) -> String {
     }
 }
 
-/// Binds every address, or says which ones cannot be bound, all of them.
-pub(crate) fn bind(listen: &Listen) -> Result<Vec<TcpListener>, Vec<BindError>> {
-    let (mut listeners, mut errors) = (Vec::new(), Vec::new());
-    for (address, is_optional) in listen.addresses() {
-        match bind_one(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if is_optional && is_missing(&error) => {
-                tracing::debug!(%address, %error, "this machine lacks the address");
+/// A listening socket, and what is spoken there.
+pub(crate) struct Door {
+    pub(crate) socket: TcpListener,
+    pub(crate) transport: Transport,
+}
+
+/// Binds every address of every listener, or says which ones cannot be bound, all of them.
+pub(crate) fn bind(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
+    let (mut doors, mut errors) = (Vec::new(), Vec::new());
+    for Listener { listen, transport } in listeners {
+        for (address, is_optional) in listen.addresses() {
+            match bind_one(address) {
+                Ok(socket) => doors.push(Door { socket, transport: transport.clone() }),
+                Err(error) if is_optional && is_missing(&error) => {
+                    tracing::debug!(%address, %error, "this machine lacks the address");
+                }
+                Err(source) => errors.push(BindError { address, source }),
             }
-            Err(source) => errors.push(BindError { address, source }),
         }
     }
-    if errors.is_empty() { Ok(listeners) } else { Err(errors) }
+    if errors.is_empty() { Ok(doors) } else { Err(errors) }
 }
 
 /// The address family or the address does not exist here.
@@ -84,16 +92,17 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 const BACKLOG: i32 = 4096;
 
 /// Accepts connections and hands each to the worker that serves the fewest.
-pub(super) async fn accept(listener: TcpListener, entrance: Rc<Entrance>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+pub(super) async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
+    let Door { socket, transport } = door;
+    let listener = tokio::net::TcpListener::from_std(socket)?;
     let mut warned = false;
     loop {
         let accepted = listener.accept().await;
         match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) => {
+            Ok((socket, peer)) => {
                 warned = false;
                 entrance.wait_for_turn(peer).await;
-                entrance.admit(stream, peer);
+                entrance.admit(Accepted { socket, peer, transport: transport.clone() });
             }
             Err(error) if is_for_the_peer(&error) => {
                 entrance.tally.count_outside(Count::AcceptError);
@@ -152,13 +161,13 @@ impl Entrance {
     }
 
     /// Hands a connection to the worker that serves the fewest, or closes it: it is one too many.
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, accepted: Accepted) {
         let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
         if served >= self.connections {
-            self.tell_limit(Limit::Connections, peer);
+            self.tell_limit(Limit::Connections, accepted.peer);
         } else if let Some((worker, load)) = least_loaded(&self.loads) {
             load.fetch_add(1, Ordering::Relaxed);
-            self.mailboxes.post(worker, Mail::Accepted(stream, peer));
+            self.mailboxes.post(worker, Mail::Accepted(accepted));
         }
     }
 

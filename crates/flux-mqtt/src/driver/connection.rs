@@ -1,15 +1,14 @@
 //! One connection as a task: what was read goes to the worker, what it wishes is done.
 
 use std::future::{Future as _, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use ntex::io::{Io, IoTaskStatus};
+use ntex::io::{Filter, Io, IoTaskStatus};
 use ntex_bytes::BytesMut;
 
-use super::shell::{Counted, Shell};
+use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
 use crate::counters::Count;
 use crate::names::ConnectionId;
@@ -18,14 +17,14 @@ use crate::names::ConnectionId;
 ///
 /// The stream is driven by hand, not with `Io::recv`, which stops reading while writes stall:
 /// then a client that publishes to itself and reads only afterwards would never be served.
-pub(super) async fn serve<F>(
+pub(super) async fn serve<F: Filter>(
     io: Io<F>,
     stream: Stream,
     shell: Rc<Shell>,
-    peer: Option<SocketAddr>,
+    peer: Peer,
     counted: Counted,
 ) {
-    let open = Open { id: shell.open(io.get_ref(), peer), shell };
+    let open = Open { id: shell.open(&io, peer), shell };
     let mut connection = Connection { io: &io, stream: &stream, open: &open, has_unread: true };
     poll_fn(|cx| connection.poll(cx)).await;
     drop(open);

@@ -1,6 +1,5 @@
 //! The control thread: starts the workers, accepts, and stops everything again.
 
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +9,7 @@ use flux_eventbus::{Event, EventBus};
 use ntex::rt::{Arbiter, DefaultRuntime, System};
 use tokio::sync::Notify;
 
-use super::accept::{Entrance, accept};
+use super::accept::{Door, Entrance, accept};
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
@@ -25,7 +24,7 @@ pub(crate) struct Control {
     pub(crate) core: Core,
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Mailboxes,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) doors: Vec<Door>,
     pub(crate) authenticator: Arc<dyn DynAuthenticator>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) events: Arc<EventBus>,
@@ -60,11 +59,11 @@ async fn serve(control: Control) {
         control.core.broker.tally.clone(),
     ));
     let mut acceptors = Vec::new();
-    for listener in control.listeners {
-        if let Ok(address) = listener.local_addr() {
+    for door in control.doors {
+        if let Ok(address) = door.socket.local_addr() {
             control.events.publish(Event::Listening { address });
         }
-        let accepting = accept(listener, entrance.clone());
+        let accepting = accept(door, entrance.clone());
         acceptors.push(tokio::task::spawn_local(async move {
             if let Err(error) = accepting.await {
                 tracing::error!(%error, "a listener is lost");
@@ -123,7 +122,8 @@ fn start_worker(
     let settings = control.core.settings.clone();
     let worker = control.core.worker(id, control.seed);
     arbiter.handle().spawn(async move {
-        ntex::rt::spawn(turn::run(Shell::new(worker, outfit), settings));
+        let shell = Shell::new(worker, outfit, &settings);
+        ntex::rt::spawn(turn::run(shell, settings));
     });
     arbiter
 }

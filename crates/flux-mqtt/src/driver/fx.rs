@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use flux_auth::{AccessRequest, Client, Credentials};
+use flux_auth::{AccessRequest, Attributes, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::Bytes;
 
 use super::mailbox::Mail;
-use super::shell::{Link, Shell};
+use super::shell::{Link, Shell, Shown};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
@@ -80,7 +80,12 @@ impl Effects for NtexEffects<'_> {
 
     fn unsent(&self, on: ConnectionId) -> Option<usize> {
         let unsent = |link: &mut Link| {
-            (!link.is_dead).then(|| link.io.with_write_dst_buf(|pages| pages.len()))
+            (!link.is_dead).then(|| {
+                let below = link.io.with_write_dst_buf(|pages| pages.len());
+                // What is closing takes nothing any more.
+                let above = || link.io.with_write_buf(|pages| pages.len()).unwrap_or_default();
+                if link.is_layered { below + above() } else { below }
+            })
         };
         self.shell.with_link(on, unsent)?
     }
@@ -105,7 +110,18 @@ impl Effects for NtexEffects<'_> {
         self.shell.outfit.mailboxes.post(to, Mail::Letter(letter));
     }
 
-    fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials) {
+    fn authenticate(&mut self, connection: ConnectionId, mut credentials: Credentials) {
+        self.shell.with_link(connection, |link| {
+            let Some(Shown { certificate, by }) = &link.shown else { return };
+            let mut fields = Attributes::default();
+            for (name, value) in certificate.fields() {
+                fields.insert(&format!("cert.{name}"), &value);
+            }
+            credentials.certificate = Some(fields);
+            if let Some(name) = by.username(certificate) {
+                credentials.username = Some(name);
+            }
+        });
         let authenticator = self.shell.outfit.authenticator.clone();
         // Called in there, so that it may panic at once or later.
         self.ask(connection, async move {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use flux_storage::Queued;
+use flux_tls::TlsConfig;
 use parking_lot::Mutex;
 
 use crate::input::Letter;
+use crate::listener::Transport;
 use crate::names::{SessionKey, WorkerId};
 
 /// What can be in a mailbox.
@@ -21,7 +23,18 @@ pub(crate) enum Mail {
     Loaded(SessionKey, Option<Vec<Queued>>),
     /// A connection that was accepted, for the driver. Bounded by the descriptors of the
     /// process.
-    Accepted(TcpStream, SocketAddr),
+    Accepted(Accepted),
+    /// Other clients may come through listeners with this configuration than before.
+    ClientsChanged(TlsConfig),
+}
+
+/// A connection that nobody has read from yet.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// What the listener that it came through speaks.
+    pub(crate) transport: Transport,
 }
 
 /// The mailboxes of all workers. A clone is a reference to the same.

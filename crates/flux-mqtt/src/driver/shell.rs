@@ -1,6 +1,8 @@
 //! One worker's thread: the worker, and the connections as ntex sees them.
 
+use std::any::TypeId;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use std::task::Waker;
 
 use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::EventBus;
-use ntex::io::IoRef;
+use flux_tls::{ClientCertificate, TlsConfig};
+use ntex::io::{Base, Filter, Io, IoRef};
 use slab::Slab;
 use tokio::task::AbortHandle;
 
@@ -17,9 +20,11 @@ use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::keeper::Keeper;
 use super::mailbox::Mailboxes;
-use crate::counters::Tally;
+use super::tls::Handshakes;
+use crate::counters::{Count, Tally};
 use crate::input::Input;
 use crate::names::{ConnectionId, WorkerId};
+use crate::settings::Settings;
 use crate::worker::{Received, Worker};
 
 /// What a worker's thread works with beside the worker.
@@ -43,6 +48,7 @@ pub(super) struct Outfit {
 pub(super) struct Shell {
     worker: RefCell<Worker>,
     pub(super) links: RefCell<Slab<Link>>,
+    pub(super) handshakes: RefCell<Handshakes>,
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
     pub(super) outfit: Outfit,
@@ -52,6 +58,10 @@ pub(super) struct Shell {
 pub(super) struct Link {
     pub(super) stamp: u32,
     pub(super) io: IoRef,
+    /// Something lies between the connection and the socket: what was sent waits in two places.
+    pub(super) is_layered: bool,
+    /// The certificate that the client showed.
+    pub(super) shown: Option<Shown>,
     pub(super) wish: Wish,
     /// The task that serves it, once that was polled.
     task: Option<Waker>,
@@ -59,6 +69,19 @@ pub(super) struct Link {
     pub(super) is_dead: bool,
     /// The task that asks an authenticator or authorizer; at most one at a time.
     pub(super) question: Option<AbortHandle>,
+}
+
+/// Who is at the other end of a connection, as far as is known before CONNECT.
+pub(super) struct Peer {
+    pub(super) address: Option<SocketAddr>,
+    pub(super) shown: Option<Shown>,
+}
+
+/// A certificate that a client showed.
+pub(super) struct Shown {
+    pub(super) certificate: Box<ClientCertificate>,
+    /// What it was accepted by.
+    pub(super) by: TlsConfig,
 }
 
 /// What the worker wants of a connection.
@@ -70,10 +93,12 @@ pub(super) struct Wish {
 }
 
 impl Shell {
-    pub(super) fn new(worker: Worker, outfit: Outfit) -> Rc<Self> {
+    pub(super) fn new(worker: Worker, outfit: Outfit, settings: &Settings) -> Rc<Self> {
+        let share = settings.limits.handshakes.div_ceil(settings.workers.get()).max(1);
         Rc::new(Self {
             worker: RefCell::new(worker),
             links: RefCell::new(Slab::new()),
+            handshakes: RefCell::new(Handshakes::new(share)),
             stamp: Cell::new(0),
             turn: RefCell::new(None),
             outfit,
@@ -81,19 +106,21 @@ impl Shell {
     }
 
     /// Gives a connection a place and tells the worker.
-    pub(super) fn open(self: &Rc<Self>, io: IoRef, peer: Option<SocketAddr>) -> ConnectionId {
+    pub(super) fn open<F: Filter>(self: &Rc<Self>, io: &Io<F>, peer: Peer) -> ConnectionId {
         let stamp = self.stamp.get().wrapping_add(1);
         self.stamp.set(stamp);
         let index = self.links.borrow_mut().insert(Link {
             stamp,
-            io,
+            io: io.get_ref(),
+            is_layered: TypeId::of::<F>() != TypeId::of::<Base>(),
+            shown: peer.shown,
             wish: Wish::default(),
             task: None,
             is_dead: false,
             question: None,
         });
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
-        self.input(Input::Opened { connection, peer });
+        self.input(Input::Opened { connection, peer: peer.address });
         connection
     }
 
@@ -155,7 +182,7 @@ impl Shell {
         }
     }
 
-    fn request_turn(&self) {
+    pub(super) fn request_turn(&self) {
         if let Some(waker) = &*self.turn.borrow() {
             waker.wake_by_ref();
         }
@@ -191,6 +218,12 @@ impl Shell {
         let mut links = self.links.borrow_mut();
         let link = links.get_mut(usize::try_from(connection.index).ok()?)?;
         (link.stamp == connection.stamp).then(|| act(link))
+    }
+
+    /// A connection was accepted that the system does not let us serve.
+    pub(super) fn tell_unserved(&self, error: &io::Error, peer: SocketAddr) {
+        self.outfit.tally.count(self.outfit.id, Count::AcceptError);
+        tracing::warn!(%error, %peer, "cannot serve an accepted connection");
     }
 
     /// Takes part in serving until the guard is dropped.

@@ -1,6 +1,7 @@
 //! The turn: mailbox, timers, and everything dirty goes out.
 
 use std::future::poll_fn;
+use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,12 +15,14 @@ use ntex::time::Seconds;
 use tokio::time::{Sleep, sleep_until};
 
 use super::connection::serve;
-use super::mailbox::Mail;
-use super::shell::Shell;
+use super::mailbox::{Accepted, Mail};
+use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
+use super::tls::{self, Arrival};
 use crate::counters::Count;
-use crate::input::Input;
+use crate::input::{Command, Input, Letter};
 use crate::ledger::Ledger;
+use crate::listener::Transport;
 use crate::settings::Settings;
 
 /// Runs the turns of a worker until its thread ends.
@@ -70,7 +73,12 @@ impl Turn {
 
     fn deliver(&mut self, mail: Mail) {
         match mail {
-            Mail::Letter(letter) => self.shell.input(Input::Letter(letter)),
+            Mail::Letter(letter) => {
+                if matches!(letter, Letter::Command(Command::Shutdown)) {
+                    tls::shut_down(&self.shell);
+                }
+                self.shell.input(Input::Letter(letter));
+            }
             Mail::StoreAnswered => {
                 let outfit = &self.shell.outfit;
                 let keeper = outfit.keeper.as_ref();
@@ -82,20 +90,29 @@ impl Turn {
             Mail::Loaded(session, messages) => {
                 self.shell.input(Input::Loaded { session, messages });
             }
-            Mail::Accepted(stream, peer) => {
+            Mail::Accepted(Accepted { socket, peer, transport }) => {
                 let counted = self.shell.count();
-                match Stream::over_tcp(stream, self.io_config.clone()) {
-                    Ok((io, stream)) => {
-                        let shell = self.shell.clone();
-                        ntex::rt::spawn(serve(io, stream, shell, Some(peer), counted));
-                    }
-                    Err(error) => {
-                        let outfit = &self.shell.outfit;
-                        outfit.tally.count(outfit.id, Count::AcceptError);
-                        tracing::warn!(%error, %peer, "cannot serve an accepted connection");
+                match transport {
+                    Transport::Tcp => self.serve(socket, peer, counted),
+                    Transport::Tls(by) => {
+                        let arrival = Arrival { socket, peer, by, counted };
+                        self.shell.handshakes.borrow_mut().arrive(arrival);
                     }
                 }
             }
+            Mail::ClientsChanged(by) => {
+                tokio::task::spawn_local(tls::end_revoked(self.shell.clone(), by));
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpStream, peer: SocketAddr, counted: Counted) {
+        match Stream::over_tcp(socket, self.io_config.clone()) {
+            Ok((io, stream)) => {
+                let peer = Peer { address: Some(peer), shown: None };
+                ntex::rt::spawn(serve(io, stream, self.shell.clone(), peer, counted));
+            }
+            Err(error) => self.shell.tell_unserved(&error, peer),
         }
     }
 
@@ -106,7 +123,8 @@ impl Turn {
                 self.alarm = None;
                 self.shell.input(Input::Time);
             }
-            let next = self.shell.finish_turn();
+            let handshakes = tls::advance(&self.shell, &self.io_config);
+            let next = self.shell.finish_turn().into_iter().chain(handshakes).min();
             let is_set = match (&self.alarm, next) {
                 (Some((moment, _)), Some(next)) => *moment == next,
                 (_, None) => true,

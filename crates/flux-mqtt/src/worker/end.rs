@@ -38,6 +38,8 @@ pub(super) enum End {
     Kicked,
     /// The store could not make safe what the client published, and its version has no word for that.
     StoreFailed,
+    /// Its certificate admits it no longer.
+    Revoked,
     /// Code panicked while it served this connection.
     Panicked,
     /// The broker stops.
@@ -60,6 +62,7 @@ impl End {
             Self::Violation(error) => Some(error.reason_code()),
             Self::Overflow | Self::MemoryFull => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
+            Self::Revoked => Some(ReasonCode::NotAuthorized),
             Self::StoreFailed | Self::Panicked => Some(ReasonCode::UnspecifiedError),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
         }
@@ -77,6 +80,7 @@ impl End {
             | Self::MemoryFull
             | Self::Kicked
             | Self::StoreFailed
+            | Self::Revoked
             | Self::Panicked
             | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
         }
@@ -98,6 +102,7 @@ impl End {
             | Self::MemoryFull
             | Self::Kicked
             | Self::StoreFailed
+            | Self::Revoked
             | Self::Panicked
             | Self::Shutdown => Departure::default(),
         }
@@ -115,6 +120,7 @@ impl End {
             | Self::MemoryFull
             | Self::Kicked
             | Self::StoreFailed
+            | Self::Revoked
             | Self::Panicked
             | Self::Shutdown => Letter::Kicked(connection),
         }
@@ -137,6 +143,7 @@ impl End {
             Self::Overflow | Self::MemoryFull => DisconnectReason::QuotaExceeded,
             Self::Kicked => DisconnectReason::Kicked,
             Self::StoreFailed | Self::Panicked => DisconnectReason::ServerError,
+            Self::Revoked => DisconnectReason::NotAuthorized,
             Self::Shutdown => DisconnectReason::ServerShutdown,
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Program {
     pub(crate) addresses: Vec<SocketAddr>,
     /// The line that says where it listens.
     pub(crate) announced: String,
+    /// Those with TLS.
+    pub(crate) tls: Vec<SocketAddr>,
 }
 
 /// Runs the program to its end.
@@ -21,10 +23,8 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 /// A command whose settings come from its arguments alone.
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    for name in
-        ["BIND", "PORT", "WORKERS", "MAX_QOS", "ALLOW_ANONYMOUS", "LOG", "DATA_DIR", "DURABILITY"]
-    {
-        command.env_remove(format!("FLUX_{name}"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLUX_")) {
+        command.env_remove(name);
     }
     command
 }
@@ -49,13 +49,17 @@ impl Program {
     fn spawn(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (addresses, announced) = (Vec::new(), String::new());
-        let mut program = Self { child, stderr, addresses, announced };
+        let (addresses, tls, announced) = (Vec::new(), Vec::new(), String::new());
+        let mut program = Self { child, stderr, addresses, tls, announced };
         let mut line = String::new();
         program.stderr.read_line(&mut line).unwrap();
         let (_, addresses) = line.split_once(" listening on ").expect(&line);
-        let (addresses, _) = addresses.split_once(": ").expect(&line);
-        program.addresses = addresses.split(" and ").map(|part| part.parse().unwrap()).collect();
+        let (addresses, _) = addresses.split_once("; ").expect(&line);
+        for address in addresses.split(" and ") {
+            let (scheme, address) = address.split_once("://").expect(&line);
+            let of = if scheme == "mqtts" { &mut program.tls } else { &mut program.addresses };
+            of.push(address.parse().unwrap());
+        }
         program.announced = line;
         program
     }

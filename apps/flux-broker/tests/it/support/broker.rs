@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use flux_conformance::Server;
 use flux_mqtt::{
-    BrokerHandle, EventBus, Listen, Settings, SimpleAuthenticator, Store, start_broker_with,
-    start_broker_with_store,
+    BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator, Store,
+    start_broker_with, start_broker_with_store,
 };
 use flux_storage::{Durability, Log, LogSettings, SimulatedDisk};
 
@@ -85,7 +85,8 @@ impl Drop for Broker {
 /// The default settings, on a port of 127.0.0.1 that the system chooses.
 pub(crate) fn loopback_settings() -> Settings {
     let mut settings = Settings::default();
-    settings.listen = Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]);
+    settings.listeners =
+        vec![Listener::tcp(Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]))];
     settings
 }
 

@@ -1,0 +1,144 @@
+//! TLS on a worker's thread: handshakes, a bounded number at once, and what becomes of them.
+
+mod filter;
+mod handshakes;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use flux_eventbus::{Event, EventKind, Limit};
+use flux_session::Timestamp;
+use flux_tls::{AdmitError, Protocol, TlsConfig};
+use ntex::service::cfg::SharedCfg;
+
+use super::connection::serve;
+use super::shell::{Peer, Shell, Shown};
+use super::stream::Stream;
+use crate::counters::Count;
+use crate::input::Input;
+use crate::names::ConnectionId;
+use filter::{HandshakeError, PeerChain, shake_hands};
+pub(super) use handshakes::{Arrival, Handshakes};
+
+/// Begins the handshakes that there is room for, and ends those that others wait for too long; returns when to look
+/// again at the latest.
+pub(super) fn advance(shell: &Rc<Shell>, io_config: &SharedCfg) -> Option<Timestamp> {
+    let now = shell.outfit.clock.now();
+    let mut handshakes = shell.handshakes.borrow_mut();
+    for (peer, task) in handshakes.overdue(now) {
+        task.abort();
+        tell_limit(shell, Limit::Handshakes, peer);
+    }
+    while let Some((number, arrival)) = handshakes.next() {
+        let peer = arrival.peer;
+        let slot = Slot { shell: shell.clone(), number };
+        let task = tokio::task::spawn_local(handshake(slot, arrival, io_config.clone()));
+        handshakes.began(number, now, peer, task.abort_handle());
+    }
+    handshakes.deadline()
+}
+
+/// Ends all handshakes, those that wait too: the broker stops.
+pub(super) fn shut_down(shell: &Shell) {
+    // Connections count where they are dropped, which needs the shell.
+    let waiting = {
+        let mut handshakes = shell.handshakes.borrow_mut();
+        for task in handshakes.close() {
+            task.abort();
+        }
+        handshakes.take_waiting()
+    };
+    drop(waiting);
+}
+
+/// A place among the handshakes under way, until this is dropped.
+struct Slot {
+    shell: Rc<Shell>,
+    number: u64,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shell.handshakes.borrow_mut().ended(self.number);
+        // Somebody may wait for the place.
+        self.shell.request_turn();
+    }
+}
+
+/// Shakes hands on a connection, then has it served.
+async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
+    let Arrival { socket, peer, by, counted } = arrival;
+    let (io, stream) = match Stream::over_tcp(socket, io_config) {
+        Ok(both) => both,
+        Err(error) => return slot.shell.tell_unserved(&error, peer),
+    };
+    let config = by.server_config(Protocol::Mqtt);
+    let shaking = stream.beside(shake_hands(io, config.clone()));
+    let Ok(shaken) = tokio::time::timeout(by.handshake_timeout(), shaking).await else {
+        return tell_limit(&slot.shell, Limit::ConnectTime, peer);
+    };
+    let admitted = shaken.and_then(|io| {
+        let chain = io.filter().chain();
+        match by.identify(&chain, &config) {
+            Ok(certificate) => Ok((io, certificate)),
+            Err(error) => Err(HandshakeError::NotAdmitted(error)),
+        }
+    });
+    match admitted {
+        Ok((io, certificate)) => {
+            let shown = certificate.map(|it| Shown { certificate: Box::new(it), by: by.clone() });
+            let peer = Peer { address: Some(peer), shown };
+            ntex::rt::spawn(serve(io, stream, slot.shell.clone(), peer, counted));
+        }
+        Err(error) => {
+            let outfit = &slot.shell.outfit;
+            outfit.tally.count(outfit.id, Count::HandshakeFailed);
+            tracing::info!(%peer, %error, "a TLS handshake failed");
+        }
+    }
+}
+
+fn tell_limit(shell: &Shell, limit: Limit, peer: SocketAddr) {
+    let outfit = &shell.outfit;
+    outfit.tally.count(outfit.id, Count::Reached(limit));
+    if outfit.events.wants(EventKind::LimitReached) {
+        outfit.events.publish(Event::LimitReached { limit, client_id: None, peer: Some(peer) });
+    }
+}
+
+/// Ends the connections of clients that would not be admitted now. Others have their turn meanwhile: to verify
+/// a certificate takes time.
+pub(super) async fn end_revoked(shell: Rc<Shell>, by: TlsConfig) {
+    let came_by = |connection: &ConnectionId| shell.refusal(*connection, &by);
+    let connections = shell.connections();
+    for some in connections.chunks(CHUNK) {
+        for (connection, error) in some.iter().filter_map(|it| Some((*it, came_by(it)?))) {
+            tracing::info!(?connection, %error, "a client is no longer admitted");
+            shell.input(Input::Revoked(connection));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Certificates that are verified in one go.
+const CHUNK: usize = 16;
+
+impl Shell {
+    fn connections(&self) -> Vec<ConnectionId> {
+        let links = self.links.borrow();
+        let id = |(index, link): (usize, &super::shell::Link)| ConnectionId {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            stamp: link.stamp,
+        };
+        links.iter().map(id).collect()
+    }
+
+    /// Returns why a client would be refused now, if it came by this configuration and would be.
+    fn refusal(&self, connection: ConnectionId, by: &TlsConfig) -> Option<AdmitError> {
+        self.with_link(connection, |link| {
+            let came_by_it = link.shown.as_ref().is_some_and(|shown| shown.by.is_same(by));
+            let chain = came_by_it.then(|| link.io.query::<PeerChain>())?;
+            by.admit(&chain.as_ref()?.0).err()
+        })?
+    }
+}

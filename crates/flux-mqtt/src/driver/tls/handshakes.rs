@@ -1,0 +1,121 @@
+//! Which handshakes are under way, and which connections wait for theirs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use flux_session::Timestamp;
+use flux_tls::TlsConfig;
+use tokio::task::AbortHandle;
+
+use crate::driver::shell::Counted;
+
+/// A connection through a listener with TLS, before its handshake.
+pub(in crate::driver) struct Arrival {
+    pub(in crate::driver) socket: TcpStream,
+    pub(in crate::driver) peer: SocketAddr,
+    /// What it came by.
+    pub(in crate::driver) by: TlsConfig,
+    pub(in crate::driver) counted: Counted,
+}
+
+/// The handshakes of a worker.
+///
+/// Their number is limited, since each has buffers and costs as much time as a thousand messages. A peer that
+/// says nothing keeps its place for its time, unless somebody waits for it: then only for a moment.
+pub(in crate::driver) struct Handshakes<A = Arrival> {
+    limit: usize,
+    number: u64,
+    /// By number, so the oldest comes first.
+    under_way: BTreeMap<u64, UnderWay>,
+    /// A descriptor each, so it is the limit of connections that bounds them.
+    waiting: VecDeque<A>,
+    is_closed: bool,
+}
+
+struct UnderWay {
+    since: Timestamp,
+    peer: SocketAddr,
+    task: AbortHandle,
+}
+
+impl<A> Handshakes<A> {
+    /// Returns a place for so many at once.
+    pub(in crate::driver) const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            number: 0,
+            under_way: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            is_closed: false,
+        }
+    }
+
+    /// Somebody wants to shake hands.
+    pub(in crate::driver) fn arrive(&mut self, arrival: A) {
+        if !self.is_closed {
+            self.waiting.push_back(arrival);
+        }
+    }
+
+    /// Returns who shakes hands next, if there is room, and the number of that handshake.
+    pub(super) fn next(&mut self) -> Option<(u64, A)> {
+        if self.under_way.len() >= self.limit {
+            return None;
+        }
+        let arrival = self.waiting.pop_front()?;
+        self.number += 1;
+        Some((self.number, arrival))
+    }
+
+    /// A handshake has begun.
+    pub(super) fn began(
+        &mut self,
+        number: u64,
+        now: Timestamp,
+        peer: SocketAddr,
+        task: AbortHandle,
+    ) {
+        self.under_way.insert(number, UnderWay { since: now, peer, task });
+    }
+
+    /// A handshake is over, well or not.
+    pub(super) fn ended(&mut self, number: u64) {
+        self.under_way.remove(&number);
+    }
+
+    /// Removes those that have taken so long that they make room for others: as many as wait, at most.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(SocketAddr, AbortHandle)> {
+        let is_overdue = |under_way: &UnderWay| now.saturating_since(under_way.since) >= PATIENCE;
+        let mut overdue = Vec::new();
+        while overdue.len() < self.waiting.len()
+            && let Some(oldest) = self.under_way.first_entry()
+            && is_overdue(oldest.get())
+        {
+            let UnderWay { peer, task, .. } = oldest.remove();
+            overdue.push((peer, task));
+        }
+        overdue
+    }
+
+    /// Returns when one that others wait for has taken too long.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let (_, oldest) = self.under_way.first_key_value()?;
+        (!self.waiting.is_empty()).then(|| oldest.since + PATIENCE)
+    }
+
+    /// Lets nobody in any more, and returns the tasks of those under way.
+    pub(super) fn close(&mut self) -> Vec<AbortHandle> {
+        self.is_closed = true;
+        std::mem::take(&mut self.under_way).into_values().map(|it| it.task).collect()
+    }
+
+    /// Returns those that wait, who will wait no longer.
+    pub(super) fn take_waiting(&mut self) -> VecDeque<A> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// How long a handshake may take when others wait. Long enough for a slow network, and for all those under way
+/// to have had their turn.
+const PATIENCE: Duration = Duration::from_secs(2);
