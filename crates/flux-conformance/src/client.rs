@@ -4,7 +4,7 @@ mod judgement;
 
 pub(crate) use judgement::reason_code;
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::clock::DEADLINE;
@@ -18,6 +18,11 @@ use crate::{
 pub trait Server {
     /// Returns the address that it listens on.
     fn address(&self) -> SocketAddr;
+
+    /// Opens a connection to it, by default over TCP alone.
+    fn open(&self, version: Version) -> Client {
+        Client::open(self.address(), version)
+    }
 }
 
 impl Server for SocketAddr {
@@ -26,9 +31,15 @@ impl Server for SocketAddr {
     }
 }
 
+/// What bytes go through both ways: a socket, or something over it.
+pub trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
+
 /// A network connection; what must come has a deadline, after which the test fails.
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Duplex>>,
+    socket: TcpStream,
     /// Bytes that were read already and are to be read again.
     aside: Vec<u8>,
     /// The version that it speaks.
@@ -44,13 +55,23 @@ pub struct Client {
 impl Client {
     /// Opens a connection and sends nothing.
     pub fn open(address: SocketAddr, version: Version) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        let stream = BufReader::with_capacity(64 * 1024, stream);
+        Self::open_over(address, version, |socket| Box::new(socket))
+    }
+
+    /// The same through what `layer` lays over the socket.
+    pub fn open_over(
+        address: SocketAddr,
+        version: Version,
+        layer: impl FnOnce(TcpStream) -> Box<dyn Duplex>,
+    ) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        let stream = layer(socket.try_clone().unwrap());
         Self {
-            stream,
+            stream: BufReader::with_capacity(64 * 1024, stream),
+            socket,
             aside: Vec::new(),
             version,
             session_present: false,
@@ -61,22 +82,27 @@ impl Client {
 
     /// Opens a connection, sends `bytes`, and returns what to read the answer with.
     pub fn open_with(server: &impl Server, version: Version, bytes: &[u8]) -> Self {
-        let mut client = Self::open(server.address(), version);
+        let mut client = server.open(version);
         client.send(bytes);
         client
     }
 
     /// Connects; the broker must accept.
     pub fn connect(server: &impl Server, connect: &Connect) -> Self {
-        Self::connect_to(server.address(), connect)
+        server.open(connect.version).connected(connect)
     }
 
     /// Connects to an address; the broker must accept.
     pub fn connect_to(address: SocketAddr, connect: &Connect) -> Self {
-        let mut client = Self::open(address, connect.version);
-        client.send(&connect.bytes());
-        client.expect_connack();
-        client
+        Self::open(address, connect.version).connected(connect)
+    }
+
+    /// Sends CONNECT, which the broker must accept.
+    #[must_use]
+    pub fn connected(mut self, connect: &Connect) -> Self {
+        self.send(&connect.bytes());
+        self.expect_connack();
+        self
     }
 
     /// Connects with a session that must be there.
@@ -106,12 +132,17 @@ impl Client {
 
     /// Sends bytes, which the broker must read.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.get_ref().write_all(bytes).expect("the broker reads");
+        self.write(bytes).expect("the broker reads");
     }
 
-    /// Sends what the broker may not want to read to its end.
-    pub fn try_send(&mut self, bytes: &[u8]) {
-        let _may_be_closed = self.stream.get_ref().write_all(bytes);
+    /// Sends what the broker may not want to read to its end; returns whether the system took it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.write(bytes).is_ok()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)?;
+        self.stream.get_mut().flush()
     }
 
     /// Reads one packet, whatever it is.
@@ -270,7 +301,7 @@ impl Client {
     /// before the message that it sends itself here; at QoS 0, which no window holds back.
     #[track_caller]
     pub fn expect_nothing(&mut self) {
-        let topic = format!("$test/fence/{}", self.stream.get_ref().local_addr().unwrap());
+        let topic = format!("$test/fence/{}", self.socket.local_addr().unwrap());
         self.send(&self.version.subscribe(0xFFFF, &[(&topic, 0)]));
         self.expect(&self.version.suback(0xFFFF, &[0]));
         let fence = Publish::new(&topic, "nothing came before");
@@ -352,8 +383,8 @@ impl Client {
     }
 
     /// Returns the socket.
-    pub fn stream(&self) -> &TcpStream {
-        self.stream.get_ref()
+    pub const fn stream(&self) -> &TcpStream {
+        &self.socket
     }
 }
 

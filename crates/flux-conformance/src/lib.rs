@@ -39,7 +39,7 @@ mod run;
 mod suite;
 
 pub use case::{Case, Chapter, Level, Trial};
-pub use client::{Client, Server};
+pub use client::{Client, Duplex, Server};
 pub use clock::{DEADLINE, Stopwatch};
 pub use connect::{Connect, Will};
 pub use packet::{

@@ -3,6 +3,7 @@
 
 mod liar;
 
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use flux_conformance::{CHAPTERS, DEADLINE, Judge, Outcome};
@@ -66,8 +67,14 @@ fn talkative(settings: &mut Settings) {
 
 #[track_caller]
 fn check(broker: &Broker, name: &str) {
+    check_at(broker.address(), name);
+}
+
+/// Checks a chapter against whoever listens there.
+#[track_caller]
+pub(crate) fn check_at(address: SocketAddr, name: &str) {
     let chapter = CHAPTERS.iter().find(|chapter| chapter.name == name).unwrap();
-    let wrong: Vec<_> = Judge::new(broker.address(), DEADLINE)
+    let wrong: Vec<_> = Judge::new(address, DEADLINE)
         .run(chapter.cases)
         .into_iter()
         .filter_map(|verdict| {

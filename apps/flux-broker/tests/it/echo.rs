@@ -13,7 +13,7 @@ scenarios_of_all_versions! {
 
 const MESSAGES: u16 = 10_000;
 
-fn ten_thousand_messages_at_qos_0_are_written_before_one_is_read(
+pub(crate) fn ten_thousand_messages_at_qos_0_are_written_before_one_is_read(
     broker: &Broker,
     version: Version,
 ) {
@@ -28,7 +28,7 @@ fn ten_thousand_messages_at_qos_0_are_written_before_one_is_read(
     client.expect_nothing();
 }
 
-fn ten_thousand_messages_at_qos_1_are_written_before_one_is_read(
+pub(crate) fn ten_thousand_messages_at_qos_1_are_written_before_one_is_read(
     broker: &Broker,
     version: Version,
 ) {
@@ -54,7 +54,10 @@ fn ten_thousand_messages_at_qos_1_are_written_before_one_is_read(
     client.expect_nothing();
 }
 
-fn one_message_of_ten_megabytes_is_written_before_it_is_read(broker: &Broker, version: Version) {
+pub(crate) fn one_message_of_ten_megabytes_is_written_before_it_is_read(
+    broker: &Broker,
+    version: Version,
+) {
     let mut client = patient(broker, version);
     client.subscribe("echo", 2);
     let payload: Vec<u8> = (0..10_000_000_u32).map(|index| index.to_le_bytes()[0]).collect();

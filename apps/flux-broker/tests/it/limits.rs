@@ -209,7 +209,10 @@ fn a_client_that_does_not_read_its_answers_is_not_read(broker: &Broker, version:
     client.expect_nothing();
 }
 
-fn deliveries_wait_for_a_slow_reader_and_keep_their_order(broker: &Broker, version: Version) {
+pub(crate) fn deliveries_wait_for_a_slow_reader_and_keep_their_order(
+    broker: &Broker,
+    version: Version,
+) {
     let mut publisher = Client::connect(broker, &Connect::new(version, "publisher"));
     let mut subscriber = Client::connect(broker, &Connect::new(version, "subscriber"));
     subscriber.subscribe("a/#", 2);

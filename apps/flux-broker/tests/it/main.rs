@@ -50,6 +50,7 @@ mod stored;
 mod subscribe;
 mod subscription_id;
 mod takeover;
+mod tls;
 mod v31;
 mod violation;
 mod will;

@@ -1,6 +1,6 @@
 //! The program itself: what it prints, how it ends, what it refuses.
 
-mod child;
+pub(crate) mod child;
 mod commands;
 mod data;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,10 @@ mod peer;
 mod v4;
 mod v5;
 
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
 use self::peer::{Message, Options, Peer};
 use crate::support::{Broker, Version};
 
@@ -91,4 +95,23 @@ async fn session<P: Peer>(broker: &Broker) {
         let expected = Message::new("a", &number.to_string(), 1 + number % 2);
         assert_eq!(subscriber.receive().await, expected);
     }
+}
+
+/// A message at each QoS, over TLS, with both versions.
+pub(crate) fn scenarios_over_tls(broker: &Broker, config: &Arc<ClientConfig>) {
+    peer::block_on(async {
+        echo_over_tls::<v4::Client>(broker, config).await;
+        echo_over_tls::<v5::Client>(broker, config).await;
+    });
+}
+
+async fn echo_over_tls<P: Peer>(broker: &Broker, config: &Arc<ClientConfig>) {
+    let options = Options { tls: Some(config.clone()), ..Options::new("over TLS") };
+    let mut client = P::connect(broker.address(), options).await;
+    client.subscribe("a", 2).await;
+    for qos in 0..=2 {
+        client.publish("a", qos, false, "x").await;
+        assert_eq!(client.receive().await, Message::new("a", "x", qos));
+    }
+    client.disconnect().await;
 }

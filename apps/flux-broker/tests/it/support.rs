@@ -5,12 +5,16 @@ mod workers;
 
 mod broker;
 mod bystander;
+mod certificates;
 mod clock;
 mod events;
 mod rights;
 
 pub(crate) use broker::{Broker, block_on, loopback_settings};
 pub(crate) use bystander::{Bystander, beside_a_bystander};
+pub(crate) use certificates::{
+    Certificates, begin_tls, client_config, new_folder, only_tls, open_tls, read_pem, tls_listener,
+};
 pub(crate) use clock::let_pass;
 pub(crate) use events::Events;
 pub(crate) use flux_conformance::{

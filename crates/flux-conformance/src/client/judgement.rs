@@ -76,7 +76,7 @@ impl Client {
     /// Whatever was offered before comes before a message that the client sends itself at QoS 0.
     #[track_caller]
     pub(crate) fn deliveries(&mut self) -> Vec<Received> {
-        let address = self.stream.get_ref().local_addr().unwrap();
+        let address = self.socket.local_addr().unwrap();
         let topic = format!("$fence/{}/{}", address.ip(), address.port());
         let mut found = Vec::new();
         self.send(&self.version.subscribe(0x7A33, &[(&topic, 0)]));

@@ -74,10 +74,15 @@ impl Program {
         self.child.id()
     }
 
-    /// Sends a signal and waits for the end; returns also what else came on stderr.
-    pub(crate) fn terminate(mut self, signal: &str) -> (ExitStatus, String) {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Sends a signal and waits for the end; returns also what else came on stderr.
+    pub(crate) fn terminate(mut self, signal: &str) -> (ExitStatus, String) {
+        self.signal(signal);
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap(), rest)

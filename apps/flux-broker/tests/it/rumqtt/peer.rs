@@ -2,6 +2,9 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use crate::support::DEADLINE;
 
@@ -30,11 +33,12 @@ pub(crate) struct Options {
     pub(crate) is_persistent: bool,
     /// Topic and payload of a will at QoS 1.
     pub(crate) will: Option<(&'static str, &'static str)>,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl Options {
     pub(crate) const fn new(client_id: &'static str) -> Self {
-        Self { client_id, is_persistent: false, will: None }
+        Self { client_id, is_persistent: false, will: None, tls: None }
     }
 }
 

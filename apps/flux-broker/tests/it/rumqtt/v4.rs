@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use rumqttc::{
     AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS,
+    TlsConfiguration, Transport,
 };
 
 use super::peer::{Message, Options, Peer, in_time};
@@ -38,6 +39,9 @@ impl Peer for Client {
         settings.set_clean_session(!options.is_persistent);
         if let Some((topic, payload)) = options.will {
             settings.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, false));
+        }
+        if let Some(config) = options.tls {
+            settings.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
         }
         let (client, events) = AsyncClient::new(settings, 10);
         let mut peer = Self { client, events, inbox: VecDeque::new(), session_present: false };

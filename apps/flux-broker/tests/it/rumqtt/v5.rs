@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, Publish};
 use rumqttc::v5::mqttbytes::{QoS, qos as to_qos};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{Outgoing, TlsConfiguration, Transport};
 
 use super::peer::{Message, Options, Peer, in_time};
 
@@ -42,6 +42,9 @@ impl Peer for Client {
         }
         if let Some((topic, payload)) = options.will {
             settings.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, false, None));
+        }
+        if let Some(config) = options.tls {
+            settings.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
         }
         let (client, events) = AsyncClient::new(settings, 10);
         let mut peer = Self { client, events, inbox: VecDeque::new(), session_present: false };

@@ -5,19 +5,25 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use flux_auth::Authenticator;
 use flux_conformance::Server;
 use flux_mqtt::{
     BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator, Store,
     start_broker_with, start_broker_with_store,
 };
 use flux_storage::{Durability, Log, LogSettings, SimulatedDisk};
+use rustls::ClientConfig;
 
+use super::certificates::open_tls;
 use super::rights::Rights;
+use super::{Client, Version};
 
 /// A running broker; it stops when this is dropped.
 pub(crate) struct Broker {
     pub(crate) handle: BrokerHandle,
     pub(crate) events: Arc<EventBus>,
+    /// How clients connect; over TCP if it is not said.
+    pub(crate) over_tls: Option<Arc<ClientConfig>>,
 }
 
 impl Broker {
@@ -32,14 +38,23 @@ impl Broker {
             let (log, _) = Log::open(SimulatedDisk::default(), settings).unwrap();
             return Self::over(log, workers, change);
         }
+        Self::start_with(workers, SimpleAuthenticator::new(), change)
+    }
+
+    /// The same with an authenticator.
+    pub(crate) fn start_with(
+        workers: usize,
+        authenticator: impl Authenticator,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = loopback_settings();
         settings.workers = NonZeroUsize::new(workers).unwrap();
         change(&mut settings);
-        let authenticator = Arc::new(SimpleAuthenticator::new());
+        let authenticator = Arc::new(authenticator);
         let events = Arc::new(EventBus::new());
         let handle =
             start_broker_with(settings, events.clone(), authenticator, Arc::new(Rights)).unwrap();
-        Self { handle, events }
+        Self { handle, events, over_tls: None }
     }
 
     /// Starts a broker over a store.
@@ -56,7 +71,7 @@ impl Broker {
         let rights = Arc::new(Rights);
         let handle =
             start_broker_with_store(settings, events.clone(), authenticator, rights, store);
-        Self { handle: handle.unwrap(), events }
+        Self { handle: handle.unwrap(), events, over_tls: None }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -72,6 +87,13 @@ impl Broker {
 impl Server for Broker {
     fn address(&self) -> SocketAddr {
         self.address()
+    }
+
+    fn open(&self, version: Version) -> Client {
+        match &self.over_tls {
+            None => Client::open(self.address(), version),
+            Some(config) => open_tls(self.address(), version, config),
+        }
     }
 }
 
