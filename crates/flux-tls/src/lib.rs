@@ -45,3 +45,8 @@ pub use settings::{
     CertificateFiles, ClientCertificates, Protocol, TlsSettings, TlsVersion, UnknownWord,
 };
 pub use warning::TlsWarning;
+
+/// Runs the example of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
