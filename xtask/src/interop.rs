@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             let label = format!("{workers} {}", if workers == 1 { "worker" } else { "workers" });
             let mut broker = Broker::start(&binaries.join("flux-broker"), workers)?;
             run_clients(broker.address(), &label, &mut sheet);
+            run_over_tls(&broker, &label, &mut sheet);
             broker.stop(&label, &mut sheet);
         }
     }
@@ -62,6 +63,19 @@ fn run_clients(address: SocketAddr, label: &str, sheet: &mut Sheet) {
         }
         sheet.add(client.name(), label, tally);
     }
+}
+
+/// Mosquitto's clients once more, over TLS and with a certificate.
+fn run_over_tls(broker: &Broker, label: &str, sheet: &mut Sheet) {
+    let (address, certificates) = broker.over_tls();
+    let name = "mosquitto clients over TLS";
+    println!("==> {name} against {label} at {address}");
+    let mut tally = Tally::default();
+    match Client::Mosquitto.hint_if_missing() {
+        Some(hint) => tally.skip(name, hint),
+        None => mosquitto::run(address, Some(certificates), &mut tally),
+    }
+    sheet.add(name, label, tally);
 }
 
 /// A client library or program that others wrote.
@@ -100,7 +114,7 @@ impl Client {
 
     fn run(self, address: SocketAddr, tally: &mut Tally) {
         match self {
-            Self::Mosquitto => mosquitto::run(address, tally),
+            Self::Mosquitto => mosquitto::run(address, None, tally),
             Self::Paho => scripts::run_paho(address, tally),
             Self::MqttJs => scripts::run_mqttjs(address, tally),
         }

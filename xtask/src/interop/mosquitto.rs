@@ -4,16 +4,17 @@ mod checks;
 mod programs;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use self::programs::{Clients, Version};
 use super::tally::Tally;
 
 pub(super) use self::programs::is_installed;
 
-/// Runs every check in every protocol version.
-pub(super) fn run(address: SocketAddr, tally: &mut Tally) {
+/// Runs every check in every protocol version; over TLS, if there are certificates for it.
+pub(super) fn run(address: SocketAddr, certificates: Option<&Path>, tally: &mut Tally) {
     for version in Version::ALL {
-        let clients = Clients { address, version };
+        let clients = Clients { address, version, certificates };
         for published in 0..=2 {
             for subscribed in 0..=2 {
                 let name = format!("QoS {published} published, QoS {subscribed} subscribed");

@@ -56,7 +56,7 @@ fn a_broker_can_be_started_again_on_its_address() {
     drop(first);
     client.expect_disconnect(0x8B);
     let second = Broker::start(1, |settings| {
-        settings.listeners = vec![Listener::tcp(Listen::Addresses(vec![address]))]
+        settings.listeners = vec![Listener::tcp(Listen::Addresses(vec![address]))];
     });
     assert_eq!(second.address(), address);
     assert!(!Client::connect(&second, &Connect::persistent(V5, "a")).session_present);

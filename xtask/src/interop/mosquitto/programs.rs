@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -52,12 +53,14 @@ impl Version {
 
 /// Starts clients for one broker and version.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clients {
+pub(super) struct Clients<'c> {
     pub(super) address: SocketAddr,
     pub(super) version: Version,
+    /// The folder of their certificates, if they are to speak TLS.
+    pub(super) certificates: Option<&'c Path>,
 }
 
-impl Clients {
+impl Clients<'_> {
     /// Publishes one message per payload, in one connection, and waits for its end.
     pub(super) fn publish(&self, topic: &str, qos: u8, payloads: &[&str]) -> Result<()> {
         let arguments = ["-t", topic, "-q", &qos.to_string(), "-l"];
@@ -115,6 +118,13 @@ impl Clients {
             .args(["-h", &self.address.ip().to_string(), "-p", &self.address.port().to_string()])
             .args(["-V", self.version.option()])
             .args(arguments);
+        if let Some(folder) = self.certificates {
+            for (option, file) in
+                [("--cafile", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")]
+            {
+                command.arg(option).arg(folder.join(file));
+            }
+        }
         command
     }
 
