@@ -1,15 +1,18 @@
 //! What goes over TCP goes over TLS.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use flux_mqtt::Scheme;
+use rustls::Stream;
 
 use super::broker_over_tls;
 use crate::rumqtt::scenarios_over_tls;
 use crate::support::Version::{V5, V311};
 use crate::support::{
-    Broker, Bystander, Certificates, Client, Connect, PINGREQ, Publish, only_tls, open_tls,
-    tls_listener,
+    Broker, Bystander, Certificates, Client, Connect, PINGREQ, Publish, Will, begin_tls, only_tls,
+    open_tls, tls_listener,
 };
 
 /// Makes tests of scenarios that other files have for TCP.
@@ -84,6 +87,41 @@ fn clients_of_several_listeners_meet() {
     subscribers[1].send(&Publish::new("a", "x").bytes(V5));
     for subscriber in &mut subscribers {
         subscriber.expect_publish(&Publish::new("a", "x"));
+    }
+}
+
+/// What came with the end of TLS in one piece counts: here a goodbye, after which there is no will.
+#[test]
+fn a_goodbye_that_comes_with_the_end_is_heard() {
+    let (broker, certificates) = broker_over_tls(1);
+    let mut observer = Client::connect(&broker, &Connect::new(V5, "observer"));
+    observer.subscribe("will", 0);
+    for says_goodbye in [true, false] {
+        let (mut tls, mut socket) =
+            (begin_tls(&certificates.client()), TcpStream::connect(broker.address()).unwrap());
+        let connect = Connect::new(V5, "a").will(Will::new("will", "gone"));
+        let mut stream = Stream::new(&mut tls, &mut socket);
+        stream.write_all(&connect.bytes()).unwrap();
+        stream.flush().unwrap();
+        let mut connack = [0; 2];
+        stream.read_exact(&mut connack).unwrap();
+        assert_eq!(connack[0], 0x20);
+        let mut last = Vec::new();
+        if says_goodbye {
+            tls.writer().write_all(&[0xE0, 0]).unwrap();
+        }
+        tls.send_close_notify();
+        while tls.wants_write() {
+            tls.write_tls(&mut last).unwrap();
+        }
+        socket.write_all(&last).unwrap();
+        // It closes too.
+        socket.read_to_end(&mut Vec::new()).unwrap();
+        if says_goodbye {
+            observer.expect_nothing();
+        } else {
+            observer.expect_publish(&Publish::new("will", "gone"));
+        }
     }
 }
 
