@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use flux_mqtt::{Listen, Listener, LoadTlsError, QoS, Settings, TlsConfig};
+use flux_mqtt::{IpNet, Listen, Listener, LoadTlsError, QoS, Settings, TlsConfig};
 
 use self::tls::TlsArguments;
 use crate::acl::Acl;
@@ -38,6 +38,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     tls: TlsArguments,
 
+    /// Address or range of load balancers that say whom a connection is from (PROXY protocol, version 1 or 2), such as
+    /// 10.0.0.0/8; may be repeated. It is demanded of them, and taken from nobody else
+    #[arg(long, env = "FLUX_PROXY_FROM", value_delimiter = ',', value_name = "RANGE", value_parser = range)]
+    proxy_from: Vec<IpNet>,
+
     /// Threads that serve connections. Default: one for each core
     #[arg(long, env = "FLUX_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -62,6 +67,14 @@ pub(crate) struct Cli {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER", default_value = "warn")]
     pub(crate) log: String,
+}
+
+/// Reads a range of addresses, or one address.
+fn range(text: &str) -> Result<IpNet, String> {
+    let range = text.parse().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
+    range.ok_or_else(|| {
+        "neither an address nor a range, as 192.0.2.7 and 192.0.2.0/24 are".to_owned()
+    })
 }
 
 /// What else the program does than to be a broker.
@@ -108,6 +121,9 @@ impl Cli {
         if let Some(tls) = self.tls.settings() {
             let tls = TlsConfig::load(tls)?;
             settings.listeners.push(Listener::tls(self.listen(self.tls.tls_port), tls));
+        }
+        for listener in &mut settings.listeners {
+            listener.proxies.clone_from(&self.proxy_from);
         }
         if let Some(workers) = self.workers {
             settings.workers = workers;

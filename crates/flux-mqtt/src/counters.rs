@@ -32,6 +32,8 @@ pub enum Count {
     AcceptError,
     /// A TLS handshake failed: the peer speaks something else, showed no certificate that is accepted, or left.
     HandshakeFailed,
+    /// A load balancer did not say where a connection is from: its PROXY header was missing or malformed.
+    ProxyFailed,
     /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
     /// lost.
     Panicked,
@@ -48,6 +50,7 @@ impl Count {
             Self::Refused(code) => REFUSED + failure(code),
             Self::AcceptError => ACCEPT_ERROR,
             Self::HandshakeFailed => HANDSHAKE_FAILED,
+            Self::ProxyFailed => PROXY_FAILED,
             Self::Panicked => PANICKED,
         }
     }
@@ -60,7 +63,8 @@ const CONNECT_REFUSED: usize = DISCONNECTED + DisconnectReason::KINDS;
 const REFUSED: usize = CONNECT_REFUSED + FAILURES;
 const ACCEPT_ERROR: usize = REFUSED + FAILURES;
 const HANDSHAKE_FAILED: usize = ACCEPT_ERROR + 1;
-const PANICKED: usize = HANDSHAKE_FAILED + 1;
+const PROXY_FAILED: usize = HANDSHAKE_FAILED + 1;
+const PANICKED: usize = PROXY_FAILED + 1;
 
 /// How many cells there are.
 const CELLS: usize = PANICKED + 1;
@@ -245,7 +249,12 @@ mod tests {
             .chain(gone.map(Count::Disconnected))
             .chain(codes.map(Count::ConnectRefused))
             .chain(codes.map(Count::Refused))
-            .chain([Count::AcceptError, Count::HandshakeFailed, Count::Panicked])
+            .chain([
+                Count::AcceptError,
+                Count::HandshakeFailed,
+                Count::ProxyFailed,
+                Count::Panicked,
+            ])
             .collect();
         let tally = Tally::new(1);
         for what in &all {

@@ -116,6 +116,9 @@ pub use flux_storage::{
     Ticket,
 };
 
+/// A range of addresses: `192.0.2.0/24`.
+pub use ipnet::IpNet;
+
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};
 pub use flux_eventbus::{DisconnectReason, EventBus, Limit};

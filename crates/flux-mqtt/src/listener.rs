@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use flux_tls::TlsConfig;
+use ipnet::IpNet;
 
 /// One entrance of a broker. It may have several.
 #[derive(Clone, Debug)]
@@ -13,19 +14,22 @@ pub struct Listener {
     pub listen: Listen,
     /// What is spoken below MQTT.
     pub transport: Transport,
+    /// From where load balancers connect that say, before all else, whom a connection is really from (PROXY protocol,
+    /// version 1 or 2). It is demanded of them, and of nobody else: others cannot speak for somebody. Default: none.
+    pub proxies: Vec<IpNet>,
 }
 
 impl Listener {
     /// Returns a listener for MQTT over plain TCP.
     #[must_use]
     pub const fn tcp(listen: Listen) -> Self {
-        Self { listen, transport: Transport::Tcp }
+        Self { listen, transport: Transport::Tcp, proxies: Vec::new() }
     }
 
     /// Returns a listener for MQTT over TLS.
     #[must_use]
     pub const fn tls(listen: Listen, tls: TlsConfig) -> Self {
-        Self { listen, transport: Transport::Tls(tls) }
+        Self { listen, transport: Transport::Tls(tls), proxies: Vec::new() }
     }
 }
 

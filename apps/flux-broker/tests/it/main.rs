@@ -37,6 +37,7 @@ mod order;
 mod panics;
 mod program;
 mod properties;
+mod proxy;
 mod reason;
 mod reserved;
 mod resume;

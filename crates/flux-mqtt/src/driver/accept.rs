@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
@@ -48,15 +49,20 @@ fn hint(error: &io::Error) -> String {
 pub(crate) struct Door {
     pub(crate) socket: TcpListener,
     pub(crate) transport: Transport,
+    pub(crate) proxies: Arc<[IpNet]>,
 }
 
 /// Binds every address of every listener, or says which ones cannot be bound, all of them.
 pub(crate) fn bind(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
     let (mut doors, mut errors) = (Vec::new(), Vec::new());
-    for Listener { listen, transport } in listeners {
+    for Listener { listen, transport, proxies } in listeners {
+        let proxies: Arc<[IpNet]> = proxies.as_slice().into();
         for (address, is_optional) in listen.addresses() {
             match bind_one(address) {
-                Ok(socket) => doors.push(Door { socket, transport: transport.clone() }),
+                Ok(socket) => {
+                    let (transport, proxies) = (transport.clone(), proxies.clone());
+                    doors.push(Door { socket, transport, proxies });
+                }
                 Err(error) if is_optional && is_missing(&error) => {
                     tracing::debug!(%address, %error, "this machine lacks the address");
                 }
@@ -93,7 +99,7 @@ const BACKLOG: i32 = 4096;
 
 /// Accepts connections and hands each to the worker that serves the fewest.
 pub(super) async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
-    let Door { socket, transport } = door;
+    let Door { socket, transport, proxies } = door;
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let mut warned = false;
     loop {
@@ -102,7 +108,8 @@ pub(super) async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()>
             Ok((socket, peer)) => {
                 warned = false;
                 entrance.wait_for_turn(peer).await;
-                entrance.admit(Accepted { socket, peer, transport: transport.clone() });
+                let (transport, proxies) = (transport.clone(), proxies.clone());
+                entrance.admit(Accepted { socket, peer, transport, proxies });
             }
             Err(error) if is_for_the_peer(&error) => {
                 entrance.tally.count_outside(Count::AcceptError);

@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use flux_storage::Queued;
 use flux_tls::TlsConfig;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 
 use crate::input::Letter;
@@ -35,6 +36,16 @@ pub(crate) struct Accepted {
     pub(crate) peer: SocketAddr,
     /// What the listener that it came through speaks.
     pub(crate) transport: Transport,
+    /// From where load balancers may speak for others through that listener.
+    pub(crate) proxies: Arc<[IpNet]>,
+}
+
+impl Accepted {
+    /// Whether whoever connected says for whom, before all else.
+    pub(crate) fn is_from_proxy(&self) -> bool {
+        let ip = self.peer.ip().to_canonical();
+        self.proxies.iter().any(|net| net.contains(&ip))
+    }
 }
 
 /// The mailboxes of all workers. A clone is a reference to the same.

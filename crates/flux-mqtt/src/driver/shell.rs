@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::EventBus;
@@ -49,6 +50,10 @@ pub(super) struct Shell {
     worker: RefCell<Worker>,
     pub(super) links: RefCell<Slab<Link>>,
     pub(super) handshakes: RefCell<Handshakes>,
+    /// Tells whoever waits for something before it can be served that it never will.
+    pub(super) stopped: tokio::sync::Notify,
+    /// How long that may take.
+    pub(super) connect_timeout: Duration,
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
     pub(super) outfit: Outfit,
@@ -99,6 +104,8 @@ impl Shell {
             worker: RefCell::new(worker),
             links: RefCell::new(Slab::new()),
             handshakes: RefCell::new(Handshakes::new(share)),
+            stopped: tokio::sync::Notify::new(),
+            connect_timeout: settings.connect_timeout,
             stamp: Cell::new(0),
             turn: RefCell::new(None),
             outfit,

@@ -98,7 +98,7 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     }
 }
 
-fn tell_limit(shell: &Shell, limit: Limit, peer: SocketAddr) {
+pub(super) fn tell_limit(shell: &Shell, limit: Limit, peer: SocketAddr) {
     let outfit = &shell.outfit;
     outfit.tally.count(outfit.id, Count::Reached(limit));
     if outfit.events.wants(EventKind::LimitReached) {

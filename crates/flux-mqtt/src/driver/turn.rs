@@ -1,7 +1,6 @@
 //! The turn: mailbox, timers, and everything dirty goes out.
 
 use std::future::poll_fn;
-use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,15 +13,12 @@ use ntex::service::cfg::SharedCfg;
 use ntex::time::Seconds;
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::serve;
-use super::mailbox::{Accepted, Mail};
-use super::shell::{Counted, Peer, Shell};
-use super::stream::Stream;
-use super::tls::{self, Arrival};
+use super::mailbox::Mail;
+use super::shell::Shell;
+use super::{entry, tls};
 use crate::counters::Count;
 use crate::input::{Command, Input, Letter};
 use crate::ledger::Ledger;
-use crate::listener::Transport;
 use crate::settings::Settings;
 
 /// Runs the turns of a worker until its thread ends.
@@ -76,6 +72,7 @@ impl Turn {
             Mail::Letter(letter) => {
                 if matches!(letter, Letter::Command(Command::Shutdown)) {
                     tls::shut_down(&self.shell);
+                    self.shell.stopped.notify_waiters();
                 }
                 self.shell.input(Input::Letter(letter));
             }
@@ -90,29 +87,10 @@ impl Turn {
             Mail::Loaded(session, messages) => {
                 self.shell.input(Input::Loaded { session, messages });
             }
-            Mail::Accepted(Accepted { socket, peer, transport }) => {
-                let counted = self.shell.count();
-                match transport {
-                    Transport::Tcp => self.serve(socket, peer, counted),
-                    Transport::Tls(by) => {
-                        let arrival = Arrival { socket, peer, by, counted };
-                        self.shell.handshakes.borrow_mut().arrive(arrival);
-                    }
-                }
-            }
+            Mail::Accepted(accepted) => entry::enter(&self.shell, &self.io_config, accepted),
             Mail::ClientsChanged(by) => {
                 tokio::task::spawn_local(tls::end_revoked(self.shell.clone(), by));
             }
-        }
-    }
-
-    fn serve(&self, socket: TcpStream, peer: SocketAddr, counted: Counted) {
-        match Stream::over_tcp(socket, self.io_config.clone()) {
-            Ok((io, stream)) => {
-                let peer = Peer { address: Some(peer), shown: None };
-                ntex::rt::spawn(serve(io, stream, self.shell.clone(), peer, counted));
-            }
-            Err(error) => self.shell.tell_unserved(&error, peer),
         }
     }
 

@@ -110,6 +110,11 @@ impl<A> Handshakes<A> {
         std::mem::take(&mut self.under_way).into_values().map(|it| it.task).collect()
     }
 
+    /// Returns whether nobody gets in any more: the broker stops.
+    pub(in crate::driver) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Returns those that wait, who will wait no longer.
     pub(super) fn take_waiting(&mut self) -> VecDeque<A> {
         std::mem::take(&mut self.waiting)

@@ -1,0 +1,90 @@
+//! What happens to a connection before it is served: as its listener says.
+
+use std::future::{Future as _, poll_fn};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use flux_eventbus::Limit;
+use ntex::service::cfg::SharedCfg;
+
+use super::connection::serve;
+use super::mailbox::Accepted;
+use super::proxy;
+use super::shell::{Counted, Peer, Shell};
+use super::stream::Stream;
+use super::tls::{Arrival, tell_limit};
+use crate::counters::Count;
+use crate::listener::Transport;
+
+/// Takes a connection that was accepted for this worker.
+pub(super) fn enter(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted) {
+    let counted = shell.count();
+    if accepted.is_from_proxy() {
+        let introduced = introduce(shell.clone(), io_config.clone(), accepted, counted);
+        tokio::task::spawn_local(introduced);
+    } else {
+        begin(shell, io_config, accepted, counted);
+    }
+}
+
+/// Waits until a load balancer has said whom a connection is from, then has it begin.
+async fn introduce(
+    shell: Rc<Shell>,
+    io_config: SharedCfg,
+    mut accepted: Accepted,
+    counted: Counted,
+) {
+    if shell.handshakes.borrow().is_closed() {
+        // It was told before anybody waited.
+        return;
+    }
+    let proxy = accepted.peer;
+    let mut read = pin!(tokio::time::timeout(shell.connect_timeout, source_of(accepted.socket)));
+    let mut stopped = pin!(shell.stopped.notified());
+    let read = poll_fn(|cx| match stopped.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => read.as_mut().poll(cx).map(Some),
+    });
+    match read.await {
+        None => {}
+        Some(Err(_elapsed)) => tell_limit(&shell, Limit::ConnectTime, proxy),
+        Some(Ok(Err(error))) => {
+            shell.outfit.tally.count(shell.outfit.id, Count::ProxyFailed);
+            tracing::warn!(%proxy, %error, "a load balancer does not say where a connection is from");
+        }
+        Some(Ok(Ok((socket, source)))) => {
+            accepted.socket = socket;
+            accepted.peer = source.unwrap_or(proxy);
+            begin(&shell, &io_config, accepted, counted);
+        }
+    }
+}
+
+async fn source_of(
+    socket: TcpStream,
+) -> Result<(TcpStream, Option<SocketAddr>), proxy::ProxyError> {
+    socket.set_nonblocking(true)?;
+    let mut socket = tokio::net::TcpStream::from_std(socket)?;
+    let source = proxy::read(&mut socket).await?;
+    Ok((socket.into_std()?, source))
+}
+
+/// Has a connection served, or begin with TLS.
+fn begin(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted, counted: Counted) {
+    let Accepted { socket, peer, transport, .. } = accepted;
+    match transport {
+        Transport::Tcp => match Stream::over_tcp(socket, io_config.clone()) {
+            Ok((io, stream)) => {
+                let peer = Peer { address: Some(peer), shown: None };
+                ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
+            }
+            Err(error) => shell.tell_unserved(&error, peer),
+        },
+        Transport::Tls(by) => {
+            shell.handshakes.borrow_mut().arrive(Arrival { socket, peer, by, counted });
+            shell.request_turn();
+        }
+    }
+}
