@@ -48,7 +48,7 @@ fn do_once(command: &Command) -> ExitCode {
         Command::Store { command } => return command.run(),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
-        Command::Tls(TlsCommand::Init(init)) => tls_init(init).map(|()| true),
+        Command::Tls(TlsCommand::Init(init)) => tls_init(init),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -111,11 +111,11 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
-fn tls_init(init: &TlsInit) -> Result<(), Box<dyn std::error::Error>> {
+fn tls_init(init: &TlsInit) -> anyhow::Result<bool> {
     #[expect(clippy::disallowed_methods, reason = "certificates are valid from the time of day on")]
     let now = SystemTime::now();
     println!("{}", init.run(now)?);
-    Ok(())
+    Ok(true)
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use anyhow::{anyhow, bail};
 use clap::Args;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -34,16 +35,16 @@ impl TlsInit {
     /// # Errors
     ///
     /// When a file is there already, or cannot be written; then those before it are.
-    pub(crate) fn run(&self, now: SystemTime) -> Result<Advice, Box<dyn std::error::Error>> {
+    pub(crate) fn run(&self, now: SystemTime) -> anyhow::Result<Advice> {
         let files = self.files(now)?;
         let folder = &self.folder;
-        let said = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        let said = |path: &Path, error: io::Error| anyhow!("{}: {error}", path.display());
         fs::create_dir_all(folder).map_err(|error| said(folder, error))?;
         for File { name, .. } in &files {
             let path = folder.join(name);
             if path.exists() {
                 let path = path.display();
-                return Err(format!("{path} is there already and is not overwritten").into());
+                bail!("{path} is there already and is not overwritten");
             }
         }
         for File { name, content, is_private } in files {

@@ -71,7 +71,7 @@ fn it_overwrites_nothing() {
     let folder = Folder(new_folder());
     fs::write(folder.0.join("client.key"), "precious").unwrap();
     let output = init(&folder.0, &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(
         complaint.contains("client.key is there already and is not overwritten"),
