@@ -2,19 +2,9 @@
 
 use rcgen::date_time_ymd;
 
-use super::authority::{Authority, Signed};
+use super::authority::Authority;
 use super::folder::Folder;
 use crate::{CertificateFiles, TlsConfig, TlsSettings, TlsWarning};
-
-/// A folder with a certificate and an authority that can be used, to be spoiled.
-fn folder() -> (Folder, Authority, Signed) {
-    let (folder, root) = (Folder::new(), Authority::new("root"));
-    let server = root.sign(&["localhost"]);
-    folder.write("server.crt", &server.pem);
-    folder.write("server.key", &server.key);
-    folder.write("ca.crt", &root.pem);
-    (folder, root, server)
-}
 
 #[track_caller]
 fn check(folder: &Folder, settings: TlsSettings, expected: &str) {
@@ -25,7 +15,7 @@ fn check(folder: &Folder, settings: TlsSettings, expected: &str) {
 /// The chain is spoiled.
 #[track_caller]
 fn check_chain(content: impl AsRef<[u8]>, expected: &str) {
-    let (folder, ..) = folder();
+    let (folder, ..) = Folder::with_server();
     folder.write("server.crt", content);
     check(&folder, folder.settings(), expected);
 }
@@ -33,14 +23,14 @@ fn check_chain(content: impl AsRef<[u8]>, expected: &str) {
 /// The key is spoiled.
 #[track_caller]
 fn check_key(content: impl AsRef<[u8]>, expected: &str) {
-    let (folder, ..) = folder();
+    let (folder, ..) = Folder::with_server();
     folder.write("server.key", content);
     check(&folder, folder.settings(), expected);
 }
 
 #[test]
 fn a_file_that_is_not_pem_is_told_from_one_that_is_cut_off() {
-    let (_, root, server) = folder();
+    let (_, root, server) = Folder::with_server();
     check_chain("", "server.crt: the file is empty");
     check_chain(
         "hello\n",
@@ -84,7 +74,7 @@ fn a_file_that_is_not_pem_is_told_from_one_that_is_cut_off() {
 
 #[test]
 fn files_that_cannot_be_read_are_all_named() {
-    let (folder, ..) = folder();
+    let (folder, ..) = Folder::with_server();
     let mut settings = folder.settings_with_clients();
     settings.certificate.chain = folder.path("none.crt");
     settings.certificate.key = folder.path(".");
@@ -100,7 +90,7 @@ fn files_that_cannot_be_read_are_all_named() {
 
 #[test]
 fn a_file_with_the_wrong_things_says_what_is_in_it() {
-    let (_, _, server) = folder();
+    let (_, _, server) = Folder::with_server();
     check_chain(&server.key, "server.crt: there is no certificate in the file, only PRIVATE KEY");
     check_key(
         format!("{0}{0}", server.pem),
@@ -110,7 +100,7 @@ fn a_file_with_the_wrong_things_says_what_is_in_it() {
 
 #[test]
 fn a_key_that_cannot_be_used_says_why() {
-    let (_, root, _) = folder();
+    let (_, root, _) = Folder::with_server();
     let other = root.sign(&["other"]);
     check_key(&other.key, "server.key: this key does not belong to the certificate in server.crt");
     let lines = other.key.lines().count();
@@ -149,7 +139,7 @@ fn keys_of_every_form_are_read() {
         folder.load(folder.settings());
     }
     // PKCS#8, beside its certificate.
-    let (folder, _, server) = folder();
+    let (folder, _, server) = Folder::with_server();
     folder.write("server.crt", format!("{}{}", server.key, server.pem));
     let mut settings = folder.settings();
     settings.certificate.key = folder.path("server.crt");
@@ -192,7 +182,7 @@ fn a_chain_in_the_wrong_order_says_which_line() {
 
 #[test]
 fn a_certificate_out_of_its_time_says_when() {
-    let (folder, root, _) = folder();
+    let (folder, root, _) = Folder::with_server();
     let old = root.sign_with(&["localhost"], |params| {
         params.not_after = date_time_ymd(2027, 5, 31);
     });
@@ -218,7 +208,7 @@ fn a_certificate_out_of_its_time_says_when() {
 
 #[test]
 fn files_about_clients_say_what_is_wrong() {
-    let (folder, root, server) = folder();
+    let (folder, root, server) = Folder::with_server();
     let mut settings = folder.settings_with_clients();
     settings.client_ca.clear();
     check(&folder, settings, "client_ca is needed: certificates of clients are verified with it");
@@ -253,7 +243,7 @@ fn files_about_clients_say_what_is_wrong() {
 
 #[test]
 fn a_further_certificate_must_have_a_name() {
-    let (folder, root, _) = folder();
+    let (folder, root, _) = Folder::with_server();
     let nameless = root.sign_with(&["a"], |params| params.subject_alt_names.clear());
     folder.write("a.crt", &nameless.pem);
     folder.write("a.key", &nameless.key);
@@ -273,7 +263,7 @@ fn what_works_but_should_not_stay_so_is_a_warning() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
-    let (folder, root, _) = folder();
+    let (folder, root, _) = Folder::with_server();
     let other = Authority::new("other");
     folder.write("ca.crt", format!("{}{}", root.pem, other.pem));
     folder.write("crl.pem", root.revoke_until(&[], 2027));

@@ -17,11 +17,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let (folder, root) = (Folder::new(), Authority::new("root"));
-    let server = root.sign(&["localhost"]);
-    folder.write("server.crt", &server.pem);
-    folder.write("server.key", &server.key);
-    folder.write("ca.crt", &root.pem);
+    let (folder, root, _) = Folder::with_server();
     let client = numbered(&root, 7);
     Scene { folder, root, client }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
+use super::authority::{Authority, Signed};
 use crate::{ClientCertificates, LoadTlsError, TlsConfig, TlsSettings};
 
 /// It goes with the test.
@@ -22,6 +23,16 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).unwrap();
         Self(path)
+    }
+
+    /// Has `server.crt` and `server.key` for `localhost`, and in `ca.crt` the authority that signed them.
+    pub(super) fn with_server() -> (Self, Authority, Signed) {
+        let (folder, root) = (Self::new(), Authority::new("root"));
+        let server = root.sign(&["localhost"]);
+        folder.write("server.crt", &server.pem);
+        folder.write("server.key", &server.key);
+        folder.write("ca.crt", &root.pem);
+        (folder, root, server)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

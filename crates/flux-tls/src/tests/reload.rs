@@ -15,11 +15,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let (folder, root) = (Folder::new(), Authority::new("root"));
-    let server = root.sign(&["localhost"]);
-    folder.write("server.crt", &server.pem);
-    folder.write("server.key", &server.key);
-    folder.write("ca.crt", &root.pem);
+    let (folder, root, _) = Folder::with_server();
     folder.write("crl.pem", root.revoke(&[]));
     let client = root.sign_with(&["meter"], |params| params.serial_number = Some(7.into()));
     let mut settings = folder.settings_with_clients();

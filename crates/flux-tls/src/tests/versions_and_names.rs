@@ -7,24 +7,15 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider as _;
 use rustls::{Error, PeerIncompatible, ProtocolVersion, SignatureScheme};
 
-use super::authority::Authority;
 use super::folder::{Fixed, Folder, NOW};
 use super::peer::Peer;
 use crate::chain::Chain;
 use crate::server_names::ServerNames;
 use crate::{CertificateFiles, Protocol, TlsVersion};
 
-fn folder() -> (Folder, Authority) {
-    let (folder, root) = (Folder::new(), Authority::new("root"));
-    let server = root.sign(&["localhost"]);
-    folder.write("server.crt", &server.pem);
-    folder.write("server.key", &server.key);
-    (folder, root)
-}
-
 #[test]
 fn both_versions_are_spoken_unless_one_is_too_old() {
-    let (folder, root) = folder();
+    let (folder, root, _) = Folder::with_server();
     let new = Peer::new(&root.pem, None);
     let old = Peer::of_versions(&root.pem, None, &[&rustls::version::TLS12]);
 
@@ -48,7 +39,7 @@ fn both_versions_are_spoken_unless_one_is_too_old() {
 
 #[test]
 fn a_client_gets_the_certificate_of_the_name_it_asks_for() {
-    let (folder, root) = folder();
+    let (folder, root, _) = Folder::with_server();
     let mut settings = folder.settings();
     for (file, names) in [("a", &["a.example.com"][..]), ("w", &["*.example.com", "b.example.org"])]
     {
@@ -80,7 +71,7 @@ fn a_client_gets_the_certificate_of_the_name_it_asks_for() {
 /// An RSA certificate for clients that verify nothing else stands beside an ECDSA one.
 #[test]
 fn a_second_certificate_of_a_name_is_for_those_that_cannot_use_the_first() {
-    let (folder, root) = folder();
+    let (folder, root, _) = Folder::with_server();
     let (elliptic, other) = (root.sign(&["rsa.example.com"]), root.sign(&["other"]));
     folder.write("rsa.crt", include_str!("files/rsa.crt"));
     folder.write("rsa.key", include_str!("files/rsa-pkcs1.key"));
@@ -110,7 +101,7 @@ fn a_second_certificate_of_a_name_is_for_those_that_cannot_use_the_first() {
 
 #[test]
 fn the_protocol_inside_is_agreed_on() {
-    let (folder, root) = folder();
+    let (folder, root, _) = Folder::with_server();
     let tls = folder.load(folder.settings());
     #[track_caller]
     fn check(peer: &Peer, tls: &crate::TlsConfig, protocol: Protocol, expected: Option<&str>) {
@@ -132,7 +123,7 @@ fn the_protocol_inside_is_agreed_on() {
 
 #[test]
 fn the_days_that_are_left_are_those_of_the_first_to_expire() {
-    let (folder, root) = folder();
+    let (folder, root, _) = Folder::with_server();
     let middle = root.below("middle");
     let server = middle.sign_with(&["localhost"], |params| {
         params.not_after = rcgen::date_time_ymd(2027, 6, 11);
