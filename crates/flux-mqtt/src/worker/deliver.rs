@@ -40,7 +40,8 @@ impl Worker {
         steps: usize,
         fx: &mut impl Effects,
     ) -> Option<Next> {
-        let held = self.held_deliveries(id);
+        let is_stored = self.broker.journal.is_some();
+        let held = if is_stored { self.held_deliveries(id) } else { 0 };
         let online = self.connections.online(id)?;
         // What is not sent on a dead connection may be for another: it stays in the session.
         let unsent = fx.unsent(id)? + held;
@@ -58,7 +59,7 @@ impl Worker {
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
         };
-        let (is_stored, mut waits_from) = (self.broker.journal.is_some(), None);
+        let mut waits_from = None;
         while out.len() < room {
             let Some(outgoing) = state.session.next(now) else { break };
             if is_stored && waits(&online.session, &outgoing) {
@@ -92,7 +93,7 @@ impl Worker {
             fx.send_packets(id, out);
         }
         // What waits for the store is gone on from when it has answered.
-        let waits = self.held_deliveries(id) > 0;
+        let waits = !has_room && is_stored && self.held_deliveries(id) > 0;
         // A client that took everything at once gets more in this turn.
         let goes_on = !has_room && !waits && steps > 0 && fx.unsent(id) == Some(0);
         if !has_room && !waits && !goes_on {

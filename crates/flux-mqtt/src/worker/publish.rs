@@ -85,10 +85,10 @@ impl Worker {
     /// Before MQTT 5.0 nobody can be told that the store does not take a message: there is no
     /// acknowledgement, and the connection closes.
     fn may_acknowledge(&self, online: &Online) -> Result<(), End> {
-        match self.is_refused_by_store && online.version != Version::V5 {
-            true => Err(End::StoreFailed),
-            false => Ok(()),
+        if self.is_refused_by_store && online.version != Version::V5 {
+            return Err(End::StoreFailed);
         }
+        Ok(())
     }
 
     /// Returns what the authorizer says; `None` while it is being asked.
