@@ -191,7 +191,7 @@ impl Worker {
             if online.version == Version::V5 && publish.qos > QoS::AtMostOnce {
                 return ReasonCode::QuotaExceeded;
             }
-            self.forget_retained(now, publish.topic);
+            self.forget_retained_in_order(now, publish.topic);
         }
         if fx.wants(EventKind::Published) {
             fx.event(published(Some(client_id.clone()), &message));
@@ -251,7 +251,7 @@ impl Worker {
         let retaining = journal.as_ref().map(|journal| journal.retaining.lock());
         let is_retained = message.retain() && self.retain(now, topic, message, fx);
         if message.retain() && !is_retained {
-            self.forget_retained(now, topic);
+            self.forget_retained_in_order(now, topic);
         }
         let stored = self.store(topic, message, is_retained, None);
         drop(retaining);
@@ -282,12 +282,21 @@ impl Worker {
         }
     }
 
-    /// After a message that could not be retained nobody may find an older one.
-    fn forget_retained(&self, now: Timestamp, topic: TopicName<'_>) {
+    /// After a message that could not be retained nobody may find an older one. Nor after a restart: the answer
+    /// waits for that.
+    fn forget_retained(&mut self, now: Timestamp, topic: TopicName<'_>) {
+        let journal = self.broker.journal.clone();
+        let _order = journal.as_ref().map(|journal| journal.retaining.lock());
+        self.forget_retained_in_order(now, topic);
+    }
+
+    /// The same while the lock is held that keeps the order of what is retained.
+    fn forget_retained_in_order(&mut self, now: Timestamp, topic: TopicName<'_>) {
         // Removing is never refused.
         let _removed = self.broker.retained.replace(now, topic, None);
         if let Some(journal) = &self.broker.journal {
             journal.clear_retained(topic.as_str());
+            self.must_wait = true;
         }
     }
 

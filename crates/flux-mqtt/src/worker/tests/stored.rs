@@ -167,6 +167,18 @@ impl Durable {
         peer
     }
 
+    /// The same with MQTT 3.1.1.
+    fn visit_v3(&mut self, worker: usize, client_id: &str) -> Peer {
+        let connect = ntex_mqtt::v3::codec::Connect {
+            clean_session: true,
+            client_id: client_id.into(),
+            ..ntex_mqtt::v3::codec::Connect::default()
+        };
+        let peer = self.c.dial_v3(worker, connect);
+        assert_eq!(self.heard(peer), ["CONNACK 00"]);
+        peer
+    }
+
     fn subscribe(&mut self, peer: Peer, filter: &str, qos: u8) {
         self.c.send(peer, &client::subscribe(peer.version, 999, &[(filter, qos)]));
         self.sync();

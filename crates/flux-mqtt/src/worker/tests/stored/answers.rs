@@ -1,5 +1,7 @@
 //! What is said only when it is safe, and what does not wait.
 
+use flux_retained::RetainedLimits;
+
 use super::*;
 
 #[test]
@@ -87,6 +89,23 @@ fn what_goes_at_qos_2_waits_for_its_identifier_and_pubrel_for_pubrec() {
     assert_eq!(d.heard(subscriber), NOTHING);
     d.sync();
     assert_eq!(d.heard(subscriber), ["PUBREL 1 00"]);
+}
+
+/// Nobody can be told that the new one is not kept: then nobody finds the old one, after a restart either.
+#[test]
+fn a_retained_message_is_forgotten_before_the_publisher_of_the_next_is_answered() {
+    let retained = RetainedLimits { message_bytes: 10, ..RetainedLimits::default() };
+    let mut d = Durable::with(1, Settings { retained, ..Settings::default() });
+    let publisher = d.visit_v3(0, "publisher");
+    let retain = |id, payload| client::publish(Version::V311, 0b0011, id, "t", payload);
+    d.c.send(publisher, &retain(1, "old"));
+    d.sync();
+    assert_eq!(d.heard(publisher), ["PUBACK 1 00"]);
+    d.c.send(publisher, &retain(2, "too large to keep"));
+    assert_eq!(d.heard(publisher), NOTHING);
+    d.sync();
+    assert_eq!(d.heard(publisher), ["PUBACK 2 00"]);
+    assert_eq!(d.restart(0).c.broker.retained.len(), 0);
 }
 
 #[test]
