@@ -117,7 +117,8 @@ impl Explain {
     }
 }
 
-fn load(file: &Path) -> Result<Ruleset> {
+/// Reads a file of roles and rules.
+pub(crate) fn load(file: &Path) -> Result<Ruleset> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let rules: Rules = toml::from_str(&text).with_context(|| file.display().to_string())?;

@@ -6,11 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use flux_mqtt::{IpNet, Listen, Listener, LoadTlsError, QoS, Settings, TlsConfig};
 
 use self::tls::TlsArguments;
+use crate::access::{Access, AccessArguments};
 use crate::acl::Acl;
 use crate::data::Promise;
 use crate::passwd::Passwd;
@@ -51,7 +53,11 @@ pub(crate) struct Cli {
     #[arg(long, env = "FLUX_MAX_QOS", value_name = "QOS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
     max_qos: u8,
 
-    /// Let anyone connect on addresses that are not loopback
+    #[command(flatten)]
+    access: AccessArguments,
+
+    /// Let anyone connect on addresses that are not loopback, and with --passwords those who give no name and no
+    /// password
     #[arg(long, env = "FLUX_ALLOW_ANONYMOUS")]
     allow_anonymous: bool,
 
@@ -70,7 +76,7 @@ pub(crate) struct Cli {
 }
 
 /// Reads a range of addresses, or one address.
-fn range(text: &str) -> Result<IpNet, String> {
+fn range(text: &str) -> std::result::Result<IpNet, String> {
     let range = text.parse().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
     range.ok_or_else(|| {
         "neither an address nor a range, as 192.0.2.7 and 192.0.2.0/24 are".to_owned()
@@ -109,7 +115,7 @@ impl Cli {
     /// # Errors
     ///
     /// When certificates cannot be used.
-    pub(crate) fn settings(&self) -> Result<Settings, LoadTlsError> {
+    pub(crate) fn settings(&self) -> std::result::Result<Settings, LoadTlsError> {
         if let Some(problem) = self.tls.problem() {
             Self::command().error(ErrorKind::WrongNumberOfValues, problem).exit();
         }
@@ -131,6 +137,15 @@ impl Cli {
         settings.max_qos = QoS::try_from(self.max_qos).unwrap_or(QoS::ExactlyOnce);
         settings.allow_anonymous = self.allow_anonymous;
         Ok(settings)
+    }
+
+    /// Returns who may connect and what they may do.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be used.
+    pub(crate) fn access(&self) -> Result<Access> {
+        Access::open(&self.access, self.allow_anonymous, self.tls.username())
     }
 
     fn listen(&self, port: u16) -> Listen {

@@ -1,5 +1,6 @@
 //! The broker as a program: read the command line, start, run until a signal, drain.
 
+mod access;
 mod acl;
 mod cli;
 mod crowd;
@@ -16,12 +17,12 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
-use flux_auth::{AllowAll, SimpleAuthenticator};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::access::Access;
 use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
 use crate::tls_init::TlsInit;
@@ -65,16 +66,16 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
-    let authenticator = Arc::new(SimpleAuthenticator::new());
-    let (settings, authorizer) = (cli.settings()?, Arc::new(AllowAll));
+    let (settings, access) = (cli.settings()?, cli.access()?);
+    let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(cli.data_dir.clone(), cli.durability)? {
-        None => (start_broker_with(settings, events, authenticator, authorizer)?, None),
+        None => (start_broker_with(settings, events, gate, authorizer)?, None),
         Some(Data { log, found }) => {
-            let started = start_broker_with_store(settings, events, authenticator, authorizer, log);
+            let started = start_broker_with_store(settings, events, gate, authorizer, log);
             (started?, Some(found))
         }
     };
-    announce(&broker, connections, found.as_ref());
+    announce(&broker, &access, connections, found.as_ref());
     renewal::warn(broker.certificates());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());
@@ -92,6 +93,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     for signal in signals.forever() {
         if signal == SIGHUP {
             renewal::reload(broker.certificates());
+            reload(&access, &broker);
             continue;
         }
         if is_stopping {
@@ -110,6 +112,14 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
 
+/// Reads users and roles again, and has the rights of everybody looked at once more.
+fn reload(access: &Access, broker: &BrokerHandle) {
+    match access.reload() {
+        Ok(()) => broker.recheck_rights(),
+        Err(error) => tracing::error!("users and roles stay as they were: {error:#}"),
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 fn tls_init(init: &TlsInit) -> anyhow::Result<bool> {
     #[expect(clippy::disallowed_methods, reason = "certificates are valid from the time of day on")]
@@ -119,14 +129,15 @@ fn tls_init(init: &TlsInit) -> anyhow::Result<bool> {
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
-fn announce(broker: &BrokerHandle, connections: u64, found: Option<&Found>) {
+fn announce(broker: &BrokerHandle, access: &Access, connections: u64, found: Option<&Found>) {
     let addresses: Vec<String> = broker.listening().iter().map(ToString::to_string).collect();
     let stored = found.map_or_else(|| "everything in memory".to_owned(), Found::words);
     eprintln!(
-        "flux-broker {} listening on {}; anonymous, {stored}, up to {connections} connections; \
+        "flux-broker {} listening on {}; {}, {stored}, up to {connections} connections; \
          flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
+        access.words(),
     );
     if let Some(cut) = found.and_then(Found::cut) {
         eprintln!("flux-broker: {cut}");

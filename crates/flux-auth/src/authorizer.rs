@@ -4,6 +4,8 @@ use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use flux_topic::TopicName;
+
 use crate::rules::KeptRights;
 use crate::{Access, AccessRequest, BoxFuture, Identity, Stamp};
 
@@ -33,6 +35,20 @@ pub trait Authorizer: Send + Sync + 'static {
     ) -> BoxFuture<Vec<Verdict>> {
         let _ = client;
         Box::pin(future::ready(vec![Verdict::Deny; requests.len()]))
+    }
+
+    /// Returns whether [`may_receive`](Self::may_receive) is to be asked at all. The default is `false`.
+    fn filters_deliveries(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a message with this topic may be sent to a client that has a subscription for it.
+    ///
+    /// Called on the path of every delivery, if [`filters_deliveries`](Self::filters_deliveries) says so; it must not
+    /// wait either. The default is `true`.
+    fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
+        let _ = (client, topic);
+        true
     }
 
     /// Returns what stands for all that the answers about this client depend on, or `None` if they must not be

@@ -162,7 +162,7 @@ impl Scene {
         }
         if let Some(connection) = node.hands.asked_who.take() {
             let authentication = Authentication::Accepted(Identity::anonymous());
-            let input = Input::Authenticated { connection, authentication };
+            let input = Input::Authenticated { connection, authentication, valid_for: None };
             node.worker.handle(NOW, input, &mut node.hands);
         }
     }

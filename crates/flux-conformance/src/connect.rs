@@ -12,6 +12,7 @@ pub struct Connect {
     keep_alive: u16,
     properties: Vec<u8>,
     will: Option<Will>,
+    login: Option<(String, String)>,
 }
 
 /// A will message; QoS 0 and not retained unless it says otherwise.
@@ -34,6 +35,7 @@ impl Connect {
             keep_alive: 0,
             properties: Vec::new(),
             will: None,
+            login: None,
         }
     }
 
@@ -84,6 +86,11 @@ impl Connect {
         Self { will: Some(will), ..self }
     }
 
+    /// With this user name and password.
+    pub fn login(self, username: &str, password: &str) -> Self {
+        Self { login: Some((username.to_owned(), password.to_owned())), ..self }
+    }
+
     /// Returns the packet.
     pub fn bytes(&self) -> Vec<u8> {
         let mut flags = u8::from(self.clean) << 1;
@@ -93,6 +100,10 @@ impl Connect {
             payload.extend_from_slice(&self.version.properties(&will.properties));
             payload.extend_from_slice(&string(&will.topic));
             payload.extend_from_slice(&string(&will.payload));
+        }
+        if let Some((username, password)) = &self.login {
+            flags |= 0xC0;
+            payload.extend_from_slice(&[string(username), string(password)].concat());
         }
         let head =
             [string(self.version.protocol_name()), vec![self.version.level(), flags]].concat();

@@ -98,11 +98,13 @@ pub enum DropReason {
     /// It waited in a shared subscription that has no members any more, or was handed back by the last
     /// one. The event names no client.
     NoMember,
+    /// The client may subscribe to a filter that matches, and not to this topic.
+    Withheld,
 }
 
 impl DropReason {
     /// How many reasons there are, whatever they carry.
-    pub const KINDS: usize = 10;
+    pub const KINDS: usize = 11;
 
     /// Returns its place among the reasons, whatever it carries: from 0, below
     /// [`DropReason::KINDS`], in the order of declaration.
@@ -119,6 +121,7 @@ impl DropReason {
             Self::NotRetained => 7,
             Self::SessionEnded => 8,
             Self::NoMember => 9,
+            Self::Withheld => 10,
         }
     }
 }

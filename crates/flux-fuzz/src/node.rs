@@ -154,7 +154,7 @@ impl Node {
             Some(refusal) => Authentication::Refused(refusal),
             None => Authentication::Accepted(Identity::anonymous()),
         };
-        self.input(now, Input::Authenticated { connection, authentication });
+        self.input(now, Input::Authenticated { connection, authentication, valid_for: None });
         true
     }
 

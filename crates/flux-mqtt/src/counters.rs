@@ -227,6 +227,7 @@ mod tests {
             DropReason::NotRetained,
             DropReason::SessionEnded,
             DropReason::NoMember,
+            DropReason::Withheld,
         ];
         let gone = [
             Gone::ByClient,
@@ -263,7 +264,7 @@ mod tests {
             assert_eq!(tally.read().of(*what), 1, "{what:?}");
         }
         let counters = tally.read();
-        assert_eq!(counters.all_dropped(), 10);
+        assert_eq!(counters.all_dropped(), 11);
         assert_eq!(counters.all_connects_refused(), 2);
         assert_eq!(counters.all_refused(), 2);
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flux_auth::{Authentication, Verdict};
 use flux_eventbus::Limit;
@@ -40,6 +41,8 @@ pub enum Input {
         connection: ConnectionId,
         /// Who the client is, or why it may not come in.
         authentication: Authentication,
+        /// For how long what it has proven holds; `None` for good. Then the connection ends.
+        valid_for: Option<Duration>,
     },
     /// The answer to [`Effects::authorize`](crate::Effects), one verdict a request.
     Authorized {
@@ -150,6 +153,8 @@ pub enum Command {
         /// Called with whether it was connected.
         done: Done<bool>,
     },
+    /// What clients may do has changed.
+    RecheckRights,
     /// From now on these settings hold.
     Settings(Arc<Settings>),
     /// Say goodbye to every client and take no more.
@@ -168,6 +173,7 @@ impl fmt::Debug for Command {
             Self::Detach(_) => "Detach",
             Self::Room(_) => "Room",
             Self::Kick { .. } => "Kick",
+            Self::RecheckRights => "RecheckRights",
             Self::Settings(_) => "Settings",
             Self::Shutdown => "Shutdown",
         })

@@ -258,6 +258,13 @@ impl MqttManager {
         self.events.upgrade()
     }
 
+    /// Tells every worker.
+    pub(crate) fn tell_workers(&self, command: impl Fn() -> Command) {
+        for index in 0..self.mailboxes.len() {
+            self.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(command())));
+        }
+    }
+
     /// Has a command carried out by the worker that `key` falls to, so that what concerns one
     /// topic or one client keeps its order.
     pub(crate) async fn order<T: Send + 'static>(

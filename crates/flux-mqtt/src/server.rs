@@ -18,6 +18,7 @@ use crate::certificates::Certificates;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
 use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Mailboxes};
+use crate::input::Command;
 use crate::journal::Journal;
 use crate::ledger::Holdings;
 use crate::listener::Listening;
@@ -279,6 +280,13 @@ impl BrokerHandle {
     #[must_use]
     pub fn store_health(&self) -> Option<StoreHealth> {
         self.keeper.upgrade()?.health()
+    }
+
+    /// Has what connected clients may do looked at once more, after the authorizer's rules changed: whoever may not be
+    /// here any more, or has a subscription that it may not have, is disconnected (MQTT 5.0: DISCONNECT 0x87).
+    /// Returns at once. Sessions without connection are looked at when they are resumed.
+    pub fn recheck_rights(&self) {
+        self.manager.tell_workers(|| Command::RecheckRights);
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

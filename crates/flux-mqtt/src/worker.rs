@@ -20,6 +20,7 @@ mod held;
 mod memory;
 mod panic;
 mod publish;
+mod recheck;
 mod share;
 mod store;
 mod subscribe;
@@ -160,7 +161,8 @@ impl Worker {
             Input::Writable(connection) => self.writable(now, connection, fx),
             Input::Closed(connection) => self.closed(now, connection, fx),
             Input::Letter(letter) => self.letter(now, letter, fx),
-            Input::Authenticated { connection, authentication } => {
+            Input::Authenticated { connection, authentication, valid_for } => {
+                self.connections.hold_until(connection, valid_for.map(|valid| now + valid));
                 self.authenticated(now, connection, authentication, fx);
             }
             Input::Authorized { connection, verdicts } => {

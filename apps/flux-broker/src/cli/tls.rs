@@ -106,6 +106,18 @@ impl TlsArguments {
         Some(settings)
     }
 
+    /// Returns the part of a client's certificate that is its user name, as certificates call it.
+    pub(super) fn username(&self) -> Option<&'static str> {
+        self.tls_username.map(|part| match part {
+            Part::Cn => "cn",
+            Part::Subject => "subject",
+            Part::Dns => "dns",
+            Part::Uri => "uri",
+            Part::Email => "email",
+            Part::Fingerprint => "fingerprint",
+        })
+    }
+
     /// Returns what is wrong about them together.
     pub(crate) fn problem(&self) -> Option<String> {
         let (certificates, keys) = (self.tls_cert.len(), self.tls_key.len());

@@ -1,10 +1,12 @@
 //! The program itself: what it prints, how it ends, what it refuses.
 
+mod access;
 pub(crate) mod child;
 mod commands;
 mod data;
 #[cfg(target_os = "linux")]
 mod descriptors;
+mod directory;
 #[cfg(target_os = "linux")]
 mod memory;
 mod store;

@@ -1,7 +1,7 @@
 //! [`RoleAuthorizer`]: decides by rules, which may change while it runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use flux_topic::TopicName;
 use parking_lot::RwLock;
@@ -38,15 +38,18 @@ pub struct RoleAuthorizer {
     /// Where the current ruleset is, to be compared only: whoever has rights under it keeps it alive, so no
     /// other can be there. It spares every decision the lock that all workers share.
     current: AtomicPtr<Ruleset>,
+    /// Whether the current rules hold deliveries back.
+    filters: AtomicBool,
 }
 
 impl RoleAuthorizer {
     /// Returns an authorizer that decides by these rules.
     #[must_use]
     pub fn new(ruleset: Ruleset) -> Self {
+        let filters = AtomicBool::new(ruleset.filters_deliveries());
         let ruleset = Arc::new(ruleset);
         let current = AtomicPtr::new(Arc::as_ptr(&ruleset).cast_mut());
-        Self { ruleset: RwLock::new(ruleset), current }
+        Self { ruleset: RwLock::new(ruleset), current, filters }
     }
 
     /// Decides by other rules from now on. Rights of clients are worked out again when they are asked for.
@@ -55,6 +58,7 @@ impl RoleAuthorizer {
     pub fn replace(&self, ruleset: Ruleset) {
         let ruleset = Arc::new(ruleset);
         let mut kept = self.ruleset.write();
+        self.filters.store(ruleset.filters_deliveries(), Ordering::Release);
         self.current.store(Arc::as_ptr(&ruleset).cast_mut(), Ordering::Release);
         *kept = ruleset;
     }
@@ -71,14 +75,6 @@ impl RoleAuthorizer {
         Explanation::of(&self.rights(client), client, access)
     }
 
-    /// Returns whether a message published to `topic` may be delivered to the client.
-    ///
-    /// To be asked for each message where the rules say [`OnOverlap::Filter`](crate::OnOverlap::Filter).
-    #[must_use]
-    pub fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
-        self.with_rights(client, |rights| rights.may_receive(topic))
-    }
-
     fn with_rights<T>(&self, client: &Client, use_rights: impl FnOnce(&Arc<Rights>) -> T) -> T {
         let current = self.current.load(Ordering::Acquire);
         let is_current = |rights: &Rights| std::ptr::eq(Arc::as_ptr(&rights.ruleset), current);
@@ -90,6 +86,14 @@ impl RoleAuthorizer {
 impl Authorizer for RoleAuthorizer {
     fn decide(&self, client: &Client, access: Access<'_>) -> Decision {
         self.with_rights(client, |rights| rights.decide(access).into())
+    }
+
+    fn filters_deliveries(&self) -> bool {
+        self.filters.load(Ordering::Acquire)
+    }
+
+    fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
+        self.with_rights(client, |rights| rights.may_receive(topic))
     }
 
     fn stamp(&self, client: &Client) -> Option<Stamp> {

@@ -143,6 +143,6 @@ pub enum OnOverlap {
     #[default]
     Refuse,
     /// It is granted, unless all of it is denied, and each message has to be looked at before it is
-    /// delivered: see [`RoleAuthorizer::may_receive`](crate::RoleAuthorizer::may_receive).
+    /// delivered: see [`Authorizer::may_receive`](crate::Authorizer::may_receive).
     Filter,
 }

@@ -70,6 +70,11 @@ impl Ruleset {
         self.rules.len()
     }
 
+    /// Whether messages are held back that a client subscribed to and may not have.
+    pub(super) fn filters_deliveries(&self) -> bool {
+        self.on_overlap == OnOverlap::Filter
+    }
+
     /// Returns the names of the roles, in alphabetical order.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|name| &**name)

@@ -6,8 +6,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
-use flux_auth::{AccessRequest, Attributes, Client, Credentials};
+use flux_auth::{AccessRequest, Attributes, Authentication, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::Bytes;
@@ -126,7 +127,8 @@ impl Effects for NtexEffects<'_> {
         // Called in there, so that it may panic at once or later.
         self.ask(connection, async move {
             let authentication = authenticator.dyn_authenticate(credentials).await;
-            Input::Authenticated { connection, authentication }
+            let valid_for = valid_for(&authentication);
+            Input::Authenticated { connection, authentication, valid_for }
         });
     }
 
@@ -167,5 +169,20 @@ impl Effects for NtexEffects<'_> {
 
     fn event(&mut self, event: Event) {
         self.shell.outfit.events.publish(event);
+    }
+}
+
+/// For how long what a client has proven holds, by the time of day.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "proofs end at a time of day: the core hears for how long they hold"
+)]
+fn valid_for(authentication: &Authentication) -> Option<Duration> {
+    match authentication {
+        Authentication::Accepted(identity) => {
+            let left = identity.expires_at?.duration_since(SystemTime::now());
+            Some(left.unwrap_or_default())
+        }
+        Authentication::Refused(_) => None,
     }
 }

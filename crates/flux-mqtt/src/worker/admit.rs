@@ -252,7 +252,9 @@ impl Worker {
             session_present,
         });
         self.connections.heard(id, now);
-        self.set_timer(id, online.patience.map(|patience| now + patience));
+        let patience = online.patience.map(|patience| now + patience);
+        let valid_until = self.connections.get(id).and_then(|connection| connection.valid_until);
+        self.set_timer(id, patience.into_iter().chain(valid_until).min());
         self.resend(id, &online.session, online.generation);
         fx.resume(id);
         Stage::Online(Box::new(online))

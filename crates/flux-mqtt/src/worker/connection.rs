@@ -35,6 +35,8 @@ pub(super) struct Connection {
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
+    /// What its client has proven about itself holds until then.
+    pub(super) valid_until: Option<Timestamp>,
     /// The session that it has, and of which generation: also while its stage is taken out.
     session: Option<(Arc<SharedSession>, u64)>,
     /// What the ledger knows of its unsent bytes.
@@ -142,6 +144,7 @@ impl Connections {
                 peer,
                 heard: now,
                 timer: None,
+                valid_until: None,
                 session: None,
                 counted_unsent: 0,
                 counted_unread: 0,
@@ -209,6 +212,13 @@ impl Connections {
     pub(super) fn heard(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.get(id) {
             connection.heard = now;
+        }
+    }
+
+    /// Notes until when what the client has proven about itself holds.
+    pub(super) fn hold_until(&mut self, id: ConnectionId, moment: Option<Timestamp>) {
+        if let Some(connection) = self.get(id) {
+            connection.valid_until = moment;
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use flux_auth::Authorizer;
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
 use flux_session::{Dropped, Outgoing, PacketId, QoS, Timestamp};
-use flux_topic::TopicFilter;
+use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::tell::{tell_dropped, tell_lost};
@@ -53,11 +54,12 @@ impl Worker {
         }
         let out = &mut self.deliveries;
         out.clear();
-        let (mut delivered, mut too_large) = (Vec::new(), Vec::new());
+        let (mut delivered, mut lost) = (Vec::new(), Vec::new());
         let mut client = Client {
             version: online.version,
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
+            filter: Filter::of(&*self.broker.authorizer, &online.client),
         };
         let mut waits_from = None;
         while out.len() < room {
@@ -67,7 +69,7 @@ impl Worker {
             }
             let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
             match write(out, &mut state, &mut client, outgoing, now) {
-                Some(delivery) => too_large.push(delivery),
+                Some(unsent) => lost.push(unsent),
                 None => delivered.extend(unacknowledged),
             }
         }
@@ -103,7 +105,7 @@ impl Worker {
             self.dirty.push(id);
         }
         self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
-        tell_drained(&session, delivered, dropped, too_large, fx);
+        tell_drained(&session, delivered, dropped, lost, fx);
         if goes_on {
             return Some(Next::Drain);
         }
@@ -178,9 +180,28 @@ struct Client<'a> {
     version: Version,
     maximum_packet_size: u32,
     aliases: &'a mut OutboundAliases,
+    filter: Option<Filter<'a>>,
 }
 
-/// Appends one packet; gives a message back that is too large for the client, after the
+/// Holds back what a client has subscribed to and may not have.
+struct Filter<'a> {
+    authorizer: &'a dyn Authorizer,
+    client: &'a flux_auth::Client,
+}
+
+impl<'a> Filter<'a> {
+    /// Returns one if the rules want it.
+    fn of(authorizer: &'a dyn Authorizer, client: &'a flux_auth::Client) -> Option<Self> {
+        authorizer.filters_deliveries().then_some(Self { authorizer, client })
+    }
+
+    fn allows(&self, message: &Message) -> bool {
+        TopicName::parse(message.topic())
+            .is_ok_and(|topic| self.authorizer.may_receive(self.client, topic))
+    }
+}
+
+/// Appends one packet; gives a message back that is too large for the client, or that it may not have, after the
 /// session has completed it as if it had been sent [MQTT-3.1.2-25].
 fn write(
     out: &mut Packets,
@@ -188,13 +209,19 @@ fn write(
     client: &mut Client<'_>,
     outgoing: Outgoing<Message>,
     now: Timestamp,
-) -> Option<Delivery> {
+) -> Option<(Delivery, DropReason)> {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
+            if let Some(filter) = &client.filter
+                && !filter.allows(&delivery.message)
+            {
+                skip(state, packet_id);
+                return Some((delivery, DropReason::Withheld));
+            }
             let max = client.maximum_packet_size;
             let Some(form) = client.aliases.form(client.version, &delivery, max) else {
                 skip(state, packet_id);
-                return Some(delivery);
+                return Some((delivery, DropReason::PacketTooLarge));
             };
             write_publish(out, client.version, &delivery, form, packet_id, dup, now);
             client.aliases.written(delivery.message.topic_bytes(), form);
@@ -212,7 +239,7 @@ fn tell_drained(
     session: &SharedSession,
     delivered: Vec<Message>,
     dropped: Vec<Dropped<Message>>,
-    too_large: Vec<Delivery>,
+    lost: Vec<(Delivery, DropReason)>,
     fx: &mut impl Effects,
 ) {
     for message in delivered {
@@ -221,9 +248,8 @@ fn tell_drained(
     if !dropped.is_empty() {
         tell_lost(session, dropped, fx);
     }
-    for delivery in too_large {
-        let client_id = Some(&session.client_id);
-        tell_dropped(client_id, &delivery.message, DropReason::PacketTooLarge, fx);
+    for (delivery, reason) in lost {
+        tell_dropped(Some(&session.client_id), &delivery.message, reason, fx);
     }
 }
 

@@ -374,6 +374,12 @@ impl Worker {
     ) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.timer = None;
+        let is_online = matches!(connection.stage(), Stage::Online(_));
+        let valid_until = connection.valid_until.filter(|_| is_online);
+        if valid_until.is_some_and(|moment| moment <= now) {
+            self.cut(now, id, &End::Revoked, fx);
+            return;
+        }
         let patience = match connection.stage() {
             Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) => {
                 Some(self.settings.connect_timeout)
@@ -381,15 +387,17 @@ impl Worker {
             Stage::Online(online) => online.patience,
             Stage::Closing => None,
         };
-        let Some(patience) = patience else { return };
+        let Some(patience) = patience else {
+            self.set_timer(id, valid_until);
+            return;
+        };
         // While it waits for the authorizer, or is slowed, it is we who do not read.
         let is_parked = matches!(
             connection.stage(), Stage::Online(online) if online.parked.is_some() || online.is_slowed
         );
         let deadline = if is_parked { now } else { connection.heard } + patience;
-        let is_online = matches!(connection.stage(), Stage::Online(_));
         if deadline > now {
-            self.set_timer(id, Some(deadline));
+            self.set_timer(id, Some(valid_until.map_or(deadline, |moment| deadline.min(moment))));
         } else if is_online {
             self.cut(now, id, &End::KeepAlive, fx);
         } else {

@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod panics;
 mod races;
+mod recheck;
 mod retained;
 mod rights;
 mod routes;

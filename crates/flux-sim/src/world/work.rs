@@ -253,6 +253,7 @@ impl World {
         let input = match wire.question.take() {
             None => return,
             Some(Question::Who) => Input::Authenticated {
+                valid_for: None,
                 connection,
                 authentication: match is_refused {
                     true => Authentication::Refused(Refusal::ServerUnavailable),

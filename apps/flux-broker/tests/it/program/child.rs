@@ -74,6 +74,13 @@ impl Program {
         self.child.id()
     }
 
+    /// Waits for one more line on stderr.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        line
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.id());

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::child::run;
+use super::directory::Directory;
 
 /// Runs the program to its end with something piped in.
-fn run_with_input(arguments: &[&str], input: &str) -> Output {
+pub(super) fn run_with_input(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flux-broker"));
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.args(arguments).spawn().unwrap();
@@ -17,27 +18,6 @@ fn run_with_input(arguments: &[&str], input: &str) -> Output {
     let _written = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().unwrap()
-}
-
-/// A directory that goes with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("flux-broker-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _removed = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[track_caller]

@@ -19,7 +19,10 @@ fn each_refusal_has_its_code_in_both_versions() {
         let new = c.dial(0, connect("new"));
         for (peer, expected) in [(old, v311), (new, v5)] {
             let authentication = Authentication::Refused(refusal);
-            c.input(0, Input::Authenticated { connection: peer.id, authentication });
+            c.input(
+                0,
+                Input::Authenticated { connection: peer.id, authentication, valid_for: None },
+            );
             assert_eq!(c.heard(peer), [format!("CONNACK {expected}")]);
             assert!(c.is_closed(peer));
         }
@@ -62,7 +65,7 @@ fn what_follows_connect_waits_for_the_answer() {
     assert!(c.socket(peer).is_paused);
     assert_eq!(c.heard(peer), [""; 0]);
     let authentication = Authentication::Accepted(Identity::anonymous());
-    c.input(0, Input::Authenticated { connection: peer.id, authentication });
+    c.input(0, Input::Authenticated { connection: peer.id, authentication, valid_for: None });
     assert_eq!(c.heard(peer), ["CONNACK 00", "PUBACK 3 10"]);
 }
 
@@ -73,7 +76,7 @@ fn an_answer_for_a_connection_that_is_gone_is_nobodys() {
     let gone = c.dial(0, connect("a"));
     c.lose(gone);
     let authentication = Authentication::Accepted(Identity::anonymous());
-    c.input(0, Input::Authenticated { connection: gone.id, authentication });
+    c.input(0, Input::Authenticated { connection: gone.id, authentication, valid_for: None });
     assert!(c.broker.clients.get("a").is_none());
 }
 
@@ -89,7 +92,7 @@ fn a_client_without_a_name_is_given_one() {
     assert_ne!(names[0], names[1]);
     for (peer, name) in [(new, &names[0]), (old, &names[1])] {
         let authentication = Authentication::Accepted(Identity::anonymous());
-        c.input(0, Input::Authenticated { connection: peer.id, authentication });
+        c.input(0, Input::Authenticated { connection: peer.id, authentication, valid_for: None });
         assert!(c.broker.clients.get(name).is_some());
         let told = String::from_utf8_lossy(&c.socket(peer).sent).contains(&**name);
         assert_eq!(told, peer.version == Version::V5, "Assigned Client Identifier");

@@ -289,7 +289,7 @@ impl Node {
         let progress = !asked.is_empty();
         for (connection, _) in asked {
             let authentication = Authentication::Accepted(Identity::anonymous());
-            self.handle(now, Input::Authenticated { connection, authentication });
+            self.handle(now, Input::Authenticated { connection, authentication, valid_for: None });
         }
         progress
     }

@@ -31,7 +31,7 @@ pub(super) fn expect_reached(c: &mut Cluster, limit: Limit, client_id: Option<&s
 
 fn accepted(c: &mut Cluster, peer: client::Peer) {
     let authentication = Authentication::Accepted(Identity::anonymous());
-    c.input(0, Input::Authenticated { connection: peer.id, authentication });
+    c.input(0, Input::Authenticated { connection: peer.id, authentication, valid_for: None });
 }
 
 #[test]

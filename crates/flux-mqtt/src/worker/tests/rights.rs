@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flux_auth::{Access, AccessRequest, Authorizer, Client, Decision};
+use flux_topic::TopicName;
 use parking_lot::Mutex;
 
 /// Decides by what is done to which topic: `connect`, `publish a/b`, `subscribe a/#`, `will a`,
-/// `resume a/#`. What has no rule is allowed.
+/// `resume a/#`, `receive a`. What has no rule is allowed.
 #[derive(Default)]
 pub(super) struct Rights {
     rules: Mutex<HashMap<String, Decision>>,
@@ -30,6 +31,14 @@ impl Rights {
 impl Authorizer for Rights {
     fn decide(&self, _client: &Client, access: Access<'_>) -> Decision {
         self.rules.lock().get(&name(access)).copied().unwrap_or(Decision::Allow)
+    }
+
+    fn filters_deliveries(&self) -> bool {
+        self.rules.lock().keys().any(|rule| rule.starts_with("receive"))
+    }
+
+    fn may_receive(&self, _client: &Client, topic: TopicName<'_>) -> bool {
+        self.rules.lock().get(&format!("receive {}", topic.as_str())) != Some(&Decision::Deny)
     }
 }
 

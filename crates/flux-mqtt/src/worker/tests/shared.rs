@@ -155,7 +155,7 @@ fn what_waits_is_served_a_bounded_part_a_turn() {
     node.worker.receive(c.now, peer.id, &connect, &mut node.fx);
     let (id, _) = node.fx.authenticate.remove(0);
     let authentication = Authentication::Accepted(Identity::anonymous());
-    node.handle(c.now, Input::Authenticated { connection: id, authentication });
+    node.handle(c.now, Input::Authenticated { connection: id, authentication, valid_for: None });
     let mut turns = 0;
     while node.worker.has_dirty() {
         node.worker.finish_turn(c.now, &mut node.fx);

@@ -168,6 +168,7 @@ fn a_connection_that_got_the_place_of_another_never_gets_its_letters() {
         Input::Closed(old.id),
         Input::Authorized { connection: old.id, verdicts: Vec::new() },
         Input::Authenticated {
+            valid_for: None,
             connection: old.id,
             authentication: flux_auth::Authentication::Refused(flux_auth::Refusal::Banned),
         },

@@ -78,7 +78,10 @@ impl World {
             Done::Authenticate(link) => {
                 let connection = self.links[link].id;
                 let authentication = Authentication::Accepted(Identity::anonymous());
-                self.push(worker, Input::Authenticated { connection, authentication });
+                self.push(
+                    worker,
+                    Input::Authenticated { connection, authentication, valid_for: None },
+                );
             }
             Done::Persist(ticket, batch) => {
                 if ticket.0 != self.last.0 + 1 {

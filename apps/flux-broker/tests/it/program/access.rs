@@ -1,0 +1,148 @@
+//! Users and roles from files: who gets in, what they may do, and both while the broker runs.
+
+use std::fs;
+
+use super::child::{Program, run};
+use super::commands::run_with_input;
+use super::directory::Directory;
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect, Publish, Version, Will};
+
+const ROLES: &str = r#"
+[roles.device]
+publish = ["dev/{username}/#"]
+subscribe = ["dev/{username}/cmd/#"]
+max_qos = 1
+[[bind]]
+user = "*"
+roles = ["device"]
+"#;
+
+/// Users and roles in a directory of their own.
+fn files(name: &str) -> (Directory, String, String) {
+    let directory = Directory::new(name);
+    let (users, roles) = (directory.file("users"), directory.file("roles.toml"));
+    for user in ["alice", "bob"] {
+        let added = run_with_input(&["passwd", "add", &users, user], &format!("{user}'s secret"));
+        assert_eq!(added.status.code(), Some(0));
+    }
+    fs::write(&roles, ROLES).unwrap();
+    (directory, users, roles)
+}
+
+fn login(version: Version, user: &str) -> Connect {
+    Connect::new(version, user).login(user, &format!("{user}'s secret"))
+}
+
+#[test]
+fn with_a_password_file_only_its_users_get_in() {
+    let (_directory, users, _) = files("access-passwords");
+    let program = Program::start(&["--port", "0", "--passwords", &users]);
+    assert!(program.announced.contains("; with passwords, "), "{}", program.announced);
+    let address = program.addresses[0];
+    for version in [V311, V5] {
+        Client::connect_to(address, &login(version, "alice")).ping();
+        let wrong = Connect::new(version, "a").login("alice", "bob's secret");
+        let unknown = Connect::new(version, "a").login("eve", "alice's secret");
+        let silent = Connect::new(version, "a");
+        for (connect, v5, v311) in [(wrong, 0x86, 4), (unknown, 0x86, 4), (silent, 0x87, 5)] {
+            let mut client = Client::open(address, version);
+            client.send(&connect.bytes());
+            if version == V5 {
+                client.expect_refusal(v5);
+            } else {
+                client.expect(&[0x20, 2, 0, v311]);
+                client.expect_closed();
+            }
+        }
+    }
+}
+
+#[test]
+fn with_passwords_it_listens_beyond_loopback() {
+    let (_directory, users, _) = files("access-beyond");
+    let program = Program::start(&["--bind", "0.0.0.0", "--port", "0", "--passwords", &users]);
+    assert!(program.addresses[0].ip().is_unspecified());
+    assert_eq!(program.terminate("TERM").0.code(), Some(0));
+}
+
+#[test]
+fn those_who_say_nothing_get_in_where_that_is_allowed() {
+    let (_directory, users, _) = files("access-anonymous");
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--allow-anonymous"]);
+    let address = program.addresses[0];
+    Client::connect_to(address, &Connect::new(V5, "a")).ping();
+    let mut liar = Client::open(address, V5);
+    liar.send(&Connect::new(V5, "a").login("alice", "guess").bytes());
+    liar.expect_refusal(0x86);
+}
+
+#[test]
+fn roles_say_what_a_user_may_do() {
+    let (_directory, users, roles) = files("access-roles");
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--roles", &roles]);
+    assert!(program.announced.contains("; with passwords and roles, "), "{}", program.announced);
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice"));
+    let filters =
+        ["dev/alice/cmd/#", "dev/+/cmd/#", "dev/bob/cmd/#", "#", "$share/g/dev/bob/cmd/#"];
+    let asked: Vec<_> = filters.iter().map(|filter| (*filter, 1)).collect();
+    alice.send(&V5.subscribe(1, &asked));
+    alice.expect_codes(0x90, 1, &[1, 0x87, 0x87, 0x87, 0x87]);
+
+    let mut bob = Client::connect_to(address, &login(V5, "bob"));
+    for (topic, qos, code) in
+        [("dev/bob/state", 1, 0x10), ("dev/alice/cmd/x", 1, 0x87), ("dev/bob", 1, 0x10)]
+    {
+        bob.send(&Publish::new(topic, "x").qos(qos, 1).bytes(V5));
+        bob.expect_ack(0x40, 1, code);
+    }
+    // A will is judged at CONNECT.
+    let mut heir = Client::open(address, V5);
+    heir.send(&login(V5, "bob").will(Will::new("dev/alice/cmd/x", "boo")).bytes());
+    heir.expect_refusal(0x87);
+    alice.ping();
+}
+
+#[test]
+fn a_signal_has_users_and_roles_read_again() {
+    let (_directory, users, roles) = files("access-reload");
+    let mut program = Program::start(&["--port", "0", "--passwords", &users, "--roles", &roles]);
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice"));
+    alice.subscribe("dev/alice/cmd/#", 1);
+    let mut bob = Client::connect_to(address, &login(V5, "bob"));
+
+    // What makes no sense changes nothing.
+    fs::write(&roles, ROLES.replace("cmd", "{no}")).unwrap();
+    program.signal("HUP");
+    let complaint = program.line();
+    assert!(complaint.contains("users and roles stay as they were"), "{complaint}");
+    assert!(complaint.contains(&roles) && complaint.contains("{no}"), "{complaint}");
+    alice.ping();
+
+    fs::write(&roles, ROLES.replace("cmd", "orders")).unwrap();
+    assert_eq!(run(&["passwd", "remove", &users, "bob"]).status.code(), Some(0));
+    program.signal("HUP");
+    alice.expect_disconnect(0x87);
+    // Who is in, stays in; the next time it is held against the new files.
+    bob.ping();
+    let mut back = Client::open(address, V5);
+    back.send(&login(V5, "bob").bytes());
+    back.expect_refusal(0x86);
+    let mut alice = Client::connect_to(address, &login(V5, "alice"));
+    alice.subscribe("dev/alice/orders/#", 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named() {
+    let (directory, users, roles) = files("access-files");
+    let missing = directory.file("missing");
+    fs::write(&roles, "roles = 7").unwrap();
+    for (passwords, roles, named) in [(&missing, &roles, &missing), (&users, &roles, &roles)] {
+        let output = run(&["--port", "0", "--passwords", passwords, "--roles", roles]);
+        assert_eq!(output.status.code(), Some(1));
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.contains(named), "{complaint}");
+    }
+}
