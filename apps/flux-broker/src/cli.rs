@@ -2,13 +2,15 @@
 
 mod tls;
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use flux_admin::AdminSettings;
 use flux_mqtt::{IpNet, Listen, Listener, LoadTlsError, QoS, Settings, TlsConfig};
 
 use self::tls::TlsArguments;
@@ -69,6 +71,14 @@ pub(crate) struct Cli {
     /// What an acknowledgement outlives. Default: disk with a data directory, none without
     #[arg(long, env = "FLUX_DURABILITY", value_name = "WHAT")]
     pub(crate) durability: Option<Promise>,
+
+    /// Serve metrics (Prometheus) and health over HTTP, at this address or 127.0.0.1:9883
+    #[arg(long, env = "FLUX_ADMIN", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9883")]
+    admin: Option<SocketAddr>,
+
+    /// File with the token that metrics ask for, needed on addresses that are not loopback
+    #[arg(long, env = "FLUX_ADMIN_TOKEN_FILE", value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<PathBuf>,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER", default_value = "warn")]
@@ -146,6 +156,22 @@ impl Cli {
     /// When a file cannot be used.
     pub(crate) fn access(&self) -> Result<Access> {
         Access::open(&self.access, self.allow_anonymous, self.tls.username())
+    }
+
+    /// Returns where metrics are served, if they are.
+    ///
+    /// # Errors
+    ///
+    /// When the file with the token cannot be read.
+    pub(crate) fn admin(&self) -> Result<Option<AdminSettings>> {
+        let Some(address) = self.admin else { return Ok(None) };
+        let mut settings = AdminSettings::new(address);
+        if let Some(path) = &self.admin_token_file {
+            let token = fs::read_to_string(path);
+            let token = token.with_context(|| format!("cannot read {}", path.display()))?;
+            settings.token = Some(token.trim().to_owned());
+        }
+        Ok(Some(settings))
     }
 
     fn listen(&self, port: u16) -> Listen {

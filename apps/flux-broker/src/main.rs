@@ -17,6 +17,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
+use flux_admin::start_admin;
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -75,7 +76,11 @@ fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
             (started?, Some(found))
         }
     };
-    announce(&broker, &access, connections, found.as_ref());
+    let admin = cli.admin()?.map(|settings| start_admin(settings, broker.clone())).transpose()?;
+    let also = admin.as_ref().map_or_else(String::new, |admin| {
+        format!(", metrics at http://{}/metrics", admin.address())
+    });
+    announce(&broker, &format!("{}{also}", access.words()), connections, found.as_ref());
     renewal::warn(broker.certificates());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());
@@ -129,15 +134,14 @@ fn tls_init(init: &TlsInit) -> anyhow::Result<bool> {
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
-fn announce(broker: &BrokerHandle, access: &Access, connections: u64, found: Option<&Found>) {
+fn announce(broker: &BrokerHandle, words: &str, connections: u64, found: Option<&Found>) {
     let addresses: Vec<String> = broker.listening().iter().map(ToString::to_string).collect();
     let stored = found.map_or_else(|| "everything in memory".to_owned(), Found::words);
     eprintln!(
-        "flux-broker {} listening on {}; {}, {stored}, up to {connections} connections; \
+        "flux-broker {} listening on {}; {words}, {stored}, up to {connections} connections; \
          flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
-        access.words(),
     );
     if let Some(cut) = found.and_then(Found::cut) {
         eprintln!("flux-broker: {cut}");

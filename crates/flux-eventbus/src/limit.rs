@@ -48,6 +48,25 @@ impl Limit {
         Self::Bytes,
     ];
 
+    /// Returns its name in lower case with underscores, as a label of a metric.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::HalfOpen => "half_open",
+            Self::Handshakes => "handshakes",
+            Self::ConnectTime => "connect_time",
+            Self::Sessions => "sessions",
+            Self::PendingConnects => "pending_connects",
+            Self::ConnectsPerSecond => "connects_per_second",
+            Self::SubscriptionsPerClient => "subscriptions_per_client",
+            Self::TopicLevels => "topic_levels",
+            Self::PacketSize => "packet_size",
+            Self::UnsentAnswers => "unsent_answers",
+            Self::Bytes => "bytes",
+        }
+    }
+
     /// Returns its place in [`Limit::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {

@@ -45,6 +45,43 @@ impl DisconnectReason {
     /// How many reasons there are, whatever they carry.
     pub const KINDS: usize = 13;
 
+    /// Every reason, in the order of declaration; those that carry a code with 0x80.
+    pub const ALL: [Self; Self::KINDS] = [
+        Self::ByClient,
+        Self::ByClientWithWill,
+        Self::ByClientWithError { code: 0x80 },
+        Self::ConnectionLost,
+        Self::KeepAliveTimeout,
+        Self::TakenOver,
+        Self::ProtocolError { code: 0x80 },
+        Self::PacketTooLarge,
+        Self::NotAuthorized,
+        Self::QuotaExceeded,
+        Self::Kicked,
+        Self::ServerShutdown,
+        Self::ServerError,
+    ];
+
+    /// Returns its name in lower case with underscores, as a label of a metric.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ByClient => "by_client",
+            Self::ByClientWithWill => "by_client_with_will",
+            Self::ByClientWithError { .. } => "by_client_with_error",
+            Self::ConnectionLost => "connection_lost",
+            Self::KeepAliveTimeout => "keep_alive_timeout",
+            Self::TakenOver => "taken_over",
+            Self::ProtocolError { .. } => "protocol_error",
+            Self::PacketTooLarge => "packet_too_large",
+            Self::NotAuthorized => "not_authorized",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::Kicked => "kicked",
+            Self::ServerShutdown => "server_shutdown",
+            Self::ServerError => "server_error",
+        }
+    }
+
     /// Returns its place among the reasons, whatever it carries: from 0, below
     /// [`DisconnectReason::KINDS`], in the order of declaration.
     #[must_use]
@@ -105,6 +142,39 @@ pub enum DropReason {
 impl DropReason {
     /// How many reasons there are, whatever they carry.
     pub const KINDS: usize = 11;
+
+    /// Every reason, in the order of declaration; those that carry a code with 0x80.
+    pub const ALL: [Self; Self::KINDS] = [
+        Self::QueueFull,
+        Self::Expired,
+        Self::Offline,
+        Self::PacketTooLarge,
+        Self::Refused { code: 0x80 },
+        Self::NotAuthorized,
+        Self::QuotaExceeded,
+        Self::NotRetained,
+        Self::SessionEnded,
+        Self::NoMember,
+        Self::Withheld,
+    ];
+
+    /// Returns its name in lower case with underscores, as a label of a metric.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Expired => "expired",
+            Self::Offline => "offline",
+            Self::PacketTooLarge => "packet_too_large",
+            Self::Refused { .. } => "refused",
+            Self::NotAuthorized => "not_authorized",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::NotRetained => "not_retained",
+            Self::SessionEnded => "session_ended",
+            Self::NoMember => "no_member",
+            Self::Withheld => "withheld",
+        }
+    }
 
     /// Returns its place among the reasons, whatever it carries: from 0, below
     /// [`DropReason::KINDS`], in the order of declaration.

@@ -18,11 +18,12 @@ mod proxy;
 mod shell;
 mod stream;
 mod tls;
+mod traffic;
 mod turn;
 
 pub use accept::BindError;
 pub(crate) use accept::{Door, bind};
 pub(crate) use clock::Clock;
-pub(crate) use control::{Control, run};
+pub(crate) use control::{Control, Loads, run};
 pub(crate) use keeper::Keeper;
 pub(crate) use mailbox::{Mail, Mailboxes};

@@ -6,6 +6,7 @@ use flux_auth::{AccessRequest, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 
+use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::input::Letter;
 use crate::names::{ConnectionId, SessionKey, WorkerId};
@@ -74,6 +75,11 @@ pub trait Effects {
         for _ in 0..times {
             self.count(what);
         }
+    }
+
+    /// Counts packets that came over a connection. Nobody need: the default does not.
+    fn arrived(&mut self, arrivals: &Arrivals) {
+        let _ = arrivals;
     }
 
     /// Returns whether somebody listens to events of this kind.

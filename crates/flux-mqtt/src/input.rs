@@ -153,6 +153,11 @@ pub enum Command {
         /// Called with whether it was connected.
         done: Done<bool>,
     },
+    /// Say that you are there.
+    Answer {
+        /// Called at once.
+        done: Done<()>,
+    },
     /// What clients may do has changed.
     RecheckRights,
     /// From now on these settings hold.
@@ -173,6 +178,7 @@ impl fmt::Debug for Command {
             Self::Detach(_) => "Detach",
             Self::Room(_) => "Room",
             Self::Kick { .. } => "Kick",
+            Self::Answer { .. } => "Answer",
             Self::RecheckRights => "RecheckRights",
             Self::Settings(_) => "Settings",
             Self::Shutdown => "Shutdown",

@@ -41,6 +41,7 @@
 //! around it, on ntex. The crate knows nothing of configuration files, command lines or where
 //! passwords are kept.
 
+mod arrivals;
 mod blocking;
 mod broker;
 mod certificates;
@@ -84,6 +85,7 @@ mod worker;
 /// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
+pub use arrivals::Arrivals;
 pub use certificates::Certificates;
 pub use core::Core;
 pub use counters::{Count, Counters};
@@ -107,7 +109,7 @@ pub use server::{
 };
 pub use settings::{Settings, SettingsError, SharedSettings, SharedStrategy};
 pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
-pub use wire::{FrameError, Version};
+pub use wire::{FrameError, PacketType, Version};
 pub use worker::{Received, Worker};
 
 // What a store is and answers.

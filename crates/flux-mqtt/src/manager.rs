@@ -258,6 +258,25 @@ impl MqttManager {
         self.events.upgrade()
     }
 
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.broker.routes.len()
+    }
+
+    /// Returns once every worker has answered.
+    pub(crate) async fn workers_answer(&self) -> Result<(), ManagerError> {
+        for index in 0..self.mailboxes.len() {
+            let (answer, answered) = oneshot::channel();
+            // Whoever asked may have stopped waiting.
+            let done = Box::new(move |()| {
+                let _ = answer.send(());
+            });
+            let letter = Letter::Command(Command::Answer { done });
+            self.mailboxes.post(WorkerId(index), Mail::Letter(letter));
+            answered.await.map_err(|_| ManagerError::Stopped)?;
+        }
+        Ok(())
+    }
+
     /// Tells every worker.
     pub(crate) fn tell_workers(&self, command: impl Fn() -> Command) {
         for index in 0..self.mailboxes.len() {

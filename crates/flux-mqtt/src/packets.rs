@@ -1,5 +1,6 @@
 //! Packets for one connection, among them payloads that are shared and not copied.
 
+use flux_session::QoS;
 use ntex_bytes::Bytes;
 
 /// What a drain sends to a connection at once.
@@ -12,6 +13,10 @@ pub struct Packets {
     /// Payloads, and how many of the written bytes come before each.
     shared: Vec<(usize, Bytes)>,
     shared_len: usize,
+    /// How many of the packets are PUBLISH, by QoS.
+    messages: [u32; 3],
+    /// How many are PUBREL.
+    releases: u32,
 }
 
 /// Bytes that follow each other.
@@ -76,6 +81,30 @@ impl Packets {
         self.written.clear();
         self.shared.clear();
         self.shared_len = 0;
+        self.messages = [0; 3];
+        self.releases = 0;
+    }
+
+    /// Notes that the next packet is a PUBLISH at this QoS.
+    pub(crate) fn note_message(&mut self, qos: QoS) {
+        if let Some(messages) = self.messages.get_mut(usize::from(qos.as_u8())) {
+            *messages += 1;
+        }
+    }
+
+    /// Notes that the next packet is a PUBREL.
+    pub(crate) const fn note_release(&mut self) {
+        self.releases += 1;
+    }
+
+    /// Returns how many are PUBLISH at this QoS.
+    pub(crate) fn messages(&self, qos: QoS) -> u64 {
+        self.messages.get(usize::from(qos.as_u8())).map_or(0, |messages| u64::from(*messages))
+    }
+
+    /// Returns how many are PUBREL.
+    pub(crate) fn releases(&self) -> u64 {
+        u64::from(self.releases)
     }
 
     /// Returns where small things are appended.

@@ -50,6 +50,36 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
+    /// Those that say that something failed.
+    pub const FAILURES: [Self; 26] = [
+        Self::UnspecifiedError,
+        Self::MalformedPacket,
+        Self::ProtocolError,
+        Self::ImplementationSpecificError,
+        Self::UnsupportedProtocolVersion,
+        Self::ClientIdentifierNotValid,
+        Self::BadUserNameOrPassword,
+        Self::NotAuthorized,
+        Self::ServerUnavailable,
+        Self::ServerBusy,
+        Self::Banned,
+        Self::ServerShuttingDown,
+        Self::BadAuthenticationMethod,
+        Self::KeepAliveTimeout,
+        Self::SessionTakenOver,
+        Self::TopicFilterInvalid,
+        Self::TopicNameInvalid,
+        Self::PacketIdentifierInUse,
+        Self::PacketIdentifierNotFound,
+        Self::ReceiveMaximumExceeded,
+        Self::TopicAliasInvalid,
+        Self::PacketTooLarge,
+        Self::QuotaExceeded,
+        Self::AdministrativeAction,
+        Self::QosNotSupported,
+        Self::SharedSubscriptionsNotSupported,
+    ];
+
     /// Returns the byte on the wire.
     #[must_use]
     pub const fn as_u8(self) -> u8 {

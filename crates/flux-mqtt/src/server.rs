@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread;
 
@@ -17,12 +18,12 @@ use crate::RetainedStore;
 use crate::certificates::Certificates;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
-use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Mailboxes};
+use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Loads, Mailboxes};
 use crate::input::Command;
 use crate::journal::Journal;
 use crate::ledger::Holdings;
 use crate::listener::Listening;
-use crate::manager::MqttManager;
+use crate::manager::{ManagerError, MqttManager};
 use crate::restore::Restored;
 use crate::settings::{Settings, SettingsError};
 
@@ -119,6 +120,7 @@ fn start(
     let certificates = Certificates::new(&core.settings.listeners, mailboxes.clone());
     let keeper = keeper(mailboxes.clone())?;
     let stop = Arc::new(Notify::new());
+    let loads: Loads = (0..mailboxes.len()).map(|_| Arc::default()).collect();
     let handle = BrokerHandle {
         addresses: listening.iter().map(|it| it.address).collect(),
         listening,
@@ -134,6 +136,7 @@ fn start(
         journal: broker.journal.clone(),
         keeper: keeper.as_ref().map(Arc::downgrade).unwrap_or_default(),
         restored: None,
+        loads: loads.clone(),
         stop: stop.clone(),
         stopped: Arc::default(),
     };
@@ -141,6 +144,7 @@ fn start(
         core,
         clock,
         mailboxes,
+        loads,
         doors,
         authenticator,
         authorizer,
@@ -206,6 +210,8 @@ pub struct BrokerHandle {
     /// Weak: a handle that outlives the broker does not keep its store.
     keeper: Weak<Keeper>,
     restored: Option<Restored>,
+    /// How many connections each worker has.
+    loads: Loads,
     stop: Arc<Notify>,
     stopped: Arc<Stopped>,
 }
@@ -256,6 +262,27 @@ impl BrokerHandle {
         self.manager.holdings()
     }
 
+    /// Returns how many network connections the workers have.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Returns how many subscriptions there are; a shared one counts once for all its members.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        self.manager.subscriptions()
+    }
+
+    /// Returns once every worker has answered: whoever waits for long knows that one is stuck.
+    ///
+    /// # Errors
+    ///
+    /// When the broker has stopped.
+    pub async fn workers_answer(&self) -> Result<(), ManagerError> {
+        self.manager.workers_answer().await
+    }
+
     /// Returns how many sessions there are, whether or not their clients are connected.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -293,6 +320,12 @@ impl BrokerHandle {
     /// are told (MQTT 5.0: DISCONNECT 0x8B), what was sent to them goes out.
     pub fn stop(&self) {
         self.stop.notify_one();
+    }
+
+    /// Returns whether the broker has stopped.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        *self.stopped.flag.lock()
     }
 
     /// Blocks this thread until the broker has stopped. In async code use

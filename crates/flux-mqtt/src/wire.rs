@@ -34,7 +34,8 @@ pub(crate) use answer::{
 pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;
 pub use error::FrameError;
-pub(crate) use frame::{Frame, PacketType, may_be_connect, split};
+pub use frame::PacketType;
+pub(crate) use frame::{Frame, may_be_connect, split};
 pub(crate) use message_property::{MessageProperty, is_binary, is_string};
 pub(crate) use publish::{Properties, Publish, publish_len, remaining_expiry, write_publish};
 pub(crate) use subscribe::{Subscribe, Unsubscribe};

@@ -42,6 +42,7 @@ use self::memory::Memory;
 use self::store::Readings;
 use self::tell::{tell_dropped, tell_limit};
 use self::timers::Timers;
+use crate::arrivals::Arrivals;
 use crate::broker::Broker;
 use crate::clients::Ended;
 use crate::effects::Effects;
@@ -209,7 +210,7 @@ impl Worker {
         }
         let session = stage.session();
         let _reading = session.as_ref().map(|session| session.read());
-        let (mut consumed, mut frames) = (0, 0);
+        let (mut consumed, mut frames, mut arrivals) = (0, 0, Arrivals::default());
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
             match wire::split(rest, self.largest_packet(&stage), stage.version()) {
@@ -217,6 +218,7 @@ impl Worker {
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
                     frames += 1;
+                    arrivals.note(&frame);
                     stage = self.frame(now, id, stage, &frame, fx);
                 }
                 Err(error) => stage = self.unreadable(now, id, stage, error, fx),
@@ -225,6 +227,8 @@ impl Worker {
         let again = frames == FRAMES_PER_TURN && stage.reads();
         let unread = if stage.is_closing() { 0 } else { bytes.len() - consumed };
         if frames > 0 {
+            arrivals.note_bytes(consumed);
+            fx.arrived(&arrivals);
             self.connections.heard(id, now);
         }
         self.send_answers(id, fx);

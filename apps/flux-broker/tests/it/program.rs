@@ -14,6 +14,7 @@ mod store;
 use std::net::{IpAddr, TcpListener};
 
 use self::child::{Program, run};
+use crate::admin::get;
 use crate::support::Version::{V5, V311};
 use crate::support::{Client, Connect, Publish};
 
@@ -90,6 +91,29 @@ fn an_open_address_needs_leave_for_anonymous_access() {
     address.set_ip(IpAddr::from([127, 0, 0, 1]));
     Client::connect_to(address, &Connect::new(V311, "a")).ping();
     assert_eq!(program.terminate("TERM").0.code(), Some(0));
+}
+
+#[test]
+fn it_serves_metrics_where_it_is_told_to() {
+    let program = Program::start(&["--port", "0", "--admin", "127.0.0.1:0"]);
+    let (_, address) = program.announced.split_once("metrics at http://").unwrap();
+    let (address, _) = address.split_once("/metrics").unwrap();
+    let address = address.parse().unwrap();
+    assert_eq!(get(address, "/readyz", "").0, 200);
+    assert!(get(address, "/metrics", "").2.contains("flux_sessions 0"));
+    assert_eq!(program.terminate("TERM").0.code(), Some(0));
+
+    // Whoever asks for it, and does not get it, is told.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let used = taken.local_addr().unwrap().to_string();
+    for (arguments, named) in
+        [(["--admin", &used], "cannot serve metrics"), (["--admin", "0.0.0.0:0"], "no token")]
+    {
+        let output = run(&[&["--port", "0"][..], &arguments].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.contains(named), "{complaint}");
+    }
 }
 
 #[test]

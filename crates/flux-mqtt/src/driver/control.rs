@@ -19,11 +19,15 @@ use crate::core::Core;
 use crate::input::{Command, Letter};
 use crate::names::WorkerId;
 
+/// How many connections each worker has.
+pub(crate) type Loads = Arc<[Arc<AtomicUsize>]>;
+
 /// Everything a broker runs with.
 pub(crate) struct Control {
     pub(crate) core: Core,
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Mailboxes,
+    pub(crate) loads: Loads,
     pub(crate) doors: Vec<Door>,
     pub(crate) authenticator: Arc<dyn DynAuthenticator>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -43,8 +47,7 @@ pub(crate) fn run(control: Control) {
 
 async fn serve(control: Control) {
     let idle = Arc::new(Notify::new());
-    let loads: Vec<Arc<AtomicUsize>> =
-        (0..control.mailboxes.len()).map(|_| Arc::default()).collect();
+    let loads = control.loads.to_vec();
     let mut arbiters: Vec<Arbiter> = loads
         .iter()
         .enumerate()

@@ -15,6 +15,8 @@ use ntex_bytes::Bytes;
 
 use super::mailbox::Mail;
 use super::shell::{Link, Shell, Shown};
+use super::traffic;
+use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
@@ -51,6 +53,7 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 
 impl Effects for NtexEffects<'_> {
     fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
+        traffic::count_sent(&self.shell.outfit.tally, self.shell.outfit.id, bytes);
         self.shell.with_link(to, |link| {
             if let Err(error) = link.io.encode_slice(bytes) {
                 // What was not acknowledged is sent again when the session resumes.
@@ -60,6 +63,7 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
+        traffic::count_delivered(&self.shell.outfit.tally, self.shell.outfit.id, packets);
         self.shell.with_link(to, |link| {
             let appended = link.io.with_write_buf(|pages| {
                 for part in packets.parts() {
@@ -153,6 +157,10 @@ impl Effects for NtexEffects<'_> {
         if let Some(keeper) = &outfit.keeper {
             keeper.load(outfit.id, session, after);
         }
+    }
+
+    fn arrived(&mut self, arrivals: &Arrivals) {
+        traffic::count_received(&self.shell.outfit.tally, self.shell.outfit.id, arrivals);
     }
 
     fn count(&mut self, what: Count) {

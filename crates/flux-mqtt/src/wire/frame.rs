@@ -56,27 +56,85 @@ impl<'a> Frame<'a> {
 }
 
 /// The control packet type (table 2-1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PacketType {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketType {
+    /// CONNECT
     Connect,
+    /// CONNACK
     ConnAck,
+    /// PUBLISH
     Publish,
+    /// PUBACK
     PubAck,
+    /// PUBREC
     PubRec,
+    /// PUBREL
     PubRel,
+    /// PUBCOMP
     PubComp,
+    /// SUBSCRIBE
     Subscribe,
+    /// SUBACK
     SubAck,
+    /// UNSUBSCRIBE
     Unsubscribe,
+    /// UNSUBACK
     UnsubAck,
+    /// PINGREQ
     PingReq,
+    /// PINGRESP
     PingResp,
+    /// DISCONNECT
     Disconnect,
+    /// AUTH, of MQTT 5.0
     Auth,
 }
 
 impl PacketType {
-    pub(crate) const fn name(self) -> &'static str {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 15] = [
+        Self::Connect,
+        Self::ConnAck,
+        Self::Publish,
+        Self::PubAck,
+        Self::PubRec,
+        Self::PubRel,
+        Self::PubComp,
+        Self::Subscribe,
+        Self::SubAck,
+        Self::Unsubscribe,
+        Self::UnsubAck,
+        Self::PingReq,
+        Self::PingResp,
+        Self::Disconnect,
+        Self::Auth,
+    ];
+
+    /// Returns its number, 1 to 15.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Connect => 1,
+            Self::ConnAck => 2,
+            Self::Publish => 3,
+            Self::PubAck => 4,
+            Self::PubRec => 5,
+            Self::PubRel => 6,
+            Self::PubComp => 7,
+            Self::Subscribe => 8,
+            Self::SubAck => 9,
+            Self::Unsubscribe => 10,
+            Self::UnsubAck => 11,
+            Self::PingReq => 12,
+            Self::PingResp => 13,
+            Self::Disconnect => 14,
+            Self::Auth => 15,
+        }
+    }
+
+    /// Returns its name, as the standard writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Connect => "CONNECT",
             Self::ConnAck => "CONNACK",

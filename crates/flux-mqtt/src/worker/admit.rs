@@ -18,6 +18,7 @@ use super::connection::{Admission, Online, Stage};
 use super::end::End;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
@@ -245,6 +246,7 @@ impl Worker {
         }
         self.must_precede = true;
         self.send_answers(id, fx);
+        fx.count(Count::Connected(connect.version));
         fx.event(Event::Connected {
             client_id: client_id.clone(),
             protocol_level: connect.version.level(),

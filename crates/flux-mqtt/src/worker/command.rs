@@ -44,6 +44,7 @@ impl Worker {
             Command::Kick { client_id, done } => {
                 done(self.kick(now, &client_id, fx));
             }
+            Command::Answer { done } => done(()),
             Command::RecheckRights => self.recheck_rights(now, fx),
             Command::Settings(settings) => self.settings = settings,
             Command::Shutdown => {

@@ -223,10 +223,12 @@ fn write(
                 skip(state, packet_id);
                 return Some((delivery, DropReason::PacketTooLarge));
             };
+            out.note_message(delivery.qos);
             write_publish(out, client.version, &delivery, form, packet_id, dup, now);
             client.aliases.written(delivery.message.topic_bytes(), form);
         }
         Outgoing::Release { packet_id } => {
+            out.note_release();
             let out = out.written();
             write_ack(out, AckKind::PubRel, client.version, packet_id, ReasonCode::Success);
         }

@@ -1,0 +1,171 @@
+//! Metrics and health over HTTP.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use flux_admin::{AdminServer, AdminSettings, Family, StartAdminError, start_admin};
+
+use crate::support::Version::{V5, V311};
+use crate::support::{Broker, Client, Connect, DEADLINE, Publish};
+
+/// What a GET is answered: status, and head and body as they came.
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, String, String) {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_ascii_lowercase(), body.to_owned())
+}
+
+fn admin_of(broker: &Broker) -> AdminServer {
+    let settings = AdminSettings::new("127.0.0.1:0".parse().unwrap());
+    start_admin(settings, broker.handle.clone()).unwrap()
+}
+
+/// Every series and its number.
+fn scrape(admin: &AdminServer) -> BTreeMap<String, i64> {
+    let (status, _, body) = get(admin.address(), "/metrics", "");
+    assert_eq!(status, 200);
+    let lines = body.lines().filter(|line| !line.starts_with('#'));
+    let series = lines.map(|line| line.rsplit_once(' ').expect(line));
+    series.map(|(name, number)| (name.to_owned(), number.parse().unwrap())).collect()
+}
+
+#[test]
+fn every_metric_that_known_traffic_moves_moves_by_as_much() {
+    let broker = Broker::start(2, |_| {});
+    let admin = admin_of(&broker);
+    let before = scrape(&admin);
+    let mut subscriber = Client::connect(&broker, &Connect::new(V5, "subscriber"));
+    subscriber.subscribe("a/#", 2);
+    let mut publisher = Client::connect(&broker, &Connect::new(V311, "publisher"));
+    publisher.publish("a/0", "x", 0);
+    publisher.publish("a/1", "x", 1);
+    publisher.publish("a/2", "x", 2);
+    for qos in 0..3 {
+        let received = subscriber.receive_and_acknowledge();
+        assert_eq!((received.topic, received.qos), (format!("a/{qos}"), qos));
+    }
+    publisher.send(&Publish::new("b", "kept").retain().bytes(V311));
+    publisher.ping();
+    publisher.disconnect();
+    let after = scrape(&admin);
+    let moved = |name: &str| after[name] - before[name];
+
+    for (name, by) in [
+        ("flux_connections", 1),
+        ("flux_sessions", 1),
+        ("flux_subscriptions", 1),
+        ("flux_retained_messages", 1),
+        ("flux_connects_total{version=\"5.0\"}", 1),
+        ("flux_connects_total{version=\"3.1.1\"}", 1),
+        ("flux_connects_total{version=\"3.1\"}", 0),
+        ("flux_disconnects_total{reason=\"by_client\"}", 1),
+        ("flux_packets_received_total{type=\"CONNECT\"}", 2),
+        ("flux_packets_received_total{type=\"SUBSCRIBE\"}", 1),
+        ("flux_packets_received_total{type=\"PUBLISH\"}", 4),
+        ("flux_packets_received_total{type=\"PUBREL\"}", 1),
+        ("flux_packets_received_total{type=\"PUBACK\"}", 1),
+        ("flux_packets_received_total{type=\"PUBREC\"}", 1),
+        ("flux_packets_received_total{type=\"PUBCOMP\"}", 1),
+        ("flux_packets_received_total{type=\"DISCONNECT\"}", 1),
+        ("flux_packets_sent_total{type=\"CONNACK\"}", 2),
+        ("flux_packets_sent_total{type=\"SUBACK\"}", 1),
+        ("flux_packets_sent_total{type=\"PUBACK\"}", 1),
+        ("flux_packets_sent_total{type=\"PUBREC\"}", 1),
+        ("flux_packets_sent_total{type=\"PUBCOMP\"}", 1),
+        ("flux_packets_sent_total{type=\"PUBLISH\"}", 3),
+        ("flux_packets_sent_total{type=\"PUBREL\"}", 1),
+        ("flux_messages_received_total{qos=\"0\"}", 2),
+        ("flux_messages_received_total{qos=\"1\"}", 1),
+        ("flux_messages_received_total{qos=\"2\"}", 1),
+        ("flux_messages_sent_total{qos=\"0\"}", 1),
+        ("flux_messages_sent_total{qos=\"1\"}", 1),
+        ("flux_messages_sent_total{qos=\"2\"}", 1),
+    ] {
+        assert_eq!(moved(name), by, "{name}");
+    }
+    // At least the bytes of the messages.
+    let least = (2 + 2 + 3 + 1) + 2 * (2 + 2 + 3 + 2 + 1) + (2 + 2 + 1 + 4);
+    assert!(moved("flux_received_bytes_total") > least && moved("flux_sent_bytes_total") > 28);
+    assert!(moved("flux_held_bytes{kind=\"retained\"}") > 0);
+}
+
+#[test]
+fn what_is_refused_and_dropped_is_counted_by_reason() {
+    let broker = Broker::start(1, |settings| settings.limits.topic_levels = 2);
+    let admin = admin_of(&broker);
+    let mut client = Client::connect(&broker, &Connect::new(V5, "a"));
+    client.send(&V5.subscribe(1, &[("a/b/c", 0)]));
+    client.packet();
+    client.send(&Publish::new("a/b/c", "x").bytes(V5));
+    client.ping();
+    let numbers = scrape(&admin);
+    assert_eq!(numbers["flux_limits_reached_total{limit=\"topic_levels\"}"], 2);
+    assert_eq!(numbers["flux_messages_dropped_total{reason=\"not_authorized\"}"], 1);
+    let refused =
+        numbers.iter().filter(|(name, _)| name.starts_with("flux_requests_refused_total"));
+    assert_eq!(refused.map(|(_, number)| number).sum::<i64>(), 2);
+}
+
+#[test]
+fn both_formats_name_every_family() {
+    let broker = Broker::start(1, |_| {});
+    let admin = admin_of(&broker);
+    let (_, head, text) = get(admin.address(), "/metrics", "");
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+    let (_, head, open) = get(admin.address(), "/metrics", accept);
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    assert!(open.ends_with("# EOF\n"));
+    let absent =
+        ["flux_certificate_expires_in_days", "flux_store_failing", "flux_store_unsynced_bytes"];
+    for family in Family::ALL {
+        let name = family.full_name();
+        let is_there = !absent.contains(&&*name);
+        for page in [&text, &open] {
+            assert_eq!(page.lines().any(|line| line.starts_with(&name)), is_there, "{name}");
+        }
+    }
+}
+
+#[test]
+fn health_is_told_and_ends_with_the_broker() {
+    let broker = Broker::start(2, |_| {});
+    let admin = admin_of(&broker);
+    for path in ["/healthz", "/readyz"] {
+        let (status, _, body) = get(admin.address(), path, "");
+        assert_eq!((status, &*body), (200, "ok\n"));
+    }
+    assert!(get(admin.address(), "/version", "").2.starts_with("flux-broker "));
+    assert_eq!(get(admin.address(), "/nothing", "").0, 404);
+    broker.handle.stop();
+    broker.handle.wait();
+    assert_eq!(get(admin.address(), "/healthz", "").0, 503);
+    assert_eq!(get(admin.address(), "/readyz", "").0, 503);
+}
+
+#[test]
+fn numbers_beyond_loopback_need_a_token() {
+    let broker = Broker::start(1, |_| {});
+    let mut settings = AdminSettings::new("0.0.0.0:0".parse().unwrap());
+    let refused = start_admin(settings.clone(), broker.handle.clone()).unwrap_err();
+    assert!(matches!(refused, StartAdminError::NoToken { .. }), "{refused}");
+    settings.token = Some(String::new());
+    let refused = start_admin(settings.clone(), broker.handle.clone()).unwrap_err();
+    assert!(matches!(refused, StartAdminError::EmptyToken), "{refused}");
+    settings.token = Some("open sesame".to_owned());
+    let admin = start_admin(settings, broker.handle.clone()).unwrap();
+    let address = SocketAddr::new("127.0.0.1".parse().unwrap(), admin.address().port());
+    for path in ["/metrics", "/version"] {
+        assert_eq!(get(address, path, "").0, 401);
+        assert_eq!(get(address, path, "Authorization: Bearer open\r\n").0, 401);
+        assert_eq!(get(address, path, "Authorization: Bearer open sesame\r\n").0, 200);
+    }
+    assert_eq!(get(address, "/healthz", "").0, 200);
+}

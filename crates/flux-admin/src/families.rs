@@ -1,0 +1,243 @@
+//! The metrics that there are: name, meaning, label, and where the numbers come from.
+
+use std::borrow::Cow;
+
+use flux_eventbus::{DisconnectReason, DropReason, Limit};
+use flux_mqtt::{Count, PacketType, QoS, ReasonCode, StoreHealth, Version};
+
+use crate::Snapshot;
+
+/// A metric, with a series for each value of its label.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Without the `flux_` before it, and the `_total` behind that of a counter.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub help: &'static str,
+    /// The name of its label, if it has one.
+    pub label: Option<&'static str>,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// Returns its series.
+    pub read: fn(&Snapshot) -> Vec<Sample>,
+}
+
+/// What kind of metric it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, from 0 when the broker begins.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// One series: the value of its label, which is empty where there is none, and its number.
+pub type Sample = (Cow<'static, str>, i64);
+
+impl Family {
+    /// Returns the name under which it is scraped.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("flux_{}{suffix}", self.name)
+    }
+
+    /// All of them, in the order in which they are scraped.
+    pub const ALL: &[Self] = &[
+        gauge("build_info", "The broker's version", Some("version"), |_| {
+            vec![(env!("CARGO_PKG_VERSION").into(), 1)]
+        }),
+        gauge("connections", "Network connections", None, |it| one(it.connections)),
+        gauge("sessions", "Sessions, whether or not their clients are connected", None, |it| {
+            one(it.sessions)
+        }),
+        gauge("subscriptions", "Subscriptions; a shared one counts once", None, |it| {
+            one(it.subscriptions)
+        }),
+        gauge("retained_messages", "Retained messages", None, |it| one(it.retained)),
+        gauge("held_bytes", "Bytes held for clients", Some("kind"), held),
+        counter("connects", "Clients admitted, by protocol version", Some("version"), |it| {
+            let versions = [(Version::V31, "3.1"), (Version::V311, "3.1.1"), (Version::V5, "5.0")];
+            each(it, versions, Count::Connected)
+        }),
+        counter("connects_refused", "CONNECTs refused, by reason code", Some("reason"), |it| {
+            each(it, failures(), Count::ConnectRefused)
+        }),
+        counter(
+            "disconnects",
+            "Connections of admitted clients that ended",
+            Some("reason"),
+            |it| {
+                let reasons = DisconnectReason::ALL.map(|reason| (reason, reason.name()));
+                each(it, reasons, Count::Disconnected)
+            },
+        ),
+        counter("packets_received", "Whole packets that came", Some("type"), |it| {
+            each(it, packets(), Count::Received)
+        }),
+        counter("packets_sent", "Packets that were sent", Some("type"), |it| {
+            each(it, packets(), Count::Sent)
+        }),
+        counter("messages_received", "PUBLISH packets that came", Some("qos"), |it| {
+            each(it, QOS, Count::MessageReceived)
+        }),
+        counter("messages_sent", "PUBLISH packets that were sent", Some("qos"), |it| {
+            each(it, QOS, Count::MessageSent)
+        }),
+        counter("received_bytes", "Bytes of whole packets that came", None, |it| {
+            count(it, Count::BytesReceived)
+        }),
+        counter("sent_bytes", "Bytes of packets that were sent", None, |it| {
+            count(it, Count::BytesSent)
+        }),
+        counter(
+            "messages_dropped",
+            "Messages dropped, for one client each",
+            Some("reason"),
+            |it| {
+                let reasons = DropReason::ALL.map(|reason| (reason, reason.name()));
+                each(it, reasons, Count::Dropped)
+            },
+        ),
+        counter("requests_refused", "PUBLISHes and filters refused", Some("reason"), |it| {
+            each(it, failures(), Count::Refused)
+        }),
+        counter("limits_reached", "How often a limit was reached", Some("limit"), |it| {
+            each(it, Limit::ALL.map(|limit| (limit, limit.name())), Count::Reached)
+        }),
+        counter("accept_errors", "Network connections that could not be accepted", None, |it| {
+            count(it, Count::AcceptError)
+        }),
+        counter("tls_handshakes_failed", "TLS handshakes that failed", None, |it| {
+            count(it, Count::HandshakeFailed)
+        }),
+        counter("proxy_headers_failed", "PROXY headers missing or malformed", None, |it| {
+            count(it, Count::ProxyFailed)
+        }),
+        counter("panics", "Panics, each of which cost one connection at most", None, |it| {
+            count(it, Count::Panicked)
+        }),
+        gauge(
+            "certificate_expires_in_days",
+            "Days until a certificate expires",
+            Some("subject"),
+            |it| it.certificates.iter().map(|(name, days)| (name.clone().into(), *days)).collect(),
+        ),
+        gauge("store_failing", "1 while the store makes nothing durable", None, |it| {
+            store(it, |store| usize::from(store.failure.is_some() || !store.is_running))
+        }),
+        gauge("store_unsynced_bytes", "Bytes that wait to be durable", None, |it| {
+            store(it, |store| store.unsynced)
+        }),
+    ];
+}
+
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    label: Option<&'static str>,
+    read: fn(&Snapshot) -> Vec<Sample>,
+) -> Family {
+    Family { name, help, label, kind: Kind::Gauge, read }
+}
+
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    label: Option<&'static str>,
+    read: fn(&Snapshot) -> Vec<Sample>,
+) -> Family {
+    Family { name, help, label, kind: Kind::Counter, read }
+}
+
+fn one(number: usize) -> Vec<Sample> {
+    vec![("".into(), i64::try_from(number).unwrap_or(i64::MAX))]
+}
+
+fn count(snapshot: &Snapshot, what: Count) -> Vec<Sample> {
+    vec![("".into(), number(snapshot.counters.of(what)))]
+}
+
+/// A series for each of these, whether or not it ever happened: what is missing cannot be told from what stopped.
+fn each<T>(
+    snapshot: &Snapshot,
+    of: impl IntoIterator<Item = (T, &'static str)>,
+    what: impl Fn(T) -> Count,
+) -> Vec<Sample> {
+    let sample = |(it, name): (T, &'static str)| {
+        (Cow::Borrowed(name), number(snapshot.counters.of(what(it))))
+    };
+    of.into_iter().map(sample).collect()
+}
+
+/// Without a store there is no series.
+fn store(snapshot: &Snapshot, read: impl Fn(&StoreHealth) -> usize) -> Vec<Sample> {
+    snapshot.store.iter().flat_map(|store| one(read(store))).collect()
+}
+
+fn held(snapshot: &Snapshot) -> Vec<Sample> {
+    let held = &snapshot.holdings;
+    let kinds = [
+        ("sessions", held.sessions),
+        ("shared", held.shared),
+        ("retained", held.retained),
+        ("unsent", held.unsent),
+        ("unread", held.unread),
+    ];
+    kinds.into_iter().map(|(kind, bytes)| (kind.into(), number(bytes))).collect()
+}
+
+fn packets() -> impl Iterator<Item = (PacketType, &'static str)> {
+    PacketType::ALL.into_iter().map(|packet| (packet, packet.name()))
+}
+
+fn failures() -> impl Iterator<Item = (ReasonCode, &'static str)> {
+    ReasonCode::FAILURES.into_iter().map(|code| (code, code.description()))
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+const QOS: [(QoS, &str); 3] =
+    [(QoS::AtMostOnce, "0"), (QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2")];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The page about metrics.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Metrics\n\nWhat `flux-broker --admin` serves under `/metrics`. This page is written from the definitions in \
+             `crates/flux-admin`.\n\n| metric | kind | label | meaning |\n|---|---|---|---|\n",
+        );
+        for family in Family::ALL {
+            let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
+            let label = family.label.map_or_else(String::new, |label| format!("`{label}`"));
+            page += &format!("| `{}` | {kind} | {label} | {} |\n", family.full_name(), family.help);
+        }
+        page
+    }
+
+    /// With `FLUX_BLESS=1` the page is written anew.
+    #[test]
+    fn the_page_about_metrics_is_what_the_definitions_say() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/metrics.md");
+        if std::env::var_os("FLUX_BLESS").is_some() {
+            fs::write(&path, page()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), page(), "FLUX_BLESS=1 writes it");
+    }
+
+    #[test]
+    fn no_name_stands_there_twice() {
+        let mut names: Vec<_> = Family::ALL.iter().map(|family| family.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Family::ALL.len());
+    }
+}

@@ -1,0 +1,24 @@
+//! Metrics, health and version of a broker, over HTTP on a listener of its own.
+//!
+//! | path | what it is |
+//! |---|---|
+//! | `/metrics` | all [`Family`]s, as OpenMetrics for who accepts that, else in Prometheus' text format |
+//! | `/healthz` | 200 while the broker runs |
+//! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
+//! | `/version` | name and version |
+//!
+//! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
+//! A listener beyond loopback needs a token, which `/metrics` and `/version` then ask for.
+//!
+//! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle) alone.
+
+mod families;
+mod health;
+mod metrics;
+mod server;
+mod snapshot;
+
+pub use families::{Family, Kind, Sample};
+pub use metrics::Metrics;
+pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
+pub use snapshot::Snapshot;

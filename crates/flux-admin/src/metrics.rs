@@ -1,0 +1,90 @@
+//! [`Metrics`]: the numbers of a broker in the formats that Prometheus reads.
+
+use std::fmt;
+
+use flux_mqtt::BrokerHandle;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::{Family, Kind, Snapshot};
+
+/// Reads a broker's numbers and writes them down.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// Returns the metrics of a broker.
+    #[must_use]
+    pub fn of(broker: BrokerHandle) -> Self {
+        let mut registry = Registry::with_prefix("flux");
+        registry.register_collector(Box::new(Numbers(broker)));
+        Self(registry)
+    }
+
+    /// Returns them as OpenMetrics 1.0.
+    ///
+    /// # Errors
+    ///
+    /// When a name or a label breaks the format, which is a mistake of this crate.
+    pub fn open_metrics(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.0)?;
+        Ok(out)
+    }
+
+    /// Returns them in Prometheus' text format, version 0.0.4.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metrics::open_metrics`].
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        prometheus_text::encode(&mut out, &self.0)?;
+        Ok(out)
+    }
+}
+
+/// Asks the broker for its numbers at each scrape.
+#[derive(Debug)]
+struct Numbers(BrokerHandle);
+
+impl Collector for Numbers {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let snapshot = Snapshot::of(&self.0);
+        for family in Family::ALL {
+            let samples = (family.read)(&snapshot);
+            if samples.is_empty() {
+                continue;
+            }
+            let kind = match family.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+            };
+            let mut series = encoder.encode_descriptor(family.name, family.help, None, kind)?;
+            for (value, number) in samples {
+                match family.label {
+                    None => write(&mut series, family.kind, number)?,
+                    Some(label) => {
+                        let labels = [(label, value.as_ref())];
+                        write(&mut series.encode_family(&labels)?, family.kind, number)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(series: &mut MetricEncoder<'_>, kind: Kind, number: i64) -> Result<(), fmt::Error> {
+    match kind {
+        Kind::Counter => {
+            let number = u64::try_from(number).unwrap_or_default();
+            series.encode_counter::<NoLabelSet, u64, u64>(&number, None)
+        }
+        Kind::Gauge => series.encode_gauge(&number),
+    }
+}

@@ -1,0 +1,218 @@
+//! The HTTP server.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use flux_mqtt::BrokerHandle;
+use ntex::http::header::{ACCEPT, AUTHORIZATION};
+use ntex::rt::{DefaultRuntime, System};
+use ntex::server::Server;
+use ntex::web::{self, App, HttpRequest, HttpResponse, HttpServer};
+use prometheus_client::encoding::prometheus_text;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::health::problems;
+use crate::metrics::Metrics;
+
+/// Where the server listens, and whom it tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AdminSettings {
+    /// The address; with port 0 the system chooses.
+    pub address: SocketAddr,
+    /// What `/metrics` and `/version` ask for, as `Authorization: Bearer TOKEN`.
+    pub token: Option<String>,
+}
+
+impl AdminSettings {
+    /// Listens there, without a token.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, token: None }
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, Error)]
+pub enum StartAdminError {
+    /// Anybody could read the numbers.
+    #[error("refusing to serve metrics on {address}: it is not loopback, and there is no token")]
+    NoToken {
+        /// The address in question.
+        address: SocketAddr,
+    },
+    /// The token is empty.
+    #[error("the token for metrics is empty")]
+    EmptyToken,
+    /// The address cannot be listened on.
+    #[error("cannot serve metrics on {address}: {error}")]
+    Bind {
+        /// The address in question.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The server did not come up.
+    #[error("cannot start the server of metrics: {0}")]
+    Start(io::Error),
+}
+
+/// A server that runs until this is dropped.
+#[derive(Debug)]
+pub struct AdminServer {
+    address: SocketAddr,
+    server: Server,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl AdminServer {
+    /// Returns where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for AdminServer {
+    fn drop(&mut self) {
+        // It stops without anybody waiting for the answer.
+        drop(self.server.stop(false));
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the server of metrics had panicked");
+        }
+    }
+}
+
+/// Starts the server on a thread of its own.
+///
+/// # Errors
+///
+/// See [`StartAdminError`]; nothing runs then.
+pub fn start_admin(
+    settings: AdminSettings,
+    broker: BrokerHandle,
+) -> Result<AdminServer, StartAdminError> {
+    let AdminSettings { address, token } = settings;
+    if token.as_deref() == Some("") {
+        return Err(StartAdminError::EmptyToken);
+    }
+    if token.is_none() && !address.ip().is_loopback() {
+        return Err(StartAdminError::NoToken { address });
+    }
+    let bind = |error| StartAdminError::Bind { address, error };
+    let listener = TcpListener::bind(address).map_err(bind)?;
+    let address = listener.local_addr().map_err(bind)?;
+    let office = Arc::new(Office { metrics: Metrics::of(broker.clone()), broker, token });
+    let (started, starting) = oneshot::channel();
+    let serve = move || {
+        System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {
+            match listen(listener, office) {
+                Ok(server) => {
+                    let running = server.clone();
+                    if started.send(Ok(server)).is_ok()
+                        && let Err(error) = running.await
+                    {
+                        tracing::error!(%error, "the server of metrics ended");
+                    }
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            }
+        });
+    };
+    let thread = thread::Builder::new().name("flux-admin".to_owned()).spawn(serve);
+    let thread = thread.map_err(StartAdminError::Start)?;
+    let gone = || io::Error::other("its thread ended");
+    let server = starting.blocking_recv().map_err(|_| StartAdminError::Start(gone()))?;
+    let server = server.map_err(StartAdminError::Start)?;
+    Ok(AdminServer { address, server, thread: Some(thread) })
+}
+
+/// What requests are answered from.
+struct Office {
+    metrics: Metrics,
+    broker: BrokerHandle,
+    token: Option<String>,
+}
+
+impl Office {
+    fn admits(&self, request: &HttpRequest) -> bool {
+        let Some(token) = &self.token else { return true };
+        let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
+        shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
+    }
+}
+
+fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
+    let server = HttpServer::new(async move || {
+        App::new()
+            .state(office.clone())
+            .service(web::resource("/metrics").route(web::get().to(metrics)))
+            .service(web::resource("/healthz").route(web::get().to(healthy)))
+            .service(web::resource("/readyz").route(web::get().to(ready)))
+            .service(web::resource("/version").route(web::get().to(version)))
+    });
+    Ok(server.workers(1).maxconn(CONNECTIONS).disable_signals().listen(listener)?.run())
+}
+
+async fn metrics(request: HttpRequest, office: web::types::State<Arc<Office>>) -> HttpResponse {
+    if !office.admits(&request) {
+        return unauthorized();
+    }
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let (kind, text) =
+        if accepted.is_some_and(|kinds| kinds.contains("application/openmetrics-text")) {
+            (OPEN_METRICS, office.metrics.open_metrics())
+        } else {
+            (prometheus_text::CONTENT_TYPE, office.metrics.text())
+        };
+    match text {
+        Ok(text) => HttpResponse::Ok().content_type(kind).body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// Whoever can ask is answered by a process that runs; the broker's control thread is the rest of it.
+async fn healthy(office: web::types::State<Arc<Office>>) -> HttpResponse {
+    if office.broker.has_stopped() {
+        return HttpResponse::ServiceUnavailable().body("the broker has stopped\n");
+    }
+    HttpResponse::Ok().body("ok\n")
+}
+
+async fn ready(office: web::types::State<Arc<Office>>) -> HttpResponse {
+    let problems = problems(&office.broker).await;
+    if problems.is_empty() {
+        return HttpResponse::Ok().body("ok\n");
+    }
+    HttpResponse::ServiceUnavailable().body(format!("{}\n", problems.join("\n")))
+}
+
+async fn version(request: HttpRequest, office: web::types::State<Arc<Office>>) -> HttpResponse {
+    if !office.admits(&request) {
+        return unauthorized();
+    }
+    HttpResponse::Ok().body(concat!("flux-broker ", env!("CARGO_PKG_VERSION"), "\n"))
+}
+
+fn unauthorized() -> HttpResponse {
+    HttpResponse::Unauthorized()
+        .header("WWW-Authenticate", "Bearer")
+        .body("show the token: Authorization: Bearer TOKEN\n")
+}
+
+/// At once, from all scrapers.
+const CONNECTIONS: usize = 256;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

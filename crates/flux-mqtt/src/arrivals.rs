@@ -1,0 +1,57 @@
+//! Packets that came over a connection in one go, counted by type.
+
+use flux_session::QoS;
+
+use crate::wire::{Frame, PacketType};
+
+/// How many packets of each type came, and their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// By the number of the type; those of PUBLISH stand below.
+    packets: [u32; 16],
+    /// By QoS.
+    messages: [u32; 3],
+    bytes: usize,
+}
+
+impl Arrivals {
+    /// Notes a packet.
+    #[inline]
+    pub(crate) fn note(&mut self, frame: &Frame<'_>) {
+        if frame.packet_type == PacketType::Publish {
+            // The fourth value is no QoS.
+            if let Some(messages) = self.messages.get_mut(usize::from(frame.flags >> 1 & 0b11)) {
+                *messages += 1;
+            }
+        } else if let Some(packets) = self.packets.get_mut(usize::from(frame.packet_type.number()))
+        {
+            *packets += 1;
+        }
+    }
+
+    /// Notes how many bytes they all were.
+    pub(crate) const fn note_bytes(&mut self, bytes: usize) {
+        self.bytes = bytes;
+    }
+
+    /// Returns how many packets of this type came.
+    #[must_use]
+    pub fn packets(&self, packet: PacketType) -> u64 {
+        if packet == PacketType::Publish {
+            return self.messages.iter().map(|messages| u64::from(*messages)).sum();
+        }
+        self.packets.get(usize::from(packet.number())).map_or(0, |packets| u64::from(*packets))
+    }
+
+    /// Returns how many of the PUBLISH packets had this QoS.
+    #[must_use]
+    pub fn messages(&self, qos: QoS) -> u64 {
+        self.messages.get(usize::from(qos.as_u8())).map_or(0, |messages| u64::from(*messages))
+    }
+
+    /// Returns how many bytes all these packets have.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
