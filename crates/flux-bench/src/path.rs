@@ -48,6 +48,7 @@ impl Path {
         Self { name: "retained-new", unit: MESSAGE, work: || retain(true) },
         Self { name: "retained-again", unit: MESSAGE, work: || retain(false) },
         Self { name: "retained-fetch", unit: DELIVERY, work: fetch },
+        Self { name: "offline-fill", unit: MESSAGE, work: fill },
     ];
 
     /// Returns the path of this name.
@@ -264,6 +265,27 @@ fn fetch() -> Work {
     Work::of(scene, 5_000, TOPICS.into(), |script| {
         let filter = ["fleet/+/state".to_owned()];
         script.receive(&subscriber, &packets::subscribe(V311, &filter, 0), 1 + u64::from(TOPICS));
+        script.turn();
+    })
+}
+
+/// Messages at QoS 1, a topic each, for a session whose client is away.
+fn fill() -> Work {
+    let mut scene = Scene::new(1);
+    let mut publisher = scene.connect(0, V311, "publisher");
+    let mut away = scene.place(0, V311);
+    let mut script = Script::default();
+    away.connection.stamp += 1;
+    script.open(&away, &packets::connect(V311, "away", true));
+    script.receive(&away, &packets::subscribe(V311, &["kept/+".to_owned()], 1), 1);
+    leave(&mut script, &away);
+    scene.act(&script);
+    let mut topics = (0..).map(|number| format!("kept/{number}"));
+    Work::of(scene, 1_000, 10, |script| {
+        let ids = publisher.own.take(10);
+        let publish = |(id, topic): (&u16, String)| packets::publish(V311, 2, Some(*id), &topic);
+        let messages: Vec<_> = ids.iter().zip(topics.by_ref()).map(publish).collect();
+        script.receive(&publisher, &messages.concat(), 10);
         script.turn();
     })
 }
