@@ -21,9 +21,7 @@ pub trait Effects {
 
     /// The same for packets among which there may be shared payloads.
     fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
-        for part in packets.parts() {
-            self.send(to, part.as_ref());
-        }
+        packets.for_each_part(|part| self.send(to, part.as_ref()));
     }
 
     /// Returns how many bytes wait to be sent on a connection; `None` when nothing can be sent on

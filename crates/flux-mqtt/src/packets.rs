@@ -50,17 +50,20 @@ impl Packets {
         self.len() == 0
     }
 
-    /// Returns all bytes in their order.
-    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let starts = std::iter::once(0).chain(self.shared.iter().map(|(at, _)| *at));
-        let ends = self.shared.iter().map(|(at, _)| *at).chain([self.written.len()]);
-        let written = starts.zip(ends).map(|(start, end)| self.written.get(start..end));
-        let shared = self.shared.iter().map(|(_, bytes)| Some(Part::Shared(bytes)));
-        written
-            .zip(shared.chain([None]))
-            .flat_map(|(written, shared)| [written.map(Part::Written), shared])
-            .flatten()
-            .filter(|part| !part.as_ref().is_empty())
+    /// Calls `visit` with all bytes in their order.
+    pub fn for_each_part(&self, mut visit: impl FnMut(Part<'_>)) {
+        let mut start = 0;
+        for (at, payload) in &self.shared {
+            if *at > start {
+                visit(Part::Written(self.written.get(start..*at).unwrap_or_default()));
+            }
+            visit(Part::Shared(payload));
+            start = *at;
+        }
+        match self.written.get(start..) {
+            None | Some([]) => {}
+            Some(rest) => visit(Part::Written(rest)),
+        }
     }
 
     /// Whether there is a payload that is not copied.
@@ -71,9 +74,7 @@ impl Packets {
     /// Copies all bytes together.
     pub(crate) fn concat(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len());
-        for part in self.parts() {
-            bytes.extend_from_slice(part.as_ref());
-        }
+        self.for_each_part(|part| bytes.extend_from_slice(part.as_ref()));
         bytes
     }
 
@@ -125,7 +126,8 @@ mod tests {
 
     #[track_caller]
     fn check(packets: &Packets, expected: &[&str]) {
-        let parts: Vec<Vec<u8>> = packets.parts().map(|part| part.as_ref().to_vec()).collect();
+        let mut parts = Vec::new();
+        packets.for_each_part(|part| parts.push(part.as_ref().to_vec()));
         let expected: Vec<Vec<u8>> = expected.iter().map(|part| part.as_bytes().to_vec()).collect();
         assert_eq!(parts, expected);
         assert_eq!(packets.len(), expected.concat().len());

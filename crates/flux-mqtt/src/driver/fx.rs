@@ -66,16 +66,14 @@ impl Effects for NtexEffects<'_> {
         traffic::count_delivered(&self.shell.outfit.tally, self.shell.outfit.id, packets);
         self.shell.with_link(to, |link| {
             let appended = link.io.with_write_buf(|pages| {
-                for part in packets.parts() {
-                    match part {
-                        // A page of its own: what follows a shared page is not copied to it.
-                        Part::Written(bytes) if packets.is_shared() => {
-                            pages.append(Bytes::copy_from_slice(bytes));
-                        }
-                        Part::Written(bytes) => pages.extend_from_slice(bytes),
-                        Part::Shared(bytes) => pages.append(bytes),
+                packets.for_each_part(|part| match part {
+                    // A page of its own: what follows a shared page is not copied to it.
+                    Part::Written(bytes) if packets.is_shared() => {
+                        pages.append(Bytes::copy_from_slice(bytes));
                     }
-                }
+                    Part::Written(bytes) => pages.extend_from_slice(bytes),
+                    Part::Shared(bytes) => pages.append(bytes),
+                });
             });
             if let Err(error) = appended {
                 tracing::trace!(%error, "connection is going, packets are lost");
