@@ -196,11 +196,10 @@ impl<V, S: BuildHasher> RetainedTree<V, S> {
     }
 
     fn child_or_add(&mut self, parent: NodeId, level: &str) -> NodeId {
-        if let Some(child) = self.arena.child(parent, level) {
-            return child;
+        let (child, is_new) = self.arena.child_or_add(parent, level, Topic::unlinked());
+        if is_new {
+            self.link_last(parent, child);
         }
-        let child = self.arena.add_child(parent, level, Topic::unlinked());
-        self.link_last(parent, child);
         child
     }
 

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use slab::Slab;
 
 use self::level::Level;
@@ -52,21 +53,28 @@ impl<N, S: BuildHasher> LevelArena<N, S> {
         self.children.find(hash, |id| self.node(*id).key() == key).copied()
     }
 
-    /// Adds a child to `parent` on the branch `level`, which must be free.
+    /// Returns the child of `parent` on the branch `level`, and whether it was added: then it has the value
+    /// `new`.
     ///
     /// # Panics
     ///
     /// When `parent` has been removed, and when the tree has 4,294,967,295 nodes, which take more
     /// than 100 GiB: limit the subscriptions or messages long before.
-    pub fn add_child(&mut self, parent: NodeId, level: &str, value: N) -> NodeId {
-        debug_assert!(self.child(parent, level).is_none(), "the branch {level:?} is not free");
-        self.node_mut(parent).children += 1;
+    pub fn child_or_add(&mut self, parent: NodeId, level: &str, new: N) -> (NodeId, bool) {
         let Self { nodes, children, hasher } = self;
-        let node = Node { parent, children: 0, level: Level::new(level), value };
-        let id = NodeId::at(nodes.insert(node));
-        let hash = hasher.hash_one(nodes[id.index()].key());
-        children.insert_unique(hash, id, |id| hasher.hash_one(nodes[id.index()].key()));
-        id
+        let key = Key { parent, level: level.as_bytes() };
+        let hash = hasher.hash_one(key);
+        let key_of = |id: &NodeId| nodes[id.index()].key();
+        match children.entry(hash, |id| key_of(id) == key, |id| hasher.hash_one(key_of(id))) {
+            Entry::Occupied(child) => (*child.get(), false),
+            Entry::Vacant(place) => {
+                nodes[parent.index()].children += 1;
+                let node = Node { parent, children: 0, level: Level::new(level), value: new };
+                let id = NodeId::at(nodes.insert(node));
+                place.insert(id);
+                (id, true)
+            }
+        }
     }
 
     /// Removes a node; `None`, and nothing changes, when it is the root or has children.
@@ -230,9 +238,11 @@ mod tests {
     #[test]
     fn a_child_is_found_by_its_parent_and_level() {
         let mut tree = tree();
-        let a = tree.add_child(NodeId::ROOT, "a", "a");
-        let ab = tree.add_child(a, "b", "a/b");
-        let b = tree.add_child(NodeId::ROOT, "b", "b");
+        let (a, _) = tree.child_or_add(NodeId::ROOT, "a", "a");
+        let (ab, is_new) = tree.child_or_add(a, "b", "a/b");
+        assert!(is_new);
+        let (b, _) = tree.child_or_add(NodeId::ROOT, "b", "b");
+        assert_eq!(tree.child_or_add(a, "b", "again"), (ab, false));
         assert_eq!(tree.child(NodeId::ROOT, "a"), Some(a));
         assert_eq!(tree.child(a, "b"), Some(ab));
         assert_eq!(tree.child(NodeId::ROOT, "b"), Some(b));
@@ -244,8 +254,8 @@ mod tests {
     #[test]
     fn only_leaves_are_removed() {
         let mut tree = tree();
-        let a = tree.add_child(NodeId::ROOT, "a", "a");
-        let empty = tree.add_child(a, "", "a/");
+        let (a, _) = tree.child_or_add(NodeId::ROOT, "a", "a");
+        let (empty, _) = tree.child_or_add(a, "", "a/");
         assert_eq!(tree.remove_leaf(NodeId::ROOT), None);
         assert_eq!(tree.remove_leaf(a), None);
         assert_eq!(

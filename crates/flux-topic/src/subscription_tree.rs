@@ -22,8 +22,8 @@ use crate::name::TopicName;
 /// the earlier.
 ///
 /// A lookup visits the nodes whose path matches the topic so far, one hash lookup for each;
-/// subscriptions beside that path cost nothing. It does not recurse, and allocates only when it
-/// meets a `+`.
+/// subscriptions beside that path cost nothing. It does not recurse, and allocates only where a `+`
+/// and the name's own level both go on.
 ///
 /// An insertion makes at most one node per level of the filter, and a filter of 65,535 bytes can
 /// have 65,536 levels: who lets peers subscribe limits the levels first.
@@ -99,10 +99,12 @@ impl<K: Ord, V, S: BuildHasher> SubscriptionTree<K, V, S> {
                 branch.subscribers.for_each(&mut visit);
                 continue;
             };
-            if wildcards_match && let Some(plus) = branch.plus {
+            let own = self.arena.child(id, level);
+            let plus = branch.plus.filter(|_| wildcards_match);
+            if let (Some(_), Some(plus)) = (own, plus) {
                 pending.push((plus, levels.clone()));
             }
-            current = self.arena.child(id, level).map(|child| (child, levels));
+            current = own.or(plus).map(|child| (child, levels));
         }
     }
 
@@ -132,11 +134,10 @@ impl<K: Ord, V, S: BuildHasher> SubscriptionTree<K, V, S> {
     }
 
     fn child_or_add(&mut self, parent: NodeId, level: &str) -> NodeId {
-        if let Some(child) = self.arena.child(parent, level) {
-            return child;
+        let (child, is_new) = self.arena.child_or_add(parent, level, Branch::default());
+        if is_new {
+            self.arena[parent].set_wildcard(level, Some(child));
         }
-        let child = self.arena.add_child(parent, level, Branch::default());
-        self.arena[parent].set_wildcard(level, Some(child));
         child
     }
 

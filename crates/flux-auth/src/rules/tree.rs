@@ -118,11 +118,10 @@ impl RuleTree {
         level: &str,
         enter: impl FnOnce(&mut Branch, NodeId),
     ) -> NodeId {
-        if let Some(child) = self.arena.child(parent, level) {
-            return child;
+        let (child, is_new) = self.arena.child_or_add(parent, level, Branch::default());
+        if is_new {
+            enter(&mut self.arena[parent], child);
         }
-        let child = self.arena.add_child(parent, level, Branch::default());
-        enter(&mut self.arena[parent], child);
         child
     }
 }
