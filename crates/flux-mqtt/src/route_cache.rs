@@ -1,61 +1,105 @@
 //! A worker's memory of who gets what: topic name to routes, for as long as they hold.
 
+mod sightings;
 #[cfg(test)]
 mod tests;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use flux_topic::TopicName;
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
+use self::sightings::Sightings;
 use crate::routes::{Found, Route, Routes, Scopes};
 
-/// Routes found before, as many as fit; a full cache starts anew.
+/// Routes found before, as many as fit. A topic is remembered when it comes a second time: of fleets that
+/// use each topic once nothing is kept, and nothing has to go for them.
 #[derive(Debug, Default)]
-pub(crate) struct RouteCache {
-    topics: HashMap<Box<str>, Remembered>,
+pub(crate) struct RouteCache<S = DefaultHashBuilder> {
+    topics: HashTable<Remembered>,
+    sightings: Sightings,
+    /// Clients choose the topics: seeded by chance. No answer depends on it.
+    hasher: S,
+    /// What is found for a topic that nobody subscribed to.
+    nobody: Arc<Found>,
     /// Bytes held by topics and routes, roughly.
     bytes: usize,
+    /// The bucket that was last looked at for one to forget.
+    hand: usize,
 }
 
 #[derive(Debug)]
 struct Remembered {
+    hash: u64,
+    topic: Box<str>,
     /// Those of the topic: its version is asked for each time, and costs no look at the levels.
     scopes: Scopes,
     version: u64,
     found: Arc<Found>,
 }
 
-impl RouteCache {
-    const CAPACITY: usize = 16 * 1024 * 1024;
-
+impl<S: BuildHasher> RouteCache<S> {
     /// Returns the routes of `topic` as they are now.
     pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<Found> {
-        if let Some(Remembered { scopes, version, found }) = self.topics.get(topic.as_str())
-            && *version == routes.version(scopes)
-        {
-            return found.clone();
+        let hash = self.hasher.hash_one(topic.as_str());
+        match self.topics.find_entry(hash, |known| *known.topic == *topic.as_str()) {
+            Ok(known) => {
+                let Remembered { scopes, version, found, .. } = known.get();
+                if *version == routes.version(scopes) {
+                    return found.clone();
+                }
+                let (outdated, _) = known.remove();
+                self.bytes -= outdated.bytes();
+            }
+            Err(_) if self.sightings.is_first(hash) => {
+                return self.counted(routes.find(topic));
+            }
+            Err(_) => {}
         }
         let scopes = topic.scopes();
-        let (version, found) = routes.find(topic, &scopes);
-        let bytes = ENTRY + topic.as_str().len() + found.len() * size_of::<Route>();
-        // One that takes much room is found again rather than remembered.
-        if bytes <= Self::CAPACITY / 8 {
-            self.remember(topic, Remembered { scopes, version, found: found.clone() }, bytes);
-        }
+        let (version, found) = routes.find_version(topic, &scopes);
+        let found = self.counted(found);
+        let topic = topic.as_str().into();
+        self.remember(Remembered { hash, topic, scopes, version, found: found.clone() });
         found
     }
 
-    fn remember(&mut self, topic: TopicName<'_>, remembered: Remembered, bytes: usize) {
-        if self.bytes + bytes > Self::CAPACITY {
-            self.topics.clear();
-            self.bytes = 0;
+    fn counted(&self, found: Found) -> Arc<Found> {
+        if found.len() > 0 { Arc::new(found) } else { self.nobody.clone() }
+    }
+
+    fn remember(&mut self, remembered: Remembered) {
+        let bytes = remembered.bytes();
+        // One that takes much room is found again rather than remembered.
+        if bytes > CAPACITY / 8 {
+            return;
         }
-        // Of what is replaced the bytes count on: the cache only starts anew a little earlier.
+        while self.bytes + bytes > CAPACITY {
+            self.forget_one();
+        }
         self.bytes += bytes;
-        self.topics.insert(topic.as_str().into(), remembered);
+        self.topics.insert_unique(remembered.hash, remembered, |known| known.hash);
+    }
+
+    /// Forgets whichever comes next in the order of the hashes, which is to say any.
+    fn forget_one(&mut self) {
+        self.hand = (self.hand + 1) % self.topics.num_buckets().max(1);
+        if let Ok(known) = self.topics.get_bucket_entry(self.hand) {
+            let (forgotten, _) = known.remove();
+            self.bytes -= forgotten.bytes();
+        }
     }
 }
+
+impl Remembered {
+    fn bytes(&self) -> usize {
+        ENTRY + self.topic.len() + self.found.len() * size_of::<Route>()
+    }
+}
+
+/// How many bytes of topics and routes are remembered.
+const CAPACITY: usize = 16 * 1024 * 1024;
 
 /// What an entry takes beside its topic and its routes.
 const ENTRY: usize = 128;

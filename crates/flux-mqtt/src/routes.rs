@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use flux_session::{QoS, Sequence, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
+use smallvec::SmallVec;
 
 use self::changes::Changes;
 pub(crate) use self::changes::Scopes;
@@ -87,12 +88,12 @@ enum Target {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// In the order of the sessions.
-    pub(crate) sessions: Box<[Route]>,
-    pub(crate) shares: Box<[Arc<Share>]>,
+    pub(crate) sessions: SmallVec<[Route; 1]>,
+    pub(crate) shares: Vec<Arc<Share>>,
 }
 
 impl Found {
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sessions.len() + self.shares.len()
     }
 }
@@ -313,25 +314,49 @@ impl Routes {
         self.changes.version(scopes)
     }
 
+    /// Returns the routes of `topic`.
+    pub(crate) fn find(&self, topic: TopicName<'_>) -> Found {
+        let matches = self.map.read_recursive().matches(topic);
+        matches.merge()
+    }
+
     /// Returns the routes of `topic`, whose scopes these are, and their version.
-    pub(crate) fn find(&self, topic: TopicName<'_>, scopes: &Scopes) -> (u64, Arc<Found>) {
+    pub(crate) fn find_version(&self, topic: TopicName<'_>, scopes: &Scopes) -> (u64, Found) {
         let map = self.map.read_recursive();
         let version = self.version(scopes);
-        let (mut members, mut shares) = (Vec::new(), Vec::new());
-        map.tree.for_each_match(topic, |_, target| match target {
-            Target::Session(member) => members.push(member.clone()),
-            Target::Share(share) => shares.push(share.clone()),
-        });
+        let matches = map.matches(topic);
         drop(map);
-        members.sort_by_key(|member| member.session.key);
-        shares.sort_by_key(|share| share.id);
-        let routes = members.chunk_by(|a, b| a.session.key == b.session.key);
-        let sessions = routes.filter_map(merge).collect();
-        (version, Arc::new(Found { sessions, shares: shares.into() }))
+        (version, matches.merge())
+    }
+}
+
+/// All subscriptions that match a topic.
+#[derive(Default)]
+struct Matches {
+    members: SmallVec<[Member; 1]>,
+    shares: Vec<Arc<Share>>,
+}
+
+impl Matches {
+    /// Makes one route of all that a session has.
+    fn merge(mut self) -> Found {
+        self.members.sort_by_key(|member| member.session.key);
+        self.shares.sort_by_key(|share| share.id);
+        let routes = self.members.chunk_by(|a, b| a.session.key == b.session.key);
+        Found { sessions: routes.filter_map(merge).collect(), shares: self.shares }
     }
 }
 
 impl Map {
+    fn matches(&self, topic: TopicName<'_>) -> Matches {
+        let mut matches = Matches::default();
+        self.tree.for_each_match(topic, |_, target| match target {
+            Target::Session(member) => matches.members.push(member.clone()),
+            Target::Share(share) => matches.shares.push(share.clone()),
+        });
+        matches
+    }
+
     /// Returns an identifier that no shared subscription has now. Numbers come again only after
     /// four billion others.
     fn next_share_id(&mut self) -> ShareId {

@@ -13,8 +13,9 @@ fn clean_start_ends_the_old_session_and_its_routes() {
     c.subscribe(old, "#", 1);
     assert_eq!(c.broker.routes.len(), 2);
     // Worker 0 has the routes of the topic in its cache from here on.
+    c.publish(publisher, 1, 8, "t", "before");
     c.publish(publisher, 1, 1, "t", "before");
-    assert_eq!(c.heard(publisher), ["PUBACK 1 00"]);
+    assert_eq!(c.heard(publisher), ["PUBACK 8 00", "PUBACK 1 00"]);
     c.events();
 
     let mut clean = connect("sub");

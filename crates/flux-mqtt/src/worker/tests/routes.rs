@@ -8,8 +8,9 @@ use super::cluster::Cluster;
 fn check(topic: &str, filter: &str) {
     let mut c = Cluster::new(2);
     let (publisher, subscriber) = (c.connect(0, "pub"), c.connect(1, "sub"));
+    c.publish(publisher, 1, 8, topic, "noted");
     c.publish(publisher, 1, 1, topic, "cached");
-    assert_eq!(c.heard(publisher), ["PUBACK 1 10"]);
+    assert_eq!(c.heard(publisher), ["PUBACK 8 10", "PUBACK 1 10"]);
 
     c.subscribe(subscriber, filter, 0);
     c.publish(publisher, 1, 2, topic, "seen");

@@ -79,7 +79,7 @@ fn check_alike(routes: &Routes, session: &SharedSession, filter: TopicFilter) {
     let filters = [filter];
     let wanted = session.options_of(&filters)[0];
     let topic = TopicName::parse("a").unwrap();
-    let (_, found) = routes.find(topic, &topic.scopes());
+    let found = routes.find(topic);
     let granted: Vec<_> = found.sessions.iter().map(|route| route.grant.qos).collect();
     let members: Vec<_> = found.shares.iter().map(|share| share.lock().len()).collect();
     assert_eq!(routes.shares(&filters).len(), members.len());
