@@ -25,8 +25,8 @@ pub(crate) struct Journal {
     handed: AtomicU64,
     /// What has this ticket or an earlier one is safe.
     persisted: AtomicU64,
-    /// The store could not make safe what it was given last.
-    is_failing: AtomicBool,
+    /// What has this ticket could not be made safe. The store fails as long as it is not.
+    failed: AtomicU64,
     /// The store takes no more for now.
     is_blocked: AtomicBool,
     /// How many bytes wait here.
@@ -51,7 +51,7 @@ impl Journal {
             last: AtomicU64::new(0),
             handed: AtomicU64::new(0),
             persisted: AtomicU64::new(0),
-            is_failing: AtomicBool::new(false),
+            failed: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
             waiting: AtomicU64::new(0),
             retaining: Mutex::new(()),
@@ -165,10 +165,9 @@ impl Journal {
 
     /// The store answered: what has this ticket or an earlier one is safe, or is not yet.
     pub(crate) fn answered(&self, ticket: Ticket, is_safe: bool) {
-        if is_safe {
-            self.persisted.fetch_max(ticket.0, Ordering::AcqRel);
-        }
-        self.is_failing.store(!is_safe, Ordering::Release);
+        // Workers hear of it in any order: an answer that comes late changes nothing.
+        let highest = if is_safe { &self.persisted } else { &self.failed };
+        highest.fetch_max(ticket.0, Ordering::AcqRel);
         self.is_blocked.store(false, Ordering::Release);
     }
 
@@ -184,7 +183,7 @@ impl Journal {
 
     /// Whether publishers must be refused, for what they send could not be made safe or would not end here.
     pub(crate) fn refuses(&self) -> bool {
-        self.is_failing.load(Ordering::Acquire)
+        self.failed.load(Ordering::Acquire) > self.persisted()
             || self.waiting.load(Ordering::Relaxed) >= REFUSED_FROM
     }
 
@@ -218,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn a_store_fails_until_what_it_failed_with_is_safe_however_late_workers_hear_of_it() {
+        let journal = Journal::new(Sequence(NonZeroU64::MIN));
+        journal.answered(Ticket(2), true);
+        assert!(!journal.refuses());
+        journal.answered(Ticket(3), false);
+        assert!(journal.refuses());
+        journal.answered(Ticket(2), true);
+        assert!(journal.refuses(), "another worker hears late of what was safe before");
+        journal.answered(Ticket(4), true);
+        assert!(!journal.refuses());
+        journal.answered(Ticket(3), false);
+        assert!(!journal.refuses(), "another worker hears late of what has passed");
+    }
+
+    #[test]
     fn what_the_store_does_not_take_keeps_its_ticket() {
         let journal = Journal::new(Sequence(NonZeroU64::MIN));
         journal.hand_over(|_, _| panic!("there is nothing"));
@@ -225,7 +239,7 @@ mod tests {
         assert_eq!(journal.last(), 1);
         journal.hand_over(|_, _| false);
         assert!(!journal.wants_hand_over(), "not before the store has answered");
-        journal.answered(Ticket(0), false);
+        journal.answered(Ticket(1), false);
         assert!(journal.refuses());
         journal.write(&Record::SessionEnded { session: crate::storage::key(key()) });
         let mut taken = 0;

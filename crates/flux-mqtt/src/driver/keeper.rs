@@ -84,7 +84,8 @@ impl Keeper {
         }
         let state = self.answers.state.lock();
         let persisted = Ticket(state.persisted);
-        let failed = state.is_failing.then_some(Input::PersistFailed(persisted));
+        let next = Ticket(state.persisted.saturating_add(1));
+        let failed = state.is_failing.then_some(Input::PersistFailed(next));
         std::iter::once(Input::Persisted(persisted)).chain(failed).collect()
     }
 
