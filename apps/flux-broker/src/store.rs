@@ -31,8 +31,8 @@ pub(crate) enum StoreCommand {
     },
     /// Write all that is stored to standard output, one JSON object a line
     ///
-    /// Each has a "kind": session, subscription, will, queued or retained. What belongs to a session names
-    /// its "client_id". Of a message, "payload" is its text, or "payload_base64" its bytes where they are
+    /// Each has a "kind": session, subscription, will, queued, group, waiting or retained. What belongs to a
+    /// session names its "client_id", and what to a shared subscription its "filter". Of a message, "payload" is its text, or "payload_base64" its bytes where they are
     /// no UTF-8; "properties_base64" are its properties as MQTT 5.0 encodes them. Moments are
     /// milliseconds since 1970. Ends as check does.
     Export {

@@ -21,12 +21,14 @@ use crate::message::Message;
 use crate::names::SessionKey;
 use crate::routes::Routes;
 use crate::settings::Settings;
+use crate::share::Waiting;
 
 /// The numbers that a store goes on with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbers {
     pub(crate) sequence: Sequence,
     pub(crate) session: SessionKey,
+    pub(crate) group: u32,
 }
 
 /// The shared state of a broker. Each part has its own lock; none is held while another is
@@ -61,9 +63,10 @@ impl Broker {
         let ledger = Ledger::new(settings.workers.get());
         let journal = stored.as_ref().map(|numbers| Arc::new(Journal::new(numbers.sequence)));
         let first = stored.map_or(SessionKey(NonZeroU64::MIN), |numbers| numbers.session);
+        let first_group = stored.map_or(0, |numbers| numbers.group);
         Self {
             clients: Clients::new(seed, ledger.clone(), journal.clone(), first),
-            routes: Routes::new(settings.shared, ledger.clone()),
+            routes: Routes::new(settings.shared, ledger.clone(), journal.clone(), first_group),
             retained: RetainedStore::with_limits(retained_limits(settings)),
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
@@ -124,7 +127,7 @@ impl Broker {
 
     /// Clears away what an ended session left in the shared state. Returns what waited in shared
     /// subscriptions whose last member it was.
-    pub(crate) fn clear(&self, ended: &Ended) -> Vec<VecDeque<Message>> {
+    pub(crate) fn clear(&self, ended: &Ended) -> Vec<VecDeque<Waiting>> {
         let filters: Vec<TopicFilter> = ended.remains.filters().cloned().collect();
         let waited = self.routes.follow(&ended.session, &filters).waited;
         self.clients.remove(&ended.session);

@@ -120,7 +120,7 @@ impl Held {
         if !self.holds(&state) {
             return Look::default();
         }
-        let taken = next(&mut state, now, acknowledge);
+        let taken = next(&self.session, &mut state, now, acknowledge);
         // It looks again after this one; who finds nothing wants to hear of the next.
         state.dirty = taken.is_some();
         let dropped = state.session.take_dropped();
@@ -165,9 +165,22 @@ impl Held {
     }
 }
 
-fn next(state: &mut SessionState, now: Timestamp, acknowledge: bool) -> Option<Taken> {
+fn next(
+    session: &SharedSession,
+    state: &mut SessionState,
+    now: Timestamp,
+    acknowledge: bool,
+) -> Option<Taken> {
     loop {
-        match state.session.next(now)? {
+        let outgoing = state.session.next(now)?;
+        // No other member may have it now.
+        if let Outgoing::Publish { packet_id: Some(packet_id), dup: false, delivery } = &outgoing
+            && delivery.qos == QoS::ExactlyOnce
+            && delivery.share.is_some()
+        {
+            session.write_sent(delivery, *packet_id);
+        }
+        match outgoing {
             Outgoing::Publish { packet_id: Some(packet_id), dup, delivery } if acknowledge => {
                 settle(state, packet_id, delivery.qos);
                 return Some(Taken { delivery, dup, packet_id: None });

@@ -82,6 +82,8 @@ impl Journal {
     ) -> Sequence {
         let mut open = self.open.lock();
         let number = open.next();
+        let further = targets.iter().map(|target| target.offset).max();
+        open.skip(further.unwrap_or(0));
         self.push(
             &mut open,
             &Record::Message(MessageRecord {
@@ -105,6 +107,18 @@ impl Journal {
         let number = open.next();
         self.push(&mut open, &Record::ReceiptOpened { session: key(session), packet_id });
         number
+    }
+
+    /// Writes down that messages for a shared subscription are stored from now on, and says from which number on.
+    pub(crate) fn group(
+        &self,
+        group: flux_storage::SessionKey,
+        filter: &str,
+        begin: impl FnOnce(Sequence),
+    ) {
+        let mut open = self.open.lock();
+        self.push(&mut open, &Record::Group { group, filter });
+        begin(open.next_sequence);
     }
 
     /// Writes down that a topic has no retained message any more.
@@ -196,8 +210,12 @@ impl Journal {
 impl Open {
     fn next(&mut self) -> Sequence {
         let number = self.next_sequence;
-        self.next_sequence = Sequence(number.0.saturating_add(1));
+        self.skip(1);
         number
+    }
+
+    fn skip(&mut self, count: u32) {
+        self.next_sequence = Sequence(self.next_sequence.0.saturating_add(count.into()));
     }
 }
 

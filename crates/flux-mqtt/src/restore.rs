@@ -3,11 +3,12 @@
 //! What is in memory afterwards is bounded by sessions, subscriptions, what was in flight, and retained
 //! messages: a queue stays in the store until its client takes it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use flux_eventbus::SessionEnd;
-use flux_session::{Session, Timestamp, Will};
-use flux_storage::{ReadError, ReadLimit, Store, StoredSession};
+use flux_session::{Session, ShareId, Timestamp, Will};
+use flux_storage::{ReadError, ReadLimit, Record, Store, StoredGroup, StoredSession};
 use flux_topic::{TopicFilter, TopicName};
 
 use crate::broker::Broker;
@@ -16,6 +17,7 @@ use crate::message::Delivery;
 use crate::names::{DueId, SessionKey};
 use crate::session::SharedSession;
 use crate::settings::Settings;
+use crate::share::Waiting;
 use crate::storage::{key, message, number};
 
 /// What a broker found in its store.
@@ -42,9 +44,49 @@ impl Broker {
         store: &mut impl Store,
     ) -> Result<Restored, ReadError> {
         let mut restored = Restored::default();
+        let groups = store.groups()?;
+        for stored in &groups {
+            let filter = TopicFilter::parse(&stored.filter).ok();
+            if let (Some(filter), Some(id)) = (filter, share_id(stored)) {
+                self.routes.expect_share(filter, id);
+            }
+        }
         self.restore_sessions(now, settings, store, &mut restored)?;
+        self.routes.expect_no_share();
+        for stored in &groups {
+            self.restore_group(store, stored, &mut restored)?;
+        }
         self.restore_retained(now, store, &mut restored)?;
         Ok(restored)
+    }
+
+    /// Takes over what waits in a shared subscription, up to its limits in memory as before. One whose members are
+    /// all gone is over: the process ended before that was written down.
+    fn restore_group(
+        &self,
+        store: &mut impl Store,
+        stored: &StoredGroup,
+        restored: &mut Restored,
+    ) -> Result<(), ReadError> {
+        let Some(share) = share_id(stored).and_then(|id| self.routes.share(id)) else {
+            if let Some(journal) = &self.journal {
+                journal.write(&Record::SessionEnded { session: stored.group });
+            }
+            return Ok(());
+        };
+        let mut after = None;
+        loop {
+            let messages = store.queue(stored.group, after, MESSAGES_AT_ONCE)?;
+            let Some(last) = messages.last() else { return Ok(()) };
+            after = Some(last.sequence);
+            let waiting = messages.into_iter().filter_map(|queued| {
+                let message = message(&queued.content?)?;
+                Some(Waiting { message, sequence: Some(number(queued.sequence)) })
+            });
+            let waiting: Vec<_> = waiting.collect();
+            restored.queued += u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            share.lock().restore(waiting);
+        }
     }
 
     fn restore_sessions(
@@ -118,7 +160,9 @@ impl Broker {
         restored.sessions += 1;
         restored.queued += u64::try_from(stored.queued).unwrap_or(u64::MAX);
         let session = self.enter_restored(stored, session);
-        let _nobody_waits = self.routes.follow(&session, &filters);
+        let followed = self.routes.follow(&session, &filters);
+        // They hear of it when its client is back.
+        session.lock().declined = followed.joined;
         self.watch_restored(stored, &session);
         Ok(())
     }
@@ -163,7 +207,7 @@ impl Broker {
     ) -> Result<(), ReadError> {
         let mut after: Option<String> = None;
         loop {
-            let messages = store.retained(after.as_deref(), RETAINED_AT_ONCE)?;
+            let messages = store.retained(after.as_deref(), MESSAGES_AT_ONCE)?;
             if messages.is_empty() {
                 return Ok(());
             }
@@ -190,8 +234,14 @@ impl Broker {
 pub(crate) fn numbers(store: &impl Store) -> crate::broker::Numbers {
     let session = SessionKey(number(flux_storage::Sequence(store.next_session().0)).0);
     debug_assert!(key(session).0 >= store.next_session().0, "no key comes twice");
-    crate::broker::Numbers { sequence: number(store.next_sequence()), session }
+    let (sequence, group) = (number(store.next_sequence()), store.next_group());
+    crate::broker::Numbers { sequence, session, group }
+}
+
+/// Returns what a shared subscription is called, as it was before.
+fn share_id(stored: &StoredGroup) -> Option<ShareId> {
+    NonZeroU32::new(stored.group.group()?).map(ShareId)
 }
 
 const SESSIONS_AT_ONCE: usize = 256;
-const RETAINED_AT_ONCE: ReadLimit = ReadLimit { messages: 256, bytes: 1 << 20 };
+const MESSAGES_AT_ONCE: ReadLimit = ReadLimit { messages: 256, bytes: 1 << 20 };

@@ -32,12 +32,13 @@ use smallvec::SmallVec;
 use self::changes::Changes;
 pub(crate) use self::changes::Scopes;
 use crate::inspect::ShareView;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::session::{Offered, SharedSession};
 use crate::settings::SharedSettings;
-use crate::share::{Member, Share};
+use crate::share::{Member, Share, Waiting};
 use crate::storage::target;
 use crate::sync::RwLock;
 
@@ -47,6 +48,7 @@ pub(crate) struct Routes {
     map: RwLock<Map>,
     shared: SharedSettings,
     ledger: Ledger,
+    journal: Option<Arc<Journal>>,
     /// Counted under the write lock, so that a reader who sees the old count sees the old tree.
     changes: Changes,
 }
@@ -59,6 +61,8 @@ struct Map {
     shares: HashMap<TopicFilter, Arc<Share>>,
     by_id: HashMap<ShareId, Arc<Share>>,
     last_share: u32,
+    /// What groups are called that the store has messages for, until they have members.
+    stored: HashMap<TopicFilter, ShareId>,
 }
 
 /// Whose a subscription in the tree is. Sessions come first, in their order.
@@ -104,7 +108,7 @@ pub(crate) struct Followed {
     /// Shared subscriptions that it is a member of: they are to hear that it is ready.
     pub(crate) joined: Vec<Arc<Share>>,
     /// What waited in those whose last member it was. Much, perhaps: dropped without the lock.
-    pub(crate) waited: Vec<VecDeque<Message>>,
+    pub(crate) waited: Vec<VecDeque<Waiting>>,
 }
 
 /// One session that gets a message, once, however many of its subscriptions match.
@@ -173,8 +177,25 @@ impl Grant {
 }
 
 impl Routes {
-    pub(crate) fn new(shared: SharedSettings, ledger: Ledger) -> Self {
-        Self { map: RwLock::default(), shared, ledger, changes: Changes::new() }
+    /// `first_share` numbers the first shared subscription.
+    pub(crate) fn new(
+        shared: SharedSettings,
+        ledger: Ledger,
+        journal: Option<Arc<Journal>>,
+        first_share: u32,
+    ) -> Self {
+        let map = Map { last_share: first_share.saturating_sub(1), ..Map::default() };
+        Self { map: RwLock::new(map), shared, ledger, journal, changes: Changes::new() }
+    }
+
+    /// Says what a shared subscription is called that an earlier process left, before its members come.
+    pub(crate) fn expect_share(&self, filter: TopicFilter, id: ShareId) {
+        self.map.write().stored.insert(filter, id);
+    }
+
+    /// No more members come of those that were expected.
+    pub(crate) fn expect_no_share(&self) {
+        self.map.write().stored = HashMap::new();
     }
 
     /// Makes the routes of a session's filters what its subscriptions are, after they changed.
@@ -240,9 +261,14 @@ impl Routes {
         let share = match map.shares.get(filter) {
             Some(share) => share.clone(),
             None => {
-                let id = map.next_share_id();
+                let known = map.stored.remove(filter);
+                let id = known.unwrap_or_else(|| map.next_share_id());
                 let SharedSettings { strategy, limits } = self.shared;
-                let share = Arc::new(Share::new(id, filter, strategy, limits, self.ledger.clone()));
+                let (ledger, journal) = (self.ledger.clone(), self.journal.clone());
+                let share = Arc::new(Share::new(id, filter, strategy, limits, ledger, journal));
+                if known.is_some() {
+                    share.is_from_store();
+                }
                 map.shares.insert(filter.clone(), share.clone());
                 map.by_id.insert(id, share.clone());
                 map.tree.insert(filter, RouteKey::share(id), Target::Share(share.clone()));
@@ -250,6 +276,9 @@ impl Routes {
                 share
             }
         };
+        if member.session.is_stored() {
+            share.store();
+        }
         share.lock().join(member.session.key, member);
         share
     }
@@ -261,13 +290,14 @@ impl Routes {
         map: &mut Map,
         filter: &TopicFilter,
         key: SessionKey,
-    ) -> Option<VecDeque<Message>> {
+    ) -> Option<VecDeque<Waiting>> {
         let share = map.shares.get(filter)?.clone();
         let waited = {
             let mut members = share.lock();
             members.leave(&key);
             members.is_empty().then(|| members.take_queued())?
         };
+        share.write_end();
         map.shares.remove(filter);
         map.by_id.remove(&share.id);
         map.tree.remove(filter, &RouteKey::share(share.id));

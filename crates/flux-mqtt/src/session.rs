@@ -260,14 +260,11 @@ impl SharedSession {
         &self,
         now: Timestamp,
         share: &Arc<Share>,
-        mut delivery: Delivery,
+        delivery: Delivery,
     ) -> Option<Offered> {
         let mut state = self.lock();
         if state.ended {
             return None;
-        }
-        if state.session.takes_shared(now, &delivery) {
-            delivery.sequence = self.write_delivery(&delivery);
         }
         let taken = state.session.offer_shared(now, delivery);
         let has_room = state.session.queued() == 0 && state.session.has_room_for_shared();

@@ -7,16 +7,21 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use flux_session::{Group, GroupLimits, ShareId, Strategy, SubscriptionOptions};
+use flux_session::{
+    Group, GroupLimits, QoS, Sequence, ShareId, Strategy, SubscriptionOptions, Timestamp,
+};
+use flux_storage::Record;
 use flux_topic::TopicFilter;
 
+use crate::journal::Journal;
 use crate::ledger::{Account, Ledger};
 use crate::message::Message;
 use crate::names::SessionKey;
 use crate::session::SharedSession;
 use crate::settings::SharedStrategy;
+use crate::storage::{group, sequence};
 use crate::sync::{Mutex, MutexGuard};
 
 /// A shared subscription: one for each `$share/{name}/{filter}` (section 4.8.2).
@@ -29,6 +34,11 @@ pub(crate) struct Share {
     /// What the ledger knows of the bytes that wait here; changed under the lock only.
     counted_bytes: AtomicUsize,
     ledger: Ledger,
+    /// Where its messages are written down, if there is a store.
+    journal: Option<Arc<Journal>>,
+    /// The first number that a message may have which the store has as one of this group; zero while it has none,
+    /// for no member may outlive its connection.
+    stored_from: AtomicU64,
 }
 
 /// A locked shared subscription. What has changed of the bytes that wait is written down at the end.
@@ -64,7 +74,25 @@ impl Drop for Share {
 }
 
 /// The sessions that share a subscription.
-pub(crate) type Members = Group<SessionKey, Member, Message>;
+pub(crate) type Members = Group<SessionKey, Member, Waiting>;
+
+/// A message for one of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Message,
+    /// Its number for the group, if there is a store that has something of it.
+    pub(crate) sequence: Option<Sequence>,
+}
+
+impl flux_session::Message for Waiting {
+    fn size(&self) -> usize {
+        self.message.size()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.message.expires_at()
+    }
+}
 
 /// One of the sessions that share a subscription, and how it wants to receive.
 #[derive(Clone, Debug)]
@@ -80,6 +108,7 @@ impl Share {
         strategy: SharedStrategy,
         limits: GroupLimits,
         ledger: Ledger,
+        journal: Option<Arc<Journal>>,
     ) -> Self {
         let choice = match strategy {
             SharedStrategy::RoundRobin => Strategy::RoundRobin,
@@ -89,7 +118,8 @@ impl Share {
         };
         let members = Mutex::new(Group::new(choice, limits));
         let counted_bytes = AtomicUsize::new(0);
-        Self { id, filter: filter.clone(), strategy, members, counted_bytes, ledger }
+        let (filter, stored_from) = (filter.clone(), AtomicU64::new(0));
+        Self { id, filter, strategy, members, counted_bytes, ledger, journal, stored_from }
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {
@@ -101,6 +131,54 @@ impl Share {
         if counted != held {
             self.ledger.change(Account::Shared, &mut counted, held);
             self.counted_bytes.store(held, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what is for its members is written down.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored_from.load(Ordering::Acquire) > 0
+    }
+
+    /// Has all be written down from now on that is for its members: one of them may outlive its connection. It
+    /// stays so until there are none.
+    pub(crate) fn store(&self) {
+        let Some(journal) = self.journal.as_ref().filter(|_| !self.is_stored()) else { return };
+        journal.group(group(self.id), self.filter.as_str(), |next| {
+            self.stored_from.store(next.0.get(), Ordering::Release);
+        });
+    }
+
+    /// Notes that the store knows it already.
+    pub(crate) fn is_from_store(&self) {
+        self.stored_from.store(1, Ordering::Release);
+    }
+
+    /// Writes a message down that may go to a member, unless that was done before it was routed: it may have come
+    /// before all members that outlive their connections.
+    pub(crate) fn write_asked(&self, waiting: &mut Waiting) {
+        let from = self.stored_from.load(Ordering::Acquire);
+        let is_stored = waiting.sequence.is_some_and(|number| number.0.get() >= from);
+        let Some(journal) = &self.journal else { return };
+        if from > 0 && !is_stored && waiting.message.qos() > QoS::AtMostOnce {
+            let target = crate::storage::waiting(self.id, &waiting.message, 0);
+            waiting.sequence = Some(journal.message(&waiting.message, false, None, vec![target]));
+        }
+    }
+
+    /// Writes down that no member gets this any more.
+    pub(crate) fn write_done(&self, waiting: &Waiting) {
+        if let (Some(number), Some(journal)) = (waiting.sequence, &self.journal)
+            && self.is_stored()
+        {
+            let (session, sequence) = (group(self.id), sequence(number));
+            journal.write(&Record::Done { session, sequence });
+        }
+    }
+
+    /// Writes down that it is over, with all that waits.
+    pub(crate) fn write_end(&self) {
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.is_stored()) {
+            journal.write(&Record::SessionEnded { session: group(self.id) });
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU64;
 
-use flux_session::Sequence;
+use flux_session::{Sequence, ShareId, SubscriptionIds};
 use flux_storage::{Content, StoredContent, Target};
 use flux_topic::TopicName;
 
@@ -15,6 +15,11 @@ use crate::names::SessionKey;
 /// Returns a session's name in the store.
 pub(crate) fn key(key: SessionKey) -> flux_storage::SessionKey {
     flux_storage::SessionKey(key.0.get())
+}
+
+/// Returns the name of a shared subscription's group in the store.
+pub(crate) fn group(share: ShareId) -> flux_storage::SessionKey {
+    flux_storage::SessionKey::of_group(share.0.get())
 }
 
 /// Returns a message's number in the store.
@@ -53,10 +58,24 @@ pub(crate) fn message(content: &StoredContent) -> Option<Message> {
     }))
 }
 
+/// Returns that a group is to have a message that is being stored, under a number so much higher than its own.
+/// How a member gets it is that member's affair.
+pub(crate) fn waiting(share: ShareId, message: &Message, offset: u32) -> Target {
+    Target {
+        session: group(share),
+        offset,
+        qos: message.qos(),
+        retain: message.retain(),
+        subscription_ids: SubscriptionIds::NONE,
+        sent: None,
+    }
+}
+
 /// Returns how a session is to get a message that is being stored.
 pub(crate) fn target(session: SessionKey, delivery: &Delivery) -> Target {
     Target {
         session: key(session),
+        offset: 0,
         qos: delivery.qos,
         retain: delivery.retain,
         subscription_ids: delivery.subscription_ids.clone(),

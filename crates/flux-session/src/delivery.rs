@@ -44,6 +44,13 @@ impl<M: Message> Delivery<M> {
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.message.expires_at().is_some_and(|moment| moment <= now)
     }
+
+    /// Returns what is to be said once it is needed no more, if it is stored. `is_sent` is whether it was sent.
+    pub(crate) fn finished(&self, is_sent: bool) -> Option<Finished> {
+        let is_own = is_sent && self.qos == QoS::ExactlyOnce;
+        let share = if is_own { None } else { self.share };
+        Some(Finished { sequence: self.sequence?, share })
+    }
 }
 
 /// Names a shared subscription (MQTT 5.0 section 4.8.2) among those of the caller.
@@ -58,6 +65,16 @@ pub struct ShareId(pub NonZeroU32);
 /// more: [`Session::take_finished`](crate::Session::take_finished).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub NonZeroU64);
+
+/// A stored message that is needed no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its number.
+    pub sequence: Sequence,
+    /// The shared subscription that it was still of. A message is of the group that gave it to a member, until
+    /// the member is sent it at QoS 2: from then on nobody else may have it `[MQTT-4.8.2-5]`.
+    pub share: Option<ShareId>,
+}
 
 /// The Subscription Identifiers that go with a delivery (MQTT 5.0 section 3.3.2.3.8).
 ///

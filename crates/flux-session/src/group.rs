@@ -255,6 +255,15 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         self.pump(now)
     }
 
+    /// Takes messages over that waited in the group of an earlier process, in their order and whatever the limits,
+    /// behind all that waits here. Before a member is ready only.
+    pub fn restore(&mut self, messages: impl IntoIterator<Item = M>) {
+        debug_assert!(self.ring.is_empty(), "whoever has room would have had them");
+        for message in messages {
+            self.pool.push_back(message);
+        }
+    }
+
     /// Takes all that waits here: for a group that is over. Whoever keeps groups behind locks drops
     /// it when it has let go of them.
     #[must_use = "dropping many messages takes time"]

@@ -8,7 +8,7 @@ use std::mem;
 use self::ring::Ring;
 use self::schedule::Schedule;
 use crate::queue::cost;
-use crate::{AckError, Delivery, Message, Outgoing, PacketId, QoS, Received, Sequence};
+use crate::{AckError, Delivery, Finished, Message, Outgoing, PacketId, QoS, Received, Sequence};
 
 /// Every exchange from its first PUBLISH until its last acknowledgement
 /// (MQTT 5.0 sections 4.3 and 4.4), within the window of the connection (section 4.9).
@@ -29,7 +29,7 @@ pub(crate) struct InFlight<M> {
     /// The sum of [`cost`] over the messages that are kept.
     bytes: usize,
     /// Stored messages whose exchange is over.
-    finished: Vec<Sequence>,
+    finished: Vec<Finished>,
 }
 
 impl<M: Message> InFlight<M> {
@@ -127,12 +127,12 @@ impl<M: Message> InFlight<M> {
     pub(crate) fn restore(
         &mut self,
         packet_id: PacketId,
-        state: Result<Delivery<M>, Option<Sequence>>,
+        state: Result<Delivery<M>, Sequence>,
     ) -> bool {
         let cost = state.as_ref().map_or(0, |delivery| cost(&delivery.message));
         let stage = match state {
             Ok(delivery) => Stage::Published(delivery),
-            Err(sequence) => Stage::Released(sequence),
+            Err(sequence) => Stage::Released(Some(Finished { sequence, share: None })),
         };
         let is_new = self.ring.restore(packet_id, Exchange { stage, carried: Carried::Nothing });
         if is_new {
@@ -145,21 +145,26 @@ impl<M: Message> InFlight<M> {
     pub(crate) fn sequence(&mut self, packet_id: PacketId) -> Option<Sequence> {
         match &self.ring.get_mut(packet_id)?.1.stage {
             Stage::Published(delivery) => delivery.sequence,
-            Stage::Released(sequence) => *sequence,
+            Stage::Released(stored) => stored.map(|stored| stored.sequence),
         }
     }
 
     /// Notes that a stored message is needed no more that was not in flight.
-    pub(crate) fn finish(&mut self, sequence: Option<Sequence>) {
-        self.finished.extend(sequence);
+    pub(crate) fn finish(&mut self, delivery: &Delivery<M>, is_sent: bool) {
+        self.finished.extend(delivery.finished(is_sent));
     }
 
     pub(crate) fn has_finished(&self) -> bool {
         !self.finished.is_empty()
     }
 
-    /// Takes the numbers of stored messages whose exchange is over.
-    pub(crate) fn take_finished(&mut self) -> Vec<Sequence> {
+    /// Takes over which stored messages are needed no more.
+    pub(crate) fn take_over_finished(&mut self, other: &mut Self) {
+        self.finished.append(&mut other.finished);
+    }
+
+    /// Takes the stored messages whose exchange is over.
+    pub(crate) fn take_finished(&mut self) -> Vec<Finished> {
         mem::take(&mut self.finished)
     }
 
@@ -270,8 +275,8 @@ impl<M: Message> InFlight<M> {
     /// Ends an exchange and frees its identifier.
     fn complete(&mut self, packet_id: PacketId) {
         if let Some((order, exchange)) = self.ring.remove(packet_id) {
-            if let Stage::Released(Some(sequence)) = exchange.stage {
-                self.finished.push(sequence);
+            if let Stage::Released(Some(finished)) = exchange.stage {
+                self.finished.push(finished);
             }
             self.settle(order, exchange.carried);
         }
@@ -294,14 +299,14 @@ struct Exchange<M> {
     carried: Carried,
 }
 
-impl<M> Exchange<M> {
+impl<M: Message> Exchange<M> {
     /// Takes the message of a PUBLISH at `qos`: the client has it, or will not get it.
     fn release(&mut self, qos: QoS) -> Result<M, AckError> {
-        let sequence = match &self.stage {
-            Stage::Published(delivery) if delivery.qos == qos => delivery.sequence,
+        let stored = match &self.stage {
+            Stage::Published(delivery) if delivery.qos == qos => delivery.finished(true),
             Stage::Published(_) | Stage::Released(_) => return Err(AckError::WrongState),
         };
-        match mem::replace(&mut self.stage, Stage::Released(sequence)) {
+        match mem::replace(&mut self.stage, Stage::Released(stored)) {
             Stage::Published(delivery) => Ok(delivery.message),
             Stage::Released(_) => Err(AckError::WrongState),
         }
@@ -315,7 +320,7 @@ enum Stage<M> {
     Published(Delivery<M>),
     /// PUBREC came: PUBCOMP is awaited, and PUBLISH never sent again `[MQTT-4.3.3-6]`. What remains of
     /// the message is under which number it was stored.
-    Released(Option<Sequence>),
+    Released(Option<Finished>),
 }
 
 /// What this connection has carried of an exchange.

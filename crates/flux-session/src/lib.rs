@@ -120,7 +120,7 @@ struct Readme;
 
 pub use self::ack::{AckError, Received};
 pub use self::connection::{Connection, Departure};
-pub use self::delivery::{Delivery, Message, Sequence, ShareId, SubscriptionIds};
+pub use self::delivery::{Delivery, Finished, Message, Sequence, ShareId, SubscriptionIds};
 pub use self::expiry::SessionExpiry;
 pub use self::group::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
 pub use self::inbound::{Inbound, ReceiveMaximumExceeded};

@@ -92,7 +92,7 @@ impl<M: Message> Session<M> {
     /// Does not take a message.
     #[inline]
     fn refuse(&mut self, delivery: &Delivery<M>, offer: Offer) -> Offer {
-        self.in_flight.finish(delivery.sequence);
+        self.in_flight.finish(delivery, false);
         offer
     }
 
@@ -285,7 +285,7 @@ impl<M: Message> Session<M> {
     #[cold]
     #[inline(never)]
     fn lose(&mut self, delivery: Delivery<M>, reason: DropReason) {
-        self.in_flight.finish(delivery.sequence);
+        self.in_flight.finish(&delivery, false);
         self.dropped.push(Dropped { delivery, reason });
     }
 
@@ -300,7 +300,13 @@ impl<M: Message> Session<M> {
     /// Sends a message for the first time.
     fn publish(&mut self, delivery: Delivery<M>) -> Outgoing<M> {
         let packet_id = match delivery.qos {
-            QoS::AtMostOnce => None,
+            QoS::AtMostOnce => {
+                // One of the client alone is not stored for a delivery that nobody acknowledges.
+                if delivery.share.is_some() {
+                    self.in_flight.finish(&delivery, true);
+                }
+                None
+            }
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(self.in_flight.publish(delivery.clone())),
         };
         Outgoing::Publish { packet_id, dup: false, delivery }

@@ -6,6 +6,7 @@
 //!
 //! - a session whose client had its CONNACK is there again, with the subscriptions that it had a SUBACK for;
 //! - what was acknowledged to a publisher comes to each subscriber of that time; at QoS 2 once;
+//! - and to one of those that share a subscription, if one did at that time; at QoS 2 to one of them once;
 //! - the messages of a publisher come in their order;
 //! - a topic's retained message is the last that was acknowledged, or a later one.
 

@@ -192,6 +192,7 @@ fn message(sequence: u64, payload: &[u8]) -> Record<'_> {
         receipt: None,
         targets: vec![Target {
             session: SESSION,
+            offset: 0,
             qos: QoS::AtLeastOnce,
             retain: false,
             subscription_ids: SubscriptionIds::NONE,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use flux_session::PacketId;
 
 use crate::record::{Sequence, SessionKey};
+use crate::segment::NextNumbers;
 
 pub(crate) use self::queue::{Entry, Queue};
 
@@ -18,6 +19,8 @@ pub(crate) struct Index {
     pub(crate) messages: BTreeMap<Sequence, MessageEntry>,
     pub(crate) sessions: BTreeMap<SessionKey, SessionEntry>,
     pub(crate) retained: BTreeMap<Box<str>, Sequence>,
+    /// Who has what a group had, by its number there: the record of the message does not know it.
+    moved: BTreeMap<Sequence, SessionKey>,
     /// How many records live in each segment. Zero is not listed.
     held: BTreeMap<u32, u64>,
     held_bytes: u64,
@@ -26,6 +29,7 @@ pub(crate) struct Index {
     is_recovering: bool,
     pub(crate) next_sequence: u64,
     pub(crate) next_session: u64,
+    pub(crate) next_group: u32,
     /// The first segment that is needed.
     pub(crate) floor: u32,
 }
@@ -38,7 +42,7 @@ pub(crate) struct MessageEntry {
     references: u32,
 }
 
-/// What belongs to a session.
+/// What belongs to a session, or to a group: that has a queue only.
 #[derive(Debug, Default)]
 pub(crate) struct SessionEntry {
     /// `None` while it is only known from what belongs to it, see [`Index::begin`].
@@ -94,6 +98,12 @@ impl Index {
         self.held.get(&segment).copied().unwrap_or(0)
     }
 
+    /// Returns the numbers to go on with.
+    pub(crate) fn next_numbers(&self) -> NextNumbers {
+        let (sequence, session, group) = (self.next_sequence, self.next_session, self.next_group);
+        NextNumbers { sequence, session, group }
+    }
+
     /// Returns the entries of all queues.
     pub(crate) fn queued(&self) -> u64 {
         self.queued
@@ -114,13 +124,21 @@ impl Index {
         }
     }
 
+    /// Returns the message that has this number in a queue. It is alive, and numbers of its targets lie between
+    /// its own and that of the next message.
+    pub(crate) fn message_of(&self, sequence: Sequence) -> Option<&MessageEntry> {
+        self.messages.range(..=sequence).next_back().map(|(_, message)| message)
+    }
+
     /// Somebody needs a message no more.
     fn drop_reference(&mut self, sequence: Sequence) {
-        let Some(message) = self.messages.get_mut(&sequence) else { return };
+        let Some((number, message)) = self.messages.range_mut(..=sequence).next_back() else {
+            return;
+        };
         message.references -= 1;
         if message.references == 0 {
-            let place = message.place;
-            self.messages.remove(&sequence);
+            let (number, place) = (*number, message.place);
+            self.messages.remove(&number);
             self.release(place);
         }
     }

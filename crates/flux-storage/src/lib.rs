@@ -65,6 +65,6 @@ pub use self::record::{
     Content, MessageRecord, Record, Sequence, SessionKey, SessionRecord, Target, WillRecord,
 };
 pub use self::store::{
-    Queued, ReadError, ReadLimit, Store, StoredContent, StoredMessage, StoredSession, StoredWill,
-    SyncError,
+    Queued, ReadError, ReadLimit, Store, StoredContent, StoredGroup, StoredMessage, StoredSession,
+    StoredWill, SyncError,
 };

@@ -13,7 +13,9 @@ use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::index::Index;
 use crate::record::{Sequence, SessionKey};
-use crate::store::{Queued, ReadError, ReadLimit, Store, StoredMessage, StoredSession, SyncError};
+use crate::store::{
+    Queued, ReadError, ReadLimit, Store, StoredGroup, StoredMessage, StoredSession, SyncError,
+};
 
 use self::reclaim::Reclaim;
 use self::write::{Current, Pending};
@@ -130,6 +132,10 @@ impl<D: Disk> Store for Log<D> {
         self.read_sessions(after, limit)
     }
 
+    fn groups(&mut self) -> Result<Vec<StoredGroup>, ReadError> {
+        self.read_groups()
+    }
+
     fn queue(
         &mut self,
         session: SessionKey,
@@ -157,5 +163,9 @@ impl<D: Disk> Store for Log<D> {
 
     fn next_session(&self) -> SessionKey {
         SessionKey(self.index.next_session)
+    }
+
+    fn next_group(&self) -> u32 {
+        self.index.next_group
     }
 }

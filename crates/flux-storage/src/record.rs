@@ -12,6 +12,23 @@ pub(crate) use self::codec::{Encoded, front_records, next_record, verify};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub u64);
 
+impl SessionKey {
+    /// No session has a key so high: from here on are the groups of shared subscriptions.
+    const GROUPS: u64 = 1 << 63;
+
+    /// Returns the key of a shared subscription's group, whose queue is like that of a session.
+    #[must_use]
+    pub fn of_group(number: u32) -> Self {
+        Self(Self::GROUPS | u64::from(number))
+    }
+
+    /// Returns which group this is; `None` if it is a session.
+    #[must_use]
+    pub fn group(self) -> Option<u32> {
+        u32::try_from(self.0.checked_sub(Self::GROUPS)?).ok()
+    }
+}
+
 /// Numbers the messages of this data directory. The queue of a session is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
@@ -49,9 +66,25 @@ pub enum Record<'a> {
         /// Which message.
         sequence: Sequence,
     },
+    /// A message that waited in a group is a session's from now on, under the same number.
+    Moved {
+        /// From which group.
+        group: SessionKey,
+        /// Which message, by its number there.
+        sequence: Sequence,
+        /// To whom; its offset means nothing.
+        to: Target,
+    },
+    /// Messages for a shared subscription are stored from now on, until it is over as a session is.
+    Group {
+        /// Its key.
+        group: SessionKey,
+        /// The whole topic filter, with its share name.
+        filter: &'a str,
+    },
     /// A session begins, or what is known of it changes.
     Session(SessionRecord<'a>),
-    /// A session is over, with all that belongs to it.
+    /// A session, or a group, is over, with all that belongs to it.
     SessionEnded {
         /// Which.
         session: SessionKey,
@@ -140,11 +173,14 @@ pub struct Content<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// One session that is to get a message, and how.
+/// One session, or group, that is to get a message, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Which.
     pub session: SessionKey,
+    /// How much higher its number is in that queue than the message's own: a session may get what a group
+    /// has, and have it from elsewhere too. Numbers in between belong to no other message.
+    pub offset: u32,
     /// The QoS of this delivery.
     pub qos: QoS,
     /// The RETAIN flag to send.
@@ -153,6 +189,13 @@ pub struct Target {
     pub subscription_ids: SubscriptionIds,
     /// The identifier it was sent with already, if it was.
     pub sent: Option<PacketId>,
+}
+
+impl Target {
+    /// Returns the number in the queue there of a message.
+    pub(crate) fn number(&self, message: Sequence) -> Sequence {
+        Sequence(message.0.saturating_add(self.offset.into()))
+    }
 }
 
 /// What is known of a session beside what it holds.

@@ -13,9 +13,17 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous_end: u32,
     /// The first segment that was needed when this one began.
     pub(crate) floor: u32,
-    /// The numbers to go on with, should no record remember them any more.
-    pub(crate) next_sequence: u64,
-    pub(crate) next_session: u64,
+    /// Should no record remember them any more.
+    pub(crate) next: NextNumbers,
+}
+
+/// The numbers to go on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NextNumbers {
+    pub(crate) sequence: u64,
+    pub(crate) session: u64,
+    /// Zero in a log of version 1, which knew no groups.
+    pub(crate) group: u32,
 }
 
 /// What the first bytes of a file are.
@@ -47,8 +55,9 @@ pub(crate) const FRAME_HEADER_LEN: u32 = 36;
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"\xf1UXF";
 
 const SEGMENT_MAGIC: [u8; 8] = *b"FLUXLOG\n";
-/// Grows with every change that an older program would read wrongly.
-const VERSION: u32 = 1;
+/// Grows with every change that an older program would read wrongly. 2 brought groups; a log of version 1 is one
+/// without them.
+pub(crate) const VERSION: u32 = 2;
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -59,9 +68,9 @@ impl SegmentHeader {
         for number in [self.segment, self.previous_end, self.floor, self.previous] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        bytes.extend_from_slice(&self.next_sequence.to_le_bytes());
-        bytes.extend_from_slice(&self.next_session.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.next.sequence.to_le_bytes());
+        bytes.extend_from_slice(&self.next.session.to_le_bytes());
+        bytes.extend_from_slice(&self.next.group.to_le_bytes());
         push_crc(&mut bytes);
         bytes
     }
@@ -73,7 +82,8 @@ impl SegmentHeader {
         let is_ours = front.starts_with(&SEGMENT_MAGIC);
         if is_ours
             && is_crc_right(front, 12)
-            && let Some(version) = u32_at(front, 8).filter(|version| *version != VERSION)
+            && let Some(version) =
+                u32_at(front, 8).filter(|version| !(1..=VERSION).contains(version))
         {
             return Beginning::Version(version);
         }
@@ -94,8 +104,11 @@ impl SegmentHeader {
             previous_end: u32_at(bytes, 28)?,
             floor: u32_at(bytes, 32)?,
             previous: u32_at(bytes, 36)?,
-            next_sequence: u64_at(bytes, 40)?,
-            next_session: u64_at(bytes, 48)?,
+            next: NextNumbers {
+                sequence: u64_at(bytes, 40)?,
+                session: u64_at(bytes, 48)?,
+                group: u32_at(bytes, 56)?,
+            },
         })
     }
 }

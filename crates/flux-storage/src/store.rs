@@ -40,7 +40,14 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<StoredSession>, ReadError>;
 
-    /// Returns the messages of a session's queue that follow `after`, at least one if there is one.
+    /// Returns the shared subscriptions that messages are stored for, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    fn groups(&mut self) -> Result<Vec<StoredGroup>, ReadError>;
+
+    /// Returns the messages of a session's queue, or a group's, that follow `after`, at least one if there is one.
     ///
     /// # Errors
     ///
@@ -75,6 +82,9 @@ pub trait Store: Send {
 
     /// Returns a key that no session had.
     fn next_session(&self) -> SessionKey;
+
+    /// Returns a number that no group had.
+    fn next_group(&self) -> u32;
 }
 
 /// How much to read at once.
@@ -104,6 +114,17 @@ pub struct StoredSession {
     /// Its will.
     pub will: Option<StoredWill>,
     /// How many messages it is still to get or has not completed.
+    pub queued: usize,
+}
+
+/// A shared subscription as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredGroup {
+    /// Its key.
+    pub group: SessionKey,
+    /// The whole topic filter, with its share name.
+    pub filter: Box<str>,
+    /// How many messages a member is still to get.
     pub queued: usize,
 }
 

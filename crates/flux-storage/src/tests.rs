@@ -43,6 +43,7 @@ fn session(key: u64) -> Record<'static> {
 fn message<'a>(sequence: u64, targets: &[u64], payload: &'a [u8]) -> Record<'a> {
     let target = |key: &u64| Target {
         session: SessionKey(*key),
+        offset: 0,
         qos: QoS::ExactlyOnce,
         retain: false,
         subscription_ids: SubscriptionIds::NONE,

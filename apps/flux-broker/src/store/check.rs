@@ -62,8 +62,12 @@ pub(crate) fn contents(report: &Report) -> String {
         1 => format!("1 {one}"),
         _ => format!("{number} {one}s"),
     };
+    let groups = match report.groups {
+        0 => String::new(),
+        groups => format!("{}, ", count(groups as u64, "shared subscription")),
+    };
     format!(
-        "{}, {}, {}",
+        "{}, {groups}{}, {}",
         count(report.sessions as u64, "session"),
         count(report.queued, "queued message"),
         count(report.retained as u64, "retained message"),
@@ -88,15 +92,23 @@ fn read_all(view: &mut View<Directory>) -> Result<(), StoreError> {
         let Some(last) = sessions.last() else { break };
         after = Some(last.session);
         for session in sessions {
-            let mut after: Option<Sequence> = None;
-            while let Some(last) = view.queue(session.session, after, PARTS)?.last() {
-                after = Some(last.sequence);
-            }
+            read_queue(view, session.session)?;
         }
+    }
+    for stored in view.groups()? {
+        read_queue(view, stored.group)?;
     }
     let mut after: Option<String> = None;
     while let Some(last) = view.retained(after.as_deref(), PARTS)?.last() {
         after = Some(String::from_utf8_lossy(&last.content.topic).into_owned());
+    }
+    Ok(())
+}
+
+fn read_queue(view: &mut View<Directory>, key: SessionKey) -> Result<(), StoreError> {
+    let mut after: Option<Sequence> = None;
+    while let Some(last) = view.queue(key, after, PARTS)?.last() {
+        after = Some(last.sequence);
     }
     Ok(())
 }

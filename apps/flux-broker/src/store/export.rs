@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flux_mqtt::{RetainHandling, SubscriptionOptions, Timestamp};
 use flux_session::PacketId;
 use flux_storage::{
-    Directory, Queued, StoredContent, StoredMessage, StoredSession, StoredWill, View,
+    Directory, Queued, SessionKey, StoredContent, StoredGroup, StoredMessage, StoredSession,
+    StoredWill, View,
 };
 use serde::Serialize;
 
@@ -66,6 +67,17 @@ enum Line<'a> {
         /// Set once it may have been sent.
         packet_id: Option<u16>,
         /// `None` once PUBREC came.
+        message: Option<Message<'a>>,
+    },
+    /// A shared subscription with a member that outlives its connection.
+    Group {
+        filter: &'a str,
+        queued: usize,
+    },
+    /// A message that no member was sent, or has acknowledged at QoS 1.
+    Waiting {
+        filter: &'a str,
+        sequence: u64,
         message: Option<Message<'a>>,
     },
     Retained {
@@ -142,16 +154,21 @@ fn write_all<W: Write>(view: &mut View<Directory>, out: &mut Lines<W>) -> Result
         after = Some(last.session);
         for session in &sessions {
             write_session(session, out)?;
-            let mut after = None;
-            loop {
-                let messages = view.queue(session.session, after, PARTS)?;
-                let Some(last) = messages.last() else { break };
-                after = Some(last.sequence);
-                for queued in &messages {
-                    write_queued(&session.client_id, queued, out)?;
-                }
-            }
+            for_each(view, session.session, |queued| {
+                write_queued(&session.client_id, queued, out)
+            })?;
         }
+    }
+    for StoredGroup { group, filter, queued } in view.groups()? {
+        out.put(&Line::Group { filter: &filter, queued })?;
+        for_each(view, group, |queued| {
+            let (sequence, content) = (queued.sequence.0, queued.content.as_ref());
+            out.put(&Line::Waiting {
+                filter: &filter,
+                sequence,
+                message: content.map(Message::new),
+            })
+        })?;
     }
     let mut after: Option<String> = None;
     loop {
@@ -161,6 +178,21 @@ fn write_all<W: Write>(view: &mut View<Directory>, out: &mut Lines<W>) -> Result
         for StoredMessage { sequence, content } in &messages {
             out.put(&Line::Retained { sequence: sequence.0, message: Message::new(content) })?;
         }
+    }
+}
+
+/// Reads a queue, a part at a time.
+fn for_each(
+    view: &mut View<Directory>,
+    key: SessionKey,
+    mut write: impl FnMut(&Queued) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut after = None;
+    loop {
+        let messages = view.queue(key, after, PARTS)?;
+        let Some(last) = messages.last() else { return Ok(()) };
+        after = Some(last.sequence);
+        messages.iter().try_for_each(&mut write)?;
     }
 }
 

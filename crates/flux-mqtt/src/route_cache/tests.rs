@@ -19,7 +19,7 @@ struct Remembering {
 impl Remembering {
     /// Somebody gets everything: what is found is never the same for that it is nothing.
     fn new() -> Self {
-        let routes = Routes::new(SharedSettings::default(), Ledger::new(1));
+        let routes = Routes::new(SharedSettings::default(), Ledger::new(1), None, 0);
         subscribe(&routes, &session(u64::MAX >> 1), "#");
         Self { routes, cache: RouteCache::default() }
     }

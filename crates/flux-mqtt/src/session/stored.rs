@@ -3,14 +3,14 @@
 
 use std::sync::atomic::Ordering;
 
-use flux_session::{PacketId, Sequence, SessionExpiry, SubscriptionOptions};
-use flux_storage::{Record, SessionRecord, WillRecord};
+use flux_session::{Finished, PacketId, Sequence, SessionExpiry, SubscriptionOptions};
+use flux_storage::{Record, SessionRecord, Target, WillRecord};
 use flux_topic::TopicFilter;
 
 use super::{SessionState, SharedSession};
 use crate::journal::Journal;
 use crate::message::{Delivery, Message};
-use crate::storage::{content, key, sequence, target};
+use crate::storage::{content, group, key, sequence, target};
 
 impl SharedSession {
     /// Whether its changes are written down.
@@ -79,11 +79,22 @@ impl SharedSession {
         }
     }
 
-    /// Writes down with which identifier a message goes out.
-    pub(crate) fn write_sent(&self, number: Sequence, packet_id: PacketId) {
-        if let Some(journal) = self.stored() {
-            let (session, sequence) = (key(self.key), sequence(number));
-            journal.write(&Record::Sent { session, sequence, packet_id });
+    /// Writes down with which identifier a message goes out at QoS 2. One that came by a shared subscription is not
+    /// the group's from here on: it is this session's, or nobody's if that does not outlive its connection.
+    pub(crate) fn write_sent(&self, delivery: &Delivery, packet_id: PacketId) {
+        let (Some(journal), Some(number)) = (&self.journal, delivery.sequence) else { return };
+        let (session, sequence) = (key(self.key), sequence(number));
+        let group = delivery.share.map(group);
+        match group {
+            None if !self.is_stored() => {}
+            None => journal.write(&Record::Sent { session, sequence, packet_id }),
+            Some(group) if !self.is_stored() => {
+                journal.write(&Record::Done { session: group, sequence });
+            }
+            Some(group) => {
+                let to = Target { sent: Some(packet_id), ..target(self.key, delivery) };
+                journal.write(&Record::Moved { group, sequence, to });
+            }
         }
     }
 
@@ -121,14 +132,17 @@ impl SharedSession {
             return;
         }
         let finished = state.session.take_finished();
-        if self.is_stored() && !state.ended {
-            let session = key(self.key);
-            journal.write_all(
-                finished
-                    .into_iter()
-                    .map(|number| Record::Done { session, sequence: sequence(number) }),
-            );
-        }
+        let is_needed = self.is_stored() && !state.ended;
+        journal.write_all(finished.into_iter().filter_map(
+            |Finished { sequence: number, share }| {
+                let session = match share {
+                    Some(share) => group(share),
+                    None if is_needed => key(self.key),
+                    None => return None,
+                };
+                Some(Record::Done { session, sequence: sequence(number) })
+            },
+        ));
     }
 
     /// Whether what the session sends of this message must wait until all that was written is safe: a message

@@ -267,11 +267,11 @@ fn at_qos_0(outgoing: &Outgoing<Message>) -> Option<Message> {
 fn waits(session: &SharedSession, outgoing: &Outgoing<Message>) -> bool {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
-            if let (Some(packet_id), Some(number)) = (packet_id, delivery.sequence)
+            if let Some(packet_id) = packet_id
                 && delivery.qos == QoS::ExactlyOnce
                 && !dup
             {
-                session.write_sent(number, *packet_id);
+                session.write_sent(delivery, *packet_id);
             }
             SharedSession::must_wait(delivery)
         }

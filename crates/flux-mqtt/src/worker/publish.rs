@@ -200,7 +200,7 @@ impl Worker {
         let receipt = receipt.map(|packet_id| (&online.session, packet_id));
         let stored = self.store(publish.topic, &message, is_retained, receipt);
         drop(retaining);
-        self.route(now, publish.topic, &message, stored, fx).reason_code()
+        self.route(now, publish.topic, &message, stored.as_ref(), fx).reason_code()
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
@@ -255,7 +255,7 @@ impl Worker {
         }
         let stored = self.store(topic, message, is_retained, None);
         drop(retaining);
-        self.route(now, topic, message, stored, fx)
+        self.route(now, topic, message, stored.as_ref(), fx)
     }
 
     /// Keeps a message for later subscribers; `false` when there is no room for it.
@@ -317,13 +317,14 @@ impl Worker {
         now: Timestamp,
         topic: TopicName<'_>,
         message: &Message,
-        stored: Option<Stored>,
+        stored: Option<&Stored>,
         fx: &mut impl Effects,
     ) -> PublishOutcome {
-        let (found, sequence) = match stored {
-            Some(Stored { found, sequence }) => (found, sequence),
-            None => (self.cache.find(&self.broker.routes, topic), None),
+        let found = match stored {
+            Some(stored) => stored.found.clone(),
+            None => self.cache.find(&self.broker.routes, topic),
         };
+        let sequence = stored.and_then(|stored| stored.sequence);
         let mut outcome = PublishOutcome { matched: found.len(), ..PublishOutcome::default() };
         for route in found.sessions.iter() {
             let Some(offered) = route.offer(now, message, sequence) else { continue };
@@ -341,8 +342,9 @@ impl Worker {
                 outcome.taken += 1;
             }
         }
-        for share in found.shares.iter() {
-            match self.publish_shared(now, share, message, fx) {
+        for (place, share) in found.shares.iter().enumerate() {
+            let number = stored.and_then(|stored| stored.number_for(message, place, share));
+            match self.publish_shared(now, share, message, number, fx) {
                 Fate::Taken => outcome.taken += 1,
                 Fate::Full => outcome.is_full = true,
             }

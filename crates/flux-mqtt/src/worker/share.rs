@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 
 use flux_eventbus::DropReason;
-use flux_session::{Ask, QoS, ShareId, Step, SubscriptionIds, Timestamp};
+use flux_session::{Ask, QoS, Sequence, ShareId, Step, SubscriptionIds, Timestamp};
 
 use super::Worker;
 use super::tell::{tell_dropped, tell_no_member};
@@ -14,10 +14,10 @@ use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::reason::{drop_reason, not_taken};
-use crate::share::{Member, Share};
+use crate::share::{Member, Share, Waiting};
 
 /// What a group wants next.
-type Next = Step<SessionKey, Member, Message>;
+type Next = Step<SessionKey, Member, Waiting>;
 
 /// What became of a message that was published to a shared subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,12 @@ impl Worker {
         now: Timestamp,
         share: &Arc<Share>,
         message: &Message,
+        sequence: Option<Sequence>,
         fx: &mut impl Effects,
     ) -> Fate {
         let draw = share.draw(message, || self.random());
-        let next = share.lock().publish(now, message.clone(), draw);
+        let waiting = Waiting { message: message.clone(), sequence };
+        let next = share.lock().publish(now, waiting, draw);
         self.ask_members(now, share, next, fx)
     }
 
@@ -69,10 +71,11 @@ impl Worker {
         deliveries: Vec<Delivery>,
         fx: &mut impl Effects,
     ) {
-        let mut by_share = BTreeMap::<ShareId, Vec<Message>>::new();
+        let mut by_share = BTreeMap::<ShareId, Vec<Waiting>>::new();
         for delivery in deliveries {
             if let Some(share) = delivery.share {
-                by_share.entry(share).or_default().push(delivery.message);
+                let Delivery { message, sequence, .. } = delivery;
+                by_share.entry(share).or_default().push(Waiting { message, sequence });
             }
         }
         for (id, messages) in by_share {
@@ -103,9 +106,10 @@ impl Worker {
                     asked += 1;
                     self.ask(now, share, ask, asked >= ASKED_PER_TURN, fx)
                 }
-                Step::Full(message) => {
+                Step::Full(waiting) => {
                     fate = Fate::Full;
-                    tell_dropped(None, &message, DropReason::QueueFull, fx);
+                    share.write_done(&waiting);
+                    tell_dropped(None, &waiting.message, DropReason::QueueFull, fx);
                     break;
                 }
                 Step::Queued | Step::Idle => break,
@@ -117,8 +121,9 @@ impl Worker {
             let over = members.is_empty().then(|| members.take_queued());
             (members.take_dropped(), over)
         };
-        for (message, reason) in dropped {
-            tell_dropped(None, &message, drop_reason(reason), fx);
+        for (waiting, reason) in dropped {
+            share.write_done(&waiting);
+            tell_dropped(None, &waiting.message, drop_reason(reason), fx);
         }
         if let Some(waited) = over {
             tell_no_member(&[waited], fx);
@@ -132,18 +137,20 @@ impl Worker {
         &mut self,
         now: Timestamp,
         share: &Arc<Share>,
-        ask: Ask<SessionKey, Member, Message>,
+        mut ask: Ask<SessionKey, Member, Waiting>,
         is_last: bool,
         fx: &mut impl Effects,
     ) -> Next {
+        share.write_asked(&mut ask.message);
         let Member { session, options } = &ask.member;
+        let Waiting { message, sequence } = &ask.message;
         let delivery = Delivery {
-            message: ask.message.clone(),
-            qos: QoS::min(ask.message.qos(), options.qos),
-            retain: options.retain_as_published && ask.message.retain(),
+            message: message.clone(),
+            qos: QoS::min(message.qos(), options.qos),
+            retain: options.retain_as_published && message.retain(),
             subscription_ids: SubscriptionIds::from(options.subscription_id),
             share: Some(share.id),
-            sequence: None,
+            sequence: *sequence,
         };
         match session.offer_shared(now, share, delivery) {
             None => share.lock().declined(now, ask),
@@ -152,7 +159,8 @@ impl Worker {
                     self.wake(attachment, fx);
                 }
                 if let Some(reason) = not_taken(offered.offer) {
-                    tell_dropped(Some(&session.client_id), &ask.message, reason, fx);
+                    share.write_done(&ask.message);
+                    tell_dropped(Some(&session.client_id), message, reason, fx);
                 }
                 if is_last {
                     self.ready.push((share.clone(), ask.key));

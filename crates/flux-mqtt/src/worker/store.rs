@@ -20,7 +20,8 @@ use crate::names::{ConnectionId, SessionKey};
 use crate::reason::ReasonCode;
 use crate::routes::Found;
 use crate::session::{SessionState, SharedSession};
-use crate::storage::{message, number, sequence};
+use crate::share::Share;
+use crate::storage::{message, number, sequence, waiting};
 use crate::wire::{AckKind, Version};
 
 /// What was written down of a message, and to whom it goes.
@@ -28,6 +29,30 @@ pub(super) struct Stored {
     pub(super) found: Arc<Found>,
     /// Its number, if the store is to have something of it.
     pub(super) sequence: Option<Sequence>,
+    /// Which of the shared subscriptions it was written down for.
+    groups: Vec<bool>,
+}
+
+impl Stored {
+    /// Returns the number that a message has for a shared subscription: one of its own if it was written down for
+    /// that, so that a member may have it from elsewhere too.
+    pub(super) fn number_for(
+        &self,
+        message: &Message,
+        place: usize,
+        share: &Share,
+    ) -> Option<Sequence> {
+        let number = self.sequence.filter(|_| message.qos() > QoS::AtMostOnce)?;
+        match self.groups.get(place) {
+            Some(true) => {
+                let offset = group_offset(place);
+                Some(Sequence(number.0.saturating_add(offset.into())))
+            }
+            // The store has it since a moment ago, and does not know of this.
+            Some(false) | None if share.is_stored() => None,
+            Some(false) | None => Some(number),
+        }
+    }
 }
 
 /// Sessions of whose queues a part is being read, or is to be.
@@ -57,8 +82,16 @@ impl Worker {
             return None;
         }
         let found = self.cache.find(&self.broker.routes, topic);
-        let targets: Vec<_> =
+        let mut targets: Vec<_> =
             found.sessions.iter().filter_map(|route| route.stored(message)).collect();
+        let groups: Vec<_> = found.shares.iter().map(|share| share.is_stored()).collect();
+        if message.qos() > QoS::AtMostOnce {
+            for (place, share) in found.shares.iter().enumerate() {
+                if groups.get(place) == Some(&true) {
+                    targets.push(waiting(share.id, message, group_offset(place)));
+                }
+            }
+        }
         let receipt = receipt.filter(|(session, _)| session.is_stored());
         let receipt = receipt.map(|(session, packet_id)| (session.key, packet_id));
         let is_cleared = is_retained && message.payload().is_empty();
@@ -71,9 +104,8 @@ impl Worker {
         } else {
             receipt.map(|(session, packet_id)| journal.receipt(session, packet_id))
         };
-        // A shared subscription may write it down yet.
-        self.must_wait |= is_cleared || sequence.is_some() || !found.shares.is_empty();
-        Some(Stored { found, sequence })
+        self.must_wait |= is_cleared || sequence.is_some();
+        Some(Stored { found, sequence, groups })
     }
 
     /// Whether a message cannot be taken because the store could not make it safe.
@@ -91,7 +123,7 @@ impl Worker {
         }
         let found = self.cache.find(&self.broker.routes, topic);
         message.qos() > QoS::AtMostOnce
-            && (!found.shares.is_empty()
+            && (found.shares.iter().any(|share| share.is_stored())
                 || found.sessions.iter().any(|route| route.session.is_stored()))
     }
 
@@ -412,6 +444,11 @@ impl Online {
             AckKind::PubAck | AckKind::PubRec => {}
         }
     }
+}
+
+/// Returns by how much a message's number for a shared subscription is higher than its own.
+fn group_offset(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// Returns a stored message as it goes to its session, unless that has it already: whatever had a packet

@@ -15,6 +15,7 @@ use crate::effects::Effects;
 use crate::message::Message;
 use crate::reason::{ReasonCode, lost};
 use crate::session::SharedSession;
+use crate::share::Waiting;
 
 /// A client did not get a message, or nobody of a shared subscription.
 pub(super) fn tell_dropped(
@@ -78,8 +79,9 @@ pub(super) fn tell_all_dropped<'a>(
 }
 
 /// What waited in shared subscriptions when their last members left is for nobody.
-pub(super) fn tell_no_member(waited: &[VecDeque<Message>], fx: &mut impl Effects) {
+pub(super) fn tell_no_member(waited: &[VecDeque<Waiting>], fx: &mut impl Effects) {
     let (count, messages) = (waited.iter().map(VecDeque::len).sum(), waited.iter().flatten());
+    let messages = messages.map(|waiting| &waiting.message);
     tell_all_dropped(None, count, messages, DropReason::NoMember, fx);
 }
 

@@ -132,7 +132,9 @@ impl<M: Message> Session<M> {
     /// Ends the session, whatever its state, and returns what it leaves. It is as good as new then:
     /// without subscriptions, messages, identifiers in use, will and connection.
     pub fn end(&mut self) -> Remains<M> {
-        let fresh = Self::new(self.limits);
+        let mut fresh = Self::new(self.limits);
+        // Others may need to hear of these.
+        fresh.in_flight.take_over_finished(&mut self.in_flight);
         let Self { subscriptions, will, queue, in_flight, dropped, .. } = mem::replace(self, fresh);
         Remains { will, dropped, subscriptions, queue, in_flight }
     }

@@ -32,15 +32,8 @@ impl<M: Message> Session<M> {
         if !self.has_place_for(&delivery) {
             return Err(delivery);
         }
-        self.note_newest(&delivery);
         self.queue.push(delivery);
         Ok(Offer::Queued)
-    }
-
-    /// Returns whether [`offer_shared`](Self::offer_shared) would queue this message: then a caller with a store
-    /// writes it down first.
-    pub fn takes_shared(&self, now: Timestamp, delivery: &Delivery<M>) -> bool {
-        !delivery.is_expired(now) && self.has_place_for(delivery)
     }
 
     fn has_place_for(&self, delivery: &Delivery<M>) -> bool {
@@ -65,11 +58,7 @@ impl<M: Message> Session<M> {
     /// returns `[MQTT-4.8.2-4]`.
     #[must_use = "the messages are for other members of the group"]
     pub fn take_unsent_shared(&mut self, share: Option<ShareId>) -> Vec<Delivery<M>> {
-        let unsent = self.queue.take_shared(share);
-        for delivery in &unsent {
-            self.in_flight.finish(delivery.sequence);
-        }
-        unsent
+        self.queue.take_shared(share)
     }
 
     /// Returns whether there is a place in the window that nothing queued will need.

@@ -3,8 +3,8 @@
 
 use super::{Link, Session};
 use crate::{
-    Delivery, DropReason, Message, PacketId, Sequence, SessionExpiry, SessionLimits, Timestamp,
-    Will,
+    Delivery, DropReason, Finished, Message, PacketId, Sequence, SessionExpiry, SessionLimits,
+    Timestamp, Will,
 };
 
 /// What a session knows of the numbers of its stored messages.
@@ -47,7 +47,7 @@ impl<M: Message> Session<M> {
         packet_id: PacketId,
         state: Result<Delivery<M>, Sequence>,
     ) -> bool {
-        self.in_flight.restore(packet_id, state.map_err(Some))
+        self.in_flight.restore(packet_id, state)
     }
 
     /// Returns under which number the message of an exchange is stored; `None` also if there is no such
@@ -61,10 +61,10 @@ impl<M: Message> Session<M> {
         self.in_flight.has_finished()
     }
 
-    /// Takes the numbers of messages that this session needs no more: it is through with them, lost them, gave
-    /// them back, or did not take them.
+    /// Takes the messages that this session needs no more: it is through with them, lost them, or did not take
+    /// them. Those that it gave back to a shared subscription are needed there.
     #[must_use = "the store keeps what nobody says it may forget"]
-    pub fn take_finished(&mut self) -> Vec<Sequence> {
+    pub fn take_finished(&mut self) -> Vec<Finished> {
         self.in_flight.take_finished()
     }
 
@@ -108,21 +108,17 @@ impl<M: Message> Session<M> {
         was_read
     }
 
-    /// Notes the number of a message that waits here.
-    pub(super) fn note_newest(&mut self, delivery: &Delivery<M>) {
-        self.stored.newest = self.stored.newest.max(delivery.sequence);
-    }
-
     /// Returns whether a stored message is left to the store, and counts it then.
     pub(super) fn is_left_elsewhere(&mut self, delivery: &Delivery<M>) -> bool {
-        let is_newest = delivery.sequence > self.stored.newest;
+        // One of a shared subscription is not among those that are read for this session.
+        let is_newest = delivery.sequence > self.stored.newest && delivery.share.is_none();
         let has_place = self.queue.elsewhere() == 0
             && self.queue.acknowledged() < self.limits.queued_here.max(1);
         if !is_newest || delivery.qos == crate::QoS::AtMostOnce {
             return false;
         }
-        if has_place || delivery.share.is_some() {
-            self.note_newest(delivery);
+        if has_place {
+            self.stored.newest = delivery.sequence;
             return false;
         }
         self.queue.count_elsewhere(1);

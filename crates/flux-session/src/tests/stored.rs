@@ -14,7 +14,7 @@ fn stored(name: &'static str, qos: QoS, value: u64) -> Delivery<Note> {
 }
 
 fn finished(session: &mut Session<Note>) -> Vec<u64> {
-    session.take_finished().into_iter().map(|sequence| sequence.0.get()).collect()
+    session.take_finished().into_iter().map(|finished| finished.sequence.0.get()).collect()
 }
 
 /// A session that keeps two messages here.
@@ -66,7 +66,7 @@ fn what_is_not_taken_lost_or_given_back_is_not_needed() {
     let shared = Delivery { share, ..stored("shared", QOS1, 4) };
     assert_eq!(session.offer(NOW, shared), Offer::Queued);
     assert_eq!(session.detach(NOW, Departure::default()).len(), 1);
-    assert_eq!(finished(&mut session), [4]);
+    assert_eq!(finished(&mut session), [], "its group needs it");
     assert_eq!(dropped(&mut session), [("displaced", DropReason::Displaced)]);
 }
 
@@ -162,6 +162,38 @@ fn a_restored_session_goes_on_where_it_was() {
     assert_eq!(sent(&mut session), ["b/1 id 1", "c/1 id 2"]);
     session.pubcomp(id(3)).unwrap();
     assert_eq!(finished(&mut session), [2]);
+}
+
+#[test]
+fn a_shared_message_is_the_groups_until_it_is_sent_at_qos_2() {
+    let mut session = attached(10);
+    let share = Some(crate::ShareId(std::num::NonZeroU32::MIN));
+    for (value, qos) in [(1, QOS0), (2, QOS1), (3, QOS2), (4, QOS2)] {
+        let shared = Delivery { share, ..stored("a", qos, value) };
+        assert_eq!(session.offer_shared(NOW, shared).unwrap(), Offer::Queued);
+    }
+    assert_eq!(sent(&mut session).len(), 4);
+    session.puback(id(1)).unwrap();
+    let _ = session.pubrec(id(2), false).unwrap();
+    let _ = session.pubrec(id(3), true).unwrap();
+    session.pubcomp(id(3)).unwrap();
+    let finished = session.take_finished().into_iter();
+    let finished: Vec<_> = finished.map(|it| (it.sequence.0.get(), it.share.is_some())).collect();
+    assert_eq!(finished, [(1, true), (2, true), (3, false), (4, false)]);
+}
+
+#[test]
+fn a_shared_message_does_not_hide_what_waits_elsewhere() {
+    let mut session = small(10);
+    for (value, name) in (1..).zip(["a", "b", "c"]) {
+        offer(&mut session, name, value);
+    }
+    let share = Some(crate::ShareId(std::num::NonZeroU32::MIN));
+    let shared = Delivery { share, ..stored("shared", QOS0, 9) };
+    assert_eq!(session.offer_shared(NOW, shared).unwrap(), Offer::Queued);
+    assert_eq!(sent(&mut session).len(), 3);
+    session.take_read(NOW, [stored("c", QOS1, 3)]);
+    assert_eq!(sent(&mut session), ["c/1 id 3"]);
 }
 
 #[test]

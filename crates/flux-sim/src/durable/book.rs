@@ -12,6 +12,8 @@ struct Entry {
     is_acknowledged: bool,
     /// Subscribers that had their SUBACK before it was first sent, and whether at QoS 2.
     owed: BTreeMap<usize, u8>,
+    /// Somebody shared a subscription by then.
+    is_owed_to_group: bool,
 }
 
 /// Promises and deliveries.
@@ -22,14 +24,22 @@ pub(super) struct Book {
     refused: BTreeSet<Name>,
     /// What came to each subscriber, in order.
     got: BTreeMap<usize, Vec<Name>>,
+    /// What came to some member of the shared subscription.
+    got_shared: BTreeSet<Name>,
     /// The last retained message that was acknowledged, and the last that was sent, by publisher.
     retained: BTreeMap<usize, (u32, u32)>,
 }
 
 impl Book {
     /// A message goes out for the first time.
-    pub(super) fn sent(&mut self, name: Name, qos: u8, owed: BTreeMap<usize, u8>) {
-        self.messages.insert(name, Entry { qos, is_acknowledged: false, owed });
+    pub(super) fn sent(
+        &mut self,
+        name: Name,
+        qos: u8,
+        owed: BTreeMap<usize, u8>,
+        is_owed_to_group: bool,
+    ) {
+        self.messages.insert(name, Entry { qos, is_acknowledged: false, owed, is_owed_to_group });
     }
 
     /// The broker sends something to a client: PUBACK and PUBREC that refuse a message are noted.
@@ -88,6 +98,21 @@ impl Book {
         Ok(())
     }
 
+    /// A message came to a member of the shared subscription, as one that it has not had under this identifier.
+    ///
+    /// # Errors
+    ///
+    /// When it came to some member before, at QoS 2.
+    pub(super) fn got_shared(&mut self, member: usize, name: Name, qos: u8) -> Result<(), String> {
+        let (publisher, number) = name;
+        if !self.got_shared.insert(name) && qos == 2 {
+            return Err(format!(
+                "{publisher}/{number} came to {member} of the group again at QoS 2"
+            ));
+        }
+        Ok(())
+    }
+
     /// Says what is missing, once everything has come to rest.
     ///
     /// # Errors
@@ -95,6 +120,12 @@ impl Book {
     /// When something that was promised did not come.
     pub(super) fn close(&self) -> Result<(), String> {
         for (name, entry) in self.messages.iter().filter(|(_, entry)| entry.is_acknowledged) {
+            if entry.is_owed_to_group && !self.got_shared.contains(name) {
+                let (publisher, number) = name;
+                return Err(format!(
+                    "{publisher}/{number} was acknowledged and never came to the group"
+                ));
+            }
             for subscriber in entry.owed.keys() {
                 if !self.got.get(subscriber).is_some_and(|got| got.contains(name)) {
                     let (publisher, number) = name;
@@ -131,6 +162,6 @@ impl Book {
 
     pub(super) fn deliveries(&self) -> u64 {
         let distinct = self.got.values().map(|got| got.iter().collect::<BTreeSet<_>>().len());
-        distinct.sum::<usize>() as u64
+        (distinct.sum::<usize>() + self.got_shared.len()) as u64
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Customer {
     pub(super) version: Version,
     /// At which QoS it subscribes, if it does.
     pub(super) subscribes: Option<u8>,
+    /// It shares its subscription with the others of that kind.
+    pub(super) is_member: bool,
     /// At which QoS it publishes, if it does.
     pub(super) publishes: Option<u8>,
     pub(super) link: Option<Link>,
@@ -53,6 +55,7 @@ impl Customer {
             number,
             version,
             subscribes: None,
+            is_member: false,
             publishes: None,
             link: None,
             has_session: false,
@@ -93,7 +96,8 @@ impl Customer {
         let link = self.link.as_mut().filter(|link| link.is_welcome && !link.asked)?;
         link.asked = true;
         let options = Options { qos, no_local: false, as_published: false, handling: 0 };
-        Some(Sent::Subscribe(60_000, vec![("t/+".to_owned(), options)], None))
+        let filter = if self.is_member { "$share/g/t/+" } else { "t/+" };
+        Some(Sent::Subscribe(60_000, vec![(filter.to_owned(), options)], None))
     }
 
     /// Publishes a new message, if few enough are outstanding.
@@ -183,7 +187,12 @@ impl Customer {
     fn receive(&mut self, publish: &Publish, book: &mut Book) -> Result<(), String> {
         let is_new = publish.qos < 2 || self.received.insert(publish.id);
         if is_new {
-            book.got(self.number, read_name(&publish.payload)?, publish.qos)?;
+            let name = read_name(&publish.payload)?;
+            if self.is_member {
+                book.got_shared(self.number, name, publish.qos)?;
+            } else {
+                book.got(self.number, name, publish.qos)?;
+            }
         }
         match publish.qos {
             0 => {}

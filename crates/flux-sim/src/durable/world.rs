@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use flux_auth::AllowAll;
-use flux_mqtt::{ConnectionId, Core, Input, Letter, Settings, Timestamp, Worker, WorkerId};
+use flux_mqtt::{
+    ConnectionId, Core, Input, Letter, Settings, SharedStrategy, Timestamp, Worker, WorkerId,
+};
 use flux_storage::{Durability, Fault, Log, LogSettings, SimulatedDisk, Store as _, Ticket};
 
 use super::book::Book;
@@ -77,6 +79,9 @@ impl World {
         settings.session.queued_here = random.pick(&[1, 3, 4_096]);
         settings.session.receive_maximum_cap = random.pick(&[1, 4, 1_024]);
         settings.unsent_for_deliveries = random.pick(&[40, 65_536]);
+        let strategies =
+            [SharedStrategy::RoundRobin, SharedStrategy::Sticky, SharedStrategy::Random];
+        settings.shared.strategy = random.pick(&strategies);
         let version = |random: &mut Random| random.pick(&[Version::V5, Version::V311]);
         let mut customers = Vec::new();
         for number in 0..1 + random.index(3) {
@@ -88,6 +93,12 @@ impl World {
             let mut subscriber = Customer::new(customers.len(), version(&mut random));
             subscriber.subscribes = Some(random.pick(&[1, 2]));
             customers.push(subscriber);
+        }
+        let qos_of_group = random.pick(&[1, 2]);
+        for _ in 0..random.index(4) {
+            let mut member = Customer::new(customers.len(), version(&mut random));
+            (member.subscribes, member.is_member) = (Some(qos_of_group), true);
+            customers.push(member);
         }
         Self {
             seed,
@@ -265,10 +276,12 @@ impl World {
                 self.book.retained_sent(name.0, name.1);
             } else {
                 let there = self.customers.iter().filter(|other| other.is_subscribed);
+                let (members, there): (Vec<_>, Vec<_>) = there.partition(|other| other.is_member);
+                let there = there.into_iter();
                 let owed: BTreeMap<_, _> =
                     there.filter_map(|other| Some((other.number, other.subscribes?))).collect();
                 let qos = self.customers[customer].publishes.unwrap_or(0);
-                self.book.sent(name, qos, owed);
+                self.book.sent(name, qos, owed, !members.is_empty());
             }
             self.say(customer, &packet);
         }

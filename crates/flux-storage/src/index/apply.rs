@@ -3,7 +3,8 @@
 use std::mem;
 
 use super::{Entry, Index, MessageEntry, Place, SessionEntry};
-use crate::record::{MessageRecord, Record, Sequence, SessionKey};
+use crate::record::{MessageRecord, Record, Sequence, SessionKey, Target};
+use crate::segment::NextNumbers;
 
 impl Index {
     /// Takes the record that stands at `place`.
@@ -30,6 +31,8 @@ impl Index {
                     self.forget(&entry);
                 }
             }
+            Record::Moved { group, sequence, to } => self.moved(*group, *sequence, to),
+            Record::Group { group, filter: _ } => self.session(*group, place),
             Record::Session(session) => self.session(session.session, place),
             Record::SessionEnded { session } => self.end(*session),
             Record::Subscribed { session, filter, options: _ } => {
@@ -65,15 +68,18 @@ impl Index {
 
     fn message(&mut self, message: &MessageRecord<'_>, place: Place) {
         let sequence = message.sequence;
-        self.next_sequence = self.next_sequence.max(sequence.0.saturating_add(1));
         let mut added = 0;
+        let mut last = sequence;
         for target in &message.targets {
+            let number = target.number(sequence);
+            last = last.max(number);
             if let Some(session) = self.session_for(target.session)
-                && session.queue.put(sequence, target)
+                && session.queue.put(number, target)
             {
                 added += 1;
             }
         }
+        self.next_sequence = self.next_sequence.max(last.0.saturating_add(1));
         self.queued += u64::from(added);
         let before = self.retained.get(message.content.topic).copied();
         let mut replaced = None;
@@ -100,8 +106,24 @@ impl Index {
         }
     }
 
+    /// A message that has been moved already, or whose group is over, is not there to be moved.
+    fn moved(&mut self, group: SessionKey, sequence: Sequence, to: &Target) {
+        let queue = self.sessions.get_mut(&group).map(|group| &mut group.queue);
+        let Some(entry) = queue.and_then(|queue| queue.remove(sequence)) else { return };
+        let session = self.session_for(to.session);
+        if session.is_some_and(|session| session.queue.put(sequence, to)) {
+            self.moved.insert(sequence, to.session);
+        } else {
+            self.queued -= 1;
+            self.forget(&entry);
+        }
+    }
+
     fn session(&mut self, key: SessionKey, place: Place) {
-        self.next_session = self.next_session.max(key.0.saturating_add(1));
+        match key.group() {
+            Some(group) => self.next_group = self.next_group.max(group.saturating_add(1)),
+            None => self.next_session = self.next_session.max(key.0.saturating_add(1)),
+        }
         self.hold(place);
         if let Some(old) = self.sessions.entry(key).or_default().place.replace(place) {
             self.release(old);
@@ -122,6 +144,7 @@ impl Index {
 
     /// Lets go of what an entry needed on the disk.
     fn forget(&mut self, entry: &Entry) {
+        self.moved.remove(&entry.sequence);
         match entry.released_in() {
             Some(segment) => self.release(released(segment)),
             None => self.drop_reference(entry.sequence),
@@ -155,9 +178,10 @@ impl Index {
     }
 
     /// Takes the numbers of a segment's header.
-    pub(crate) fn go_on_from(&mut self, next_sequence: u64, next_session: u64, floor: u32) {
-        self.next_sequence = self.next_sequence.max(next_sequence);
-        self.next_session = self.next_session.max(next_session);
+    pub(crate) fn go_on_from(&mut self, numbers: NextNumbers, floor: u32) {
+        self.next_sequence = self.next_sequence.max(numbers.sequence);
+        self.next_session = self.next_session.max(numbers.session);
+        self.next_group = self.next_group.max(numbers.group);
         self.floor = self.floor.max(floor);
     }
 

@@ -1,7 +1,7 @@
 //! What of a record is to be written again before its segment goes.
 
 use super::{Index, Place};
-use crate::record::{MessageRecord, Record};
+use crate::record::{MessageRecord, Record, Sequence, Target};
 
 impl Index {
     /// Returns what of the record at this place is alive, as it is now.
@@ -18,6 +18,9 @@ impl Index {
             Record::Released { session: key, sequence, packet_id: _ } => session(key)
                 .and_then(|session| session.queue.get(*sequence))
                 .is_some_and(|entry| entry.released_in() == Some(segment)),
+            Record::Group { group, filter: _ } => {
+                session(group).is_some_and(|group| group.place.as_ref().is_some_and(is_here))
+            }
             Record::Session(record) => session(&record.session)
                 .is_some_and(|session| session.place.as_ref().is_some_and(is_here)),
             Record::Subscribed { session: key, filter, options: _ } => session(key)
@@ -30,6 +33,7 @@ impl Index {
                 .and_then(|session| session.will.as_ref())
                 .is_some_and(is_here),
             Record::Sent { .. }
+            | Record::Moved { .. }
             | Record::Done { .. }
             | Record::SessionEnded { .. }
             | Record::Unsubscribed { .. }
@@ -60,14 +64,32 @@ impl Index {
         }
         message.receipt = open;
         message.retained = self.is_retained(message.content.topic, sequence);
-        message.targets.retain_mut(|target| {
-            let session = self.sessions.get(&target.session);
-            let Some(entry) = session.and_then(|session| session.queue.get(sequence)) else {
-                return false;
-            };
-            target.sent = entry.packet_id;
-            entry.released_in().is_none()
-        });
+        message.targets.retain_mut(|target| self.restate_target(sequence, target));
         Some(Record::Message(message))
+    }
+
+    /// Makes a target what it is now. Returns whether it still needs the message.
+    fn restate_target(&self, sequence: Sequence, target: &mut Target) -> bool {
+        let number = target.number(sequence);
+        let queue = |key| self.sessions.get(key).map(|session| &session.queue);
+        let get = |key| queue(key).and_then(|queue| queue.get(number));
+        let Some(entry) = get(&target.session) else {
+            let Some(key) = self.moved.get(&number) else { return false };
+            let (Some(queue), Some(entry)) = (queue(key), get(key)) else { return false };
+            if entry.released_in().is_some() {
+                return false;
+            }
+            *target = Target {
+                session: *key,
+                offset: target.offset,
+                qos: entry.qos,
+                retain: entry.retain(),
+                subscription_ids: queue.ids(entry),
+                sent: entry.packet_id,
+            };
+            return true;
+        };
+        target.sent = entry.packet_id;
+        entry.released_in().is_none()
     }
 }

@@ -10,8 +10,9 @@ use super::write::Pending;
 use super::{Log, LogSettings, Reclaim};
 use crate::disk::Disk;
 use crate::index::{Index, Place};
-use crate::record::Record;
+use crate::record::{Record, SessionKey};
 use crate::scan::{Scan, Segment};
+use crate::segment::{NextNumbers, VERSION};
 use crate::store::{Store as _, SyncError};
 
 /// What was found when a log was opened.
@@ -19,6 +20,8 @@ use crate::store::{Store as _, SyncError};
 pub struct Report {
     /// Sessions.
     pub sessions: usize,
+    /// Shared subscriptions that messages are stored for.
+    pub groups: usize,
     /// Messages that somebody is still to get, or that are retained.
     pub messages: usize,
     /// Entries of all queues.
@@ -54,7 +57,7 @@ pub enum OpenError {
     #[error("cannot secure the end of the log")]
     Sync(#[from] SyncError),
     /// A newer program wrote it.
-    #[error("segment {segment} has format version {version}, this program knows version 1")]
+    #[error("segment {segment} has format version {version}, this program knows version {VERSION}")]
     FutureVersion {
         /// The segment.
         segment: u32,
@@ -107,7 +110,8 @@ impl<D: Disk> Log<D> {
     }
 
     pub(super) fn count(&self, report: &mut Report) {
-        report.sessions = self.index.sessions.len();
+        report.groups = self.index.sessions.range(SessionKey::of_group(0)..).count();
+        report.sessions = self.index.sessions.len() - report.groups;
         report.messages = self.index.messages.len();
         report.queued = self.index.queued();
         report.retained = self.index.retained.len();
@@ -138,7 +142,7 @@ pub fn salvage<D: Disk, E: Disk>(
     for number in numbers {
         old.copy_living(number, &mut new)?;
     }
-    new.index.go_on_from(old.index.next_sequence, old.index.next_session, 0);
+    new.index.go_on_from(old.index.next_numbers(), 0);
     new.sync()?;
     new.index.finish();
     let mut report = report;
@@ -186,7 +190,7 @@ pub(super) fn recover<D: Disk>(
             }
             None => {}
         }
-        index.go_on_from(header.next_sequence, header.next_session, header.floor);
+        index.go_on_from(header.next, header.floor);
         let end = match reading {
             Reading::Strict => limit.unwrap_or(scan.synced_to),
             Reading::View | Reading::Salvage => scan.end,
@@ -233,7 +237,9 @@ fn read_frames(
             let place = Place { segment: segment.number, offset, len: encoded.head_len };
             match encoded.record {
                 // The sync may have succeeded, and segments may be gone because of it.
-                Record::Floor { segment } if !is_certain => index.go_on_from(0, 0, segment),
+                Record::Floor { segment } if !is_certain => {
+                    index.go_on_from(NextNumbers::default(), segment);
+                }
                 record if is_certain => index.apply(&record, place),
                 _ => {}
             }

@@ -9,10 +9,27 @@ use crate::disk::Disk;
 use crate::index::{Entry, Place};
 use crate::record::{Content, Record, Sequence, SessionKey, next_record, verify};
 use crate::store::{
-    Queued, ReadError, ReadLimit, StoredContent, StoredMessage, StoredSession, StoredWill,
+    Queued, ReadError, ReadLimit, StoredContent, StoredGroup, StoredMessage, StoredSession,
+    StoredWill,
 };
 
 impl<D: Disk> Log<D> {
+    pub(super) fn read_groups(&mut self) -> Result<Vec<StoredGroup>, ReadError> {
+        let groups = self.index.sessions.range(SessionKey::of_group(0)..);
+        let groups: Vec<_> = groups
+            .filter_map(|(key, group)| Some((*key, group.place?, group.queue.len())))
+            .collect();
+        let mut stored = Vec::with_capacity(groups.len());
+        for (group, place, queued) in groups {
+            let bytes = self.read(place)?;
+            let Record::Group { filter, .. } = decode(&bytes, place)? else {
+                return Err(damaged(place));
+            };
+            stored.push(StoredGroup { group, filter: filter.into(), queued });
+        }
+        Ok(stored)
+    }
+
     pub(super) fn read_sessions(
         &mut self,
         after: Option<SessionKey>,
@@ -20,7 +37,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<Vec<StoredSession>, ReadError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let keys = self.index.sessions.range((start, Bound::Unbounded)).map(|(key, _)| *key);
-        let keys: Vec<_> = keys.take(limit).collect();
+        let keys: Vec<_> = keys.take_while(|key| key.group().is_none()).take(limit).collect();
         let mut sessions = Vec::with_capacity(keys.len());
         for key in keys {
             sessions.extend(self.read_session(key)?);
@@ -93,7 +110,7 @@ impl<D: Disk> Log<D> {
                 break;
             }
             let is_released = entry.released_in().is_some();
-            let message = self.index.messages.get(&entry.sequence).filter(|_| !is_released);
+            let message = self.index.message_of(entry.sequence).filter(|_| !is_released);
             let place = message.map(|message| message.place);
             bytes += place.map_or(0, |place| usize::try_from(place.len).unwrap_or(usize::MAX));
             let queued = Queued {

@@ -4,7 +4,9 @@ use super::open::{OpenError, Reading, Report, recover};
 use super::{Durability, Log, LogSettings};
 use crate::disk::Disk;
 use crate::record::{Sequence, SessionKey};
-use crate::store::{Queued, ReadError, ReadLimit, Store as _, StoredMessage, StoredSession};
+use crate::store::{
+    Queued, ReadError, ReadLimit, Store as _, StoredGroup, StoredMessage, StoredSession,
+};
 
 /// What a log holds, as a broker would find it. Nothing on the disk is changed.
 #[derive(Debug)]
@@ -36,6 +38,15 @@ impl<D: Disk> View<D> {
         limit: usize,
     ) -> Result<Vec<StoredSession>, ReadError> {
         self.0.sessions(after, limit)
+    }
+
+    /// See [`Store::groups`](crate::Store::groups).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn groups(&mut self) -> Result<Vec<StoredGroup>, ReadError> {
+        self.0.groups()
     }
 
     /// See [`Store::queue`](crate::Store::queue).

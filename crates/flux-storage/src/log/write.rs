@@ -229,8 +229,7 @@ impl<D: Disk> Log<D> {
             previous,
             previous_end,
             floor: self.counting().next().map_or(segment, |(first, _)| first),
-            next_sequence: self.index.next_sequence,
-            next_session: self.index.next_session,
+            next: self.index.next_numbers(),
         };
         self.disk.create(segment)?;
         let (header, end) = (Some(header), SEGMENT_HEADER_LEN);

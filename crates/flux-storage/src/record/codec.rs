@@ -8,7 +8,9 @@ mod message;
 
 use flux_session::{RetainHandling, SessionExpiry, SubscriptionOptions};
 
-use self::message::{put_content, put_targets, read_content, read_message};
+use self::message::{
+    put_content, put_target, put_targets, read_content, read_message, read_target,
+};
 use super::reader::{Reader, moment};
 use super::{Record, SessionRecord, WillRecord};
 
@@ -68,6 +70,11 @@ impl Record<'_> {
                 put(RELEASED, &[session.0, sequence.0], &packet_id.get().to_le_bytes());
             }
             Self::Done { session, sequence } => put(DONE, &[session.0, sequence.0], &[]),
+            Self::Moved { group, sequence, to } => {
+                put(MOVED, &[group.0, sequence.0], &[]);
+                put_target(to, out)?;
+            }
+            Self::Group { group, filter } => put(GROUP, &[group.0], filter.as_bytes()),
             Self::Session(session) => {
                 let since = moment(session.detached_since);
                 let expiry = session.expiry.as_secs().into();
@@ -166,6 +173,11 @@ fn decode<'a>(head: &'a [u8], tail: &'a [u8]) -> Option<Record<'a>> {
             }
         }
         DONE => Record::Done { session, sequence: head.sequence()? },
+        MOVED => {
+            let sequence = head.sequence()?;
+            Record::Moved { group: session, sequence, to: read_target(&mut head)? }
+        }
+        GROUP => Record::Group { group: session, filter: text(head.0)? },
         SESSION => {
             let detached_since = head.moment()?;
             let expiry = SessionExpiry::from_secs(u32::try_from(head.u64()?).ok()?);
@@ -243,3 +255,6 @@ const WILL: u8 = 11;
 const WILL_CLEARED: u8 = 12;
 const RETAINED_CLEARED: u8 = 13;
 const FLOOR: u8 = 14;
+// Since version 2.
+const MOVED: u8 = 15;
+const GROUP: u8 = 16;

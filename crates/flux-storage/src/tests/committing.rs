@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use super::{ALL, SETTINGS, batch, message, open, session};
 use crate::{
     Batch, Committer, Completion, Disk as _, Fault, Log, NotTaken, Queued, ReadError, ReadLimit,
-    Sequence, SessionKey, SimulatedDisk, Store, StoredMessage, StoredSession, SyncError, Ticket,
+    Sequence, SessionKey, SimulatedDisk, Store, StoredGroup, StoredMessage, StoredSession,
+    SyncError, Ticket,
 };
 
 fn start(store: impl Store + 'static, max_unsynced: usize) -> (Committer, Receiver<Completion>) {
@@ -186,6 +187,10 @@ impl Store for Watched {
         Ok(Vec::new())
     }
 
+    fn groups(&mut self) -> Result<Vec<StoredGroup>, ReadError> {
+        Ok(Vec::new())
+    }
+
     fn queue(
         &mut self,
         _: SessionKey,
@@ -211,6 +216,10 @@ impl Store for Watched {
 
     fn next_session(&self) -> SessionKey {
         SessionKey(0)
+    }
+
+    fn next_group(&self) -> u32 {
+        0
     }
 }
 

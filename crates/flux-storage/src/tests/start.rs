@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::random::Random;
 use super::world::World;
 use super::{SETTINGS, batch, done, message, open, queued, session};
-use crate::segment::{FrameHeader, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::segment::{FrameHeader, NextNumbers, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::{Fault, Log, OpenError, ReadLimit, SimulatedDisk, Store as _, View};
 
 #[test]
@@ -50,8 +50,7 @@ fn a_record_that_is_not_known_is_refused() {
         previous: 0,
         previous_end: 0,
         floor: 1,
-        next_sequence: 0,
-        next_session: 0,
+        next: NextNumbers::default(),
     };
     // Length of the record, length of its head, checksum, and a kind that may come one day.
     let mut payload = batch(&[session(0)]).as_bytes().to_vec();

@@ -16,6 +16,7 @@ use crate::{
 pub(super) struct World {
     pub(super) sessions: BTreeMap<u64, Session>,
     retained: BTreeMap<String, (u64, Vec<u8>)>,
+    groups: BTreeMap<u64, (String, BTreeMap<u64, Waiting>)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,10 @@ impl World {
     /// Reads a whole store.
     pub(super) fn read(store: &mut impl Store) -> Self {
         let mut world = Self::default();
+        for stored in store.groups().expect("groups can be read") {
+            let queue = read_queue(store, stored.group, stored.queued);
+            world.groups.insert(stored.group.0, (stored.filter.into(), queue));
+        }
         let mut after = None;
         loop {
             let part = store.sessions(after, 2).expect("sessions can be read");
@@ -41,14 +46,7 @@ impl World {
             after = Some(last.session);
             for stored in part {
                 let key = stored.session;
-                let queue = store.queue(key, None, ALL).expect("queues can be read");
-                assert_eq!(queue.len(), stored.queued);
-                let queue = queue.into_iter().map(|message| {
-                    let ids = message.subscription_ids.as_slice().to_vec();
-                    let body = message.content.map(|content| content.payload.to_vec());
-                    let body = body.map(|payload| (payload, message.retain, ids));
-                    (message.sequence.0, (message.packet_id, body))
-                });
+                let queue = read_queue(store, key, stored.queued);
                 let subscriptions = stored.subscriptions.into_iter();
                 let will = stored.will.map(|will| (will.delay, will.content.payload.to_vec()));
                 let session = Session {
@@ -56,7 +54,7 @@ impl World {
                     subscriptions: subscriptions.map(|(f, o)| (f.into(), o)).collect(),
                     receipts: stored.receipts.into_iter().collect(),
                     will,
-                    queue: queue.collect(),
+                    queue,
                 };
                 world.sessions.insert(key.0, session);
             }
@@ -101,12 +99,25 @@ impl World {
             Record::Done { session, sequence } => {
                 self.queue(*session).remove(&sequence.0);
             }
+            Record::Moved { group, sequence, to } => {
+                let (_, mut body) = self.queue(*group).remove(&sequence.0).unwrap();
+                if let Some((_, retain, ids)) = &mut body {
+                    (*retain, *ids) = (to.retain, to.subscription_ids.as_slice().to_vec());
+                }
+                if let Some(session) = self.sessions.get_mut(&to.session.0) {
+                    session.queue.insert(sequence.0, (to.sent, body));
+                }
+            }
+            Record::Group { group, filter } => {
+                self.groups.entry(group.0).or_default().0 = (*filter).to_owned();
+            }
             Record::Session(session) => {
                 self.sessions.entry(session.session.0).or_default().detached_since =
                     session.detached_since.map(Timestamp::as_millis);
             }
             Record::SessionEnded { session } => {
                 self.sessions.remove(&session.0);
+                self.groups.remove(&session.0);
             }
             Record::Subscribed { session, filter, options } => {
                 self.session(*session).subscriptions.insert((*filter).into(), *options);
@@ -143,7 +154,7 @@ impl World {
         for target in &message.targets {
             let ids = target.subscription_ids.as_slice().to_vec();
             let body = Some((payload.clone(), target.retain, ids));
-            self.queue(target.session).insert(message.sequence.0, (None, body));
+            self.queue(target.session).insert(target.number(message.sequence).0, (None, body));
         }
     }
 
@@ -152,6 +163,9 @@ impl World {
     }
 
     fn queue(&mut self, key: SessionKey) -> &mut BTreeMap<u64, Waiting> {
+        if key.group().is_some() {
+            return &mut self.groups.get_mut(&key.0).expect("records are about groups that live").1;
+        }
         &mut self.session(key).queue
     }
 
@@ -169,42 +183,19 @@ impl World {
             usize::try_from(random.below(90)).unwrap()
         ];
         let content = content(topic, &payload, random.percent(50));
-        let (sequence, qos, retain) = (Sequence(next.0), content.qos, content.retain);
-        let packet_id = PacketId::new(1 + u16::try_from(random.below(6)).unwrap()).unwrap();
+        // Those in between are for groups.
+        let sequence = Sequence(next.0 * 4);
+        let packet_id = packet_id(random);
         let key = random.pick(&keys);
         let Some(session) = key.map(SessionKey).filter(|_| random.percent(95)) else {
             let session = SessionKey(if keys.len() < 5 { next.1 } else { keys[0] });
             return with(&new_session(random, session));
         };
-        match random.below(24) {
-            0..8 => {
-                let retained = random.percent(20);
-                let receipt = random.percent(30).then_some((session, packet_id));
-                let mut targets = Vec::new();
-                for key in keys {
-                    if random.percent(40) {
-                        continue;
-                    }
-                    let ids: SubscriptionIds =
-                        (1..=u32::try_from(random.below(4)).unwrap()).collect();
-                    let session = SessionKey(key);
-                    targets.push(Target {
-                        session,
-                        qos,
-                        retain,
-                        subscription_ids: ids,
-                        sent: None,
-                    });
-                }
-                with(&Record::Message(MessageRecord {
-                    sequence,
-                    content,
-                    retained,
-                    receipt,
-                    targets,
-                }));
-            }
+        match random.below(28) {
+            0..8 => self.invent_message(random, sequence, session, content, with),
             8..16 => self.step(random, session, packet_id, with),
+            24..27 => self.step_of_group(random, session, packet_id, with),
+            27 => self.invent_group(random, next.1, with),
             16 => with(&Record::SessionEnded { session }),
             17 => with(&new_session(random, session)),
             18 => {
@@ -229,6 +220,79 @@ impl World {
         }
     }
 
+    fn invent_message(
+        &self,
+        random: &mut Random,
+        sequence: Sequence,
+        session: SessionKey,
+        content: Content<'_>,
+        with: &mut impl FnMut(&Record<'_>),
+    ) {
+        let (qos, retain) = (content.qos, content.retain);
+        let packet_id = packet_id(random);
+        let retained = random.percent(20);
+        let receipt = random.percent(30).then_some((session, packet_id));
+        let mut targets = Vec::new();
+        for key in self.sessions.keys().copied() {
+            if random.percent(40) {
+                continue;
+            }
+            let ids: SubscriptionIds = (1..=u32::try_from(random.below(4)).unwrap()).collect();
+            let session = SessionKey(key);
+            targets.push(Target {
+                session,
+                offset: 0,
+                qos,
+                retain,
+                subscription_ids: ids,
+                sent: None,
+            });
+        }
+        for (offset, group) in (1..=3).zip(self.groups.keys()) {
+            let session = SessionKey(*group);
+            let subscription_ids = SubscriptionIds::NONE;
+            let target = Target { session, offset, qos, retain, subscription_ids, sent: None };
+            targets.extend(random.percent(50).then_some(target));
+        }
+        with(&Record::Message(MessageRecord { sequence, content, retained, receipt, targets }));
+    }
+
+    fn invent_group(&self, random: &mut Random, next: u64, with: &mut impl FnMut(&Record<'_>)) {
+        let groups: Vec<u64> = self.groups.keys().copied().collect();
+        if groups.len() < 3 {
+            let group = SessionKey::of_group(u32::try_from(next).unwrap());
+            return with(&Record::Group { group, filter: "$share/g/a" });
+        }
+        let session = SessionKey(random.pick(&groups).unwrap());
+        if random.percent(30) {
+            with(&Record::SessionEnded { session });
+        } else {
+            with(&Record::Group { group: session, filter: "$share/g/b" });
+        }
+    }
+
+    /// A session takes a message that waits in a group, or it is over there.
+    fn step_of_group(
+        &self,
+        random: &mut Random,
+        session: SessionKey,
+        packet_id: PacketId,
+        with: &mut impl FnMut(&Record<'_>),
+    ) {
+        let waiting = self.groups.iter().flat_map(|(group, (_, queue))| {
+            queue.keys().take(3).map(|number| (SessionKey(*group), Sequence(*number)))
+        });
+        let Some((group, sequence)) = random.pick(&waiting.collect::<Vec<_>>()) else { return };
+        if random.percent(30) {
+            return with(&Record::Done { session: group, sequence });
+        }
+        let retain = random.percent(50);
+        let subscription_ids = (1..=u32::try_from(random.below(3)).unwrap()).collect();
+        let (qos, sent) = (QoS::ExactlyOnce, Some(packet_id));
+        let to = Target { session, offset: 0, qos, retain, subscription_ids, sent };
+        with(&Record::Moved { group, sequence, to });
+    }
+
     /// Goes a step on with some message of a session.
     fn step(
         &self,
@@ -247,6 +311,22 @@ impl World {
             _ => with(&Record::Done { session, sequence }),
         }
     }
+}
+
+fn packet_id(random: &mut Random) -> PacketId {
+    PacketId::new(1 + u16::try_from(random.below(6)).unwrap()).unwrap()
+}
+
+fn read_queue(store: &mut impl Store, key: SessionKey, queued: usize) -> BTreeMap<u64, Waiting> {
+    let queue = store.queue(key, None, ALL).expect("queues can be read");
+    assert_eq!(queue.len(), queued);
+    let waiting = queue.into_iter().map(|message| {
+        let ids = message.subscription_ids.as_slice().to_vec();
+        let body = message.content.map(|content| content.payload.to_vec());
+        let body = body.map(|payload| (payload, message.retain, ids));
+        (message.sequence.0, (message.packet_id, body))
+    });
+    waiting.collect()
 }
 
 fn content<'a>(topic: &'a str, payload: &'a [u8], retain: bool) -> Content<'a> {

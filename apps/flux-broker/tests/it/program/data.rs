@@ -57,6 +57,47 @@ fn what_it_acknowledged_outlives_a_kill() {
 }
 
 #[test]
+fn what_waits_for_a_shared_subscription_outlives_a_kill() {
+    let place = Place::new("shared");
+    let store = place.path("store");
+    let program = start(&store, "disk");
+    let address = program.addresses[0];
+    for name in ["m1", "m2"] {
+        let mut member = Client::connect_to(address, &Connect::persistent(V5, name));
+        member.subscribe("$share/g/a", 2);
+        member.disconnect();
+    }
+    let mut publisher = Client::connect_to(address, &Connect::new(V311, "publisher"));
+    for number in 0..3 {
+        publisher.publish("a", number.to_string(), 2);
+    }
+    program.kill();
+
+    let program = start(&store, "disk");
+    let words = "2 sessions, 1 shared subscription, 3 queued messages, 0 retained messages in";
+    assert!(program.announced.contains(words), "{}", program.announced);
+    let mut member = Client::connect_to(program.addresses[0], &Connect::persistent(V5, "m2"));
+    for text in ["0", "1", "2"] {
+        assert_eq!(member.receive().text(), text);
+    }
+    program.kill();
+
+    // They were sent to that member, and are for no other.
+    let program = start(&store, "disk");
+    let address = program.addresses[0];
+    let mut other = Client::connect_to(address, &Connect::persistent(V5, "m1"));
+    other.expect_nothing();
+    let mut member = Client::connect_to(address, &Connect::persistent(V5, "m2"));
+    for text in ["0", "1", "2"] {
+        assert_eq!(member.receive().text(), text);
+    }
+    program.kill();
+    let out = run(&["store", "export", &store]);
+    let out = String::from_utf8(out.stdout).unwrap();
+    assert!(out.contains(r#"{"kind":"group","filter":"$share/g/a","queued":0}"#), "{out}");
+}
+
+#[test]
 fn without_a_directory_it_says_that_all_is_in_memory() {
     for arguments in [&["--port", "0"][..], &["--port", "0", "--durability", "none"]] {
         let program = Program::start(arguments);
@@ -111,11 +152,11 @@ fn what_is_damaged_or_newer_is_never_an_empty_start() {
     complaint(&["--data-dir", &store], &words);
     place.edit("store", 1, |bytes| {
         bytes[120] ^= 1;
-        bytes[8] = 2;
+        bytes[8] = 3;
         let crc = crc32c::crc32c(&bytes[..12]).to_le_bytes();
         bytes[12..16].copy_from_slice(&crc);
     });
-    complaint(&["--data-dir", &store], &["format version 2", "a newer flux-broker wrote it"]);
+    complaint(&["--data-dir", &store], &["format version 3", "a newer flux-broker wrote it"]);
     for entry in fs::read_dir(&store).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some() {

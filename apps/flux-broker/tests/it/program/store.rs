@@ -58,11 +58,12 @@ fn content<'a>(topic: &'a str, payload: &'a [u8]) -> Content<'a> {
     Content { topic, properties: &[], payload, qos, retain, expires_at }
 }
 
-/// Two sessions, of which one has everything, and two retained messages; each record in a group of its own.
+/// Two sessions, of which one has everything, a shared subscription, and two retained messages; each record in a group of its own.
 fn fill(log: &mut Log<Directory>) {
-    let session = SessionKey(0);
+    let (session, group) = (SessionKey(0), SessionKey::of_group(1));
     let target = Target {
         session,
+        offset: 0,
         qos: QoS::AtLeastOnce,
         retain: false,
         subscription_ids: [7].into_iter().collect(),
@@ -70,7 +71,7 @@ fn fill(log: &mut Log<Directory>) {
     };
     let message = |sequence, content, targets| {
         let sequence = Sequence(sequence);
-        let retained = true;
+        let retained = sequence.0 < 2;
         Record::Message(MessageRecord { sequence, content, retained, receipt: None, targets })
     };
     let begins = |key, client_id, expiry, detached_since| {
@@ -95,8 +96,14 @@ fn fill(log: &mut Log<Directory>) {
             content: Content { expires_at: None, properties: &[1, 2], ..content("gone", b"") },
         }),
         message(0, content("plant/a", "21 °C".as_bytes()), vec![target.clone()]),
-        message(1, content("plant/b", &[0xFF, 0]), vec![target]),
+        message(1, content("plant/b", &[0xFF, 0]), vec![target.clone()]),
         Record::Sent { session, sequence: Sequence(1), packet_id },
+        Record::Group { group, filter: "$share/g/plant/c" },
+        message(
+            2,
+            content("plant/c", b"waits"),
+            vec![Target { session: group, offset: 1, ..target }],
+        ),
     ];
     for record in &records {
         let mut batch = Batch::new();
@@ -129,7 +136,10 @@ fn a_sound_store_is_counted_and_left_as_it_is() {
         files.into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
     };
     let before = all(&store);
-    let words = ["is sound: 2 sessions, 2 queued messages, 2 retained messages", "1 MiB in 1 file"];
+    let words = [
+        "is sound: 2 sessions, 1 shared subscription, 3 queued messages, 2 retained messages",
+        "1 MiB in 1 file",
+    ];
     check(&run(&["store", "check", &store]), 0, &words);
     place.edit("store", 1, |bytes| bytes.extend(b"torn"));
     check(&run(&["store", "check", &store]), 0, &["is sound", "the last 4 bytes of file 1"]);
@@ -149,6 +159,8 @@ fn an_export_has_everything() {
 {"kind":"queued","client_id":"meter \"17\"","sequence":0,"qos":1,"retain":false,"subscription_ids":[7],"packet_id":null,"message":{"topic":"plant/a","qos":1,"retain":true,"expires_at":5000,"payload":"21 °C"}}
 {"kind":"queued","client_id":"meter \"17\"","sequence":1,"qos":1,"retain":false,"subscription_ids":[7],"packet_id":3,"message":{"topic":"plant/b","qos":1,"retain":true,"expires_at":5000,"payload_base64":"/wA="}}
 {"kind":"session","client_id":"b","expires_after_seconds":60,"detached_since":null,"open_packet_ids":[],"queued":0}
+{"kind":"group","filter":"$share/g/plant/c","queued":1}
+{"kind":"waiting","filter":"$share/g/plant/c","sequence":3,"message":{"topic":"plant/c","qos":1,"retain":true,"expires_at":5000,"payload":"waits"}}
 {"kind":"retained","sequence":0,"message":{"topic":"plant/a","qos":1,"retain":true,"expires_at":5000,"payload":"21 °C"}}
 {"kind":"retained","sequence":1,"message":{"topic":"plant/b","qos":1,"retain":true,"expires_at":5000,"payload_base64":"/wA="}}
 "#;
@@ -170,10 +182,16 @@ fn what_is_damaged_is_refused_and_the_rest_is_salvaged() {
         let out = check(&run(&["store", command, &store]), 1, &words);
         assert_eq!(out, "");
     }
-    let words =
-        ["2 sessions, 1 queued message, 1 retained message", "bytes are damaged and left out"];
+    let words = [
+        "2 sessions, 1 shared subscription, 2 queued messages, 1 retained message",
+        "bytes are damaged and left out",
+    ];
     check(&run(&["store", "check", &store, "--salvage", &rest]), 0, &words);
-    check(&run(&["store", "check", &rest]), 0, &["2 sessions, 1 queued message"]);
+    check(
+        &run(&["store", "check", &rest]),
+        0,
+        &["2 sessions, 1 shared subscription, 2 queued messages"],
+    );
     let again = run(&["store", "check", &store, "--salvage", &rest]);
     check(&again, 3, &["has a store in it", "name a directory that has none"]);
 }

@@ -19,7 +19,7 @@ fn found(routes: &Routes, topic: &str) -> usize {
 
 #[test]
 fn a_reader_does_not_wait_for_a_writer_that_waits_for_a_reader() {
-    let routes = Routes::new(SharedSettings::default(), Ledger::new(1));
+    let routes = Routes::new(SharedSettings::default(), Ledger::new(1), None, 0);
     let (tell, told) = mpsc::sync_channel(1);
     let reader = routes.map.read_recursive();
     let second = thread::scope(|scope| {
@@ -41,7 +41,7 @@ fn a_reader_does_not_wait_for_a_writer_that_waits_for_a_reader() {
 
 #[test]
 fn more_filters_than_change_at_once_all_change() {
-    let routes = Routes::new(SharedSettings::default(), Ledger::new(1));
+    let routes = Routes::new(SharedSettings::default(), Ledger::new(1), None, 0);
     let session = session(1);
     let filters: Vec<_> = (0..=2 * FILTERS_AT_ONCE)
         .map(|number| TopicFilter::parse(&format!("t/{number}")).unwrap())

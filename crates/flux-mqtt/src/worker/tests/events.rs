@@ -379,7 +379,7 @@ fn what_comes_late_to_a_shared_subscription_is_dropped_and_does_not_stay() {
     w.expect(&[]);
     let message = Publication::new("t", "x").message(w.c.now, None).unwrap();
     let node = &mut w.c.nodes[0];
-    node.worker.publish_shared(w.c.now, &share, &message, &mut node.fx);
+    node.worker.publish_shared(w.c.now, &share, &message, None, &mut node.fx);
     w.expect(&[Event::Dropped { client_id: None, topic: id("t"), reason: DropReason::NoMember }]);
     assert_eq!(w.c.broker.holdings().shared, 0);
 }

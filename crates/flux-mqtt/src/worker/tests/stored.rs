@@ -2,6 +2,7 @@
 
 mod answers;
 mod failures;
+mod groups;
 mod queues;
 mod restart;
 

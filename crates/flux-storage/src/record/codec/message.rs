@@ -34,22 +34,28 @@ pub(super) fn put_targets(message: &MessageRecord<'_>, out: &mut Vec<u8>) -> Opt
     if packet_id != 0 {
         out.extend_from_slice(&session.to_le_bytes());
     }
-    for target in &message.targets {
-        let ids = target.subscription_ids.as_slice();
-        let sent = target.sent.map(PacketId::get);
-        let flags = target.qos.as_u8()
-            | (u8::from(target.retain) << 2)
-            | (u8::from(sent.is_some()) << 3)
-            | (u8::from(!ids.is_empty()) << 4);
-        out.push(flags);
-        out.extend_from_slice(&target.session.0.to_le_bytes());
-        if let Some(packet_id) = sent {
-            out.extend_from_slice(&packet_id.to_le_bytes());
-        }
-        if !ids.is_empty() {
-            out.extend_from_slice(&u32::try_from(ids.len()).ok()?.to_le_bytes());
-            ids.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
-        }
+    message.targets.iter().try_for_each(|target| put_target(target, out))
+}
+
+pub(super) fn put_target(target: &Target, out: &mut Vec<u8>) -> Option<()> {
+    let ids = target.subscription_ids.as_slice();
+    let sent = target.sent.map(PacketId::get);
+    let flags = target.qos.as_u8()
+        | (u8::from(target.retain) << 2)
+        | (u8::from(sent.is_some()) << 3)
+        | (u8::from(!ids.is_empty()) << 4)
+        | (u8::from(target.offset > 0) << 5);
+    out.push(flags);
+    out.extend_from_slice(&target.session.0.to_le_bytes());
+    if target.offset > 0 {
+        out.extend_from_slice(&target.offset.to_le_bytes());
+    }
+    if let Some(packet_id) = sent {
+        out.extend_from_slice(&packet_id.to_le_bytes());
+    }
+    if !ids.is_empty() {
+        out.extend_from_slice(&u32::try_from(ids.len()).ok()?.to_le_bytes());
+        ids.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
     Some(())
 }
@@ -72,9 +78,10 @@ pub(super) fn read_message<'a>(head: &mut Reader<'a>, tail: &'a [u8]) -> Option<
     Some(MessageRecord { sequence, content, retained, receipt, targets })
 }
 
-fn read_target(tail: &mut Reader<'_>) -> Option<Target> {
+pub(super) fn read_target(tail: &mut Reader<'_>) -> Option<Target> {
     let flags = tail.u8()?;
     let session = tail.session()?;
+    let offset = if flags & 32 != 0 { tail.u32()? } else { 0 };
     let sent = if flags & 8 != 0 { Some(tail.packet_id()?) } else { None };
     let subscription_ids = if flags & 16 != 0 {
         let count = tail.u32()?;
@@ -84,6 +91,7 @@ fn read_target(tail: &mut Reader<'_>) -> Option<Target> {
     };
     Some(Target {
         session,
+        offset,
         qos: Reader::qos(flags)?,
         retain: flags & 4 != 0,
         subscription_ids,

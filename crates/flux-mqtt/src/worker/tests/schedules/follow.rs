@@ -50,7 +50,7 @@ impl Change {
 /// One of them is the first in the session: it races with the others when the routes follow.
 fn race(filter: &str, is_subscribed: bool, changes: &[Change]) {
     let (routes, session) =
-        (Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1))), session(1));
+        (Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1), None, 0)), session(1));
     let filter = TopicFilter::parse(filter).unwrap();
     if is_subscribed {
         subscribe(&routes, &session, filter.as_str());

@@ -24,7 +24,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let routes = Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1)));
+        let routes = Arc::new(Routes::new(SharedSettings::default(), Ledger::new(1), None, 0));
         Self { routes, cache: RouteCache::default() }
     }
 

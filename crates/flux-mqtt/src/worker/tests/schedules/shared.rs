@@ -104,7 +104,7 @@ fn a_member_that_declines_and_becomes_ready_gets_the_message() {
         };
         let first = message("1");
         let node = &mut c.nodes[0];
-        node.worker.publish_shared(NOW, &share, &first, &mut node.fx);
+        node.worker.publish_shared(NOW, &share, &first, None, &mut node.fx);
         c.turn(0);
         c.settle();
         let mut heard = c.heard(peer);
@@ -113,7 +113,7 @@ fn a_member_that_declines_and_becomes_ready_gets_the_message() {
         let (second, acks) = (message("2"), acks(&heard));
         let publishing = thread::spawn(move || {
             let node = &mut publishing.node;
-            node.worker.publish_shared(NOW, &share, &second, &mut node.fx);
+            node.worker.publish_shared(NOW, &share, &second, None, &mut node.fx);
             publishing.turn();
             publishing
         });
