@@ -7,10 +7,13 @@
 mod scheduled;
 
 #[cfg(not(all(test, feature = "shuttle")))]
-pub(crate) use std::{sync::atomic::AtomicU64, thread_local};
+pub(crate) use std::{
+    sync::atomic::{AtomicBool, AtomicU64},
+    thread_local,
+};
 
 #[cfg(not(all(test, feature = "shuttle")))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 
 #[cfg(all(test, feature = "shuttle"))]
-pub(crate) use self::scheduled::{AtomicU64, Mutex, MutexGuard, RwLock, thread_local};
+pub(crate) use self::scheduled::{AtomicBool, AtomicU64, Mutex, MutexGuard, RwLock, thread_local};

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::{Event, EventBus};
-use ntex::rt::{Arbiter, DefaultRuntime, System};
+use ntex::rt::{Arbiter, System};
 use tokio::sync::Notify;
 
 use super::accept::{Door, Entrance, accept};
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
+use super::runtime::Runtime;
 use super::shell::{Outfit, Shell};
 use super::turn;
 use crate::core::Core;
@@ -41,7 +42,7 @@ pub(crate) struct Control {
 
 /// Runs a broker on this thread until it is told to stop.
 pub(crate) fn run(control: Control) {
-    let system = System::build().name("flux").ping_interval(0).build(DefaultRuntime);
+    let system = System::build().name("flux").ping_interval(0).build(Runtime);
     system.block_on(serve(control));
 }
 

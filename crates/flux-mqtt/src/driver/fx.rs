@@ -13,7 +13,6 @@ use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::Bytes;
 
-use super::mailbox::Mail;
 use super::shell::{Link, Shell, Shown};
 use super::traffic;
 use crate::arrivals::Arrivals;
@@ -110,7 +109,7 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn letter(&mut self, to: WorkerId, letter: Letter) {
-        self.shell.outfit.mailboxes.post(to, Mail::Letter(letter));
+        self.shell.outbox.put(to, letter);
     }
 
     fn authenticate(&mut self, connection: ConnectionId, mut credentials: Credentials) {

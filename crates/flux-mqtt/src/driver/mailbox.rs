@@ -1,17 +1,24 @@
 //! Mailboxes: how the outside of a worker's thread reaches it.
+//!
+//! A worker that is awake looks into its mailbox by itself, and once more before it sleeps. Only one that sleeps is
+//! woken, which takes a call to the system.
+
+#[cfg(test)]
+mod tests;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use flux_storage::Queued;
 use flux_tls::TlsConfig;
 use ipnet::IpNet;
-use parking_lot::Mutex;
 
 use crate::input::Letter;
 use crate::listener::Transport;
 use crate::names::{SessionKey, WorkerId};
+use crate::sync::{AtomicBool, Mutex};
 
 /// What can be in a mailbox.
 #[derive(Debug)]
@@ -54,9 +61,12 @@ pub(crate) struct Mailboxes {
     boxes: Arc<[Mailbox]>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Mailbox {
     inside: Mutex<Inside>,
+    /// Whether there is something in it. Without the lock the answer may be late by a moment, but never for a
+    /// worker that is about to sleep.
+    has_mail: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -65,32 +75,42 @@ struct Inside {
     /// The worker is gone: what is posted is dropped, and with it whoever waits for an answer
     /// learns that there will be none.
     is_closed: bool,
-    /// Whoever empties the mailbox, while it waits.
-    waker: Option<Waker>,
+    /// The worker sleeps, and nobody has woken it yet.
+    is_asleep: bool,
+    /// Whoever empties the mailbox.
+    reader: Option<Waker>,
 }
 
 impl Mailboxes {
     pub(crate) fn new(workers: usize) -> Self {
-        Self { boxes: (0..workers).map(|_| Mailbox::default()).collect() }
+        let mailbox =
+            |_| Mailbox { inside: Mutex::new(Inside::default()), has_mail: AtomicBool::new(false) };
+        Self { boxes: (0..workers).map(mailbox).collect() }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.boxes.len()
     }
 
-    /// Puts something into the mailbox of a worker, and wakes it if it waits.
+    /// Puts something into the mailbox of a worker, and wakes it if it sleeps.
     pub(crate) fn post(&self, to: WorkerId, mail: Mail) {
+        self.post_all(to, std::iter::once(mail));
+    }
+
+    /// Does so with several things at once.
+    pub(crate) fn post_all(&self, to: WorkerId, mail: impl Iterator<Item = Mail>) {
         let Some(mailbox) = self.boxes.get(to.0) else { return };
-        let waker = {
+        let reader = {
             let mut inside = mailbox.inside.lock();
             if inside.is_closed {
                 return;
             }
-            inside.mail.push(mail);
-            inside.waker.take()
+            inside.mail.extend(mail);
+            mailbox.has_mail.store(true, Ordering::Release);
+            if std::mem::take(&mut inside.is_asleep) { inside.reader.clone() } else { None }
         };
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 
@@ -105,15 +125,46 @@ impl Mailboxes {
         }
     }
 
-    /// Swaps the mail of a worker against the empty `into`; when there is none, `waker` will
-    /// be called as soon as there is some.
-    pub(super) fn take(&self, of: WorkerId, into: &mut Vec<Mail>, waker: &Waker) {
+    /// Says who empties the mailbox of a worker from now on, on its thread.
+    pub(crate) fn set_reader(&self, of: WorkerId, reader: &Waker) {
+        if let Some(mailbox) = self.boxes.get(of.0) {
+            mailbox.inside.lock().reader = Some(reader.clone());
+        }
+    }
+
+    /// Whether there is something for a worker, which asks that itself, again and again while it is awake.
+    pub(crate) fn has_mail(&self, of: WorkerId) -> bool {
+        self.boxes.get(of.0).is_some_and(|mailbox| mailbox.has_mail.load(Ordering::Acquire))
+    }
+
+    /// Swaps the mail of a worker against the empty `into`.
+    pub(crate) fn take(&self, of: WorkerId, into: &mut Vec<Mail>) {
         let Some(mailbox) = self.boxes.get(of.0) else { return };
+        if !mailbox.has_mail.load(Ordering::Acquire) {
+            return;
+        }
         let mut inside = mailbox.inside.lock();
-        if inside.mail.is_empty() {
-            inside.waker = Some(waker.clone());
-        } else {
-            std::mem::swap(&mut inside.mail, into);
+        mailbox.has_mail.store(false, Ordering::Release);
+        std::mem::swap(&mut inside.mail, into);
+    }
+
+    /// The thread of a worker is about to sleep, and is woken from now on; it is at once if there is mail.
+    pub(crate) fn fall_asleep(&self, of: WorkerId) {
+        let Some(mailbox) = self.boxes.get(of.0) else { return };
+        let reader = {
+            let mut inside = mailbox.inside.lock();
+            inside.is_asleep = inside.mail.is_empty();
+            if inside.is_asleep { None } else { inside.reader.clone() }
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// The thread of a worker sleeps no more, whatever has woken it.
+    pub(crate) fn wake_up(&self, of: WorkerId) {
+        if let Some(mailbox) = self.boxes.get(of.0) {
+            mailbox.inside.lock().is_asleep = false;
         }
     }
 }

@@ -21,6 +21,7 @@ use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::keeper::Keeper;
 use super::mailbox::Mailboxes;
+use super::outbox::Outbox;
 use super::tls::Handshakes;
 use crate::counters::{Count, Tally};
 use crate::input::Input;
@@ -56,6 +57,7 @@ pub(super) struct Shell {
     pub(super) connect_timeout: Duration,
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
+    pub(super) outbox: Outbox,
     pub(super) outfit: Outfit,
 }
 
@@ -108,6 +110,7 @@ impl Shell {
             connect_timeout: settings.connect_timeout,
             stamp: Cell::new(0),
             turn: RefCell::new(None),
+            outbox: Outbox::new(outfit.mailboxes.len()),
             outfit,
         })
     }
@@ -164,7 +167,7 @@ impl Shell {
         let mut fx = NtexEffects { shell: self };
         let mut worker = self.worker.borrow_mut();
         let received = worker.receive(self.outfit.clock.now(), connection, bytes, &mut fx);
-        if worker.has_dirty() {
+        if worker.has_dirty() || self.outbox.has_letters() {
             self.request_turn();
         }
         received
@@ -174,7 +177,10 @@ impl Shell {
     pub(super) fn finish_turn(self: &Rc<Self>) -> Option<flux_session::Timestamp> {
         let mut fx = NtexEffects { shell: self };
         let mut worker = self.worker.borrow_mut();
+        // Whom they are for can begin while this worker drains.
+        self.outbox.post(&self.outfit.mailboxes);
         worker.finish_turn(self.outfit.clock.now(), &mut fx);
+        self.outbox.post(&self.outfit.mailboxes);
         if worker.has_dirty() {
             self.request_turn();
         }
@@ -186,6 +192,7 @@ impl Shell {
         let mut turn = self.turn.borrow_mut();
         if !turn.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *turn = Some(waker.clone());
+            self.outfit.mailboxes.set_reader(self.outfit.id, waker);
         }
     }
 
@@ -197,6 +204,10 @@ impl Shell {
 
     /// Returns what is wanted of a connection; its task is woken when that changes.
     pub(super) fn wish(&self, connection: ConnectionId, task: &Waker) -> Wish {
+        // Each task comes by here: no connection keeps the worker from its mail.
+        if self.outfit.mailboxes.has_mail(self.outfit.id) {
+            self.request_turn();
+        }
         let gone = Wish { close: true, ..Wish::default() };
         let wish = self.with_link(connection, |link| {
             if !link.task.as_ref().is_some_and(|known| known.will_wake(task)) {

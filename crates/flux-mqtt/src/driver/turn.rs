@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::mailbox::Mail;
 use super::shell::Shell;
-use super::{entry, tls};
+use super::{entry, runtime, tls};
 use crate::counters::Count;
 use crate::input::{Command, Input, Letter};
 use crate::ledger::Ledger;
@@ -24,6 +24,7 @@ use crate::settings::Settings;
 /// Runs the turns of a worker until its thread ends.
 pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
     Ledger::use_shard_of(shell.outfit.id);
+    runtime::belong_to(shell.outfit.id, shell.outfit.mailboxes.clone());
     let io_config = io_config(&settings);
     let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
     poll_fn(|cx| {
@@ -52,16 +53,11 @@ impl Turn {
         self.shell.set_turn(cx.waker());
         // Not empty only after a panic: what it kept from being delivered comes first.
         if self.mail.is_empty() {
-            self.shell.outfit.mailboxes.take(self.shell.outfit.id, &mut self.mail, cx.waker());
+            self.shell.outfit.mailboxes.take(self.shell.outfit.id, &mut self.mail);
             self.mail.reverse();
         }
-        let had_mail = !self.mail.is_empty();
         while let Some(mail) = self.mail.pop() {
             self.deliver(mail);
-        }
-        if had_mail {
-            // Look again: the mailbox wakes only whoever found it empty.
-            cx.waker().wake_by_ref();
         }
         self.ring(cx);
         Poll::Pending

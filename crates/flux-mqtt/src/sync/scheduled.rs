@@ -4,7 +4,10 @@ use std::sync::PoisonError;
 
 pub(crate) use shuttle::sync::MutexGuard;
 use shuttle::sync::{RwLockReadGuard, RwLockWriteGuard};
-pub(crate) use shuttle::{sync::atomic::AtomicU64, thread_local};
+pub(crate) use shuttle::{
+    sync::atomic::{AtomicBool, AtomicU64},
+    thread_local,
+};
 
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);

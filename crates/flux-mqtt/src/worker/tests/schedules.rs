@@ -6,6 +6,7 @@
 
 mod follow;
 mod ledger;
+mod mailbox;
 mod routes;
 mod shared;
 mod wake;
