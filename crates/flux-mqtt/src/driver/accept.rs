@@ -1,17 +1,23 @@
 //! Listening sockets, and the tasks that accept from them.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::mailbox::{Accepted, Mail, Mailboxes};
@@ -97,14 +103,36 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
 
+/// Accepts from these sockets, in tasks of this thread, until nobody holds `open` any more.
+pub(super) fn open(doors: Vec<Door>, entrance: Entrance, open: &watch::Receiver<()>) {
+    let entrance = Rc::new(entrance);
+    for door in doors {
+        let (entrance, mut open) = (entrance.clone(), open.clone());
+        tokio::task::spawn_local(async move {
+            let (mut accepting, mut closed) = (pin!(accept(door, entrance)), pin!(open.changed()));
+            let lost = poll_fn(|cx| match closed.as_mut().poll(cx) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => accepting.as_mut().poll(cx).map(Some),
+            });
+            if let Some(Err(error)) = lost.await {
+                tracing::error!(%error, "a listener is lost");
+            }
+        });
+    }
+}
+
 /// Accepts connections and hands each to the worker that serves the fewest.
-pub(super) async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
+async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
     let Door { socket, transport, proxies } = door;
-    let listener = tokio::net::TcpListener::from_std(socket)?;
+    // The runtime's own would tell the system to watch each connection here, and then not to.
+    #[expect(
+        deprecated,
+        reason = "a listener keeps its descriptor; the way that is left is unsafe"
+    )]
+    let listener = AsyncFd::with_interest(socket, Interest::READABLE)?;
     let mut warned = false;
     loop {
-        let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+        match listener.async_io(Interest::READABLE, TcpListener::accept).await {
             Ok((socket, peer)) => {
                 warned = false;
                 entrance.wait_for_turn(peer).await;

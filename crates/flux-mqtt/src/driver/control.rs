@@ -1,15 +1,14 @@
-//! The control thread: starts the workers, accepts, and stops everything again.
+//! The control thread: starts the workers, accepts unless there is only one, and stops everything again.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::{Event, EventBus};
 use ntex::rt::{Arbiter, System};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::accept::{Door, Entrance, accept};
+use super::accept::{self, Door, Entrance};
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
@@ -46,7 +45,7 @@ pub(crate) fn run(control: Control) {
     system.block_on(serve(control));
 }
 
-async fn serve(control: Control) {
+async fn serve(mut control: Control) {
     let idle = Arc::new(Notify::new());
     let loads = control.loads.to_vec();
     let mut arbiters: Vec<Arbiter> = loads
@@ -54,30 +53,28 @@ async fn serve(control: Control) {
         .enumerate()
         .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
         .collect();
-    let entrance = Rc::new(Entrance::new(
+    let entrance = Entrance::new(
         control.mailboxes.clone(),
         loads.clone(),
         control.core.settings.limits,
         control.clock,
         control.events.clone(),
         control.core.broker.tally.clone(),
-    ));
-    let mut acceptors = Vec::new();
-    for door in control.doors {
-        if let Ok(address) = door.socket.local_addr() {
-            control.events.publish(Event::Listening { address });
+    );
+    let doors = std::mem::take(&mut control.doors);
+    for address in doors.iter().filter_map(|door| door.socket.local_addr().ok()) {
+        control.events.publish(Event::Listening { address });
+    }
+    let (is_open, open) = watch::channel(());
+    match &arbiters[..] {
+        // It would be woken for each connection by a thread that was woken for it.
+        [alone] => {
+            alone.handle().spawn(async move { accept::open(doors, entrance, &open) });
         }
-        let accepting = accept(door, entrance.clone());
-        acceptors.push(tokio::task::spawn_local(async move {
-            if let Err(error) = accepting.await {
-                tracing::error!(%error, "a listener is lost");
-            }
-        }));
+        _ => accept::open(doors, entrance, &open),
     }
     control.stop.notified().await;
-    for acceptor in acceptors {
-        acceptor.abort();
-    }
+    drop(is_open);
     for index in 0..arbiters.len() {
         control.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(Command::Shutdown)));
     }
