@@ -33,15 +33,18 @@ enum Target {
     Frames,
     /// Whole connections fed arbitrary bytes in arbitrary cuts
     Connections,
+    /// Arbitrary text as a config file
+    Config,
 }
 
 impl Target {
-    const ALL: [Self; 2] = [Self::Frames, Self::Connections];
+    const ALL: [Self; 3] = [Self::Frames, Self::Connections, Self::Config];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Frames => "frames",
             Self::Connections => "connections",
+            Self::Config => "config",
         }
     }
 
@@ -49,7 +52,7 @@ impl Target {
     const fn longest(self) -> usize {
         match self {
             Self::Frames => 2048,
-            Self::Connections => 1024,
+            Self::Connections | Self::Config => 1024,
         }
     }
 }

@@ -7,31 +7,16 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Args;
 use flux_auth::{
     AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bans, Chain,
     ClientCertificate, Clock, Credentials, HashPool, Link, PasswordAuthenticator, RoleAuthorizer,
     SimpleAuthenticator, Users,
 };
+use flux_config::Config;
 use flux_mqtt::IpNet;
 use flux_session::Timestamp;
 
 use crate::acl;
-
-/// What the command line says about it.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Access")]
-pub(crate) struct AccessArguments {
-    /// Password file, as `flux-broker passwd` keeps it; mosquitto's will do. With it everybody has to prove who it is,
-    /// unless --allow-anonymous admits those who say nothing. Read again on SIGHUP
-    #[arg(long, env = "FLUX_PASSWORDS", value_name = "FILE")]
-    pub(crate) passwords: Option<PathBuf>,
-
-    /// Roles and rules in TOML, see `flux-broker acl`. What no rule allows is denied. Without it who gets in may do
-    /// everything. Read again on SIGHUP
-    #[arg(long, env = "FLUX_ROLES", value_name = "FILE")]
-    pub(crate) roles: Option<PathBuf>,
-}
 
 /// Authenticator and authorizer, and the files they are made of.
 pub(crate) struct Access {
@@ -67,22 +52,19 @@ impl Authenticator for Gate {
 }
 
 impl Access {
-    /// Reads the files. `certificate_name` is the part of a client's certificate that is its user name, if any is.
+    /// Reads the files that the config names.
     ///
     /// # Errors
     ///
     /// When one cannot be read, or says what makes no sense.
-    pub(crate) fn open(
-        arguments: &AccessArguments,
-        allow_anonymous: bool,
-        certificate_name: Option<&str>,
-    ) -> Result<Self> {
-        let users = arguments.passwords.as_deref().map(open_users).transpose()?;
-        let roles = arguments.roles.as_deref().map(open_roles).transpose()?;
+    pub(crate) fn open(config: &Config) -> Result<Self> {
+        let users = config.auth.password_file.as_deref().map(open_users).transpose()?;
+        let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
         let gate = if users.is_none() && roles.is_none() {
             Gate::Open(SimpleAuthenticator::new())
         } else {
-            Gate::Guarded(chain(users.as_ref(), allow_anonymous, certificate_name))
+            let name = certificate_name(config);
+            Gate::Guarded(chain(users.as_ref(), config.auth.allow_anonymous, name.as_deref()))
         };
         let authorizer: Arc<dyn Authorizer> = match &roles {
             Some((_, roles)) => roles.clone(),
@@ -117,6 +99,12 @@ impl Access {
             (Gate::Guarded(_), Some(_)) => "with passwords and roles",
         }
     }
+}
+
+/// Returns the part of a client's certificate that is its user name, if any is: all that ask for certificates take the same.
+fn certificate_name(config: &Config) -> Option<String> {
+    let part = config.tls.values().find_map(|tls| tls.username_from)?;
+    Some(part.name().to_owned())
 }
 
 fn open_users(path: &Path) -> Result<(PathBuf, Arc<PasswordAuthenticator>)> {

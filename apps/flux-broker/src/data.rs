@@ -3,21 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use flux_config::Durability as Promise;
 use flux_storage::{Directory, Durability, Log, Report};
 
 use crate::store::{cannot_have, cannot_open, contents, cut, settings};
-
-/// What an acknowledgement outlives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Promise {
-    /// A crash of the broker, of the system, and a power cut: it is on the disk
-    Disk,
-    /// A crash of the broker, but none of the system and no power cut: the system has it
-    Os,
-    /// Nothing: everything is in memory
-    None,
-}
 
 /// A store that is open, and what it had.
 pub(crate) struct Data {
@@ -31,30 +20,13 @@ pub(crate) struct Found {
     report: Report,
 }
 
-/// Opens the store that the command line names, if it names one.
-pub(crate) fn open(
-    directory: Option<PathBuf>,
-    promise: Option<Promise>,
-) -> Result<Option<Data>, Box<dyn Error>> {
-    let (directory, durability) = match (directory, promise) {
-        (None, None | Some(Promise::None)) => return Ok(None),
-        (Some(directory), None | Some(Promise::Disk)) => (directory, Durability::Disk),
-        (Some(directory), Some(Promise::Os)) => (directory, Durability::Os),
-        (None, Some(Promise::Disk | Promise::Os)) => {
-            return Err(
-                "there is nowhere to keep what is acknowledged: say where with --data-dir DIR, \
-                        or leave --durability out to have everything in memory"
-                    .into(),
-            );
-        }
-        (Some(directory), Some(Promise::None)) => {
-            let directory = directory.display();
-            return Err(format!(
-                "with --durability none nothing would be kept in {directory}: choose disk or os, or leave \
-                 --data-dir out to have everything in memory"
-            )
-            .into());
-        }
+/// Opens the store that the config names, if it names one. It has been checked: there is a durability only with a directory.
+pub(crate) fn open(storage: &flux_config::Storage) -> Result<Option<Data>, Box<dyn Error>> {
+    let Some(directory) = storage.data_dir.clone() else { return Ok(None) };
+    let durability = match storage.durability {
+        None | Some(Promise::Disk) => Durability::Disk,
+        Some(Promise::Os) => Durability::Os,
+        Some(Promise::None) => return Ok(None),
     };
     let opened = Directory::open(&directory).map_err(|error| cannot_have(&error))?;
     let opened = Log::open(opened, settings(durability));

@@ -3,11 +3,13 @@
 mod access;
 mod acl;
 mod cli;
+mod config;
 mod crowd;
 mod data;
 mod limits;
 mod passwd;
 mod renewal;
+mod settings;
 mod store;
 mod tls_init;
 
@@ -18,6 +20,7 @@ use std::time::SystemTime;
 
 use clap::Parser;
 use flux_admin::start_admin;
+use flux_config::{Loaded, Problems, System, load};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -33,11 +36,23 @@ fn main() -> ExitCode {
     if let Some(command) = &cli.command {
         return do_once(command);
     }
-    tracing_subscriber::fmt().with_env_filter(cli.log.clone()).with_writer(std::io::stderr).init();
-    match run(&cli) {
+    let loaded = match load(cli.config.as_deref(), cli.flags(), &System) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            config::tell(&problems);
+            return ExitCode::FAILURE;
+        }
+    };
+    config::tell(&loaded.warnings);
+    let filter = loaded.config.log.filter.clone();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&*error);
+            match error.downcast::<Problems>() {
+                Ok(problems) => config::tell(&problems),
+                Err(error) => complain(&*error),
+            }
             ExitCode::FAILURE
         }
     }
@@ -47,6 +62,7 @@ fn main() -> ExitCode {
 fn do_once(command: &Command) -> ExitCode {
     let out = &mut std::io::stdout();
     let done = match command {
+        Command::Config(config) => config.run(out),
         Command::Store { command } => return command.run(),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
@@ -62,21 +78,22 @@ fn do_once(command: &Command) -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
-    let (settings, access) = (cli.settings()?, cli.access()?);
+    let (settings, access) = (settings::settings(loaded)?, Access::open(&loaded.config)?);
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
-    let (broker, found) = match data::open(cli.data_dir.clone(), cli.durability)? {
+    let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),
         Some(Data { log, found }) => {
             let started = start_broker_with_store(settings, events, gate, authorizer, log);
             (started?, Some(found))
         }
     };
-    let admin = cli.admin()?.map(|settings| start_admin(settings, broker.clone())).transpose()?;
+    let admin = settings::admin(loaded).map(|settings| start_admin(settings, broker.clone()));
+    let admin = admin.transpose()?;
     let also = admin.as_ref().map_or_else(String::new, |admin| {
         format!(", metrics at http://{}/metrics", admin.address())
     });

@@ -1,9 +1,7 @@
 //! What the command line says about TLS.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
-use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
+use flux_config::Flags;
 
 /// With a certificate and a key there is a listener for TLS.
 #[derive(Debug, Args)]
@@ -22,7 +20,7 @@ pub(crate) struct TlsArguments {
         value_name = "FILE",
         requires = "tls_key"
     )]
-    tls_cert: Vec<PathBuf>,
+    tls_cert: Vec<String>,
 
     /// Private key of the certificate, in PEM and not encrypted
     #[arg(
@@ -32,7 +30,7 @@ pub(crate) struct TlsArguments {
         value_name = "FILE",
         requires = "tls_cert"
     )]
-    tls_key: Vec<PathBuf>,
+    tls_key: Vec<String>,
 
     /// Certificates of the authorities that sign those of clients, in PEM; may be repeated
     #[arg(
@@ -42,7 +40,7 @@ pub(crate) struct TlsArguments {
         value_name = "FILE",
         requires = "tls_cert"
     )]
-    tls_client_ca: Vec<PathBuf>,
+    tls_client_ca: Vec<String>,
 
     /// Revocation lists in PEM, one for each of these authorities; may be repeated. Clients whose certificate comes on one are
     /// disconnected
@@ -53,7 +51,7 @@ pub(crate) struct TlsArguments {
         value_name = "FILE",
         requires = "tls_client_ca"
     )]
-    tls_crl: Vec<PathBuf>,
+    tls_crl: Vec<String>,
 
     /// Whether clients show a certificate. Default: required with --tls-client-ca, else off
     #[arg(long, env = "FLUX_TLS_CLIENT_CERTIFICATES", value_name = "WHEN", requires = "tls_cert")]
@@ -63,9 +61,9 @@ pub(crate) struct TlsArguments {
     #[arg(long, env = "FLUX_TLS_USERNAME", value_name = "PART", requires = "tls_client_ca")]
     tls_username: Option<Part>,
 
-    /// Oldest version of TLS that is spoken
-    #[arg(long, env = "FLUX_TLS_MINIMUM_VERSION", value_name = "VERSION", default_value = "1.2")]
-    tls_minimum_version: Version,
+    /// Oldest version of TLS that is spoken. Default: 1.2
+    #[arg(long, env = "FLUX_TLS_MINIMUM_VERSION", value_name = "VERSION")]
+    tls_minimum_version: Option<Version>,
 
     /// Listen for TLS alone, not on --port
     #[arg(long, env = "FLUX_TLS_ONLY", requires = "tls_cert")]
@@ -73,49 +71,36 @@ pub(crate) struct TlsArguments {
 }
 
 impl TlsArguments {
-    /// Returns what they say, or `None` if there is to be no TLS.
-    pub(super) fn settings(&self) -> Option<TlsSettings> {
+    /// Sets what they say, under the name `flags`. Returns whether there is to be TLS.
+    pub(super) fn put(&self, flags: &mut Flags) -> bool {
         let mut pairs = self.tls_cert.iter().zip(&self.tls_key);
-        let (chain, key) = pairs.next()?;
-        let mut settings = TlsSettings::new(chain, key);
-        let files = |(chain, key): (&PathBuf, &PathBuf)| CertificateFiles {
-            chain: chain.clone(),
-            key: key.clone(),
-        };
-        settings.further_certificates = pairs.map(files).collect();
-        settings.client_ca.clone_from(&self.tls_client_ca);
-        settings.crl.clone_from(&self.tls_crl);
-        let default = if self.tls_client_ca.is_empty() { When::Off } else { When::Required };
-        settings.client_certificates = match self.tls_client_certificates.unwrap_or(default) {
-            When::Off => ClientCertificates::Off,
-            When::Optional => ClientCertificates::Optional,
-            When::Required => ClientCertificates::Required,
-        };
-        settings.username_from = self.tls_username.map(|part| match part {
-            Part::Cn => CertificateName::CommonName,
-            Part::Subject => CertificateName::Subject,
-            Part::Dns => CertificateName::Dns,
-            Part::Uri => CertificateName::Uri,
-            Part::Email => CertificateName::Email,
-            Part::Fingerprint => CertificateName::Fingerprint,
-        });
-        settings.minimum_version = match self.tls_minimum_version {
-            Version::V1_2 => TlsVersion::V1_2,
-            Version::V1_3 => TlsVersion::V1_3,
-        };
-        Some(settings)
-    }
-
-    /// Returns the part of a client's certificate that is its user name, as certificates call it.
-    pub(super) fn username(&self) -> Option<&'static str> {
-        self.tls_username.map(|part| match part {
-            Part::Cn => "cn",
-            Part::Subject => "subject",
-            Part::Dns => "dns",
-            Part::Uri => "uri",
-            Part::Email => "email",
-            Part::Fingerprint => "fingerprint",
-        })
+        let Some((cert, key)) = pairs.next() else { return false };
+        let path = |key| ["tls", "flags", key];
+        flags.text(&path("cert"), cert, "--tls-cert");
+        flags.text(&path("key"), key, "--tls-key");
+        for (number, (cert, key)) in pairs.enumerate() {
+            let number = number.to_string();
+            let path = |key| ["tls", "flags", "further", &number, key];
+            flags.text(&path("cert"), cert, "--tls-cert");
+            flags.text(&path("key"), key, "--tls-key");
+        }
+        let lists = [
+            ("client_ca", &self.tls_client_ca, "--tls-client-ca"),
+            ("crl", &self.tls_crl, "--tls-crl"),
+        ];
+        for (key, files, flag) in lists.into_iter().filter(|(_, files, _)| !files.is_empty()) {
+            flags.list(&path(key), files.clone(), flag);
+        }
+        if let Some(when) = self.tls_client_certificates {
+            flags.text(&path("client_certificates"), word(&when), "--tls-client-certificates");
+        }
+        if let Some(part) = self.tls_username {
+            flags.text(&path("username_from"), word(&part), "--tls-username");
+        }
+        if let Some(version) = self.tls_minimum_version {
+            flags.text(&path("minimum_version"), word(&version), "--tls-minimum-version");
+        }
+        true
     }
 
     /// Returns what is wrong about them together.
@@ -127,6 +112,11 @@ impl TlsArguments {
             )
         })
     }
+}
+
+/// Returns the word of a choice, which is the one in the config.
+fn word(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Whether clients show a certificate.

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod child;
 mod commands;
+mod config;
 mod data;
 #[cfg(target_os = "linux")]
 mod descriptors;

@@ -109,8 +109,11 @@ fn without_a_directory_it_says_that_all_is_in_memory() {
 fn a_choice_that_makes_no_sense_is_explained() {
     let place = Place::new("choice");
     let store = place.path("store");
-    complaint(&["--durability", "disk"], &["--data-dir DIR", "leave --durability out"]);
-    let words = [&*store, "choose disk or os", "leave --data-dir out"];
+    complaint(
+        &["--durability", "disk"],
+        &["--data-dir DIR", "leave durability (--durability) out"],
+    );
+    let words = [&*store, "choose disk or os", "leave data_dir (--data-dir) out"];
     complaint(&["--data-dir", &store, "--durability", "none"], &words);
     assert!(!fs::exists(&store).unwrap());
     let output = run(&["--durability", "maybe"]);

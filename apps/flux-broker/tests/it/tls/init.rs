@@ -98,9 +98,11 @@ fn files_that_cannot_be_used_are_all_named() {
     let output = run(&["--tls-cert", "no.crt", "--tls-key", "no.key", "--port", "0"]);
     assert_eq!(output.status.code(), Some(1));
     let complaint = String::from_utf8(output.stderr).unwrap();
-    let expected = "flux-broker: no.crt: cannot read it: there is no such file\n\
-                    flux-broker: no.key: cannot read it: there is no such file\n";
-    assert_eq!(complaint, expected);
+    for file in ["no.crt", "no.key"] {
+        let line = format!("{file}: cannot read it: there is no such file");
+        assert!(complaint.contains(&line), "{complaint}");
+    }
+    assert!(complaint.contains("it comes from --tls-cert"), "{complaint}");
 }
 
 #[test]

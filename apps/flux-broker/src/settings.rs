@@ -1,0 +1,279 @@
+//! What the config says becomes the settings of the broker: the one place that knows both.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroUsize};
+
+use flux_admin::AdminSettings;
+use flux_config::{
+    Bind, CertificatePart, ClientCertificates as When, Config, Loaded, Problems,
+    RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which, Tls,
+    TlsVersion as Version, Transport,
+};
+use flux_mqtt::{
+    GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull, RetainedLimits,
+    SessionLimits, Settings, SharedSettings, SharedStrategy, TlsConfig, WhenFull,
+};
+use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
+
+/// Returns the settings of a broker, with certificates that have been read.
+///
+/// # Errors
+///
+/// When certificates cannot be used: all that is wrong with them.
+pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, Problems> {
+    let config = &loaded.config;
+    let mut settings = without_listeners(config);
+    settings.listeners = listeners(loaded)?;
+    Ok(settings)
+}
+
+/// Returns where metrics are served, if they are.
+pub(crate) fn admin(loaded: &Loaded) -> Option<AdminSettings> {
+    let admin = &loaded.config.admin;
+    let address = match admin.bind? {
+        Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+        Bind::Address(address) => address,
+    };
+    let mut settings = AdminSettings::new(address);
+    settings.token = admin.token.as_deref().map(|token| token.trim().to_owned());
+    Some(settings)
+}
+
+fn without_listeners(config: &Config) -> Settings {
+    let Config { broker, protocol, .. } = config;
+    let mut settings = Settings::default();
+    settings.listeners.clear();
+    if let Some(workers) = broker.workers.and_then(|it| NonZeroUsize::try_from(it).ok()) {
+        settings.workers = workers;
+    }
+    settings.drain_timeout = broker.drain_timeout.0;
+    // The config was checked: whoever is open to other machines says so.
+    settings.allow_anonymous = config.listeners.iter().any(|listener| listener.allow_anonymous);
+    settings.max_qos = QoS::try_from(protocol.max_qos).unwrap_or(QoS::ExactlyOnce);
+    settings.topic_alias_maximum = protocol.topic_alias_maximum;
+    settings.topic_alias_maximum_cap = protocol.topic_alias_maximum_cap;
+    let seconds = protocol.max_keep_alive.and_then(|it| u16::try_from(it.0.as_secs()).ok());
+    settings.max_keep_alive = seconds.and_then(NonZeroU16::new);
+    settings.response_information.clone_from(&protocol.response_information);
+    settings.connect_timeout = protocol.connect_timeout.0;
+    settings.unsent_for_deliveries = size(protocol.unsent_for_deliveries);
+    settings.unsent_for_answers = size(protocol.unsent_for_answers);
+    settings.limits = limits(config);
+    settings.session = session(config);
+    settings.shared = shared(config);
+    settings.retained = retained(config);
+    settings
+}
+
+/// Listeners that use the same certificates share them, so that files are read once.
+fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
+    let mut certificates: Vec<(&str, TlsConfig)> = Vec::new();
+    let mut problems: Option<Problems> = None;
+    for (name, tls) in &loaded.config.tls {
+        match TlsConfig::load(tls_settings(tls)) {
+            Ok(tls) => certificates.push((name, tls)),
+            Err(error) => {
+                let found = loaded.error(&["tls", name, "cert"], error.to_string());
+                problems.get_or_insert_with(|| loaded.none()).extend(found);
+            }
+        }
+    }
+    if let Some(problems) = problems {
+        return Err(problems);
+    }
+    let mut listeners = Vec::new();
+    for listener in &loaded.config.listeners {
+        let used = listener.tls.as_deref();
+        let tls = certificates.iter().find(|(name, _)| Some(*name) == used).map(|(_, tls)| tls);
+        for listen in listen(&listener.bind.0) {
+            let mut made = match (listener.transport, tls) {
+                (Transport::Mqtts, Some(tls)) => Listener::tls(listen, tls.clone()),
+                (Transport::Mqtt, _) | (Transport::Mqtts, None) => Listener::tcp(listen),
+            };
+            made.proxies = listener.proxy_from.0.iter().map(|range| range.0).collect();
+            listeners.push(made);
+        }
+    }
+    Ok(listeners)
+}
+
+fn listen(binds: &[Bind]) -> Vec<Listen> {
+    let (mut listens, mut addresses) = (Vec::new(), Vec::new());
+    for bind in binds {
+        match bind {
+            Bind::Loopback(port) => listens.push(Listen::Loopback(*port)),
+            Bind::Address(address) => addresses.push(*address),
+        }
+    }
+    if !addresses.is_empty() {
+        listens.push(Listen::Addresses(addresses));
+    }
+    listens
+}
+
+fn tls_settings(tls: &Tls) -> TlsSettings {
+    let mut settings = TlsSettings::new(&tls.cert, &tls.key);
+    let further = tls
+        .further
+        .iter()
+        .map(|files| CertificateFiles { chain: files.cert.clone(), key: files.key.clone() });
+    settings.further_certificates = further.collect();
+    settings.client_ca.clone_from(&tls.client_ca.0);
+    settings.crl.clone_from(&tls.crl.0);
+    settings.client_certificates = match tls.client_certificates() {
+        When::Off => ClientCertificates::Off,
+        When::Optional => ClientCertificates::Optional,
+        When::Required => ClientCertificates::Required,
+    };
+    settings.username_from = tls.username_from.map(|part| match part {
+        CertificatePart::Cn => CertificateName::CommonName,
+        CertificatePart::Subject => CertificateName::Subject,
+        CertificatePart::Dns => CertificateName::Dns,
+        CertificatePart::Uri => CertificateName::Uri,
+        CertificatePart::Email => CertificateName::Email,
+        CertificatePart::Fingerprint => CertificateName::Fingerprint,
+    });
+    settings.ends_revoked_clients = tls.ends_revoked_clients;
+    settings.minimum_version = match tls.minimum_version {
+        Version::V1_2 => TlsVersion::V1_2,
+        Version::V1_3 => TlsVersion::V1_3,
+    };
+    settings.cached_sessions = count(tls.cached_sessions);
+    settings.handshake_timeout = tls.handshake_timeout.0;
+    settings
+}
+
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        connections: count(limits.connections),
+        half_open: count(limits.half_open),
+        handshakes: count(limits.handshakes),
+        sessions: count(limits.sessions),
+        pending_connects: count(limits.pending_connects),
+        connects_per_second: limits.connects_per_second.0,
+        subscriptions_per_client: count(limits.subscriptions_per_client),
+        topic_levels: count(limits.topic_levels),
+        packet_size: u32::try_from(limits.packet_size.0).unwrap_or(u32::MAX),
+        connect_packet_size: u32::try_from(limits.connect_packet_size.0).unwrap_or(u32::MAX),
+        bytes: limits.bytes.0,
+    }
+}
+
+fn session(config: &Config) -> SessionLimits {
+    let session = &config.session;
+    SessionLimits {
+        receive_maximum_cap: session.receive_maximum_cap,
+        queued_messages: count(session.queued_messages),
+        queued_bytes: size(session.queued_bytes),
+        queued_here: count(session.queued_here),
+        when_full: match session.when_full {
+            SessionFull::DropNewest => WhenFull::DropNewest,
+            SessionFull::DropOldest => WhenFull::DropOldest,
+            SessionFull::Refuse => WhenFull::Refuse,
+            SessionFull::EndSession => WhenFull::EndSession,
+        },
+        inbound_receive_maximum: session.inbound_receive_maximum,
+        ..SessionLimits::default()
+    }
+}
+
+fn shared(config: &Config) -> SharedSettings {
+    let shared = &config.shared;
+    SharedSettings {
+        strategy: match shared.strategy {
+            Which::RoundRobin => SharedStrategy::RoundRobin,
+            Which::Random => SharedStrategy::Random,
+            Which::Sticky => SharedStrategy::Sticky,
+            Which::HashClient => SharedStrategy::HashClient,
+            Which::HashTopic => SharedStrategy::HashTopic,
+        },
+        limits: GroupLimits {
+            queued_messages: count(shared.queued_messages),
+            queued_bytes: size(shared.queued_bytes),
+            when_full: match shared.when_full {
+                SharedFull::DropNewest => GroupFull::Newest,
+                SharedFull::DropOldest => GroupFull::Oldest,
+            },
+        },
+    }
+}
+
+fn retained(config: &Config) -> RetainedLimits {
+    let retained = &config.retained;
+    RetainedLimits {
+        messages: count(retained.messages),
+        bytes: size(retained.bytes),
+        message_bytes: size(retained.message_bytes),
+        when_full: match retained.when_full {
+            NoRoom::Refuse => RetainedFull::Refuse,
+            NoRoom::DropOldest => RetainedFull::DropOldest,
+        },
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn size(size: flux_config::Size) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use flux_config::{Flags, InMemory, load};
+
+    use super::*;
+
+    fn made(text: &str) -> Settings {
+        let files = InMemory::new([("flux.toml", text)]);
+        let loaded = load(Some("flux.toml".as_ref()), Flags::default(), &files);
+        settings(&loaded.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_says_what_the_broker_does_by_itself() {
+        let (made, default) = (made(""), Settings::default());
+        assert_eq!(format!("{made:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn every_setting_arrives() {
+        let made = made(
+            "[broker]\nworkers = 3\ndrain_timeout = \"1s\"\n\
+             [[listener]]\nname = \"a\"\nbind = [\"0.0.0.0:1\", \"loopback:2\"]\nallow_anonymous = true\nproxy_from = \"10.0.0.0/8\"\n\
+             [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
+             connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
+             connect_packet_size = 200\nbytes = \"21MiB\"\n\
+             [protocol]\nmax_qos = 1\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmax_keep_alive = \"24s\"\n\
+             response_information = \"25\"\nconnect_timeout = \"26s\"\nunsent_for_deliveries = 27\nunsent_for_answers = 28\n\
+             [session]\nreceive_maximum_cap = 29\ninbound_receive_maximum = 30\nqueued_messages = 31\nqueued_bytes = 32\n\
+             queued_here = 33\nwhen_full = \"refuse\"\n\
+             [shared]\nstrategy = \"sticky\"\nqueued_messages = 34\nqueued_bytes = 35\nwhen_full = \"drop-oldest\"\n\
+             [retained]\nmessages = 36\nbytes = 37\nmessage_bytes = 38\nwhen_full = \"drop-oldest\"\n",
+        );
+        let all = format!("{made:?}");
+        for part in [
+            "[Loopback(2), Addresses([0.0.0.0:1])]",
+            "drain_timeout: 1s",
+            "workers: 3,",
+            "allow_anonymous: true",
+            "connections: 11, half_open: 12, handshakes: 13, sessions: 14, pending_connects: 15, \
+             connects_per_second: Some(16), subscriptions_per_client: 17, topic_levels: 18, packet_size: 190, \
+             connect_packet_size: 200, bytes: 22020096",
+            "max_qos: AtLeastOnce",
+            "topic_alias_maximum: 22, topic_alias_maximum_cap: 23, max_keep_alive: Some(24), \
+             response_information: Some(\"25\"), connect_timeout: 26s, unsent_for_deliveries: 27, unsent_for_answers: 28",
+            "receive_maximum_cap: 29, queued_messages: 31, queued_bytes: 32, queued_here: 33, when_full: Refuse, \
+             packet_ids: 65535, inbound_receive_maximum: 30",
+            "strategy: Sticky, limits: GroupLimits { queued_messages: 34, queued_bytes: 35, when_full: Oldest }",
+            "messages: 36, bytes: 37, message_bytes: 38, when_full: DropOldest",
+        ] {
+            let listens: Vec<_> = made.listeners.iter().map(|it| &it.listen).collect();
+            let all = format!("{listens:?} {all}");
+            assert!(all.contains(part), "{part} is not in {all}");
+        }
+        assert!(made.listeners.iter().all(|it| it.proxies.len() == 1));
+    }
+}

@@ -1,0 +1,152 @@
+//! What can be configured: types that are only data. Their comments are the guide.
+
+mod auth;
+mod limits;
+mod listener;
+mod protocol;
+mod queues;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::auth::{Acl, Auth};
+pub use self::limits::Limits;
+pub use self::listener::{Listener, Transport};
+pub use self::protocol::Protocol;
+pub use self::queues::{
+    Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy,
+};
+pub use self::tls::{CertificateFiles, CertificatePart, ClientCertificates, Tls, TlsVersion};
+use crate::value::{Bind, Period};
+
+/// All that a broker does, as one file says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The program.
+    pub broker: Broker,
+    /// Where clients come in. As soon as there is one, the one on loopback that is there by itself is not.
+    #[serde(rename = "listener")]
+    pub listeners: Vec<Listener>,
+    /// Certificates, each under a name by which listeners use it.
+    pub tls: BTreeMap<String, Tls>,
+    /// Who may connect.
+    pub auth: Auth,
+    /// What clients may do.
+    pub acl: Acl,
+    /// What clients, all together or each of them, may take of the broker.
+    pub limits: Limits,
+    /// What is spoken with clients.
+    pub protocol: Protocol,
+    /// What each session holds for its client.
+    pub session: Session,
+    /// How shared subscriptions divide their messages.
+    pub shared: Shared,
+    /// Retained messages.
+    pub retained: Retained,
+    /// What outlives the broker.
+    pub storage: Storage,
+    /// Metrics and health over HTTP.
+    pub admin: Admin,
+    /// What the broker says to its operator.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            broker: Broker::default(),
+            listeners: vec![Listener { name: "default".to_owned(), ..Listener::default() }],
+            tls: BTreeMap::new(),
+            auth: Auth::default(),
+            acl: Acl::default(),
+            limits: Limits::default(),
+            protocol: Protocol::default(),
+            session: Session::default(),
+            shared: Shared::default(),
+            retained: Retained::default(),
+            storage: Storage::default(),
+            admin: Admin::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// The program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Broker {
+    /// Threads that serve connections. Without it: one for each core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NonZeroU32", extend("x-example" = 4))]
+    pub workers: Option<NonZeroU32>,
+    /// How long a broker that stops waits for its last bytes to be sent.
+    pub drain_timeout: Period,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self { workers: None, drain_timeout: Period(Duration::from_secs(5)) }
+    }
+}
+
+/// What outlives the broker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The directory that keeps sessions, their messages and retained messages; it is made if it is missing. Without it
+    /// everything is in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PathBuf", extend("x-example" = "/var/lib/flux"))]
+    pub data_dir: Option<PathBuf>,
+    /// What an acknowledgement outlives. Without it: `disk` where there is a `data_dir`, else `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Durability", extend("x-example" = "disk"))]
+    pub durability: Option<Durability>,
+}
+
+/// What an acknowledgement outlives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A crash of the broker, of the system, and a power cut: it is on the disk.
+    Disk,
+    /// A crash of the broker, but none of the system and no power cut: the system has it.
+    Os,
+    /// Nothing: everything is in memory.
+    None,
+}
+
+/// Metrics and health over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Where metrics (Prometheus) and health are served. Without it they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Bind", extend("x-example" = "loopback:9883"))]
+    pub bind: Option<Bind>,
+    /// The token that metrics ask for. Without it they ask for none, which is possible on loopback only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
+    pub token: Option<String>,
+}
+
+/// What the broker says to its operator, on standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `warn,flux_mqtt=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "warn".to_owned() }
+    }
+}

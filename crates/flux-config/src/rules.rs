@@ -1,0 +1,137 @@
+//! What goes together in a config and what does not.
+
+mod anonymity;
+mod certificates;
+mod listeners;
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Durability};
+use crate::node::{Node, Origin, Value};
+use crate::problem::{Problem, Source};
+use crate::surroundings::Surroundings;
+
+/// Returns all that is wrong with a config as a whole. What stands in `broken` tables may follow from what is known.
+pub(crate) fn check(config: &Config, tree: &Node, broken: &[String]) -> Vec<Problem> {
+    let mut rules = Rules { config, tree, broken, problems: Vec::new() };
+    rules.listeners();
+    rules.certificates();
+    rules.anonymity();
+    rules.metrics();
+    rules.storage();
+    rules.protocol();
+    rules.problems
+}
+
+struct Rules<'a> {
+    config: &'a Config,
+    tree: &'a Node,
+    broken: &'a [String],
+    problems: Vec<Problem>,
+}
+
+impl Rules<'_> {
+    /// Adds an error about what a path leads to, or about what is around it, unless the table it is in is broken.
+    fn error(&mut self, path: &[&str], problem: Problem, label: &str) {
+        let table = path.split_last().map_or(&[][..], |(_, table)| table);
+        if self.broken.iter().any(|broken| *broken == table.join(".")) {
+            return;
+        }
+        self.problems.push(problem.at_some(self.place(path), label));
+    }
+
+    fn place(&self, path: &[&str]) -> Option<&Origin> {
+        // Sections and lists of sections have spans of their own only where they are written.
+        (1..=path.len()).rev().find_map(|length| {
+            let node = self.tree.at(path.get(..length)?)?;
+            Some(&node.origin)
+        })
+    }
+
+    fn storage(&mut self) {
+        let storage = &self.config.storage;
+        match (&storage.data_dir, storage.durability) {
+            (None, Some(Durability::Disk | Durability::Os)) => {
+                let problem = Problem::error("there is nowhere to keep what is acknowledged").help(
+                    "say where with data_dir (--data-dir DIR), or leave durability (--durability) \
+                     out to have everything in memory",
+                );
+                self.error(&["storage", "durability"], problem, "");
+            }
+            (Some(directory), Some(Durability::None)) => {
+                let title = format!(
+                    "with durability \"none\" nothing would be kept in {}",
+                    directory.display()
+                );
+                let problem = Problem::error(title).help(
+                    "choose disk or os, or leave data_dir (--data-dir) out to have everything in memory",
+                );
+                self.error(&["storage", "durability"], problem, "");
+            }
+            (None, None | Some(Durability::None))
+            | (Some(_), None | Some(Durability::Disk | Durability::Os)) => {}
+        }
+    }
+
+    fn metrics(&mut self) {
+        let admin = &self.config.admin;
+        let Some(bind) = admin.bind.filter(|bind| !bind.is_loopback()) else { return };
+        if admin.token.as_deref().is_none_or(|token| token.trim().is_empty()) {
+            let title = format!("there is no token for metrics on {bind}, which is not loopback");
+            let help = "add (or start with --admin-token-file FILE)\n\
+                        [admin]\ntoken = \"${file:/etc/flux/metrics-token}\"";
+            self.error(&["admin", "bind"], Problem::error(title).help(help), "");
+        }
+    }
+
+    fn protocol(&mut self) {
+        let protocol = &self.config.protocol;
+        if protocol.max_keep_alive.is_some_and(|period| period.0.subsec_nanos() != 0) {
+            let problem = Problem::error("`protocol.max_keep_alive` is to be in whole seconds");
+            self.error(&["protocol", "max_keep_alive"], problem, "");
+        }
+        if let Some(text) = &protocol.response_information
+            && text.len() > usize::from(u16::MAX)
+        {
+            let title = format!(
+                "`protocol.response_information` is {} bytes long, the limit is 65535",
+                text.len()
+            );
+            self.error(&["protocol", "response_information"], Problem::error(title), "");
+        }
+    }
+}
+
+/// Returns a warning for each file with secrets that everybody may read.
+pub(crate) fn readable_secrets(
+    config: &Config,
+    tree: &Node,
+    sources: &[Source],
+    put_in: &[(PathBuf, Origin)],
+    surroundings: &dyn Surroundings,
+) -> Vec<Problem> {
+    let warning = |path: &Path, what: &str, origin: Option<&Origin>| {
+        let name = path.display();
+        let title = format!("every user of this machine can read {name}, {what}");
+        let problem = Problem::warning(title).at_some(origin, "");
+        surroundings.is_for_all(path).then(|| problem.help(format!("run `chmod o= {name}`")))
+    };
+    let token = tree.at(&["admin", "token"]).filter(|node| match &node.value {
+        Value::Text(text) => text.written.is_none(),
+        _other_kinds => false,
+    });
+    let token = token.and_then(|node| match sources.get(node.origin.source)? {
+        Source::File { path, .. } => {
+            warning(Path::new(path), "which has a secret in it", Some(&node.origin))
+        }
+        Source::Flag(_) => None,
+    });
+    let passwords = config.auth.password_file.iter().filter_map(|path| {
+        let origin = tree.at(&["auth", "password_file"]).map(|node| &node.origin);
+        warning(path, "which has hashes of passwords", origin)
+    });
+    let put_in = put_in.iter().filter_map(|(path, origin)| {
+        warning(path, "whose text is put in here as a secret", Some(origin))
+    });
+    token.into_iter().chain(passwords).chain(put_in).collect()
+}

@@ -1,0 +1,79 @@
+//! Listeners: each has a name and an address of its own, and the certificates that its transport needs.
+
+use std::collections::HashSet;
+
+use super::Rules;
+use crate::config::Listener;
+use crate::problem::Problem;
+use crate::reader::nearest;
+use crate::value::Bind;
+
+impl Rules<'_> {
+    pub(super) fn listeners(&mut self) {
+        let listeners = &self.config.listeners;
+        if listeners.is_empty() {
+            let problem = Problem::error("nobody can connect: there is no listener");
+            self.error(&["listener"], problem.help("leave `listener` out for one on loopback"), "");
+        }
+        let (mut names, mut addresses) = (HashSet::new(), HashSet::new());
+        for (number, listener) in listeners.iter().enumerate() {
+            let number = number.to_string();
+            let path = |key| ["listener", &number, key];
+            if listener.name.is_empty() {
+                let problem = Problem::error("a listener has no name");
+                self.error(&path("name"), problem.help("add `name = \"...\"`"), "");
+            } else if !names.insert(&listener.name) {
+                let title = format!("two listeners are called `{}`", listener.name);
+                self.error(&path("name"), Problem::error(title), "the second one");
+            }
+            if listener.bind.0.is_empty() {
+                let title = format!("listener `{}` listens nowhere", listener.name);
+                self.error(&path("bind"), Problem::error(title), "");
+            }
+            for bind in &listener.bind.0 {
+                let port = match bind {
+                    Bind::Loopback(port) => *port,
+                    Bind::Address(address) => address.port(),
+                };
+                if port != 0 && !addresses.insert(bind.to_string()) {
+                    let title = format!("two listeners listen on {bind}");
+                    self.error(&path("bind"), Problem::error(title), "the second one");
+                }
+            }
+            self.certificates_of(listener, &number);
+        }
+    }
+
+    fn certificates_of(&mut self, listener: &Listener, number: &str) {
+        let path = |key| ["listener", number, key];
+        let Listener { name, .. } = listener;
+        match (&listener.tls, listener.transport.has_tls()) {
+            (None, false) => {}
+            (None, true) => {
+                let problem = Problem::error(format!("listener `{name}` has no certificates"));
+                let help = match self.config.tls.keys().next() {
+                    Some(known) => format!("add `tls = \"{known}\"`"),
+                    None => format!(
+                        "add `tls = \"{name}\"`, and\n[tls.{name}]\ncert = \"...\"\nkey = \"...\""
+                    ),
+                };
+                self.error(&path("transport"), problem.help(help), "this one needs some");
+            }
+            (Some(_), false) => {
+                let title = format!("listener `{name}` has certificates that it does not use");
+                let help = "choose `transport = \"mqtts\"`, or leave `tls` out";
+                self.error(&path("tls"), Problem::error(title).help(help), "");
+            }
+            (Some(tls), true) if !self.config.tls.contains_key(tls) => {
+                let problem = Problem::error(format!("there are no certificates `{tls}`"));
+                let known = self.config.tls.keys().map(String::as_str);
+                let help = match nearest(tls, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add\n[tls.{tls}]\ncert = \"...\"\nkey = \"...\""),
+                };
+                self.error(&path("tls"), problem.help(help), "");
+            }
+            (Some(_), true) => {}
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! What is told about files that are wrong, word by word: `UPDATE_EXPECT=1` writes what is told now.
+
+use expect_test::{Expect, expect};
+
+use super::load_files;
+use crate::Severity;
+
+#[expect(clippy::needless_pass_by_value, reason = "as the macro makes it")]
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    let problems = match load_files([("flux.toml", text)]) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    };
+    expected.assert_eq(&problems.to_string());
+}
+
+#[test]
+fn an_unknown_key_is_told_with_the_nearest_one() {
+    check(
+        "[limits]\nconections = 5\n",
+        expect![[r#"
+        error: unknown key `conections` in `limits`
+         --> flux.toml:2:1
+          |
+        2 | conections = 5
+          | ^^^^^^^^^^
+          |
+          = help: did you mean `connections`?"#]],
+    );
+    check(
+        "[limit]\nconnections = 5\n",
+        expect![[r#"
+        error: unknown key `limit`
+         --> flux.toml:1:2
+          |
+        1 | [limit]
+          |  ^^^^^
+          |
+          = help: did you mean `limits`?"#]],
+    );
+    check(
+        "[storage]\nengine = \"x\"\n",
+        expect![[r#"
+        error: unknown key `engine` in `storage`
+         --> flux.toml:2:1
+          |
+        2 | engine = "x"
+          | ^^^^^^
+          |
+          = help: known are data_dir, durability"#]],
+    );
+    check(
+        "[[listener]]\nname = \"a\"\nprotocol = 5\n",
+        expect![[r#"
+        error: unknown key `protocol` in `listener.0`
+         --> flux.toml:3:1
+          |
+        3 | protocol = 5
+          | ^^^^^^^^
+          |
+          = help: known are name, transport, bind, tls, allow_anonymous, proxy_from"#]],
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_in_order() {
+    check(
+        "[limits]\n\
+         connections = 0\n\
+         packet_size = \"16 megs\"\n\
+         topic_levels = \"many\"\n\
+         [session]\n\
+         when_full = \"drop-newst\"\n\
+         [protocol]\n\
+         max_qos = 3\n\
+         connect_timeout = 10\n\
+         [storage]\n\
+         durability = \"disk\"\n",
+        expect![[r#"
+            error: `limits.connections` cannot be this
+             --> flux.toml:2:15
+              |
+            2 | connections = 0
+              |               ^ it is to be a whole number from 1
+
+            error: `limits.packet_size` cannot be this
+             --> flux.toml:3:15
+              |
+            3 | packet_size = "16 megs"
+              |               ^^^^^^^^^ "16 megs" is not a number of bytes, as `16MiB`, `64kB` and `4096` are
+
+            error: `limits.topic_levels` is to be a whole number from 1
+             --> flux.toml:4:16
+              |
+            4 | topic_levels = "many"
+              |                ^^^^^^ this is text
+
+            error: `session.when_full` cannot be this
+             --> flux.toml:6:13
+              |
+            6 | when_full = "drop-newst"
+              |             ^^^^^^^^^^^^ it is to be `drop-newest`, `drop-oldest`, `refuse` or `end-session`
+              |
+              = help: did you mean `drop-newest`?
+
+            error: `protocol.max_qos` cannot be this
+             --> flux.toml:8:11
+              |
+            8 | max_qos = 3
+              |           ^ it is to be a whole number from 0 to 2
+
+            error: `protocol.connect_timeout` cannot be this
+             --> flux.toml:9:19
+              |
+            9 | connect_timeout = 10
+              |                   ^^ the unit is missing
+              |
+              = help: write "10s" for seconds
+
+            error: there is nowhere to keep what is acknowledged
+              --> flux.toml:11:14
+               |
+            11 | durability = "disk"
+               |              ^^^^^^
+               |
+               = help: say where with data_dir (--data-dir DIR), or leave durability (--durability) out to have everything in memory"#]],
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_alone() {
+    check(
+        "[limits\nconnections = \n\n[tls]\nx = 1 2\n",
+        expect![[r#"
+        error: unclosed table, expected `]`
+         --> flux.toml:1:8
+          |
+        1 | [limits
+          |        ^
+
+        error: string values must be quoted, expected literal string
+         --> flux.toml:5:5
+          |
+        5 | x = 1 2
+          |     ^^^"#]],
+    );
+}
+
+#[expect(clippy::too_many_lines, reason = "one file, and all that comes of it")]
+#[test]
+fn listeners_are_checked_together() {
+    check(
+        "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1\"\n\
+         [[listener]]\nname = \"b\"\ntransport = \"mqtts\"\nbind = \"loopback:8883\"\n\
+         [[listener]]\nname = \"b\"\ntransport = \"mqtts\"\nbind = \"loopback:8883\"\ntls = \"pubic\"\n\
+         [[listener]]\ntls = \"public\"\n\
+         [tls.public]\ncert = \"c\"\nusername_from = \"cn\"\n\
+         [tls.spare]\ncert = \"c\"\nkey = \"k\"\n",
+        expect![[r#"
+            error: `listener.0.bind` cannot be this
+             --> flux.toml:3:8
+              |
+            3 | bind = "127.0.0.1"
+              |        ^^^^^^^^^^^ "127.0.0.1" is not an address with a port: the port is missing, as in `192.0.2.7:1883` and `[::]:1883`
+
+            error: listener `b` has no certificates
+             --> flux.toml:6:13
+              |
+            6 | transport = "mqtts"
+              |             ^^^^^^^ this one needs some
+              |
+              = help: add `tls = "public"`
+
+            error: two listeners are called `b`
+             --> flux.toml:9:8
+              |
+            9 | name = "b"
+              |        ^^^ the second one
+
+            error: two listeners listen on loopback:8883
+              --> flux.toml:11:8
+               |
+            11 | bind = "loopback:8883"
+               |        ^^^^^^^^^^^^^^^ the second one
+
+            error: there are no certificates `pubic`
+              --> flux.toml:12:7
+               |
+            12 | tls = "pubic"
+               |       ^^^^^^^
+               |
+               = help: did you mean `public`?
+
+            error: a listener has no name
+              --> flux.toml:13:1
+               |
+            13 | [[listener]]
+               | ^^^^^^^^^^^^
+               |
+               = help: add `name = "..."`
+
+            error: two listeners listen on loopback:1883
+              --> flux.toml:13:1
+               |
+            13 | [[listener]]
+               | ^^^^^^^^^^^^ the second one
+
+            error: listener `` has certificates that it does not use
+              --> flux.toml:14:7
+               |
+            14 | tls = "public"
+               |       ^^^^^^^^
+               |
+               = help: choose `transport = "mqtts"`, or leave `tls` out
+
+            error: `tls.public` has no `key`
+              --> flux.toml:15:1
+               |
+            15 | [tls.public]
+               | ^^^^^^^^^^^^
+               |
+               = help: add `key = "..."`, a file in PEM
+
+            error: `tls.public.username_from` needs clients that are asked for certificates
+              --> flux.toml:17:17
+               |
+            17 | username_from = "cn"
+               |                 ^^^^
+
+            warning: no listener uses the certificates `spare`
+              --> flux.toml:18:1
+               |
+            18 | [tls.spare]
+               | ^^^^^^^^^^^"#]],
+    );
+}
+
+#[test]
+fn nobody_gets_in_from_elsewhere_whom_nobody_asked_for() {
+    check(
+        "[[listener]]\nname = \"public\"\nbind = [\"loopback:1\", \"0.0.0.0:1883\"]\n",
+        expect![[r#"
+            error: refusing to listen on 0.0.0.0:1883: it is not loopback and anybody may connect
+             --> flux.toml:3:8
+              |
+            3 | bind = ["loopback:1", "0.0.0.0:1883"]
+              |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ reached from other machines
+              |
+              = help: to ask for passwords, add (or start with --passwords FILE)
+                      [auth]
+                      password_file = "/etc/flux/users"
+              = help: to ask for certificates (TLS), add `client_ca` to what its `tls` names
+              = help: to let anybody in, add to listener `public` (or start with --allow-anonymous)
+                      allow_anonymous = true"#]],
+    );
+    let right = [
+        "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1883\"\nallow_anonymous = true\n",
+        "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1883\"\n[auth]\npassword_file = \"u\"\n",
+        "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1883\"\ntransport = \"mqtts\"\ntls = \"t\"\n\
+         [tls.t]\ncert = \"c\"\nkey = \"k\"\nclient_ca = \"ca\"\n",
+    ];
+    for text in right {
+        load_files([("flux.toml", text)]).unwrap();
+    }
+    let optional = right[2].to_owned() + "client_certificates = \"optional\"\n";
+    load_files([("flux.toml", &optional)]).unwrap_err();
+}
+
+#[test]
+fn what_auth_forbids_no_listener_allows() {
+    let listener = "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1\"\nallow_anonymous = true\n";
+    check(
+        &format!("[auth]\npassword_file = \"u\"\n{listener}"),
+        expect![[r#"
+        error: listener `a` cannot allow what `auth` forbids
+         --> flux.toml:6:19
+          |
+        6 | allow_anonymous = true
+          |                   ^^^^
+          |
+          = help: where there is a password file, `allow_anonymous = true` belongs to [auth], too: it holds for all listeners"#]],
+    );
+    let both = format!("[auth]\npassword_file = \"u\"\nallow_anonymous = true\n{listener}");
+    load_files([("flux.toml", &both)]).unwrap();
+    load_files([("flux.toml", &both.replace("1\"\nallow_anonymous = true", "1\""))]).unwrap_err();
+}
+
+#[test]
+fn certificates_name_users_alike_where_there_are_passwords() {
+    let tls = |name| format!("[tls.{name}]\ncert = \"c\"\nkey = \"k\"\nclient_ca = \"ca\"\n");
+    let text = format!("{}username_from = \"cn\"\n{}", tls("a"), tls("b"));
+    let listeners = "[[listener]]\nname = \"a\"\ntransport = \"mqtts\"\ntls = \"a\"\n\
+                     [[listener]]\nname = \"b\"\ntransport = \"mqtts\"\ntls = \"b\"\nbind = \"loopback:2\"\n";
+    load_files([("flux.toml", &format!("{text}{listeners}"))]).unwrap();
+    check(
+        &format!("[auth]\npassword_file = \"u\"\n{text}{listeners}"),
+        expect![[r#"
+        error: `tls.a` and `tls.b` take user names from different parts of certificates
+         --> flux.toml:8:1
+          |
+        8 | [tls.b]
+          | ^^^^^^^
+          |
+          = help: where there is a password file, all that ask clients for certificates have the same `username_from`, or none"#]],
+    );
+}
+
+#[test]
+fn secrets_that_everybody_may_read_are_a_warning() {
+    let text = "[auth]\npassword_file = \"users\"\n[protocol]\nresponse_information = \"${file:secret}\"\n";
+    let loaded = load_files([("flux.toml", text), ("users", ""), ("secret", "s3cret")]).unwrap();
+    assert!(loaded.warnings.list().iter().all(|it| it.severity() == Severity::Warning));
+    expect![[r#"
+        warning: every user of this machine can read users, which has hashes of passwords
+         --> flux.toml:2:17
+          |
+        2 | password_file = "users"
+          |                 ^^^^^^^
+          |
+          = help: run `chmod o= users`
+
+        warning: every user of this machine can read secret, whose text is put in here as a secret
+         --> flux.toml:4:24
+          |
+        4 | response_information = "${file:secret}"
+          |                        ^^^^^^^^^^^^^^^^
+          |
+          = help: run `chmod o= secret`"#]]
+    .assert_eq(&loaded.warnings.to_string());
+}
+
+#[test]
+fn a_token_is_hidden_and_needed_beyond_loopback() {
+    let text = "[admin]\nbind = \"0.0.0.0:9883\"\n";
+    check(
+        text,
+        expect![[r#"
+            error: there is no token for metrics on 0.0.0.0:9883, which is not loopback
+             --> flux.toml:2:8
+              |
+            2 | bind = "0.0.0.0:9883"
+              |        ^^^^^^^^^^^^^^
+              |
+              = help: add (or start with --admin-token-file FILE)
+                      [admin]
+                      token = "${file:/etc/flux/metrics-token}""#]],
+    );
+    let text = format!("{text}token = \"a secret\"\n");
+    let loaded = load_files([("flux.toml", &text)]).unwrap();
+    expect![[r#"
+        warning: every user of this machine can read flux.toml, which has a secret in it
+         --> flux.toml:3:9
+          |
+        3 | token = "a secret"
+          |         ^^^^^^^^^^
+          |
+          = help: run `chmod o= flux.toml`"#]]
+    .assert_eq(&loaded.warnings.to_string());
+    let shown = loaded.show();
+    assert!(shown.contains("token = \"(hidden)\"") && !shown.contains("a secret"), "{shown}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let problems = load_files([]).unwrap_err();
+    expect!["error: cannot read flux.toml: entity not found"].assert_eq(&problems.to_string());
+}

@@ -1,0 +1,154 @@
+//! What is shown is read as the same.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::load_files;
+use crate::*;
+use crate::{fuzz, show};
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "[ -~äé\n\"$]{1,12}|\\$\\{env:X\\}".prop_map(PathBuf::from)
+}
+
+fn period() -> impl Strategy<Value = Period> {
+    (1_u64..1 << 40).prop_map(|millis| Period(Duration::from_millis(millis)))
+}
+
+fn size(least: u64) -> impl Strategy<Value = Size> {
+    (0_u32..40, least..1 << 20).prop_map(|(shift, number)| Size(number << shift))
+}
+
+fn packet() -> impl Strategy<Value = Size> {
+    (64_u64..=268_435_460).prop_map(Size)
+}
+
+prop_compose! {
+    fn tls()(
+        cert in path(),
+        key in path(),
+        further in vec((path(), path()), 0..3),
+        client_ca in vec(path(), 0..3),
+        crl in vec(path(), 0..3),
+        which in 0_usize..3,
+        username_from in any::<bool>(),
+        handshake_timeout in period(),
+        cached_sessions in 0_u32..10_000_000,
+    ) -> Tls {
+        let has_authority = !client_ca.is_empty();
+        let asks = has_authority && which < 2;
+        let further = further.into_iter().map(|(cert, key)| CertificateFiles { cert, key });
+        let choices = [None, Some(ClientCertificates::Optional), Some(ClientCertificates::Off)];
+        Tls {
+            cert, key, handshake_timeout, cached_sessions,
+            further: further.collect(),
+            crl: OneOrMore(if has_authority { crl } else { Vec::new() }),
+            client_ca: OneOrMore(client_ca),
+            client_certificates: choices[which].filter(|_| has_authority),
+            username_from: (asks && username_from).then_some(CertificatePart::Uri),
+            ends_revoked_clients: which == 1,
+            minimum_version: if which == 0 { TlsVersion::V1_3 } else { TlsVersion::V1_2 },
+        }
+    }
+}
+
+prop_compose! {
+    fn listeners()(
+        names in proptest::collection::btree_set("[ -~]{1,9}", 1..4),
+        first_port in 1_u16..60_000,
+        tls in option::of("[a-c]{1}"),
+        proxies in vec(any::<[u8; 4]>(), 0..3),
+    ) -> Vec<Listener> {
+        let listener = |(number, name): (u16, String)| Listener {
+            name,
+            transport: if tls.is_some() { Transport::Mqtts } else { Transport::Mqtt },
+            bind: OneOrMore(vec![
+                Bind::Loopback(first_port + number),
+                Bind::Address(([0, 0, 0, 0], first_port + number).into()),
+            ]),
+            tls: tls.clone(),
+            allow_anonymous: true,
+            proxy_from: OneOrMore(proxies.iter().map(|ip| AddressRange(std::net::IpAddr::from(*ip).into())).collect()),
+        };
+        (0..).zip(names).map(listener).collect()
+    }
+}
+
+prop_compose! {
+    fn config()(
+        workers in option::of(any::<NonZeroU32>()),
+        mut listeners in listeners(),
+        tls in btree_map("[a-c.\"é]{1,2}", tls(), 0..4),
+        has_acl in any::<bool>(),
+        file in path(),
+        (connections, rate, levels) in (1_u32.., any::<u32>(), 1_u32..),
+        (packet_size, connect_packet_size, bytes) in (packet(), packet(), size(1 << 16)),
+        (max_qos, alias, keep_alive) in (0_u8..3, any::<u16>(), option::of(1_u64..65_536)),
+        response_information in option::of("[ -~é\t\n'\"$]{0,20}|\\$\\{env:X\\}"),
+        (connect_timeout, unsent) in (period(), size(1)),
+        durability in 0..3,
+        token in option::of("[ -~]{1,9}"),
+        filter in "[a-z=,_]{0,9}",
+    ) -> Config {
+        for listener in &mut listeners {
+            if listener.tls.as_ref().is_none_or(|name| !tls.contains_key(name)) {
+                listener.tls = None;
+                listener.transport = Transport::Mqtt;
+            }
+        }
+        Config {
+            broker: Broker { workers, drain_timeout: connect_timeout },
+            listeners,
+            tls,
+            auth: Auth::default(),
+            acl: Acl { file: has_acl.then(|| file.clone()) },
+            limits: Limits {
+                connections, half_open: connections, topic_levels: levels,
+                packet_size, connect_packet_size, bytes,
+                connects_per_second: Rate(NonZeroU32::new(rate)),
+                ..Limits::default()
+            },
+            protocol: Protocol {
+                max_qos, topic_alias_maximum: alias, topic_alias_maximum_cap: alias,
+                max_keep_alive: keep_alive.map(|seconds| Period(Duration::from_secs(seconds))),
+                response_information, connect_timeout,
+                unsent_for_deliveries: unsent, unsent_for_answers: unsent,
+            },
+            session: Session { when_full: SessionFull::EndSession, queued_bytes: bytes, ..Session::default() },
+            shared: Shared { strategy: SharedStrategy::HashTopic, when_full: SharedFull::DropOldest, ..Shared::default() },
+            retained: Retained { when_full: RetainedFull::DropOldest, message_bytes: bytes, ..Retained::default() },
+            storage: match durability {
+                0 => Storage::default(),
+                1 => Storage { data_dir: None, durability: Some(Durability::None) },
+                _ => Storage { data_dir: Some(file), durability: Some(Durability::Os) },
+            },
+            admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), token },
+            log: Log { filter },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_is_read_as_the_same(config in config()) {
+        let shown = show::show(&config, None);
+        let loaded = load_files([("flux.toml", &shown)]);
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
+        prop_assert_eq!(&loaded.config, &config);
+        let shown = loaded.show();
+        let loaded = load_files([("flux.toml", &shown)]);
+        let mut loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
+        loaded.config.admin.token.clone_from(&config.admin.token);
+        prop_assert_eq!(&loaded.config, &config);
+    }
+
+    #[test]
+    fn any_text_is_read_or_told_about(text in "([a-z_]{1,9}|[\\[\\]\\.={}\"'\n0-9,#]|listener|name|limits|tls|\\$\\{file:secret\\}|[é\u{0}\r]){0,40}") {
+        fuzz::check(&text);
+    }
+}
