@@ -109,8 +109,8 @@ One TOML file says what the broker does: `flux-broker --config FILE`, or `FLUX_C
   stands for `${`. `config show` shows references, not what they stand for.
 - **Paths** are relative to the directory that the broker is started in.
 - **Times** have units (`500ms`, `30s`, `1h 30m`, `7d`). **Sizes** may (`64kB`, `16MiB`, `4GiB`); a number alone is bytes.
-- **Changes**: \"on reload\" says that SIGHUP brings a changed value into effect; \"at start\" that the broker must be started
-  again. A reload that finds something wrong changes nothing.
+- **Changes**: \"at start\" says that the broker must be started again for a changed value. SIGHUP reads the files of certificates,
+  users and roles again, not yet this file.
 - **Nobody gets in by accident.** A listener that other machines reach refuses to start unless clients are asked for
   passwords or certificates, or `allow_anonymous = true` stands there.
 ";
