@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::panic;
 use std::time::Duration;
 
-use crate::{Client, Connect, Server, Version};
+use crate::{Client, Connect, Layer, Server, Version};
 
 /// One statement about a broker, and how it is tried.
 ///
@@ -58,6 +58,7 @@ pub struct Chapter {
 #[derive(Debug)]
 pub struct Trial {
     address: SocketAddr,
+    layer: Layer,
     pub(crate) version: Version,
     patience: Duration,
     /// In every client identifier and topic of this run, and in no other.
@@ -71,17 +72,22 @@ impl Server for Trial {
     fn address(&self) -> SocketAddr {
         self.address
     }
+
+    fn open(&self, version: Version) -> Client {
+        Client::open_over(self.address, version, |socket| self.layer.over(socket))
+    }
 }
 
 impl Trial {
     /// The mark has 12 letters and digits, so that a client identifier has 11 more for its role.
     pub(crate) fn new(
         address: SocketAddr,
+        layer: Layer,
         version: Version,
         patience: Duration,
         mark: String,
     ) -> Self {
-        Self { address, version, patience, mark }
+        Self { address, layer, version, patience, mark }
     }
 
     /// A client identifier that every broker must accept; a role has up to 11 letters.
@@ -142,7 +148,7 @@ impl Trial {
 
     /// A new connection on which these bytes were sent.
     pub(crate) fn send(&self, bytes: &[u8]) -> Client {
-        let mut client = Client::open(self.address, self.version);
+        let mut client = self.open(self.version);
         client.stream().set_read_timeout(Some(self.patience)).unwrap();
         client.try_send(bytes);
         client

@@ -32,6 +32,7 @@ mod case;
 mod client;
 mod clock;
 mod connect;
+mod layer;
 mod packet;
 mod property;
 mod publish;
@@ -42,6 +43,7 @@ pub use case::{Case, Chapter, Level, Trial};
 pub use client::{Client, Duplex, Server};
 pub use clock::{DEADLINE, Stopwatch};
 pub use connect::{Connect, Will};
+pub use layer::Layer;
 pub use packet::{
     PINGREQ, PINGRESP, Version, integer, packet, puback, pubcomp, pubrec, pubrel, string,
 };

@@ -10,7 +10,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use crate::case::{NotTestable, Trial};
-use crate::{Case, Version};
+use crate::{Case, Layer, Version};
 
 /// How a case went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub struct Verdict {
 #[derive(Clone, Debug)]
 pub struct Judge {
     address: SocketAddr,
+    layer: Layer,
     patience: Duration,
     /// In the names of all clients and topics; a judge that runs a case again uses them again.
     mark: u32,
@@ -49,7 +50,13 @@ impl Judge {
     pub fn new(address: SocketAddr, patience: Duration) -> Self {
         let random = RandomState::new().hash_one(address);
         let mark = u32::try_from(random >> 32).expect("32 bits are left");
-        Self { address, patience, mark }
+        Self { address, layer: Layer::default(), patience, mark }
+    }
+
+    /// The same, whose clients lay this over their sockets.
+    #[must_use]
+    pub fn over(self, layer: Layer) -> Self {
+        Self { layer, ..self }
     }
 
     /// Runs each case in each of its versions, many at once: most of them wait.
@@ -82,7 +89,7 @@ impl Judge {
 
     fn trial(&self, version: Version, index: usize) -> Trial {
         let mark = format!("{:08x}{index:04x}", self.mark);
-        Trial::new(self.address, version, self.patience, mark)
+        Trial::new(self.address, self.layer.clone(), version, self.patience, mark)
     }
 }
 
