@@ -2,21 +2,24 @@
 
 mod arguments;
 mod tls;
+mod websocket;
 
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use flux_config::Flags;
+use flux_mqtt::Settings;
 
 pub(crate) use self::arguments::Arguments;
+use self::websocket::DoorArguments;
 use crate::acl::Acl;
 use crate::config::ConfigCommand;
 use crate::passwd::Passwd;
 use crate::store::StoreCommand;
 use crate::tls_init::TlsInit;
 
-/// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP and TLS, every quality of service.
+/// A fast, strict and safe MQTT broker: 3.1, 3.1.1 and 5.0 over TCP, TLS and WebSocket, every quality of service.
 ///
 /// Without arguments it listens on port 1883 of loopback, lets anyone local in, and keeps
 /// everything in memory; with --data-dir what it acknowledged outlives it.
@@ -32,6 +35,9 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     arguments: Arguments,
+
+    #[command(flatten)]
+    doors: DoorArguments,
 }
 
 /// What else the program does than to be a broker.
@@ -70,5 +76,10 @@ impl Cli {
             Self::command().error(ErrorKind::WrongNumberOfValues, problem).exit();
         }
         self.arguments.flags()
+    }
+
+    /// Adds the listeners that only flags know of: WebSocket and Unix sockets.
+    pub(crate) fn open_further_doors(&self, settings: &mut Settings) {
+        self.doors.open(&self.arguments, settings);
     }
 }

@@ -131,7 +131,10 @@ impl Scene {
         for step in &script.steps {
             match step {
                 Step::Open { worker, connection } => {
-                    self.input(*worker, Input::Opened { connection: *connection, peer: None });
+                    self.input(
+                        *worker,
+                        Input::Opened { connection: *connection, peer: None, listener: None },
+                    );
                 }
                 Step::Receive { worker, connection, bytes } => {
                     self.receive(*worker, *connection, bytes);

@@ -46,7 +46,7 @@ pub enum Count {
     BytesSent,
     /// A network connection could not be accepted, or was gone before it was.
     AcceptError,
-    /// A TLS handshake failed: the peer speaks something else, showed no certificate that is accepted, or left.
+    /// A handshake of TLS or WebSocket failed: the peer speaks something else, is not accepted, or left.
     HandshakeFailed,
     /// A load balancer did not say where a connection is from: its PROXY header was missing or malformed.
     ProxyFailed,

@@ -22,6 +22,8 @@ mod stream;
 mod tls;
 mod traffic;
 mod turn;
+mod unix;
+mod websocket;
 
 pub use accept::BindError;
 pub(crate) use accept::{Door, bind};

@@ -28,6 +28,8 @@ pub enum Input {
         connection: ConnectionId,
         /// Where it comes from, if the transport knows.
         peer: Option<SocketAddr>,
+        /// The name of the listener that it came through, if it has one.
+        listener: Option<Arc<str>>,
     },
     /// Little enough is unsent again, after [`Effects::notify_writable`](crate::Effects).
     Writable(ConnectionId),

@@ -95,7 +95,9 @@ pub use input::{Command, Done, Input, Letter};
 pub use inspect::{SessionView, ShareView};
 pub use ledger::Holdings;
 pub use limits::Limits;
-pub use listener::{Listen, Listener, Listening, Scheme, Transport};
+pub use listener::{
+    Listen, Listener, Listening, Place, Scheme, Transport, UnixSocket, WebSocketSettings,
+};
 pub use manager::{ManagerError, MqttManager};
 pub use message::Message;
 pub use names::{ConnectionId, SessionKey, WorkerId};

@@ -22,7 +22,7 @@ use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Loads, Mailbo
 use crate::input::Command;
 use crate::journal::Journal;
 use crate::ledger::Holdings;
-use crate::listener::Listening;
+use crate::listener::{Listening, Place};
 use crate::manager::{ManagerError, MqttManager};
 use crate::restore::Restored;
 use crate::settings::{Settings, SettingsError};
@@ -110,10 +110,8 @@ fn start(
     keeper: impl FnOnce(Mailboxes) -> Result<Option<Arc<Keeper>>, StartBrokerError>,
 ) -> Result<BrokerHandle, StartBrokerError> {
     let doors = driver::bind(&core.settings.listeners).map_err(StartBrokerError::Bind)?;
-    let listening = |door: &Door| {
-        let address = door.socket.local_addr().ok()?;
-        Some(Listening { scheme: door.transport.scheme(), address })
-    };
+    let listening =
+        |door: &Door| Some(Listening { scheme: door.listener().scheme(), place: door.place()? });
     let listening: Vec<_> = doors.iter().filter_map(listening).collect();
     let broker = &core.broker;
     let mailboxes = Mailboxes::new(core.settings.workers.get());
@@ -122,7 +120,7 @@ fn start(
     let stop = Arc::new(Notify::new());
     let loads: Loads = (0..mailboxes.len()).map(|_| Arc::default()).collect();
     let handle = BrokerHandle {
-        addresses: listening.iter().map(|it| it.address).collect(),
+        addresses: listening.iter().filter_map(address).collect(),
         listening,
         certificates,
         manager: MqttManager::new(
@@ -163,6 +161,13 @@ fn start(
         })
         .map_err(StartBrokerError::Thread)?;
     Ok(handle)
+}
+
+const fn address(listening: &Listening) -> Option<SocketAddr> {
+    match &listening.place {
+        Place::Address(address) => Some(*address),
+        Place::Unix(_) => None,
+    }
 }
 
 /// Why a broker does not start.
@@ -218,13 +223,13 @@ pub struct BrokerHandle {
 
 impl BrokerHandle {
     /// Returns the addresses the broker listens on, in the order of the settings, with the
-    /// ports the system chose where the settings said 0.
+    /// ports the system chose where the settings said 0. Unix sockets have none.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Returns the same addresses, each with what is spoken there.
+    /// Returns everything it listens on, each with what is spoken there.
     #[must_use]
     pub fn listening(&self) -> &[Listening] {
         &self.listening

@@ -158,7 +158,9 @@ impl Worker {
 
     fn react(&mut self, now: Timestamp, input: Input, fx: &mut impl Effects) {
         match input {
-            Input::Opened { connection, peer } => self.opened(now, connection, peer, fx),
+            Input::Opened { connection, peer, listener } => {
+                self.opened(now, connection, peer, listener, fx);
+            }
             Input::Writable(connection) => self.writable(now, connection, fx),
             Input::Closed(connection) => self.closed(now, connection, fx),
             Input::Letter(letter) => self.letter(now, letter, fx),

@@ -117,6 +117,16 @@ impl Arguments {
         flags
     }
 
+    /// Returns the addresses to listen on, if any are named.
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        &self.bind
+    }
+
+    /// Returns the load balancers that say whom a connection is from.
+    pub(super) fn proxies(&self) -> &[AddressRange] {
+        &self.proxy_from
+    }
+
     /// Returns what is wrong about them together.
     pub(crate) fn problem(&self) -> Option<String> {
         self.tls.problem()

@@ -6,7 +6,7 @@ mod liar;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
-use flux_conformance::{CHAPTERS, DEADLINE, Judge, Outcome};
+use flux_conformance::{CHAPTERS, DEADLINE, Judge, Layer, Outcome};
 use flux_mqtt::{QoS, Settings};
 
 use crate::support::Broker;
@@ -50,31 +50,32 @@ chapters! {
 }
 
 /// Limits that a client can reach, so that they are tested.
-fn narrow(settings: &mut Settings) {
+pub(crate) fn narrow(settings: &mut Settings) {
     settings.session.inbound_receive_maximum = 20;
     settings.limits.packet_size = 100_000;
 }
 
-fn few(settings: &mut Settings) {
+pub(crate) fn few(settings: &mut Settings) {
     settings.max_qos = QoS::AtLeastOnce;
     settings.max_keep_alive = NonZeroU16::new(1);
     settings.topic_alias_maximum = 0;
 }
 
-fn talkative(settings: &mut Settings) {
+pub(crate) fn talkative(settings: &mut Settings) {
     settings.response_information = Some("answers".to_owned());
 }
 
 #[track_caller]
 fn check(broker: &Broker, name: &str) {
-    check_at(broker.address(), name);
+    check_over(broker.address(), Layer::default(), name);
 }
 
-/// Checks a chapter against whoever listens there.
+/// Checks a chapter against whoever listens there, by clients that lay this over their sockets.
 #[track_caller]
-pub(crate) fn check_at(address: SocketAddr, name: &str) {
+pub(crate) fn check_over(address: SocketAddr, layer: Layer, name: &str) {
     let chapter = CHAPTERS.iter().find(|chapter| chapter.name == name).unwrap();
     let wrong: Vec<_> = Judge::new(address, DEADLINE)
+        .over(layer)
         .run(chapter.cases)
         .into_iter()
         .filter_map(|verdict| {

@@ -8,7 +8,7 @@ mod subscriber;
 use std::sync::Arc;
 
 use flux_mqtt::{
-    AllowAll, BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator,
+    AllowAll, BrokerHandle, EventBus, Listen, Listener, Place, Settings, SimpleAuthenticator,
     StartBrokerError, start_broker_with,
 };
 
@@ -114,7 +114,7 @@ fn an_address_in_use_is_an_error_that_names_it() {
     match start(settings) {
         Err(StartBrokerError::Bind(errors)) => {
             assert_eq!(errors.len(), 1);
-            assert_eq!(errors[0].address, first.address());
+            assert_eq!(errors[0].place, Place::Address(first.address()));
         }
         other => panic!("{other:?}"),
     }

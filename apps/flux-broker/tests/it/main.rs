@@ -53,6 +53,8 @@ mod subscribe;
 mod subscription_id;
 mod takeover;
 mod tls;
+mod unix;
 mod v31;
 mod violation;
+mod websocket;
 mod will;

@@ -9,6 +9,7 @@ mod certificates;
 mod clock;
 mod events;
 mod rights;
+mod websocket;
 
 pub(crate) use broker::{Broker, block_on, loopback_settings};
 pub(crate) use bystander::{Bystander, beside_a_bystander};
@@ -18,6 +19,7 @@ pub(crate) use certificates::{
 pub(crate) use clock::let_pass;
 pub(crate) use events::Events;
 pub(crate) use flux_conformance::{
-    Client, Connect, DEADLINE, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version, Will,
-    integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
+    Client, Connect, DEADLINE, Layer, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version,
+    Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
+pub(crate) use websocket::{ws_layer, ws_listener, ws_request, wss_layer};

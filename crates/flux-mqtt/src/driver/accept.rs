@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
-use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::io::Interest;
@@ -20,26 +20,28 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::mailbox::{Accepted, Mail, Mailboxes};
+use super::mailbox::{Accepted, AcceptedSocket, Mail, Mailboxes};
+use super::unix::UnixDoor;
 use crate::counters::{Count, Tally};
 use crate::limits::Limits;
-use crate::listener::{Listener, Transport};
+use crate::listener::{Listen, Listener, Place};
 use crate::names::WorkerId;
 use crate::token_bucket::TokenBucket;
 
-/// An address that the broker cannot listen on.
+/// An address that the broker cannot listen on, or a Unix socket.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {}", hint(source))]
+#[error("cannot listen on {place}: {}", hint(place, source))]
 pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
+    /// Where.
+    pub place: Place,
     /// What the system said.
     #[source]
     pub source: io::Error,
 }
 
-fn hint(error: &io::Error) -> String {
+fn hint(place: &Place, error: &io::Error) -> String {
     match error.kind() {
+        _ if matches!(place, Place::Unix(_)) => error.to_string(),
         io::ErrorKind::AddrInUse => {
             "another program listens there; stop it or choose another port".to_owned()
         }
@@ -51,28 +53,55 @@ fn hint(error: &io::Error) -> String {
     }
 }
 
-/// A listening socket, and what is spoken there.
+/// A listening socket, and what its listener says of it.
 pub(crate) struct Door {
-    pub(crate) socket: TcpListener,
-    pub(crate) transport: Transport,
-    pub(crate) proxies: Arc<[IpNet]>,
+    socket: DoorSocket,
+    listener: Arc<Listener>,
+}
+
+enum DoorSocket {
+    Tcp(TcpListener),
+    Unix(UnixDoor),
+}
+
+impl Door {
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Returns where it is, if the system says so.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match &self.socket {
+            DoorSocket::Tcp(socket) => socket.local_addr().ok().map(Place::Address),
+            DoorSocket::Unix(door) => Some(Place::Unix(door.path().into())),
+        }
+    }
 }
 
 /// Binds every address of every listener, or says which ones cannot be bound, all of them.
 pub(crate) fn bind(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
     let (mut doors, mut errors) = (Vec::new(), Vec::new());
-    for Listener { listen, transport, proxies } in listeners {
-        let proxies: Arc<[IpNet]> = proxies.as_slice().into();
-        for (address, is_optional) in listen.addresses() {
-            match bind_one(address) {
-                Ok(socket) => {
-                    let (transport, proxies) = (transport.clone(), proxies.clone());
-                    doors.push(Door { socket, transport, proxies });
+    for listener in listeners {
+        let listener = Arc::new(listener.clone());
+        let mut door = |socket| doors.push(Door { socket, listener: listener.clone() });
+        if let Listen::Unix(socket) = &listener.listen {
+            match UnixDoor::bind(socket, BACKLOG) {
+                Ok(socket) => door(DoorSocket::Unix(socket)),
+                Err(source) => {
+                    let place = Place::Unix(socket.path.as_path().into());
+                    errors.push(BindError { place, source });
                 }
+            }
+        }
+        for (address, is_optional) in listener.listen.addresses() {
+            match bind_one(address) {
+                Ok(socket) => door(DoorSocket::Tcp(socket)),
                 Err(error) if is_optional && is_missing(&error) => {
                     tracing::debug!(%address, %error, "this machine lacks the address");
                 }
-                Err(source) => errors.push(BindError { address, source }),
+                Err(source) => {
+                    errors.push(BindError { place: Place::Address(address), source });
+                }
             }
         }
     }
@@ -121,23 +150,61 @@ pub(super) fn open(doors: Vec<Door>, entrance: Entrance, open: &watch::Receiver<
     }
 }
 
-/// Accepts connections and hands each to the worker that serves the fewest.
-async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
-    let Door { socket, transport, proxies } = door;
-    // The runtime's own would tell the system to watch each connection here, and then not to.
+/// A door, as the runtime sees it.
+enum Doorway {
+    Tcp(AsyncFd<TcpListener>),
+    /// With the file, which is removed when nobody accepts any more.
+    Unix {
+        listener: AsyncFd<UnixListener>,
+        _file: UnixDoor,
+    },
+}
+
+impl Doorway {
+    // The runtime's own listeners would tell the system to watch each connection here, and then not to.
     #[expect(
         deprecated,
         reason = "a listener keeps its descriptor; the way that is left is unsafe"
     )]
-    let listener = AsyncFd::with_interest(socket, Interest::READABLE)?;
+    fn new(socket: DoorSocket) -> io::Result<Self> {
+        Ok(match socket {
+            DoorSocket::Tcp(socket) => {
+                Self::Tcp(AsyncFd::with_interest(socket, Interest::READABLE)?)
+            }
+            DoorSocket::Unix(door) => {
+                let listener = AsyncFd::with_interest(door.socket()?, Interest::READABLE)?;
+                Self::Unix { listener, _file: door }
+            }
+        })
+    }
+
+    async fn accept(&self) -> io::Result<(AcceptedSocket, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let accepted = listener.async_io(Interest::READABLE, TcpListener::accept);
+                let (stream, peer) = accepted.await?;
+                Ok((AcceptedSocket::Tcp(stream), Some(peer)))
+            }
+            Self::Unix { listener, .. } => {
+                let accepted = listener.async_io(Interest::READABLE, UnixListener::accept);
+                let (stream, _) = accepted.await?;
+                Ok((AcceptedSocket::Unix(stream), None))
+            }
+        }
+    }
+}
+
+/// Accepts connections and hands each to the worker that serves the fewest.
+async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
+    let Door { socket, listener } = door;
+    let doorway = Doorway::new(socket)?;
     let mut warned = false;
     loop {
-        match listener.async_io(Interest::READABLE, TcpListener::accept).await {
+        match doorway.accept().await {
             Ok((socket, peer)) => {
                 warned = false;
                 entrance.wait_for_turn(peer).await;
-                let (transport, proxies) = (transport.clone(), proxies.clone());
-                entrance.admit(Accepted { socket, peer, transport, proxies });
+                entrance.admit(Accepted { socket, peer, by: listener.clone() });
             }
             Err(error) if is_for_the_peer(&error) => {
                 entrance.tally.count_outside(Count::AcceptError);
@@ -185,7 +252,7 @@ impl Entrance {
 
     /// Holds an accepted connection back while too many have come in this second, and with it those
     /// behind it in the backlog.
-    async fn wait_for_turn(&self, peer: SocketAddr) {
+    async fn wait_for_turn(&self, peer: Option<SocketAddr>) {
         let Some(bucket) = &self.bucket else { return };
         loop {
             let taken = bucket.borrow_mut().take(self.clock.now());
@@ -206,10 +273,10 @@ impl Entrance {
         }
     }
 
-    fn tell_limit(&self, limit: Limit, peer: SocketAddr) {
+    fn tell_limit(&self, limit: Limit, peer: Option<SocketAddr>) {
         self.tally.count_outside(Count::Reached(limit));
         if self.events.wants(EventKind::LimitReached) {
-            self.events.publish(Event::LimitReached { limit, client_id: None, peer: Some(peer) });
+            self.events.publish(Event::LimitReached { limit, client_id: None, peer });
         }
     }
 }

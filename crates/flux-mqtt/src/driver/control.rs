@@ -17,6 +17,7 @@ use super::shell::{Outfit, Shell};
 use super::turn;
 use crate::core::Core;
 use crate::input::{Command, Letter};
+use crate::listener::Place;
 use crate::names::WorkerId;
 
 /// How many connections each worker has.
@@ -62,8 +63,10 @@ async fn serve(mut control: Control) {
         control.core.broker.tally.clone(),
     );
     let doors = std::mem::take(&mut control.doors);
-    for address in doors.iter().filter_map(|door| door.socket.local_addr().ok()) {
-        control.events.publish(Event::Listening { address });
+    for door in &doors {
+        if let Some(Place::Address(address)) = door.place() {
+            control.events.publish(Event::Listening { address });
+        }
     }
     let (is_open, open) = watch::channel(());
     match &arbiters[..] {

@@ -1,7 +1,7 @@
 //! What happens to a connection before it is served: as its listener says.
 
 use std::future::{Future as _, poll_fn};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use flux_eventbus::Limit;
 use ntex::service::cfg::SharedCfg;
 
 use super::connection::serve;
-use super::mailbox::Accepted;
+use super::mailbox::{Accepted, AcceptedSocket};
 use super::proxy;
 use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
@@ -52,37 +52,38 @@ async fn introduce(
         Some(Err(_elapsed)) => tell_limit(&shell, Limit::ConnectTime, proxy),
         Some(Ok(Err(error))) => {
             shell.outfit.tally.count(shell.outfit.id, Count::ProxyFailed);
-            tracing::warn!(%proxy, %error, "a load balancer does not say where a connection is from");
+            tracing::warn!(?proxy, %error, "a load balancer does not say where a connection is from");
         }
         Some(Ok(Ok((socket, source)))) => {
             accepted.socket = socket;
-            accepted.peer = source.unwrap_or(proxy);
+            accepted.peer = source.or(proxy);
             begin(&shell, &io_config, accepted, counted);
         }
     }
 }
 
 async fn source_of(
-    socket: TcpStream,
-) -> Result<(TcpStream, Option<SocketAddr>), proxy::ProxyError> {
+    socket: AcceptedSocket,
+) -> Result<(AcceptedSocket, Option<SocketAddr>), proxy::ProxyError> {
+    let AcceptedSocket::Tcp(socket) = socket else { return Ok((socket, None)) };
     socket.set_nonblocking(true)?;
     let mut socket = tokio::net::TcpStream::from_std(socket)?;
     let source = proxy::read(&mut socket).await?;
-    Ok((socket.into_std()?, source))
+    Ok((AcceptedSocket::Tcp(socket.into_std()?), source))
 }
 
-/// Has a connection served, or begin with TLS.
+/// Has a connection served, or begin with what lies below MQTT.
 fn begin(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted, counted: Counted) {
-    let Accepted { socket, peer, transport, .. } = accepted;
-    match transport {
-        Transport::Tcp => match Stream::over_tcp(socket, io_config.clone()) {
+    let Accepted { socket, peer, by } = accepted;
+    match (&by.transport, &by.websocket) {
+        (Transport::Tcp, None) => match Stream::over_accepted(socket, io_config.clone()) {
             Ok((io, stream)) => {
-                let peer = Peer { address: Some(peer), shown: None };
+                let peer = Peer { address: peer, listener: by.name.clone(), shown: None };
                 ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
             }
             Err(error) => shell.tell_unserved(&error, peer),
         },
-        Transport::Tls(by) => {
+        (Transport::Tls(_), _) | (Transport::Tcp, Some(_)) => {
             shell.handshakes.borrow_mut().arrive(Arrival { socket, peer, by, counted });
             shell.request_turn();
         }

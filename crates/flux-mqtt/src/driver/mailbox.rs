@@ -7,16 +7,16 @@
 mod tests;
 
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use flux_storage::Queued;
 use flux_tls::TlsConfig;
-use ipnet::IpNet;
 
 use crate::input::Letter;
-use crate::listener::Transport;
+use crate::listener::Listener;
 use crate::names::{SessionKey, WorkerId};
 use crate::sync::{AtomicBool, Mutex};
 
@@ -39,19 +39,27 @@ pub(crate) enum Mail {
 /// A connection that nobody has read from yet.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) socket: TcpStream,
-    pub(crate) peer: SocketAddr,
-    /// What the listener that it came through speaks.
-    pub(crate) transport: Transport,
-    /// From where load balancers may speak for others through that listener.
-    pub(crate) proxies: Arc<[IpNet]>,
+    pub(crate) socket: AcceptedSocket,
+    /// Where it is from; nobody knows of a Unix socket.
+    pub(crate) peer: Option<SocketAddr>,
+    /// What it came through.
+    pub(crate) by: Arc<Listener>,
+}
+
+/// A socket that nobody has read from yet.
+#[derive(Debug)]
+pub(crate) enum AcceptedSocket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
 impl Accepted {
     /// Whether whoever connected says for whom, before all else.
     pub(crate) fn is_from_proxy(&self) -> bool {
-        let ip = self.peer.ip().to_canonical();
-        self.proxies.iter().any(|net| net.contains(&ip))
+        self.peer.is_some_and(|peer| {
+            let ip = peer.ip().to_canonical();
+            self.by.proxies.iter().any(|net| net.contains(&ip))
+        })
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Link {
 /// Who is at the other end of a connection, as far as is known before CONNECT.
 pub(super) struct Peer {
     pub(super) address: Option<SocketAddr>,
+    /// The name of the listener that it came through.
+    pub(super) listener: Arc<str>,
     pub(super) shown: Option<Shown>,
 }
 
@@ -130,7 +132,8 @@ impl Shell {
             question: None,
         });
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
-        self.input(Input::Opened { connection, peer: peer.address });
+        let listener = Some(peer.listener);
+        self.input(Input::Opened { connection, peer: peer.address, listener });
         connection
     }
 
@@ -239,9 +242,9 @@ impl Shell {
     }
 
     /// A connection was accepted that the system does not let us serve.
-    pub(super) fn tell_unserved(&self, error: &io::Error, peer: SocketAddr) {
+    pub(super) fn tell_unserved(&self, error: &io::Error, peer: Option<SocketAddr>) {
         self.outfit.tally.count(self.outfit.id, Count::AcceptError);
-        tracing::warn!(%error, %peer, "cannot serve an accepted connection");
+        tracing::warn!(%error, ?peer, "cannot serve an accepted connection");
     }
 
     /// Takes part in serving until the guard is dropped.

@@ -9,7 +9,6 @@ mod tests;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::net;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -19,7 +18,9 @@ use ntex::io::{Handle, Io, IoContext, IoRef, IoStream, IoTaskStatus, Readiness};
 use ntex::service::cfg::SharedCfg;
 use ntex_bytes::{BytePages, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::mailbox::AcceptedSocket;
 
 /// The moving side of an `Io`. Filters (TLS, WebSocket) stack on that as on any other.
 pub(super) struct Stream {
@@ -57,12 +58,37 @@ impl Socket for TcpStream {
     }
 }
 
+impl Socket for UnixStream {
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_write_ready(self, cx)
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_read_ready(self, cx)
+    }
+
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(parts)
+    }
+}
+
 impl Stream {
     /// Puts an `Io` over an accepted connection.
-    pub(super) fn over_tcp(socket: net::TcpStream, config: SharedCfg) -> io::Result<(Io, Self)> {
-        socket.set_nonblocking(true)?;
-        socket.set_nodelay(true)?;
-        Self::over(TcpStream::from_std(socket)?, config)
+    pub(super) fn over_accepted(
+        socket: AcceptedSocket,
+        config: SharedCfg,
+    ) -> io::Result<(Io, Self)> {
+        match socket {
+            AcceptedSocket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.set_nodelay(true)?;
+                Self::over(TcpStream::from_std(socket)?, config)
+            }
+            AcceptedSocket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Self::over(UnixStream::from_std(socket)?, config)
+            }
+        }
     }
 
     fn over(socket: impl Socket + 'static, config: SharedCfg) -> io::Result<(Io, Self)> {

@@ -11,11 +11,12 @@ use flux_session::Timestamp;
 use flux_tls::{AdmitError, Protocol, TlsConfig};
 use ntex::service::cfg::SharedCfg;
 
-use super::connection::serve;
 use super::shell::{Peer, Shell, Shown};
 use super::stream::Stream;
+use super::websocket;
 use crate::counters::Count;
 use crate::input::Input;
+use crate::listener::Transport;
 use crate::names::ConnectionId;
 use filter::{HandshakeError, PeerChain, shake_hands};
 pub(super) use handshakes::{Arrival, Handshakes};
@@ -68,41 +69,46 @@ impl Drop for Slot {
 /// Shakes hands on a connection, then has it served.
 async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     let Arrival { socket, peer, by, counted } = arrival;
-    let (io, stream) = match Stream::over_tcp(socket, io_config) {
+    let shell = &slot.shell;
+    let (io, stream) = match Stream::over_accepted(socket, io_config) {
         Ok(both) => both,
-        Err(error) => return slot.shell.tell_unserved(&error, peer),
+        Err(error) => return shell.tell_unserved(&error, peer),
     };
-    let config = by.server_config(Protocol::Mqtt);
+    let nobody = Peer { address: peer, listener: by.name.clone(), shown: None };
+    let Transport::Tls(tls) = &by.transport else {
+        return websocket::enter(io, stream, shell, &by, nobody, counted).await;
+    };
+    let protocol = if by.websocket.is_some() { Protocol::Http } else { Protocol::Mqtt };
+    let config = tls.server_config(protocol);
     let shaking = stream.beside(shake_hands(io, config.clone()));
-    let Ok(shaken) = tokio::time::timeout(by.handshake_timeout(), shaking).await else {
-        return tell_limit(&slot.shell, Limit::ConnectTime, peer);
+    let Ok(shaken) = tokio::time::timeout(tls.handshake_timeout(), shaking).await else {
+        return tell_limit(shell, Limit::ConnectTime, peer);
     };
     let admitted = shaken.and_then(|io| {
         let chain = io.filter().chain();
-        match by.identify(&chain, &config) {
+        match tls.identify(&chain, &config) {
             Ok(certificate) => Ok((io, certificate)),
             Err(error) => Err(HandshakeError::NotAdmitted(error)),
         }
     });
     match admitted {
         Ok((io, certificate)) => {
-            let shown = certificate.map(|it| Shown { certificate: Box::new(it), by: by.clone() });
-            let peer = Peer { address: Some(peer), shown };
-            ntex::rt::spawn(serve(io, stream, slot.shell.clone(), peer, counted));
+            let shown = certificate.map(|it| Shown { certificate: Box::new(it), by: tls.clone() });
+            websocket::enter(io, stream, shell, &by, Peer { shown, ..nobody }, counted).await;
         }
         Err(error) => {
-            let outfit = &slot.shell.outfit;
+            let outfit = &shell.outfit;
             outfit.tally.count(outfit.id, Count::HandshakeFailed);
-            tracing::info!(%peer, %error, "a TLS handshake failed");
+            tracing::info!(?peer, %error, "a TLS handshake failed");
         }
     }
 }
 
-pub(super) fn tell_limit(shell: &Shell, limit: Limit, peer: SocketAddr) {
+pub(super) fn tell_limit(shell: &Shell, limit: Limit, peer: Option<SocketAddr>) {
     let outfit = &shell.outfit;
     outfit.tally.count(outfit.id, Count::Reached(limit));
     if outfit.events.wants(EventKind::LimitReached) {
-        outfit.events.publish(Event::LimitReached { limit, client_id: None, peer: Some(peer) });
+        outfit.events.publish(Event::LimitReached { limit, client_id: None, peer });
     }
 }
 

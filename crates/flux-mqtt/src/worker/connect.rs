@@ -25,9 +25,10 @@ impl Worker {
         now: Timestamp,
         id: ConnectionId,
         peer: Option<SocketAddr>,
+        listener: Option<Arc<str>>,
         fx: &mut impl Effects,
     ) {
-        self.connections.open(now, id, peer);
+        self.connections.open(now, id, peer, listener);
         self.set_timer(id, Some(now + self.settings.connect_timeout));
         if self.is_shutting_down {
             self.connections.put(id, Stage::Closing);
@@ -157,6 +158,7 @@ impl Worker {
         credentials.username = connect.username.as_deref().map(Into::into);
         credentials.password.clone_from(&connect.password);
         credentials.peer = self.connections.peer(id);
+        credentials.listener = self.connections.listener(id);
         credentials.protocol_level = connect.version.level();
         fx.pause(id);
         fx.authenticate(id, credentials);
@@ -208,6 +210,7 @@ impl Worker {
                 Authentication::Accepted(identity) => {
                     let mut client = Client::new(candidate.client_id.clone(), identity);
                     client.peer = self.connections.peer(id);
+                    client.listener = self.connections.listener(id);
                     self.ask_rights(now, id, *candidate, Arc::new(client), fx)
                 }
                 Authentication::Refused(refusal) => {

@@ -32,6 +32,8 @@ pub(super) struct Connections {
 pub(super) struct Connection {
     stamp: u32,
     pub(super) peer: Option<SocketAddr>,
+    /// The name of what it came through.
+    pub(super) listener: Option<Arc<str>>,
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
@@ -131,7 +133,13 @@ impl Connections {
         self.len
     }
 
-    pub(super) fn open(&mut self, now: Timestamp, id: ConnectionId, peer: Option<SocketAddr>) {
+    pub(super) fn open(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        peer: Option<SocketAddr>,
+        listener: Option<Arc<str>>,
+    ) {
         self.opened += 1;
         let index = place(id);
         if self.places.len() <= index {
@@ -142,6 +150,7 @@ impl Connections {
             *place = Some(Connection {
                 stamp: id.stamp,
                 peer,
+                listener,
                 heard: now,
                 timer: None,
                 valid_until: None,
@@ -220,6 +229,10 @@ impl Connections {
         if let Some(connection) = self.get(id) {
             connection.valid_until = moment;
         }
+    }
+
+    pub(super) fn listener(&mut self, id: ConnectionId) -> Option<Arc<str>> {
+        self.get(id)?.listener.clone()
     }
 
     pub(super) fn peer(&mut self, id: ConnectionId) -> Option<SocketAddr> {

@@ -57,8 +57,12 @@ impl Program {
         let (addresses, _) = addresses.split_once("; ").expect(&line);
         for address in addresses.split(" and ") {
             let (scheme, address) = address.split_once("://").expect(&line);
-            let of = if scheme == "mqtts" { &mut program.tls } else { &mut program.addresses };
-            of.push(address.parse().unwrap());
+            match scheme {
+                "mqtt" => program.addresses.push(address.parse().unwrap()),
+                "mqtts" => program.tls.push(address.parse().unwrap()),
+                // Whoever wants to know reads the line.
+                _ => {}
+            }
         }
         program.announced = line;
         program

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use flux_auth::Authenticator;
-use flux_conformance::Server;
+use flux_conformance::{Layer, Server};
 use flux_mqtt::{
     BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator, Store,
     start_broker_with, start_broker_with_store,
@@ -24,6 +24,8 @@ pub(crate) struct Broker {
     pub(crate) events: Arc<EventBus>,
     /// How clients connect; over TCP if it is not said.
     pub(crate) over_tls: Option<Arc<ClientConfig>>,
+    /// What clients lay over their sockets, if that is not said.
+    pub(crate) layer: Layer,
 }
 
 impl Broker {
@@ -54,7 +56,7 @@ impl Broker {
         let events = Arc::new(EventBus::new());
         let handle =
             start_broker_with(settings, events.clone(), authenticator, Arc::new(Rights)).unwrap();
-        Self { handle, events, over_tls: None }
+        Self { handle, events, over_tls: None, layer: Layer::default() }
     }
 
     /// Starts a broker over a store.
@@ -71,7 +73,7 @@ impl Broker {
         let rights = Arc::new(Rights);
         let handle =
             start_broker_with_store(settings, events.clone(), authenticator, rights, store);
-        Self { handle: handle.unwrap(), events, over_tls: None }
+        Self { handle: handle.unwrap(), events, over_tls: None, layer: Layer::default() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -91,7 +93,7 @@ impl Server for Broker {
 
     fn open(&self, version: Version) -> Client {
         match &self.over_tls {
-            None => Client::open(self.address(), version),
+            None => Client::open_over(self.address(), version, |socket| self.layer.over(socket)),
             Some(config) => open_tls(self.address(), version, config),
         }
     }

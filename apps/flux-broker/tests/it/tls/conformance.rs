@@ -1,84 +1,90 @@
-//! The statements of the standards over TLS: through a tunnel, whose other end speaks TCP.
+//! The statements of the standards over TLS, WebSocket, and both: every chapter that they have over TCP.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::thread;
+use flux_mqtt::{Listen, Listener, Settings, TlsConfig, WebSocketSettings};
+use rustls::StreamOwned;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsConnector;
+use crate::conformance::{check_over, few, narrow, talkative};
+use crate::support::{
+    Broker, Certificates, Layer, begin_tls, only_tls, ws_layer, ws_listener, wss_layer,
+};
 
-use super::broker_over_tls;
-use crate::conformance::check_at;
-
-macro_rules! chapters_over_tls {
-    ($($name:ident),+ $(,)?) => {
+/// Makes a test of each chapter over each transport.
+macro_rules! chapters {
+    ($($name:ident $(with $settings:path)?),+ $(,)?) => {
         $(
-            #[test]
-            fn $name() {
-                let (broker, certificates) = broker_over_tls(2);
-                let tunnel = Tunnel::to(broker.address(), &certificates.client());
-                check_at(tunnel.address, stringify!($name));
+            mod $name {
+                use super::*;
+
+                const CHANGE: fn(&mut Settings) = chapters!(@change $($settings)?);
+
+                #[test]
+                fn over_tls() {
+                    let certificates = Certificates::new();
+                    let broker = Broker::start(2, |settings| {
+                        CHANGE(settings);
+                        only_tls(settings, certificates.settings());
+                    });
+                    let config = certificates.client();
+                    let layer = Layer::new(move |socket| {
+                        Box::new(StreamOwned::new(begin_tls(&config), socket))
+                    });
+                    check_over(broker.address(), layer, stringify!($name));
+                }
+
+                #[test]
+                fn over_websocket() {
+                    let broker = Broker::start(2, |settings| {
+                        CHANGE(settings);
+                        settings.listeners = vec![ws_listener()];
+                    });
+                    check_over(broker.address(), ws_layer(), stringify!($name));
+                }
+
+                #[test]
+                fn over_both() {
+                    let certificates = Certificates::new();
+                    let broker = Broker::start(2, |settings| {
+                        CHANGE(settings);
+                        settings.listeners = vec![wss_listener(&certificates)];
+                    });
+                    check_over(
+                        broker.address(),
+                        wss_layer(certificates.client()),
+                        stringify!($name),
+                    );
+                }
             }
         )+
     };
+    (@change) => { |_| {} };
+    (@change $settings:path) => { $settings };
 }
 
-// Not those that need settings or say when a connection is lost: a tunnel does not lose it alike.
-chapters_over_tls! {
+fn wss_listener(certificates: &Certificates) -> Listener {
+    let listen = Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]);
+    let tls = TlsConfig::load(certificates.settings()).unwrap();
+    Listener::wss(listen, tls, WebSocketSettings::default())
+}
+
+chapters! {
     strings,
+    headers,
+    malformed_connect,
     malformed,
+    connect with talkative,
     session,
+    will,
+    packet_size with narrow,
     alias,
+    quota with narrow,
     message,
     retained,
+    expiry,
     delivery,
     redelivery,
     subscription,
+    topic,
     shared,
-}
-
-/// Carries connections to a broker over TLS, until it is dropped.
-struct Tunnel {
-    address: SocketAddr,
-    _end: oneshot::Sender<()>,
-}
-
-impl Tunnel {
-    fn to(broker: SocketAddr, config: &Arc<ClientConfig>) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (end, ended) = oneshot::channel();
-        let connector = TlsConnector::from(config.clone());
-        thread::spawn(move || {
-            let mut builder = tokio::runtime::Builder::new_current_thread();
-            builder.enable_all().build().unwrap().block_on(async {
-                tokio::select! {
-                    () = carry_all(listener, broker, connector) => {}
-                    _ = ended => {}
-                }
-            });
-        });
-        Self { address, _end: end }
-    }
-}
-
-async fn carry_all(listener: std::net::TcpListener, broker: SocketAddr, connector: TlsConnector) {
-    let listener = TcpListener::from_std(listener).unwrap();
-    loop {
-        let (mut near, _) = listener.accept().await.unwrap();
-        let connector = connector.clone();
-        tokio::spawn(async move {
-            let name = ServerName::from(broker.ip());
-            let far = TcpStream::connect(broker).await.unwrap();
-            near.set_nodelay(true).unwrap();
-            far.set_nodelay(true).unwrap();
-            let Ok(mut far) = connector.connect(name, far).await else { return };
-            let _how_it_ended = copy_bidirectional(&mut near, &mut far).await;
-        });
-    }
+    closing,
+    capabilities with few,
 }

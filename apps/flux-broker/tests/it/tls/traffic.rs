@@ -1,10 +1,10 @@
 //! What goes over TCP goes over TLS.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use flux_mqtt::Scheme;
+use flux_mqtt::{Listening, Place, Scheme};
 use rustls::Stream;
 
 use super::broker_over_tls;
@@ -78,8 +78,8 @@ fn clients_of_several_listeners_meet() {
         .listening()
         .iter()
         .map(|it| match it.scheme {
-            Scheme::Mqtts => open_tls(it.address, V5, &certificates.client()),
-            _ => Client::open(it.address, V5),
+            Scheme::Mqtts => open_tls(address(it), V5, &certificates.client()),
+            _ => Client::open(address(it), V5),
         })
         .map(|client| client.connected(&Connect::new(V5, "")))
         .collect();
@@ -136,4 +136,11 @@ fn a_broker_that_stops_takes_leave() {
         client.expect_disconnect(0x8B);
     }
     broker.handle.wait();
+}
+
+fn address(listening: &Listening) -> SocketAddr {
+    match &listening.place {
+        Place::Address(address) => *address,
+        Place::Unix(path) => panic!("{} is no address", path.display()),
+    }
 }

@@ -1,21 +1,23 @@
 //! Which handshakes are under way, and which connections wait for theirs.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_session::Timestamp;
-use flux_tls::TlsConfig;
 use tokio::task::AbortHandle;
 
+use crate::driver::mailbox::AcceptedSocket;
 use crate::driver::shell::Counted;
+use crate::listener::Listener;
 
-/// A connection through a listener with TLS, before its handshake.
+/// A connection through a listener with TLS or WebSocket, before its handshake.
 pub(in crate::driver) struct Arrival {
-    pub(in crate::driver) socket: TcpStream,
-    pub(in crate::driver) peer: SocketAddr,
+    pub(in crate::driver) socket: AcceptedSocket,
+    pub(in crate::driver) peer: Option<SocketAddr>,
     /// What it came by.
-    pub(in crate::driver) by: TlsConfig,
+    pub(in crate::driver) by: Arc<Listener>,
     pub(in crate::driver) counted: Counted,
 }
 
@@ -35,7 +37,7 @@ pub(in crate::driver) struct Handshakes<A = Arrival> {
 
 struct UnderWay {
     since: Timestamp,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     task: AbortHandle,
 }
 
@@ -73,7 +75,7 @@ impl<A> Handshakes<A> {
         &mut self,
         number: u64,
         now: Timestamp,
-        peer: SocketAddr,
+        peer: Option<SocketAddr>,
         task: AbortHandle,
     ) {
         self.under_way.insert(number, UnderWay { since: now, peer, task });
@@ -85,7 +87,7 @@ impl<A> Handshakes<A> {
     }
 
     /// Removes those that have taken so long that they make room for others: as many as wait, at most.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(SocketAddr, AbortHandle)> {
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(Option<SocketAddr>, AbortHandle)> {
         let is_overdue = |under_way: &UnderWay| now.saturating_since(under_way.since) >= PATIENCE;
         let mut overdue = Vec::new();
         while overdue.len() < self.waiting.len()
