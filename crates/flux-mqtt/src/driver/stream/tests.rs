@@ -105,7 +105,7 @@ fn a_filter_stacks_on_a_stream() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let client = thread::spawn(move || {
-        let mut socket = net::TcpStream::connect(address).unwrap();
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
         socket.write_all(&vec![!b'a'; LEN]).unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();
@@ -114,7 +114,7 @@ fn a_filter_stacks_on_a_stream() {
     let (accepted, _) = listener.accept().unwrap();
     System::build().name("test").build(DefaultRuntime).block_on(async move {
         let config = SharedCfg::new("test").add(IoConfig::new().set_write_buf_threshold(1)).into();
-        let (io, stream) = Stream::over_tcp(accepted, config).unwrap();
+        let (io, stream) = Stream::over_accepted(AcceptedSocket::Tcp(accepted), config).unwrap();
         let io = io.add_filter(Inverted);
         let mut received = Vec::new();
         while received.len() < LEN {
