@@ -6,6 +6,7 @@
 
 mod broker;
 mod link;
+mod member;
 mod publisher;
 mod random;
 mod retained;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use self::broker::{Kind, Process};
+use self::member::{Group, Member};
 use self::publisher::Publisher;
 use self::random::Random;
 use self::retained::Writer;
@@ -90,6 +92,8 @@ struct Run {
     random: Random,
     publishers: Vec<Publisher>,
     subscribers: Vec<Subscriber>,
+    members: Vec<Member>,
+    group: Group,
     writers: Vec<Writer>,
     kills: u64,
     settled: u64,
@@ -103,6 +107,8 @@ impl Run {
         let subscribers = (0..SUBSCRIBERS)
             .map(|number| Subscriber::new(number, options.publishers, random.next()))
             .collect();
+        let members = (0..MEMBERS).map(|number| Member::new(number, random.next())).collect();
+        let group = Group::new(options.publishers);
         let writers = (0..WRITERS).map(|number| Writer::new(number, random.next())).collect();
         let (kills, settled, slowest_start) = (0, 0, Duration::ZERO);
         Self {
@@ -111,6 +117,8 @@ impl Run {
             random,
             publishers,
             subscribers,
+            members,
+            group,
             writers,
             kills,
             settled,
@@ -161,6 +169,10 @@ impl Run {
             for subscriber in &mut self.subscribers {
                 threads.push(scope.spawn(|| play(&stage, || subscriber.load(&stage))));
             }
+            let group = &self.group;
+            for member in &mut self.members {
+                threads.push(scope.spawn(|| play(&stage, || member.load(&stage, group))));
+            }
             clock::settle(time);
             stage.kill();
             process.kill();
@@ -194,16 +206,14 @@ impl Run {
         }
         let (publishers, settled) = (&self.publishers, self.settled);
         std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .subscribers
-                .iter_mut()
-                .map(|subscriber| {
-                    let stage = &stage;
-                    scope.spawn(move || {
-                        play(stage, || subscriber.settle(stage, publishers, settled))
-                    })
-                })
-                .collect();
+            let (stage, group) = (&stage, &self.group);
+            let subscribers = self.subscribers.iter_mut().map(|subscriber| {
+                scope.spawn(move || play(stage, || subscriber.settle(stage, publishers, settled)))
+            });
+            let members = self.members.iter_mut().map(|member| {
+                scope.spawn(move || play(stage, || member.settle(stage, group, publishers)))
+            });
+            let threads: Vec<_> = subscribers.chain(members).collect();
             threads.into_iter().try_for_each(|thread| {
                 thread.join().map_err(|_| anyhow::anyhow!("a client panicked"))?
             })
@@ -218,11 +228,14 @@ impl Run {
         let written: u64 = self.writers.iter().map(|writer| writer.acknowledged).sum();
         format!(
             "{} kills, {} times settled: {acknowledged} messages acknowledged ({refused} refused), \
-             {delivered} delivered to {} subscribers, {repeated} of them again at QoS 1; {written} retained \
+             {delivered} delivered to {} subscribers, {repeated} of them again at QoS 1, {} to one of {} that share a \
+             subscription; {written} retained \
              writes acknowledged; the slowest start took {} ms",
             self.kills,
             self.settled,
             self.subscribers.len(),
+            self.group.delivered(),
+            self.members.len(),
             self.slowest_start.as_millis(),
         )
     }
@@ -239,4 +252,6 @@ fn new_directory(seed: u64) -> Result<PathBuf> {
 const SHORT_ROUNDS: u64 = 8;
 /// A half is connected all the time, the others now and then; of each a half at QoS 1 and a half at QoS 2.
 const SUBSCRIBERS: u32 = 4;
+/// Clients that share a subscription.
+const MEMBERS: u32 = 3;
 const WRITERS: u32 = 3;
