@@ -9,6 +9,9 @@
 //! - and to one of those that share a subscription, if one did at that time; at QoS 2 to one of them once;
 //! - the messages of a publisher come in their order;
 //! - a topic's retained message is the last that was acknowledged, or a later one.
+//!
+//! What reaches the broker while it knows that its store fails may be refused, even if the publisher never hears of that:
+//! sent again, it may come late.
 
 mod book;
 mod customer;

@@ -58,6 +58,12 @@ fn promises_hold_over_power_cuts_and_failing_disks() {
     assert!(counts.iter().all(|count| *count > 100), "{sum:?}");
 }
 
+/// Its refusal waited behind what was not safe yet, and went with the connection; a later one was taken.
+#[test]
+fn a_message_that_was_refused_unheard_may_come_late() {
+    assert_eq!(run_durable(114_144, Hazard::default(), false).failure, None);
+}
+
 #[test]
 fn the_same_seed_cuts_the_power_alike() {
     for seed in 0..5 {

@@ -20,7 +20,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     messages: BTreeMap<Name, Entry>,
-    /// Messages that the broker refused: whether or not their publisher heard of it, they may come late.
+    /// Messages that the broker may have refused once: sent again, they may come late.
     refused: BTreeSet<Name>,
     /// What came to each subscriber, in order.
     got: BTreeMap<usize, Vec<Name>>,
@@ -42,16 +42,18 @@ impl Book {
         self.messages.insert(name, Entry { qos, is_acknowledged: false, owed, is_owed_to_group });
     }
 
-    /// The broker sends something to a client: PUBACK and PUBREC that refuse a message are noted.
-    pub(super) fn answered(&mut self, publisher: usize, mut bytes: &[u8]) {
-        while let [first, len, rest @ ..] = bytes {
-            // Longer packets are deliveries: these have no refusals behind them that count here.
+    /// The broker takes packets from a client while it knows that its store fails: it may refuse the messages
+    /// among them, whether or not their publisher ever hears of that.
+    pub(super) fn may_be_refused(&mut self, publisher: usize, mut packets: &[u8]) {
+        while let [first, len, rest @ ..] = packets {
             let Some((body, behind)) = rest.split_at_checked(usize::from(*len)) else { return };
-            if let (0x40 | 0x50, [high, low, 0x80..=0xff, ..]) = (first, body) {
+            if let (3, [0, topic, rest @ ..]) = (first >> 4, body)
+                && let Some([high, low, ..]) = rest.get(usize::from(*topic)..)
+            {
                 let number = u32::from(u16::from_be_bytes([*high, *low]));
                 self.refused.insert((publisher, number));
             }
-            bytes = behind;
+            packets = behind;
         }
     }
 
@@ -163,5 +165,56 @@ impl Book {
     pub(super) fn deliveries(&self) -> u64 {
         let distinct = self.got.values().map(|got| got.iter().collect::<BTreeSet<_>>().len());
         (distinct.sum::<usize>() + self.got_shared.len()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{Publish, Sent, Version, write};
+
+    fn publish(id: u16) -> Vec<u8> {
+        let packet = Sent::Publish(Publish {
+            topic: "t/0".to_owned(),
+            payload: format!("0 {id}").into_bytes(),
+            qos: 2,
+            retain: false,
+            dup: false,
+            id,
+            expiry: None,
+            alias: None,
+            subscriptions: Vec::new(),
+        });
+        write(Version::V5, &packet)
+    }
+
+    fn book() -> Book {
+        let mut book = Book::default();
+        for number in 1..4 {
+            book.sent((0, number), 2, BTreeMap::from([(5, 2)]), false);
+        }
+        book
+    }
+
+    #[test]
+    fn only_what_may_have_been_refused_comes_late() {
+        let mut book = book();
+        book.may_be_refused(0, &[publish(1), vec![0x62, 2, 0, 2], publish(3)].concat());
+        assert_eq!(book.refused, BTreeSet::from([(0, 1), (0, 3)]));
+        assert_eq!(book.got(5, (0, 3), 2), Ok(()));
+        assert_eq!(book.got(5, (0, 1), 2), Ok(()));
+        let late = book.got(5, (0, 2), 2).unwrap_err();
+        assert_eq!(late, "0/2 came to 5 after 3");
+    }
+
+    #[test]
+    fn what_may_have_been_refused_comes_once_and_comes() {
+        let mut book = book();
+        book.may_be_refused(0, &publish(1));
+        book.acknowledged((0, 1));
+        assert!(book.close().is_err());
+        assert_eq!(book.got(5, (0, 1), 2), Ok(()));
+        assert!(book.got(5, (0, 1), 2).is_err());
+        assert_eq!(book.close(), Ok(()));
     }
 }

@@ -42,6 +42,7 @@ struct World {
     log: Option<Log<SimulatedDisk>>,
     /// The ticket of the last batch that the log has.
     last: Ticket,
+    told: Told,
     links: Vec<Wire>,
     /// Links before this one are those of an earlier start.
     oldest: usize,
@@ -68,6 +69,28 @@ struct Wire {
     /// What the worker has not taken.
     up: Vec<u8>,
     is_open: bool,
+}
+
+/// Up to which tickets the broker has been told that all is safe, and that it is not.
+#[derive(Debug, Default)]
+struct Told {
+    safe: u64,
+    failed: u64,
+}
+
+impl Told {
+    fn hears(&mut self, input: &Input) {
+        if let Input::Persisted(ticket) = input {
+            self.safe = self.safe.max(ticket.0);
+        } else if let Input::PersistFailed(ticket) = input {
+            self.failed = self.failed.max(ticket.0);
+        }
+    }
+
+    /// Whether something that could not be made safe is not safe yet: then, and only then, messages are refused.
+    fn fails(&self) -> bool {
+        self.failed > self.safe
+    }
 }
 
 impl World {
@@ -110,6 +133,7 @@ impl World {
             disk: SimulatedDisk::default(),
             log: None,
             last: Ticket(0),
+            told: Told::default(),
             links: Vec::new(),
             oldest: 0,
             customers,
@@ -236,6 +260,7 @@ impl World {
         self.nodes = (0..self.settings.workers.get()).map(node).collect();
         self.log = Some(log);
         self.last = Ticket(0);
+        self.told = Told::default();
         Ok(())
     }
 

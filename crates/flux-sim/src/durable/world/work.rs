@@ -46,6 +46,7 @@ impl World {
             0 => {
                 let Some(input) = node.inputs.pop_front() else { return Ok(()) };
                 let closed = if let Input::Closed(id) = &input { Some(*id) } else { None };
+                self.told.hears(&input);
                 node.worker.handle(now, input, &mut node.hands);
                 if let Some(id) = closed {
                     node.hands.close(id);
@@ -61,7 +62,12 @@ impl World {
                 let part = self.random.between(1, wire.up.len() as u64);
                 let part = usize::try_from(part).unwrap_or(usize::MAX).max(wire.up.len() / 2);
                 let received = node.worker.receive(now, wire.id, &wire.up[..part], &mut node.hands);
-                wire.up.drain(..received.consumed);
+                let taken: Vec<_> = wire.up.drain(..received.consumed).collect();
+                if self.told.fails()
+                    && let Some(customer) = wire.customer
+                {
+                    self.book.may_be_refused(customer, &taken);
+                }
             }
             _ => node.worker.finish_turn(now, &mut node.hands),
         }
@@ -94,12 +100,11 @@ impl World {
             }
             Done::Load(session, after) => self.nodes[worker].loads.push_back((session, after)),
             Done::Panicked => return Err("the broker panicked".to_owned()),
-            Done::Sent(link, bytes) => {
-                if let Some(customer) = self.links[link].customer {
-                    self.book.answered(customer, &bytes);
-                }
-            }
-            Done::Closed(_) | Done::Paused(_) | Done::Authorize(..) | Done::Event(_) => {}
+            Done::Sent(..)
+            | Done::Closed(_)
+            | Done::Paused(_)
+            | Done::Authorize(..)
+            | Done::Event(_) => {}
         }
         Ok(())
     }
