@@ -15,7 +15,7 @@ use flux_topic::TopicFilter;
 
 use crate::gauge::{Gauge, Place};
 use crate::inspect::SessionView;
-use crate::journal::Journal;
+use crate::journal::{Journal, Together};
 use crate::ledger::Ledger;
 use crate::message::{Delivery, Message};
 use crate::names::{DueId, Publisher, SessionKey};
@@ -62,6 +62,8 @@ pub(crate) struct Claimed {
     pub(crate) displaced: Option<Attachment>,
     /// The will of the connection before, which must be published now.
     pub(crate) will: Option<Will<Message>>,
+    /// Until it is.
+    pub(crate) _together: Option<Together>,
     /// What the session lost while its client was away.
     pub(crate) dropped: Vec<Dropped<Message>>,
     /// Where the session stood in the list of due sessions.
@@ -89,6 +91,8 @@ pub(crate) struct Ended {
     pub(crate) unsent: Vec<Delivery>,
     /// What it held. A queue may be long: it is dropped with this, after the lock.
     pub(crate) remains: Remains<Message>,
+    /// Until its will is published.
+    _together: Option<Together>,
     /// Dropped after the lock too: that takes the store's.
     _replays: BTreeMap<TopicFilter, Replay>,
 }
@@ -179,7 +183,14 @@ impl Clients {
             let existing = self.get(client_id);
             if let Some(session) = &existing {
                 match resume(now, session, claim) {
-                    Resumed::Continued { generation, displaced, will, dropped, timer } => {
+                    Resumed::Continued {
+                        generation,
+                        displaced,
+                        will,
+                        together,
+                        dropped,
+                        timer,
+                    } => {
                         let session = session.clone();
                         return Ok(Claimed {
                             session,
@@ -187,6 +198,7 @@ impl Clients {
                             present: true,
                             displaced,
                             will,
+                            _together: together,
                             dropped,
                             timer,
                             ended,
@@ -208,6 +220,7 @@ impl Clients {
                     present: false,
                     displaced,
                     will: None,
+                    _together: None,
                     dropped: Vec::new(),
                     timer: None,
                     ended,
@@ -305,6 +318,7 @@ enum Resumed {
         generation: u64,
         displaced: Option<Attachment>,
         will: Option<Will<Message>>,
+        together: Option<Together>,
         dropped: Vec<Dropped<Message>>,
         timer: Option<DueId>,
     },
@@ -331,6 +345,7 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     }
     let displaced = state.attached.replace(claim.attachment.clone());
     let had_will = state.session.will().is_some();
+    let together = session.keep_together(&state);
     let will = state.session.attach(now, claim.connection.clone());
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {
@@ -341,7 +356,8 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     // The new connection drains once it has its CONNACK.
     state.dirty = false;
     let timer = state.timer.take();
-    Resumed::Continued { generation, displaced, will, dropped, timer }
+    let together = together.filter(|_| will.is_some());
+    Resumed::Continued { generation, displaced, will, together, dropped, timer }
 }
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
@@ -352,6 +368,7 @@ pub(crate) fn end(
     reason: SessionEnd,
 ) -> Ended {
     state.ended = true;
+    let together = session.keep_together(state);
     session.write_end();
     state.declined = Vec::new();
     let replays = mem::take(&mut state.replays);
@@ -363,6 +380,7 @@ pub(crate) fn end(
         timer: state.timer.take(),
         unsent: Vec::new(),
         remains: state.session.end(),
+        _together: together,
         _replays: replays,
     }
 }

@@ -5,6 +5,7 @@
 //! down before it is offered stands before every step that is made with it. The lock of the journal is taken
 //! inside all others, and nothing is called under it but the store's mailbox.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flux_session::Sequence;
@@ -29,6 +30,8 @@ pub(crate) struct Journal {
     failed: AtomicU64,
     /// The store takes no more for now.
     is_blocked: AtomicBool,
+    /// There is a [`Together`]: whoever has it hands over later.
+    is_joining: AtomicBool,
     /// How many bytes wait here.
     waiting: AtomicU64,
     /// Held while a topic's retained message is replaced and that is written down: both in one order.
@@ -41,18 +44,45 @@ struct Open {
     /// The batch's, from 1.
     ticket: u64,
     next_sequence: Sequence,
+    /// How many [`Together`] there are, and how long the batch was before the first of them.
+    together: usize,
+    joined_from: usize,
+}
+
+/// What is written while one of these is there goes to the store as one, and only afterwards: a crash leaves all
+/// of it, or nothing. Whoever lets go of it gives the store what was written, at the end of its turn.
+#[derive(Debug)]
+pub(crate) struct Together(Arc<Journal>);
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        let mut open = self.0.open.lock();
+        open.together -= 1;
+        if open.together == 0 {
+            let from = open.joined_from;
+            open.batch.join(from);
+            self.0.is_joining.store(false, Ordering::Release);
+        }
+    }
 }
 
 impl Journal {
     /// Returns a journal whose first message has this number.
     pub(crate) fn new(next_sequence: Sequence) -> Self {
         Self {
-            open: Mutex::new(Open { batch: Batch::new(), ticket: 1, next_sequence }),
+            open: Mutex::new(Open {
+                batch: Batch::new(),
+                ticket: 1,
+                next_sequence,
+                together: 0,
+                joined_from: 0,
+            }),
             last: AtomicU64::new(0),
             handed: AtomicU64::new(0),
             persisted: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
+            is_joining: AtomicBool::new(false),
             waiting: AtomicU64::new(0),
             retaining: Mutex::new(()),
         }
@@ -69,6 +99,17 @@ impl Journal {
         for record in records {
             self.push(&mut open, &record);
         }
+    }
+
+    /// Has all that is written from now on, by whomever, go to the store as one.
+    pub(crate) fn together(self: &Arc<Self>) -> Together {
+        let mut open = self.open.lock();
+        if open.together == 0 {
+            open.joined_from = open.batch.len();
+            self.is_joining.store(true, Ordering::Release);
+        }
+        open.together += 1;
+        Together(self.clone())
     }
 
     /// Writes a message down, before it is offered to anybody, and returns its number. `receipt` is its publisher's
@@ -148,7 +189,7 @@ impl Journal {
             return;
         }
         let mut open = self.open.lock();
-        if open.batch.is_empty() {
+        if open.batch.is_empty() || open.together > 0 {
             return;
         }
         let ticket = open.ticket;
@@ -175,6 +216,7 @@ impl Journal {
     pub(crate) fn wants_hand_over(&self) -> bool {
         self.last() > self.handed.load(Ordering::Acquire)
             && !self.is_blocked.load(Ordering::Acquire)
+            && !self.is_joining.load(Ordering::Acquire)
     }
 
     /// The store answered: what has this ticket or an earlier one is safe, or is not yet.
@@ -247,6 +289,31 @@ mod tests {
         assert!(!journal.refuses());
         journal.answered(Ticket(3), false);
         assert!(!journal.refuses(), "another worker hears late of what has passed");
+    }
+
+    #[test]
+    fn what_belongs_together_goes_to_the_store_together() {
+        let journal = Arc::new(Journal::new(Sequence(NonZeroU64::MIN)));
+        let end = Record::SessionEnded { session: crate::storage::key(key()) };
+        journal.write(&end);
+        let first = journal.together();
+        journal.write(&end);
+        journal.hand_over(|_, _| panic!("something may be missing yet"));
+        let second = journal.together();
+        drop(first);
+        journal.write(&end);
+        journal.hand_over(|_, _| panic!("something may be missing yet"));
+        drop(second);
+        let mut expected = Batch::new();
+        expected.push(&end).unwrap();
+        let before = expected.len();
+        expected.push(&end).unwrap();
+        expected.push(&end).unwrap();
+        expected.join(before);
+        journal.hand_over(|_, batch| {
+            assert_eq!(*batch, expected);
+            true
+        });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Records that go to the log together.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::record::Record;
@@ -8,6 +10,8 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Vec<u8>,
+    /// Which parts are not to be divided, in their order.
+    joined: Vec<Range<usize>>,
 }
 
 /// A record that is too long for the log.
@@ -19,7 +23,7 @@ impl Batch {
     /// Returns a batch without records.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new() }
+        Self { bytes: Vec::new(), joined: Vec::new() }
     }
 
     /// Adds a record.
@@ -29,6 +33,14 @@ impl Batch {
     /// When it is too long; the batch stays as it was.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), RecordTooLong> {
         record.encode(&mut self.bytes).ok_or(RecordTooLong)
+    }
+
+    /// Joins the records that were added since the batch was `from` bytes [long](Self::len): after a crash all of them
+    /// are there, or none.
+    pub fn join(&mut self, from: usize) {
+        if from < self.bytes.len() {
+            self.joined.push(from..self.bytes.len());
+        }
     }
 
     /// Returns whether there is nothing in it.
@@ -43,7 +55,19 @@ impl Batch {
         self.bytes.len()
     }
 
+    #[cfg(test)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Returns its records in their order, and of each part whether it is not to be divided.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let ends = self.joined.iter().flat_map(|part| [(part.start, false), (part.end, true)]);
+        let mut at = 0;
+        ends.chain([(self.bytes.len(), false)]).filter_map(move |(end, is_joined)| {
+            let part = self.bytes.get(at..end)?;
+            at = end;
+            (!part.is_empty()).then_some((part, is_joined))
+        })
     }
 }

@@ -102,7 +102,13 @@ impl<D: Disk> Log<D> {
 
 impl<D: Disk> Store for Log<D> {
     fn append(&mut self, batch: &Batch) {
-        self.pending.push(batch.as_bytes());
+        for (records, is_joined) in batch.parts() {
+            if is_joined {
+                self.pending.push_together(records);
+            } else {
+                self.pending.push(records);
+            }
+        }
     }
 
     fn unsynced(&self) -> usize {

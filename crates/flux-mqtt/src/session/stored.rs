@@ -8,7 +8,7 @@ use flux_storage::{Record, SessionRecord, Target, WillRecord};
 use flux_topic::TopicFilter;
 
 use super::{SessionState, SharedSession};
-use crate::journal::Journal;
+use crate::journal::{Journal, Together};
 use crate::message::{Delivery, Message};
 use crate::storage::{content, group, key, sequence, target};
 
@@ -56,6 +56,13 @@ impl SharedSession {
             }),
             None => Record::WillCleared { session: key(self.key) },
         });
+    }
+
+    /// Whoever takes the will out keeps this until the message is written: a crash must not find neither. `None` if
+    /// there is no will, or nothing of it is stored.
+    pub(crate) fn keep_together(&self, state: &SessionState) -> Option<Together> {
+        let journal = self.journal.as_ref().filter(|_| self.is_stored())?;
+        state.session.will().map(|_| journal.together())
     }
 
     /// Writes down that the session is over.

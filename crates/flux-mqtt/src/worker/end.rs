@@ -304,6 +304,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         state.timer = None;
+        let _together = session.keep_together(&state);
         let mut will = None;
         while let Some(due) = state.session.due(now) {
             match due {

@@ -44,7 +44,8 @@ impl Pending {
         }
     }
 
-    fn push_together(&mut self, records: &[u8]) {
+    /// Adds records to one frame: a crash leaves all of them, or none.
+    pub(super) fn push_together(&mut self, records: &[u8]) {
         let room = FRAME_BYTES.saturating_sub(records.len());
         match self.frames.last_mut() {
             Some(frame) if frame.len() <= room => frame.extend_from_slice(records),

@@ -96,6 +96,29 @@ fn a_large_batch_is_spread_over_frames() {
     assert_eq!(queued(&mut open(&disk), 0), (0..2_002).collect::<Vec<_>>());
 }
 
+#[test]
+fn what_is_joined_is_there_as_a_whole_or_not() {
+    let payload = [1; 200_000];
+    let mut seen = Vec::new();
+    for changes in 0..8 {
+        let disk = SimulatedDisk::default();
+        let mut log = open(&disk);
+        log.append(&batch(&[session(0), message(0, &[0], &payload)]));
+        let mut joined = batch(&[message(1, &[0], &payload)]);
+        let from = joined.len();
+        (2..4).for_each(|number| joined.push(&message(number, &[0], &payload)).unwrap());
+        joined.join(from);
+        joined.push(&message(4, &[0], &payload)).unwrap();
+        log.append(&joined);
+        disk.stop_after(changes);
+        let _is_stopped = log.sync();
+        disk.go_on();
+        seen.push(queued(&mut open(&disk.cut_power(|| true)), 0).len());
+    }
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 4, 5], "the process ended after each change of the disk");
+}
+
 /// What is written again is no news: it must not bring more of its kind.
 #[test]
 fn space_comes_back_in_small_steps() {

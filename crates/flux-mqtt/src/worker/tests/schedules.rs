@@ -10,6 +10,7 @@ mod mailbox;
 mod routes;
 mod shared;
 mod wake;
+mod wills;
 
 use std::mem;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ mod failures;
 mod groups;
 mod queues;
 mod restart;
+mod wills;
 
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -55,14 +56,14 @@ impl TestStore {
 }
 
 /// A cluster over a store.
-struct Durable {
-    c: Cluster,
+pub(super) struct Durable {
+    pub(super) c: Cluster,
     store: TestStore,
     settings: Settings,
 }
 
 impl Durable {
-    fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         Self::with(workers, Settings::default())
     }
 
@@ -86,7 +87,7 @@ impl Durable {
     }
 
     /// The store makes safe what it was given, and answers; until nobody has anything to do.
-    fn sync(&mut self) {
+    pub(super) fn sync(&mut self) {
         for _ in 0..1_000 {
             let (synced, unsynced, last) = {
                 let mut inside = self.store.0.lock().unwrap();
@@ -134,12 +135,37 @@ impl Durable {
         Self::over(disk, now, settings)
     }
 
+    /// The same, but all that the store was given is there.
+    fn restart_with_all(self) -> Self {
+        self.store.0.lock().unwrap().log.sync().expect("the disk works");
+        self.restart(0)
+    }
+
+    /// How many sessions would have a will after a crash in which nothing is lost.
+    #[cfg(feature = "shuttle")]
+    pub(super) fn stored_wills(&self) -> usize {
+        self.stored_sessions().iter().filter(|session| session.will.is_some()).count()
+    }
+
+    /// How many messages would wait for them.
+    #[cfg(feature = "shuttle")]
+    pub(super) fn stored_messages(&self) -> usize {
+        self.stored_sessions().iter().map(|session| session.queued).sum()
+    }
+
+    #[cfg(feature = "shuttle")]
+    fn stored_sessions(&self) -> Vec<flux_storage::StoredSession> {
+        let log = &mut self.store.0.lock().unwrap().log;
+        log.sync().expect("the disk works");
+        log.sessions(None, 99).expect("the log can be read")
+    }
+
     fn fail(&self, fault: Fault) {
         self.store.0.lock().unwrap().disk.set_fault(fault);
     }
 
     /// Connects a client of MQTT 5.0 whose session lives for an hour.
-    fn connect(&mut self, worker: usize, client_id: &str) -> Peer {
+    pub(super) fn connect(&mut self, worker: usize, client_id: &str) -> Peer {
         let peer = self.c.dial(worker, client::connect(client_id));
         self.sync();
         let heard = self.c.heard(peer);
@@ -180,7 +206,7 @@ impl Durable {
         peer
     }
 
-    fn subscribe(&mut self, peer: Peer, filter: &str, qos: u8) {
+    pub(super) fn subscribe(&mut self, peer: Peer, filter: &str, qos: u8) {
         self.c.send(peer, &client::subscribe(peer.version, 999, &[(filter, qos)]));
         self.sync();
         assert_eq!(self.c.heard(peer)[0], format!("SUBACK 999 [{qos:02x}]"));
