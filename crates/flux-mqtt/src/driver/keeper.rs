@@ -116,6 +116,9 @@ impl Answers {
                 }
                 self.post_news();
             }
+            // What it moves about by itself is nobody's who could be told that it is safe at last.
+            Completion::Failed { tickets, .. }
+                if tickets.is_empty() && !self.state.lock().is_failing => {}
             Completion::Failed { error, .. } => {
                 if !std::mem::replace(&mut self.state.lock().is_failing, true) {
                     tracing::error!(%error, source = ?std::error::Error::source(&error), "the store fails");
@@ -154,3 +157,37 @@ const REQUESTS: usize = 65_536;
 const UNSYNCED: usize = 16 << 20;
 /// What is read of a queue at once.
 const AT_ONCE: ReadLimit = ReadLimit { messages: 512, bytes: 1 << 20 };
+
+#[cfg(test)]
+mod tests {
+    use flux_storage::SyncError;
+
+    use super::*;
+
+    fn answers(workers: usize) -> Answers {
+        let posted = (0..workers).map(|_| AtomicBool::new(false)).collect();
+        Answers { mailboxes: Mailboxes::new(workers), state: Mutex::default(), posted }
+    }
+
+    fn failed(tickets: &[u64]) -> Completion {
+        let error = SyncError { unsynced: 1, source: io::ErrorKind::StorageFull.into() };
+        Completion::Failed { tickets: tickets.iter().copied().map(Ticket).collect(), error }
+    }
+
+    fn persisted(tickets: &[u64]) -> Completion {
+        Completion::Persisted(tickets.iter().copied().map(Ticket).collect())
+    }
+
+    #[test]
+    fn only_what_somebody_gave_the_store_can_fail_for_workers() {
+        let answers = answers(1);
+        answers.complete(persisted(&[4, 5]));
+        answers.complete(failed(&[]));
+        assert!(!answers.state.lock().is_failing, "nobody hears when that is written at last");
+        answers.complete(failed(&[6]));
+        answers.complete(failed(&[]));
+        assert!(answers.state.lock().is_failing);
+        answers.complete(persisted(&[6]));
+        assert!(!answers.state.lock().is_failing);
+    }
+}
