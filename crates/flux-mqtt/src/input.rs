@@ -125,7 +125,7 @@ pub enum Command {
         message: Message,
         /// Whose it is; `None` for the broker itself.
         client_id: Option<Arc<str>>,
-        /// Called with what became of it.
+        /// Called with what became of it, when that is safe.
         done: Done<PublishOutcome>,
     },
     /// Subscribe a client that has a session.
@@ -134,7 +134,7 @@ pub enum Command {
         client_id: Arc<str>,
         /// To what.
         filter: TopicFilter,
-        /// Called with whether there is such a session.
+        /// Called with whether there is such a session, when the subscription is safe.
         done: Done<bool>,
     },
     /// Give a session to a consumer in this process.

@@ -92,7 +92,8 @@ impl MqttManager {
     }
 
     /// Publishes a message and says what became of it. Returns when everybody it is for was
-    /// offered it; so what one caller publishes, call after call, keeps its order.
+    /// offered it; so what one caller publishes, call after call, keeps its order. Over a store it returns when
+    /// what has to outlive the process does: whoever publishes much has many calls under way.
     ///
     /// Nobody's rights are asked for, and topics that begin with `$` are allowed.
     ///
@@ -130,8 +131,8 @@ impl MqttManager {
     }
 
     /// Publishes a message of QoS 1 to everyone who subscribed to `topic`, and stores it as
-    /// the topic's retained message if `retain` is set. Returns when every session has it;
-    /// messages to one topic keep their order.
+    /// the topic's retained message if `retain` is set. Returns when every session has it, as
+    /// [`publish`](Self::publish) does; messages to one topic keep their order.
     ///
     /// # Errors
     ///
@@ -182,7 +183,7 @@ impl MqttManager {
     }
 
     /// Subscribes a client that has a session, at the broker's maximum QoS, and sends it the
-    /// retained messages that match.
+    /// retained messages that match. Returns when that would outlive the process, if the session does.
     ///
     /// # Errors
     ///
@@ -197,7 +198,8 @@ impl MqttManager {
         if has_session { Ok(()) } else { Err(unknown(client_id)) }
     }
 
-    /// Ends a client's subscription; once it returns, no further message is matched by it.
+    /// Ends a client's subscription; once it returns, no further message is matched by it. Over a store it is
+    /// written down then, and safe with what comes next.
     ///
     /// # Errors
     ///
@@ -210,6 +212,7 @@ impl MqttManager {
         let (existed, replays) = {
             let mut state = session.lock();
             let existed = filters.iter().any(|f| state.session.unsubscribe(f).is_some());
+            filters.iter().for_each(|filter| session.write_unsubscribed(filter));
             (existed, state.take_replays(&filters))
         };
         drop(replays);

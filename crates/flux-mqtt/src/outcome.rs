@@ -2,7 +2,7 @@
 
 use crate::reason::ReasonCode;
 
-/// What became of a published message, at the moment at which everybody it is for was offered it.
+/// What became of a published message, when everybody it is for was offered it; over a store, when that is safe.
 ///
 /// A session and a shared subscription count one each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct PublishOutcome {
     pub is_full: bool,
     /// Whether one of them had no room for it, and its limits say that the publisher is to know
     /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)); or the whole broker had none
-    /// ([`Limits::bytes`](crate::Limits::bytes)), and then nobody was offered it.
+    /// ([`Limits::bytes`](crate::Limits::bytes)), or its store fails, and then nobody was offered it. If the store
+    /// failed only afterwards, `matched` is not zero: the message may come, and may not outlive the process.
     pub is_refused: bool,
 }
 

@@ -248,6 +248,9 @@ impl BrokerHandle {
     }
 
     /// Returns the broker's retained messages.
+    ///
+    /// What is set here is not written to a store, and gone after a restart: who wants it to last publishes it with
+    /// [`Publication::retain`](crate::Publication::retain), through the [`manager`](Self::manager).
     #[must_use]
     pub const fn retained(&self) -> &RetainedStore {
         &self.retained

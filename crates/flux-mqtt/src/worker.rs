@@ -19,6 +19,7 @@ mod end;
 mod held;
 mod memory;
 mod panic;
+mod promise;
 mod publish;
 mod recheck;
 mod share;
@@ -39,6 +40,7 @@ use self::connection::{Connections, Online, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
+use self::promise::Promise;
 use self::store::Readings;
 use self::tell::{tell_dropped, tell_limit};
 use self::timers::Timers;
@@ -92,6 +94,8 @@ pub struct Worker {
     is_refused_by_store: bool,
     /// Connections that hold something back until the store has answered.
     holding: Vec<ConnectionId>,
+    /// What somebody outside is told once the store has answered, in the order of the tickets.
+    promises: Vec<Promise>,
     /// Sessions of whose queues a part is being read.
     reading: Readings,
     is_shutting_down: bool,
@@ -143,6 +147,7 @@ impl Worker {
             must_precede: false,
             is_refused_by_store: false,
             holding: Vec::new(),
+            promises: Vec::new(),
             reading: Readings::new(),
             is_shutting_down: false,
         }

@@ -15,7 +15,7 @@ impl Worker {
             Command::Publish { message, client_id, done } => {
                 // It was parsed when the message was made.
                 if let Ok(topic) = TopicName::parse(message.topic()) {
-                    done(self.publish_message(now, topic, &message, client_id.as_ref(), fx));
+                    self.publish_for(now, topic, &message, client_id.as_ref(), done, fx);
                 }
             }
             Command::Subscribe { client_id, filter, done } => {
@@ -28,17 +28,18 @@ impl Worker {
                     let granted = self.enter(now, session, None, vec![(filter, options)], fx)?;
                     Some((session, granted))
                 });
-                let has_session = granted.is_some();
-                if let Some((session, granted)) = granted {
-                    self.send_retained(now, session, &granted, fx);
-                }
-                done(has_session);
+                let Some((session, granted)) = granted else { return done(false) };
+                self.send_retained(now, session, &granted, fx);
+                self.once_safe_if_stored(session, || done(true));
             }
-            Command::Attach { attach, done } => {
-                if let Some(held) = self.attach(now, *attach, fx) {
-                    done(held);
+            Command::Attach { attach, done } => match self.attach(now, *attach, fx) {
+                Some(Ok(held)) => {
+                    let session = held.session.clone();
+                    self.once_safe_if_stored(&session, || done(Ok(held)));
                 }
-            }
+                Some(Err(limit)) => done(Err(limit)),
+                None => {}
+            },
             Command::Detach(held) => self.release(now, &held, &End::GOODBYE, fx),
             Command::Room(held) => self.room(now, &held, fx),
             Command::Kick { client_id, done } => {

@@ -179,7 +179,7 @@ impl Worker {
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
         let message = Message::from_publish(publish, online.session.publisher, expires_at);
-        if self.store_refuses(publish.topic, &message, &online.session) {
+        if self.store_refuses(publish.topic, &message, Some(&online.session)) {
             self.is_refused_by_store = publish.qos > QoS::AtMostOnce;
             tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
             return ReasonCode::QuotaExceeded;

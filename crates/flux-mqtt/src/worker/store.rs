@@ -113,12 +113,14 @@ impl Worker {
         &mut self,
         topic: TopicName<'_>,
         message: &Message,
-        publisher: &SharedSession,
+        publisher: Option<&SharedSession>,
     ) -> bool {
         if !self.broker.journal.as_ref().is_some_and(|journal| journal.refuses()) {
             return false;
         }
-        if message.retain() || (message.qos() == QoS::ExactlyOnce && publisher.is_stored()) {
+        let has_receipt =
+            message.qos() == QoS::ExactlyOnce && publisher.is_some_and(SharedSession::is_stored);
+        if message.retain() || has_receipt {
             return true;
         }
         let found = self.cache.find(&self.broker.routes, topic);
@@ -287,6 +289,7 @@ impl Worker {
                 worker.release_held(id, journal.persisted(), fx);
             });
         }
+        self.keep_promises(journal.persisted());
         self.read_again(journal.persisted(), fx);
     }
 
@@ -324,6 +327,7 @@ impl Worker {
     pub(super) fn persist_failed(&mut self, now: Timestamp, ticket: Ticket, fx: &mut impl Effects) {
         let Some(journal) = self.broker.journal.clone() else { return };
         journal.answered(ticket, false);
+        self.break_promises();
         for id in mem::take(&mut self.holding) {
             let version = self.connections.online(id).map(|online| online.version);
             let held = self.connections.get(id).and_then(|it| it.held.as_deref_mut());
@@ -411,7 +415,7 @@ impl Worker {
         }
     }
 
-    fn last_written(&self) -> u64 {
+    pub(super) fn last_written(&self) -> u64 {
         self.broker.journal.as_ref().map_or(0, |journal| journal.last())
     }
 

@@ -17,12 +17,16 @@ use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
 use crate::wire::Version;
 
-fn done<T: Send + 'static>() -> (Done<T>, Receiver<T>) {
+pub(super) fn done<T: Send + 'static>() -> (Done<T>, Receiver<T>) {
     let (sender, receiver) = sync_channel(1);
     (Box::new(move |value| sender.send(value).unwrap()), receiver)
 }
 
-fn publish(topic: &str, payload: &str, retain: bool) -> (Command, Receiver<PublishOutcome>) {
+pub(super) fn publish(
+    topic: &str,
+    payload: &str,
+    retain: bool,
+) -> (Command, Receiver<PublishOutcome>) {
     let message = Message::new(Parts {
         topic: TopicName::parse(topic).unwrap(),
         properties: &[],

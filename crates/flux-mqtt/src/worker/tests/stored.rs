@@ -3,6 +3,7 @@
 mod answers;
 mod failures;
 mod groups;
+mod promises;
 mod queues;
 mod restart;
 mod wills;
