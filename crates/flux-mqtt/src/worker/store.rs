@@ -390,16 +390,18 @@ impl Worker {
         }
         state.session.take_read(now, deliveries);
         let dropped = state.session.take_dropped();
-        let wake = if state.has_work() { state.wake() } else { None };
-        let is_wanted = state.session.wants_read().is_some();
+        let has_work = state.has_work();
+        let wake = if has_work { state.wake() } else { None };
+        let mut wanted = state.session.wants_read();
         let is_all = is_read && is_empty && last.is_none();
-        if is_wanted && is_all && last_written <= reading.persisted {
+        if wanted.is_some() && is_all && last_written <= reading.persisted {
             tracing::error!(
                 client_id = &*session.client_id,
                 "fewer messages are stored than were counted"
             );
             state.session.nothing_elsewhere();
-        } else if is_wanted && is_empty {
+            wanted = None;
+        } else if wanted.is_some() && is_empty {
             // What was in flight when the process began is not for here: the next part. And what is
             // not safe yet is not read.
             let again = if last.is_some() { None } else { Some(last_written) };
@@ -409,6 +411,11 @@ impl Worker {
             }
         }
         drop(state);
+        if !has_work {
+            // Nothing of it is left to be sent, so that no drain asks for more: it has expired, or another
+            // worker had read it already.
+            self.read_more(&session, wanted, fx);
+        }
         tell_lost(&session, dropped, fx);
         if let Some(attachment) = wake {
             self.wake(attachment, fx);

@@ -91,6 +91,12 @@ pub(super) fn publish(version: Version, flags: u8, id: u16, topic: &str, payload
     packet(0x30 | flags, &[&string(topic), id, no_properties(version), payload.as_bytes()])
 }
 
+/// PUBLISH at QoS 1 with MQTT 5.0 and a Message Expiry Interval.
+pub(super) fn publish_that_expires(id: u16, topic: &str, payload: &str, seconds: u8) -> Vec<u8> {
+    let expiry = [5, 2, 0, 0, 0, seconds];
+    packet(0x32, &[&string(topic), &id.to_be_bytes(), &expiry, payload.as_bytes()])
+}
+
 pub(super) fn subscribe(version: Version, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
     let filters: Vec<u8> = filters
         .iter()

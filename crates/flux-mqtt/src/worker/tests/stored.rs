@@ -90,38 +90,43 @@ impl Durable {
     /// The store makes safe what it was given, and answers; until nobody has anything to do.
     pub(super) fn sync(&mut self) {
         for _ in 0..1_000 {
-            let (synced, unsynced, last) = {
-                let mut inside = self.store.0.lock().unwrap();
-                let unsynced = inside.log.unsynced();
-                (inside.log.sync().is_ok(), unsynced, inside.last)
-            };
-            for worker in 0..self.c.nodes.len() {
-                let answer =
-                    if synced { Input::Persisted(last) } else { Input::PersistFailed(last) };
-                self.c.input(worker, answer);
-            }
-            self.c.settle();
-            if !self.load() && (unsynced == 0 || !synced) {
+            let is_over = self.answer();
+            if !self.load() && is_over {
                 return;
             }
         }
         panic!("the store never comes to rest");
     }
 
+    /// The store tries once to make safe what it was given, and answers; returns whether it has nothing more to do.
+    fn answer(&mut self) -> bool {
+        let (synced, unsynced, last) = {
+            let mut inside = self.store.0.lock().unwrap();
+            let unsynced = inside.log.unsynced();
+            (inside.log.sync().is_ok(), unsynced, inside.last)
+        };
+        for worker in 0..self.c.nodes.len() {
+            let answer = if synced { Input::Persisted(last) } else { Input::PersistFailed(last) };
+            self.c.input(worker, answer);
+        }
+        self.c.settle();
+        unsynced == 0 || !synced
+    }
+
     /// Answers what was asked of queues; returns whether anything was.
     fn load(&mut self) -> bool {
-        let mut any = false;
-        for worker in 0..self.c.nodes.len() {
-            for (session, after) in mem::take(&mut self.c.nodes[worker].fx.loads) {
-                any = true;
-                let limit = ReadLimit { messages: 3, bytes: 1 << 20 };
-                let read = self.store.0.lock().unwrap().log.queue(
-                    crate::storage::key(session),
-                    after,
-                    limit,
-                );
-                self.c.input(worker, Input::Loaded { session, messages: read.ok() });
-            }
+        (0..self.c.nodes.len()).fold(false, |any, worker| any | self.load_for(worker))
+    }
+
+    /// Answers what one worker asked of queues; returns whether it asked anything.
+    fn load_for(&mut self, worker: usize) -> bool {
+        let asked = mem::take(&mut self.c.nodes[worker].fx.loads);
+        let any = !asked.is_empty();
+        for (session, after) in asked {
+            let limit = ReadLimit { messages: 3, bytes: 1 << 20 };
+            let key = crate::storage::key(session);
+            let read = self.store.0.lock().unwrap().log.queue(key, after, limit);
+            self.c.input(worker, Input::Loaded { session, messages: read.ok() });
         }
         self.c.settle();
         any

@@ -198,11 +198,7 @@ fn a_message_that_expired_meanwhile_is_gone() {
     d.subscribe(away, "t", 1);
     d.c.lose(away);
     let publisher = d.visit(0, "publisher");
-    let properties = [&[0x30, 9 + 3 + 1][..], &[0, 1, b't', 0, 1], &[5, 2, 0, 0, 0, 10]].concat();
-    let mut packet = [&[0x32][..], &[u8::try_from(properties.len() - 2 + 1).unwrap()]].concat();
-    packet.extend_from_slice(&properties[2..]);
-    packet.push(b'x');
-    d.c.send(publisher, &packet);
+    d.c.send(publisher, &client::publish_that_expires(1, "t", "x", 10));
     d.sync();
     assert_eq!(d.heard(publisher), ["PUBACK 1 00"]);
     let mut d = d.restart(10_000);
