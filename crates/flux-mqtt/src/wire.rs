@@ -17,6 +17,7 @@ mod error;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod inbound_topics;
 mod message_property;
 mod property;
 mod publish;
@@ -25,9 +26,9 @@ mod subscribe;
 mod tests;
 
 pub(crate) use ack::{Ack, AckKind, write_ack, write_explained_ack};
+pub(crate) use alias::OutboundAliases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use alias::TopicForm;
-pub(crate) use alias::{InboundAliases, OutboundAliases};
 pub(crate) use answer::{
     ConnAck, PINGRESP, write_connack, write_disconnect, write_refusal, write_suback, write_unsuback,
 };
@@ -36,6 +37,7 @@ pub(crate) use disconnect::Disconnect;
 pub use error::FrameError;
 pub use frame::PacketType;
 pub(crate) use frame::{Frame, may_be_connect, split};
+pub(crate) use inbound_topics::InboundTopics;
 pub(crate) use message_property::{MessageProperty, is_binary, is_string};
 pub(crate) use publish::{Properties, Publish, publish_len, remaining_expiry, write_publish};
 pub(crate) use subscribe::{Subscribe, Unsubscribe};

@@ -51,7 +51,7 @@ pub use filter::{ParseFilterError, TopicFilter};
 pub use level_arena::{Leaf, LevelArena, NodeId};
 pub use levels::{Levels, MAX_TOPIC_BYTES, TooManyLevels};
 pub use matching::{TopicMatcher, matches};
-pub use name::{ParseTopicError, TopicName};
+pub use name::{ParseTopicError, TopicName, TopicNameBuf};
 pub use scope::Scope;
 pub use subscription_tree::SubscriptionTree;
 

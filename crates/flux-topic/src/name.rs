@@ -1,4 +1,4 @@
-//! [`TopicName`]: where a message is published.
+//! [`TopicName`]: where a message is published, and [`TopicNameBuf`], which keeps one.
 
 use std::fmt;
 
@@ -101,6 +101,40 @@ impl<'a> TopicName<'a> {
     }
 }
 
+/// A topic name that is kept: [`as_name`](Self::as_name) gives it back without looking at it again.
+///
+/// ```
+/// use flux_topic::{TopicName, TopicNameBuf};
+///
+/// let mut kept = TopicNameBuf::from(TopicName::parse("fleet/17/state")?);
+/// assert_eq!(kept.as_name().as_str(), "fleet/17/state");
+/// kept.assign(TopicName::parse("fleet/18")?);
+/// assert_eq!(kept.as_name().as_str(), "fleet/18");
+/// # Ok::<(), flux_topic::ParseTopicError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicNameBuf(String);
+
+impl TopicNameBuf {
+    /// Returns the name.
+    #[must_use]
+    pub fn as_name(&self) -> TopicName<'_> {
+        TopicName(&self.0)
+    }
+
+    /// Keeps another name, in the room of the one before if that suffices.
+    pub fn assign(&mut self, name: TopicName<'_>) {
+        self.0.clear();
+        self.0.push_str(name.0);
+    }
+}
+
+impl From<TopicName<'_>> for TopicNameBuf {
+    fn from(name: TopicName<'_>) -> Self {
+        Self(name.0.into())
+    }
+}
+
 impl fmt::Debug for TopicName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.0, f)
@@ -120,8 +154,11 @@ const SPECIAL: [u8; 3] = [b'\0', b'+', b'#'];
 /// published has a topic name.
 fn has_special(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks();
-    // Where there is nothing more, 1 stands, which is not special.
-    let rest = rest.iter().fold(EACH, |word, byte| word << 8 | u64::from(*byte));
+    let rest = match bytes.last_chunk() {
+        Some(last) => u64::from_ne_bytes(*last),
+        // Where there is nothing more, 1 stands, which is not special.
+        None => rest.iter().fold(EACH, |word, byte| word << 8 | u64::from(*byte)),
+    };
     let in_rest = special_in(rest);
     words.iter().fold(in_rest, |found, word| found | special_in(u64::from_ne_bytes(*word))) != 0
 }

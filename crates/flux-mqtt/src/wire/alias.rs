@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flux_session::Message as _;
-use flux_topic::{ParseTopicError, TopicName};
+use flux_topic::{ParseTopicError, TopicName, TopicNameBuf};
 
 use super::{FrameError, Version, publish_len};
 use crate::message::Delivery;
@@ -16,7 +16,7 @@ pub(crate) struct InboundAliases {
     /// The Topic Alias Maximum that CONNACK announced.
     max: u16,
     /// By alias, from 1.
-    names: Vec<Option<Box<str>>>,
+    names: Vec<Option<TopicNameBuf>>,
 }
 
 impl InboundAliases {
@@ -36,18 +36,17 @@ impl InboundAliases {
         }
         let index = usize::from(alias) - 1;
         if topic == Err(ParseTopicError::Empty) {
-            let name = self.names.get(index).and_then(Option::as_deref);
-            let name = name.ok_or(FrameError::UnknownTopicAlias(alias))?;
-            return TopicName::parse(name).map_err(FrameError::TopicName);
+            let name = self.names.get(index).and_then(Option::as_ref);
+            return Ok(name.ok_or(FrameError::UnknownTopicAlias(alias))?.as_name());
         }
         let topic = topic.map_err(FrameError::TopicName)?;
         if self.names.len() <= index {
             self.names.resize_with(index + 1, || None);
         }
         if let Some(place) = self.names.get_mut(index)
-            && place.as_deref() != Some(topic.as_str())
+            && place.as_ref().map(TopicNameBuf::as_name) != Some(topic)
         {
-            *place = Some(topic.as_str().into());
+            *place = Some(topic.into());
         }
         Ok(topic)
     }

@@ -1,7 +1,6 @@
 //! A reader over the bytes of one frame that never reads past them.
 
 use flux_session::PacketId;
-use flux_topic::{ParseTopicError, TopicName};
 
 use super::FrameError;
 
@@ -72,17 +71,6 @@ impl<'a> Cursor<'a> {
         let bytes = self.binary()?;
         let text = std::str::from_utf8(bytes).map_err(|_| FrameError::InvalidUtf8)?;
         if bytes.contains(&0) { Err(FrameError::NullCharacter) } else { Ok(text) }
-    }
-
-    /// Reads the name of a topic. What is a string and no topic name may still stand where an alias
-    /// does.
-    pub(super) fn topic(&mut self) -> Result<Result<TopicName<'a>, ParseTopicError>, FrameError> {
-        let bytes = self.binary()?;
-        match TopicName::from_utf8(bytes) {
-            Err(ParseTopicError::NotUtf8 { .. }) => Err(FrameError::InvalidUtf8),
-            Err(_) if bytes.contains(&0) => Err(FrameError::NullCharacter),
-            name => Ok(name),
-        }
     }
 
     /// Succeeds when everything has been read.

@@ -10,7 +10,7 @@ mod round_trip;
 
 use super::cursor::variable_byte_integer_len;
 use super::{
-    Ack, Connect, Disconnect, Frame, FrameError, InboundAliases, Publish, Subscribe, Unsubscribe,
+    Ack, Connect, Disconnect, Frame, FrameError, InboundTopics, Publish, Subscribe, Unsubscribe,
     Version, split,
 };
 
@@ -30,11 +30,11 @@ pub(crate) fn check(data: &[u8]) {
         _ => Some(Version::V5),
     };
     let max = if first & 0b100 == 0 { u32::MAX } else { SMALL_PACKET };
-    let mut aliases = InboundAliases::new(ALIASES);
+    let mut topics = InboundTopics::new(ALIASES);
     while let Ok(Some(frame)) = whole_or_in_pieces(rest, max, version) {
         read_as_everything(&frame);
         for version in [Version::V31, Version::V311, Version::V5] {
-            round_trip::check(&frame, version, &mut aliases);
+            round_trip::check(&frame, version, &mut topics);
         }
         agreement::check(&frame);
         rest = rest.get(frame.bytes.len()..).unwrap_or_default();
@@ -82,7 +82,7 @@ fn whole_or_in_pieces(
 fn read_as_everything(frame: &Frame<'_>) {
     let _ = Connect::read(frame);
     for version in [Version::V31, Version::V311, Version::V5] {
-        let _ = Publish::read(frame, version, &mut InboundAliases::new(ALIASES));
+        let _ = Publish::read(frame, version, &mut InboundTopics::new(ALIASES));
         let _ = Ack::read(frame, version);
         let _ = Disconnect::read(frame, version);
         let _ = Subscribe::read(frame, version);

@@ -8,7 +8,7 @@ use super::cursor::{
     Cursor, put_fixed_header, put_variable_byte_integer, variable_byte_integer_len,
 };
 use super::property::{self, Place};
-use super::{Frame, FrameError, InboundAliases, Version};
+use super::{Frame, FrameError, InboundTopics, Version};
 use crate::message::{Delivery, Message};
 use crate::packets::Packets;
 
@@ -40,11 +40,11 @@ pub(crate) enum Properties {
 }
 
 impl<'a> Publish<'a> {
-    /// Reads a PUBLISH; `aliases` are those of its connection, and learn from it.
+    /// Reads a PUBLISH; `topics` are those of its connection, and learn from it.
     pub(crate) fn read(
         frame: &Frame<'a>,
         version: Version,
-        aliases: &'a mut InboundAliases,
+        topics: &'a mut InboundTopics,
     ) -> Result<Self, FrameError> {
         let qos = QoS::try_from(frame.flags >> 1 & 0b11).map_err(|_| FrameError::QosThree)?;
         // MQTT 3.1 does not forbid it.
@@ -53,7 +53,7 @@ impl<'a> Publish<'a> {
         }
         let mut cursor = frame.cursor();
         let bytes = cursor.remaining().get(2..).unwrap_or_default();
-        let topic = cursor.topic()?;
+        let topic = topics.recent.read(cursor.binary()?)?;
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(cursor.packet_id()?),
@@ -64,7 +64,7 @@ impl<'a> Publish<'a> {
         }
         let topic = match alias {
             None => topic.map_err(FrameError::TopicName)?,
-            Some(alias) => aliases.resolve(alias, topic)?,
+            Some(alias) => topics.aliases.resolve(alias, topic)?,
         };
         let payload = cursor.remaining();
         let retain = frame.flags & 1 != 0;

@@ -13,7 +13,7 @@ use ntex_codec::Decoder;
 use ntex_mqtt::{v3, v5};
 
 use super::{
-    Ack, Connect, Disconnect, Frame, FrameError, InboundAliases, PacketType, Publish, Subscribe,
+    Ack, Connect, Disconnect, Frame, FrameError, InboundTopics, PacketType, Publish, Subscribe,
     Unsubscribe, Version, split,
 };
 
@@ -22,7 +22,7 @@ fn describe(frame: &Frame<'_>, version: Version) -> String {
     match frame.packet_type {
         PacketType::Connect => format!("{:?}", Connect::read(frame)),
         PacketType::Publish => {
-            format!("{:?}", Publish::read(frame, version, &mut InboundAliases::default()))
+            format!("{:?}", Publish::read(frame, version, &mut InboundTopics::default()))
         }
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             format!("{:?} {:?}", frame.packet_type, Ack::read(frame, version))
@@ -38,7 +38,7 @@ fn describe(frame: &Frame<'_>, version: Version) -> String {
 fn refusal(frame: &Frame<'_>, version: Version) -> Option<FrameError> {
     match frame.packet_type {
         PacketType::Connect => Connect::read(frame).err().and_then(|error| error.source),
-        PacketType::Publish => Publish::read(frame, version, &mut InboundAliases::default()).err(),
+        PacketType::Publish => Publish::read(frame, version, &mut InboundTopics::default()).err(),
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             Ack::read(frame, version).err()
         }

@@ -24,9 +24,7 @@ use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SharedSession};
-use crate::wire::{
-    self, ConnAck, Connect, InboundAliases, OutboundAliases, Version, write_connack,
-};
+use crate::wire::{self, ConnAck, Connect, InboundTopics, OutboundAliases, Version, write_connack};
 
 impl Worker {
     /// Lets a client in, if the verdicts (in the order of [`Admission::accesses`]) allow it.
@@ -79,7 +77,7 @@ impl Worker {
             patience: patience(self.server_keep_alive(connect).unwrap_or(connect.keep_alive)),
             maximum_packet_size: connect.maximum_packet_size,
             wants_problem_information: connect.wants_problem_information,
-            inbound_aliases: InboundAliases::new(self.settings.topic_alias_maximum),
+            inbound_topics: InboundTopics::new(self.settings.topic_alias_maximum),
             outbound_aliases: OutboundAliases::new(
                 connect.topic_alias_maximum.min(self.settings.topic_alias_maximum_cap),
             ),

@@ -16,7 +16,7 @@ use crate::gauge::Place;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
-use crate::wire::{Connect, InboundAliases, OutboundAliases, Version};
+use crate::wire::{Connect, InboundTopics, OutboundAliases, Version};
 
 /// The network connections of a worker, by place.
 #[derive(Default)]
@@ -104,7 +104,7 @@ pub(super) struct Online {
     pub(super) maximum_packet_size: u32,
     /// Whether acknowledgements may say in words why something failed [MQTT-3.1.2-29].
     pub(super) wants_problem_information: bool,
-    pub(super) inbound_aliases: InboundAliases,
+    pub(super) inbound_topics: InboundTopics,
     pub(super) outbound_aliases: OutboundAliases,
     /// It does not read its answers, so we do not read from it.
     pub(super) is_choked: bool,

@@ -34,11 +34,11 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Result<(), End> {
         // The packet may borrow its topic name from them.
-        let mut aliases = std::mem::take(&mut online.inbound_aliases);
-        let published = Publish::read(frame, online.version, &mut aliases)
+        let mut topics = std::mem::take(&mut online.inbound_topics);
+        let published = Publish::read(frame, online.version, &mut topics)
             .map_err(End::from)
             .and_then(|publish| self.publish_packet(now, id, online, &publish, frame, fx));
-        online.inbound_aliases = aliases;
+        online.inbound_topics = topics;
         published
     }
 

@@ -7,7 +7,7 @@ use ntex_mqtt::{v3, v5};
 
 use super::ALIASES;
 use crate::wire::{
-    Ack, Connect, Disconnect, Frame, FrameError, InboundAliases, PacketType, Publish, Subscribe,
+    Ack, Connect, Disconnect, Frame, FrameError, InboundTopics, PacketType, Publish, Subscribe,
     Unsubscribe, Version, split,
 };
 
@@ -94,7 +94,7 @@ fn is_laxer(frame: &Frame<'_>, version: Version) -> bool {
             connect.will.is_some_and(|will| will.expiry == Some(0))
                 || (version == Version::V311 && connect.client_id.is_empty())
         }),
-        PacketType::Publish => Publish::read(frame, version, &mut InboundAliases::new(ALIASES))
+        PacketType::Publish => Publish::read(frame, version, &mut InboundTopics::new(ALIASES))
             .is_ok_and(|publish| publish.expiry == Some(0)),
         _ => false,
     }
@@ -109,13 +109,14 @@ fn ours(frame: &Frame<'_>, version: Version) -> Option<Result<String, FrameError
             // Another protocol is for neither to read.
             Err(error) => Err(error.source?),
         },
-        PacketType::Publish => Publish::read(frame, version, &mut InboundAliases::new(ALIASES))
-            .map(|publish| {
+        PacketType::Publish => {
+            Publish::read(frame, version, &mut InboundTopics::new(ALIASES)).map(|publish| {
                 let id = publish.packet_id.map(u16::from);
                 let qos = publish.qos.as_u8();
                 show_publish(publish.topic.as_str(), qos, publish.retain, id, publish.payload)
                     + &format!(" expires {:?}", publish.expiry)
-            }),
+            })
+        }
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             Ack::read(frame, version).map(|ack| format!("{} {}", ack.packet_id, ack.code))
         }

@@ -11,14 +11,14 @@ use crate::message::{Delivery, Message, Parts};
 use crate::names::Publisher;
 use crate::packets::Packets;
 use crate::wire::{
-    Ack, AckKind, Connect, Frame, InboundAliases, PacketType, Publish, TopicForm, Version, Will,
+    Ack, AckKind, Connect, Frame, InboundTopics, PacketType, Publish, TopicForm, Version, Will,
     publish_len, split, write_ack, write_explained_ack, write_publish,
 };
 
-/// Checks a frame of a client, if it is legal; `aliases` are those of the stream.
-pub(super) fn check(frame: &Frame<'_>, version: Version, aliases: &mut InboundAliases) {
+/// Checks a frame of a client, if it is legal; `topics` are those of the stream.
+pub(super) fn check(frame: &Frame<'_>, version: Version, topics: &mut InboundTopics) {
     match frame.packet_type {
-        PacketType::Publish => check_publish(frame, version, aliases),
+        PacketType::Publish => check_publish(frame, version, topics),
         PacketType::PubAck => check_ack(frame, version, AckKind::PubAck),
         PacketType::PubRec => check_ack(frame, version, AckKind::PubRec),
         PacketType::PubRel => check_ack(frame, version, AckKind::PubRel),
@@ -40,8 +40,8 @@ pub(super) fn check(frame: &Frame<'_>, version: Version, aliases: &mut InboundAl
     }
 }
 
-fn check_publish(frame: &Frame<'_>, version: Version, aliases: &mut InboundAliases) {
-    let Ok(read) = Publish::read(frame, version, aliases) else { return };
+fn check_publish(frame: &Frame<'_>, version: Version, topics: &mut InboundTopics) {
+    let Ok(read) = Publish::read(frame, version, topics) else { return };
     let expires_at = read.expiry.map(|seconds| NOW + Duration::from_secs(seconds.into()));
     let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), expires_at);
     assert_eq!(message.topic(), read.topic.as_str());
@@ -86,7 +86,7 @@ fn check_message(message: &Message) {
         (Version::V5, TopicForm::NameAndAlias(2)),
         (Version::V5, TopicForm::Alias(1)),
     ] {
-        let (mut aliases, mut out) = (known_alias(message), Packets::default());
+        let (mut topics, mut out) = (known_alias(message), Packets::default());
         let dup = packet_id.is_some();
         write_publish(&mut out, version, &delivery, form, packet_id, dup, NOW);
         let out = out.concat();
@@ -95,7 +95,7 @@ fn check_message(message: &Message) {
             panic!("what we write is no frame: {out:02x?}")
         };
         assert_eq!(frame.bytes, out);
-        match Publish::read(&frame, version, &mut aliases) {
+        match Publish::read(&frame, version, &mut topics) {
             Ok(again) => check_read_again(message, &again, version),
             Err(error) => panic!("we write what we refuse, {error}: {out:02x?}"),
         }
@@ -115,12 +115,12 @@ fn check_read_again(message: &Message, again: &Publish<'_>, version: Version) {
     }
 }
 
-/// The aliases of a receiver for whom 1 stands for the topic of this message.
-fn known_alias(message: &Message) -> InboundAliases {
-    let mut aliases = InboundAliases::new(2);
-    let known = aliases.resolve(1, TopicName::parse(message.topic())).is_ok();
+/// The topics of a receiver for whom 1 stands for the topic of this message.
+fn known_alias(message: &Message) -> InboundTopics {
+    let mut topics = InboundTopics::new(2);
+    let known = topics.aliases.resolve(1, TopicName::parse(message.topic())).is_ok();
     assert!(known, "the topic of a message is a topic name");
-    aliases
+    topics
 }
 
 fn check_ack(frame: &Frame<'_>, version: Version, kind: AckKind) {

@@ -17,7 +17,7 @@ use crate::ReasonCode;
 use crate::message::{Delivery, Message, Parts};
 use crate::packets::Packets;
 use crate::wire::{
-    Ack, AckKind, ConnAck, Connect, InboundAliases, Publish, Subscribe, TopicForm, Version,
+    Ack, AckKind, ConnAck, Connect, InboundTopics, Publish, Subscribe, TopicForm, Version,
     publish_len, write_ack, write_connack, write_disconnect, write_explained_ack, write_publish,
     write_refusal, write_suback, write_unsuback,
 };
@@ -140,7 +140,7 @@ proptest! {
             sent.clone(),
             Some(payload.clone().into()),
         ));
-        let mut aliases = InboundAliases::default();
+        let mut aliases = InboundTopics::default();
         let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases).unwrap();
         prop_assert_eq!(read.topic.as_str(), &*sent.topic);
         prop_assert!(same_qos(read.qos, sent.qos));
@@ -163,7 +163,7 @@ proptest! {
             sent.clone(),
             Some(payload.clone().into()),
         ));
-        let mut aliases = InboundAliases::default();
+        let mut aliases = InboundTopics::default();
         let read = Publish::read(&frame(&bytes), Version::V311, &mut aliases).unwrap();
         prop_assert_eq!(read.topic.as_str(), &*sent.topic);
         prop_assert!(same_qos(read.qos, sent.qos));

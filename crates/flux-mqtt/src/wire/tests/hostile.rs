@@ -5,8 +5,7 @@ use proptest::prelude::*;
 
 use super::{filters, filters_of_codec, legal, packet};
 use crate::wire::{
-    Ack, Connect, Disconnect, Frame, InboundAliases, Publish, Subscribe, Unsubscribe, Version,
-    split,
+    Ack, Connect, Disconnect, Frame, InboundTopics, Publish, Subscribe, Unsubscribe, Version, split,
 };
 
 /// A change to the bytes of a packet; positions wrap around.
@@ -62,7 +61,7 @@ fn apply(body: &mut Vec<u8>, mutation: &Mutation) {
 fn read_as_everything(frame: &Frame<'_>) {
     let _ = Connect::read(frame);
     for version in [Version::V31, Version::V311, Version::V5] {
-        let _ = Publish::read(frame, version, &mut InboundAliases::default());
+        let _ = Publish::read(frame, version, &mut InboundTopics::default());
         let _ = Ack::read(frame, version);
         let _ = Disconnect::read(frame, version);
         let _ = Subscribe::read(frame, version);

@@ -4,7 +4,7 @@ use flux_topic::ParseTopicError;
 
 use super::{field, frame, packet, properties, refusal};
 use crate::wire::Version::{V5, V311};
-use crate::wire::{Connect, FrameError, InboundAliases, Publish, Version};
+use crate::wire::{Connect, FrameError, InboundTopics, Publish, Version};
 use crate::{ReasonCode, wire};
 
 #[track_caller]
@@ -91,7 +91,7 @@ fn what_is_not_mqtt_at_all_is_answered_in_the_nearest_version_or_not() {
 fn publish(version: Version, flags: u8, body: &[u8], expected: &FrameError) {
     let bytes = packet(0x30 | flags, body);
     assert_eq!(
-        Publish::read(&frame(&bytes), version, &mut InboundAliases::default()).err().as_ref(),
+        Publish::read(&frame(&bytes), version, &mut InboundTopics::default()).err().as_ref(),
         Some(expected)
     );
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{field, frame, legal, packet, properties};
 use crate::message::Message;
 use crate::names::Publisher;
-use crate::wire::{FrameError, InboundAliases, Publish, Version};
+use crate::wire::{FrameError, InboundTopics, Publish, Version};
 
 /// Properties that travel with a message, encoded, in any order that is legal.
 pub(super) fn travelling() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -61,7 +61,7 @@ proptest! {
         payload in legal::binary(),
     ) {
         let bytes = publish(&topic, qos, &all, expiry, &payload);
-        let mut aliases = InboundAliases::default();
+        let mut aliases = InboundTopics::default();
         let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases).unwrap();
         prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
         let key = Publisher(NonZeroU64::MIN);
@@ -86,7 +86,7 @@ proptest! {
     ) {
         let mut with_alias = all.clone();
         with_alias.insert(at % (all.len() + 1), with(0x23, &alias.to_be_bytes()));
-        let mut aliases = InboundAliases::new(max);
+        let mut aliases = InboundTopics::new(max);
         // By name, then by the alias alone.
         for name in [&*topic, ""] {
             let bytes = publish(name, 0, &with_alias, expiry, b"payload");
@@ -108,7 +108,7 @@ proptest! {
 #[test]
 fn a_v311_message_has_no_properties() {
     let bytes = packet(0x33, b"\0\x03a/b\0\x07\x05\x01\x00");
-    let mut aliases = InboundAliases::default();
+    let mut aliases = InboundTopics::default();
     let read = Publish::read(&frame(&bytes), Version::V311, &mut aliases).unwrap();
     let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
     assert_eq!((message.topic(), message.payload()), ("a/b", &[5, 1, 0][..]));
