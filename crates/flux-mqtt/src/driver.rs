@@ -7,6 +7,7 @@
 //! that everything that came in together goes out together.
 
 mod accept;
+mod answers;
 mod clock;
 mod connection;
 mod control;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use flux_auth::{AccessRequest, Attributes, Authentication, Client, Credentials};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
-use ntex_bytes::Bytes;
+use ntex_bytes::{BytePages, Bytes};
 
 use super::shell::{Link, Shell, Shown};
 use super::traffic;
@@ -53,31 +53,22 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 impl Effects for NtexEffects<'_> {
     fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
         traffic::count_sent(&self.shell.outfit.tally, self.shell.outfit.id, bytes);
-        self.shell.with_link(to, |link| {
-            if let Err(error) = link.io.encode_slice(bytes) {
-                // What was not acknowledged is sent again when the session resumes.
-                tracing::trace!(%error, "connection is going, bytes are lost");
-            }
-        });
+        self.shell.with_link(to, |link| self.shell.answers.hold(link, to, bytes));
     }
 
     fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
         traffic::count_delivered(&self.shell.outfit.tally, self.shell.outfit.id, packets);
-        self.shell.with_link(to, |link| {
-            let appended = link.io.with_write_buf(|pages| {
-                packets.for_each_part(|part| match part {
-                    // A page of its own: what follows a shared page is not copied to it.
-                    Part::Written(bytes) if packets.is_shared() => {
-                        pages.append(Bytes::copy_from_slice(bytes));
-                    }
-                    Part::Written(bytes) => pages.extend_from_slice(bytes),
-                    Part::Shared(bytes) => pages.append(bytes),
-                });
+        let append = |pages: &mut BytePages| {
+            packets.for_each_part(|part| match part {
+                // A page of its own: what follows a shared page is not copied to it.
+                Part::Written(bytes) if packets.is_shared() => {
+                    pages.append(Bytes::copy_from_slice(bytes));
+                }
+                Part::Written(bytes) => pages.extend_from_slice(bytes),
+                Part::Shared(bytes) => pages.append(bytes),
             });
-            if let Err(error) = appended {
-                tracing::trace!(%error, "connection is going, packets are lost");
-            }
-        });
+        };
+        self.shell.with_link(to, |link| self.shell.answers.append_to(link, append));
     }
 
     fn unsent(&self, on: ConnectionId) -> Option<usize> {
@@ -86,7 +77,8 @@ impl Effects for NtexEffects<'_> {
                 let below = link.io.with_write_dst_buf(|pages| pages.len());
                 // What is closing takes nothing any more.
                 let above = || link.io.with_write_buf(|pages| pages.len()).unwrap_or_default();
-                if link.is_layered { below + above() } else { below }
+                let written = if link.is_layered { below + above() } else { below };
+                written + link.answers.len()
             })
         };
         self.shell.with_link(on, unsent)?

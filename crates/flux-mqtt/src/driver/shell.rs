@@ -17,6 +17,7 @@ use ntex::io::{Base, Filter, Io, IoRef};
 use slab::Slab;
 use tokio::task::AbortHandle;
 
+use super::answers::Answers;
 use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::keeper::Keeper;
@@ -58,6 +59,7 @@ pub(super) struct Shell {
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
     pub(super) outbox: Outbox,
+    pub(super) answers: Answers,
     pub(super) outfit: Outfit,
 }
 
@@ -67,6 +69,8 @@ pub(super) struct Link {
     pub(super) io: IoRef,
     /// Something lies between the connection and the socket: what was sent waits in two places.
     pub(super) is_layered: bool,
+    /// What is sent at the end of the turn.
+    pub(super) answers: Vec<u8>,
     /// The certificate that the client showed.
     pub(super) shown: Option<Shown>,
     pub(super) wish: Wish,
@@ -76,6 +80,22 @@ pub(super) struct Link {
     pub(super) is_dead: bool,
     /// The task that asks an authenticator or authorizer; at most one at a time.
     pub(super) question: Option<AbortHandle>,
+}
+
+impl Link {
+    pub(super) fn new(stamp: u32, io: IoRef, is_layered: bool, shown: Option<Shown>) -> Self {
+        Self {
+            stamp,
+            io,
+            is_layered,
+            answers: Vec::new(),
+            shown,
+            wish: Wish::default(),
+            task: None,
+            is_dead: false,
+            question: None,
+        }
+    }
 }
 
 /// Who is at the other end of a connection, as far as is known before CONNECT.
@@ -113,6 +133,7 @@ impl Shell {
             stamp: Cell::new(0),
             turn: RefCell::new(None),
             outbox: Outbox::new(outfit.mailboxes.len()),
+            answers: Answers::default(),
             outfit,
         })
     }
@@ -121,16 +142,9 @@ impl Shell {
     pub(super) fn open<F: Filter>(self: &Rc<Self>, io: &Io<F>, peer: Peer) -> ConnectionId {
         let stamp = self.stamp.get().wrapping_add(1);
         self.stamp.set(stamp);
-        let index = self.links.borrow_mut().insert(Link {
-            stamp,
-            io: io.get_ref(),
-            is_layered: TypeId::of::<F>() != TypeId::of::<Base>(),
-            shown: peer.shown,
-            wish: Wish::default(),
-            task: None,
-            is_dead: false,
-            question: None,
-        });
+        let is_layered = TypeId::of::<F>() != TypeId::of::<Base>();
+        let link = Link::new(stamp, io.get_ref(), is_layered, peer.shown);
+        let index = self.links.borrow_mut().insert(link);
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
         let listener = Some(peer.listener);
         self.input(Input::Opened { connection, peer: peer.address, listener });
@@ -140,6 +154,7 @@ impl Shell {
     /// Tells the worker that a connection is gone and gives its place back.
     pub(super) fn close(self: &Rc<Self>, connection: ConnectionId) {
         self.input(Input::Closed(connection));
+        self.with_link(connection, |link| self.answers.write_of(link));
         let index = usize::try_from(connection.index).unwrap_or(usize::MAX);
         let link = self.links.borrow_mut().try_remove(index);
         if let Some(question) = link.and_then(|link| link.question) {
@@ -170,7 +185,7 @@ impl Shell {
         let mut fx = NtexEffects { shell: self };
         let mut worker = self.worker.borrow_mut();
         let received = worker.receive(self.outfit.clock.now(), connection, bytes, &mut fx);
-        if worker.has_dirty() || self.outbox.has_letters() {
+        if worker.has_dirty() || self.outbox.has_letters() || self.answers.are_waiting() {
             self.request_turn();
         }
         received
@@ -184,6 +199,7 @@ impl Shell {
         self.outbox.post(&self.outfit.mailboxes);
         worker.finish_turn(self.outfit.clock.now(), &mut fx);
         self.outbox.post(&self.outfit.mailboxes);
+        self.answers.write_all(self);
         if worker.has_dirty() {
             self.request_turn();
         }

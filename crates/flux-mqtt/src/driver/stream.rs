@@ -91,7 +91,7 @@ impl Stream {
         }
     }
 
-    fn over(socket: impl Socket + 'static, config: SharedCfg) -> io::Result<(Io, Self)> {
+    pub(super) fn over(socket: impl Socket + 'static, config: SharedCfg) -> io::Result<(Io, Self)> {
         let socket: Rc<RefCell<dyn Socket>> = Rc::new(RefCell::new(socket));
         let mut context = None;
         let io = Io::new(Start { socket: socket.clone(), context: &mut context }, config);
