@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
 
+use super::client::Client;
 use super::packets::{Stamp, Version};
 use super::peer::STALL;
 use super::publisher::Publisher;
@@ -37,6 +38,10 @@ impl Flow {
     /// Connects and subscribes everybody.
     pub(super) fn connect(address: SocketAddr, version: Version, traffic: Traffic) -> Result<Self> {
         let poll = Poll::new().context("cannot poll")?;
+        if let Shape::Away(_) = traffic.shape {
+            let mut away = Client::connect(address, &version.connect_kept("away"), STALL)?;
+            away.subscribe(version, &traffic.filter(0), traffic.qos)?;
+        }
         let mut subscribers = (0..traffic.subscribers())
             .map(|number| Subscriber::connect(address, version, traffic, number))
             .collect::<Result<Vec<_>>>()?;
@@ -111,6 +116,7 @@ impl Flow {
     /// Publishes as much as the window allows.
     fn top_up(&mut self, totals: &[u64]) -> Result<()> {
         let window = self.traffic.window();
+        let due = if self.is_timed() { self.now()? } else { 0 };
         for (publisher, total) in self.publishers.iter_mut().zip(totals) {
             if publisher.sent == *total || publisher.peer.unwritten() > 0 {
                 continue;
@@ -118,7 +124,7 @@ impl Flow {
             let allowed = publisher.slowest().saturating_add(window).min(*total);
             if publisher.sent < allowed {
                 while publisher.sent < allowed {
-                    publisher.publish(0);
+                    publisher.publish(due);
                 }
                 publisher.peer.flush()?;
             }
@@ -151,16 +157,32 @@ impl Flow {
         Ok(())
     }
 
+    /// Whether it is noted how long each message takes.
+    fn is_timed(&self) -> bool {
+        self.traffic.interval().is_some() || matches!(self.traffic.shape, Shape::Away(_))
+    }
+
+    /// Returns the time since the start, in nanoseconds.
+    fn now(&self) -> Result<u64> {
+        Ok(u64::try_from(self.watch.elapsed().as_nanos())?)
+    }
+
     /// Serves one connection that has news.
     fn attend(&mut self, token: usize) -> Result<()> {
+        let now = if self.is_timed() { self.now()? } else { 0 };
         if let Some(publisher) = self.publishers.get_mut(token) {
             publisher.read(&mut self.buffer)?;
-            return publisher.peer.flush();
+            publisher.peer.flush()?;
+            let ledger = &mut self.ledger;
+            publisher.count_acknowledged(|due| {
+                ledger.delivered += 1;
+                ledger.latency.saturating_record(now.saturating_sub(due));
+            });
+            return Ok(());
         }
         let number = token - self.publishers.len();
-        let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
         let has_rate = self.traffic.interval().is_some();
-        let now = if has_rate { u64::try_from(self.watch.elapsed().as_nanos())? } else { 0 };
+        let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
         let (publishers, ledger) = (&mut self.publishers, &mut self.ledger);
         let mut wrong = None;
         subscriber.read(&mut self.buffer, |stamp| {

@@ -7,7 +7,7 @@ use super::beside::{Beside, Churn, holders, restless};
 use super::flow::Flow;
 use super::meter::Meter;
 use super::outcome::{Latency, Outcome};
-use super::traffic::Traffic;
+use super::traffic::{Shape, Traffic};
 use crate::clock::Stopwatch;
 use crate::stress::visitors::Visitors;
 
@@ -61,7 +61,9 @@ fn deliver(target: &Target, traffic: Traffic, flow: &mut Flow) -> Result<Outcome
             expected += each * copies;
             // A loss does not heal: going on would only wait once more.
             let is_lossy = flow.delivered() - before < expected;
-            if is_lossy || watch.elapsed() >= target.time {
+            // A queue has a limit.
+            let is_once = matches!(traffic.shape, Shape::Away(_));
+            if is_lossy || is_once || watch.elapsed() >= target.time {
                 return Ok(());
             }
         }

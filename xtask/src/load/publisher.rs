@@ -1,5 +1,6 @@
 //! A client that publishes.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
@@ -21,6 +22,8 @@ pub(super) struct Publisher {
     pub(super) sent: u64,
     /// Messages whose last acknowledgement has come.
     acknowledged: u64,
+    /// When those that are not acknowledged were due, if that is to be known.
+    unacknowledged: Option<VecDeque<u64>>,
     /// How many each subscriber has seen; one number where only one of them gets a message.
     pub(super) seen: Vec<u64>,
 }
@@ -38,7 +41,11 @@ impl Publisher {
         let properties = usize::from(version == Version::V5);
         let receivers = match traffic.shape {
             Shape::FanOut(subscribers) => subscribers,
-            Shape::Pairs(_) | Shape::Apart(_) | Shape::FanIn(_) | Shape::Shared(..) => 1,
+            Shape::Pairs(_)
+            | Shape::Apart(_)
+            | Shape::FanIn(_)
+            | Shape::Shared(..)
+            | Shape::Away(_) => 1,
         };
         Ok(Self {
             peer: Peer::connect(address, version, &format!("pub-{number}"), None)?,
@@ -49,6 +56,7 @@ impl Publisher {
             stamp_at,
             sent: 0,
             acknowledged: 0,
+            unacknowledged: matches!(traffic.shape, Shape::Away(_)).then(VecDeque::new),
             seen: vec![0; receivers],
         })
     }
@@ -80,6 +88,9 @@ impl Publisher {
             place.copy_from_slice(&id.to_be_bytes());
         }
         self.sent += 1;
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            unacknowledged.push_back(due);
+        }
     }
 
     /// Reads the acknowledgements that have arrived, and answers PUBREC.
@@ -95,5 +106,16 @@ impl Publisher {
             _ => {}
         })?;
         self.peer.flush()
+    }
+
+    /// Takes what is acknowledged for seen, and calls `see` with when each message was due.
+    pub(super) fn count_acknowledged(&mut self, mut see: impl FnMut(u64)) {
+        let Some(unacknowledged) = &mut self.unacknowledged else { return };
+        for seen in &mut self.seen {
+            while *seen < self.acknowledged {
+                *seen += 1;
+                see(unacknowledged.pop_front().unwrap_or_default());
+            }
+        }
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum Names {
 
 impl Scenario {
     /// Every scenario, in the order of the table.
-    pub(crate) const ALL: [Self; 40] = [
+    pub(crate) const ALL: [Self; 43] = [
         window("pairs", Shape::Pairs(10), 0, 64, 100),
         window("pairs-qos1", Shape::Pairs(10), 1, 64, 100),
         window("pairs-qos2", Shape::Pairs(10), 2, 64, 100),
@@ -93,6 +93,9 @@ impl Scenario {
         work("retained-set", Work::Retain { messages: 400_000 }),
         work("retained-fetch", Work::Fetch { messages: 100_000 }),
         work("retained-1m", Work::Fetch { messages: 1_000_000 }),
+        window("away-1", Shape::Away(1), 1, 64, 20),
+        window("away-10", Shape::Away(10), 1, 64, 20),
+        window("away-100", Shape::Away(100), 1, 64, 20),
         work("offline-fill", Work::Fill { messages: 100_000 }),
         work("offline-drain", Work::Drain { messages: 100_000 }),
     ];

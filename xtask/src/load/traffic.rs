@@ -26,6 +26,8 @@ pub(crate) enum Shape {
     FanIn(usize),
     /// So many publishers to a shared subscription with so many members.
     Shared(usize, usize),
+    /// So many publishers to one session that is away: what is acknowledged counts as delivered.
+    Away(usize),
 }
 
 /// When the next message is published.
@@ -45,7 +47,8 @@ impl Traffic {
             Shape::Pairs(publishers)
             | Shape::Apart(publishers)
             | Shape::FanIn(publishers)
-            | Shape::Shared(publishers, _) => publishers,
+            | Shape::Shared(publishers, _)
+            | Shape::Away(publishers) => publishers,
             Shape::FanOut(_) => 1,
         }
     }
@@ -58,6 +61,7 @@ impl Traffic {
             | Shape::FanOut(subscribers)
             | Shape::Shared(_, subscribers) => subscribers,
             Shape::FanIn(_) => 1,
+            Shape::Away(_) => 0,
         }
     }
 
@@ -65,7 +69,11 @@ impl Traffic {
     pub(super) fn copies(self) -> u64 {
         match self.shape {
             Shape::FanOut(subscribers) => subscribers as u64,
-            Shape::Pairs(_) | Shape::Apart(_) | Shape::FanIn(_) | Shape::Shared(..) => 1,
+            Shape::Pairs(_)
+            | Shape::Apart(_)
+            | Shape::FanIn(_)
+            | Shape::Shared(..)
+            | Shape::Away(_) => 1,
         }
     }
 
@@ -86,7 +94,7 @@ impl Traffic {
             Shape::Pairs(_) => topic(subscriber),
             Shape::Apart(pairs) => topic((subscriber + 1) % pairs),
             Shape::FanOut(_) => topic(0),
-            Shape::FanIn(_) => "bench/+".to_owned(),
+            Shape::FanIn(_) | Shape::Away(_) => "bench/+".to_owned(),
             Shape::Shared(..) => "$share/load/bench/+".to_owned(),
         }
     }
