@@ -9,10 +9,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use flux_config::Flags;
-use flux_mqtt::Settings;
 
 pub(crate) use self::arguments::Arguments;
-use self::websocket::DoorArguments;
 use crate::acl::Acl;
 use crate::config::ConfigCommand;
 use crate::passwd::Passwd;
@@ -35,9 +33,6 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     arguments: Arguments,
-
-    #[command(flatten)]
-    doors: DoorArguments,
 }
 
 /// What else the program does than to be a broker.
@@ -76,10 +71,5 @@ impl Cli {
             Self::command().error(ErrorKind::WrongNumberOfValues, problem).exit();
         }
         self.arguments.flags()
-    }
-
-    /// Adds the listeners that only flags know of: WebSocket and Unix sockets.
-    pub(crate) fn open_further_doors(&self, settings: &mut Settings) {
-        self.doors.open(&self.arguments, settings);
     }
 }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     config::tell(&loaded.warnings);
     let filter = loaded.config.log.filter.clone();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&loaded, &cli) {
+    match run(&loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match error.downcast::<Problems>() {
@@ -78,13 +78,12 @@ fn do_once(command: &Command) -> ExitCode {
     }
 }
 
-fn run(loaded: &Loaded, cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
-    let (mut settings, access) = (settings::settings(loaded)?, Access::open(&loaded.config)?);
-    cli.open_further_doors(&mut settings);
+    let (settings, access) = (settings::settings(loaded)?, Access::open(&loaded.config)?);
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),

@@ -7,11 +7,12 @@ use flux_admin::AdminSettings;
 use flux_config::{
     Bind, CertificatePart, ClientCertificates as When, Config, Loaded, Problems,
     RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which, Tls,
-    TlsVersion as Version, Transport,
+    TlsVersion as Version,
 };
 use flux_mqtt::{
     GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull, RetainedLimits,
-    SessionLimits, Settings, SharedSettings, SharedStrategy, TlsConfig, WhenFull,
+    SessionLimits, Settings, SharedSettings, SharedStrategy, TlsConfig, UnixSocket,
+    WebSocketSettings, WhenFull,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
@@ -30,9 +31,11 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, Problems> {
 /// Returns where metrics are served, if they are.
 pub(crate) fn admin(loaded: &Loaded) -> Option<AdminSettings> {
     let admin = &loaded.config.admin;
-    let address = match admin.bind? {
-        Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], port)),
-        Bind::Address(address) => address,
+    let address = match admin.bind.as_ref()? {
+        Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
+        Bind::Address(address) => *address,
+        // The config was checked.
+        Bind::Unix(_) => return None,
     };
     let mut settings = AdminSettings::new(address);
     settings.token = admin.token.as_deref().map(|token| token.trim().to_owned());
@@ -85,11 +88,15 @@ fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
     for listener in &loaded.config.listeners {
         let used = listener.tls.as_deref();
         let tls = certificates.iter().find(|(name, _)| Some(*name) == used).map(|(_, tls)| tls);
-        for listen in listen(&listener.bind.0) {
-            let mut made = match (listener.transport, tls) {
-                (Transport::Mqtts, Some(tls)) => Listener::tls(listen, tls.clone()),
-                (Transport::Mqtt, _) | (Transport::Mqtts, None) => Listener::tcp(listen),
+        for listen in listen(listener) {
+            // The config was checked: what has TLS has certificates.
+            let mut made = match (tls, listener.transport.has_websocket()) {
+                (None, false) => Listener::tcp(listen),
+                (Some(tls), false) => Listener::tls(listen, tls.clone()),
+                (None, true) => Listener::ws(listen, websocket(listener)),
+                (Some(tls), true) => Listener::wss(listen, tls.clone(), websocket(listener)),
             };
+            made.name = listener.name.as_str().into();
             made.proxies = listener.proxy_from.0.iter().map(|range| range.0).collect();
             listeners.push(made);
         }
@@ -97,12 +104,24 @@ fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
     Ok(listeners)
 }
 
-fn listen(binds: &[Bind]) -> Vec<Listen> {
+fn websocket(listener: &flux_config::Listener) -> WebSocketSettings {
+    let mut settings = WebSocketSettings::default();
+    settings.path.clone_from(&listener.path);
+    settings.origins.clone_from(&listener.origins.0);
+    settings.forwarded_by = listener.forwarded_by.0.iter().map(|range| range.0).collect();
+    settings
+}
+
+fn listen(listener: &flux_config::Listener) -> Vec<Listen> {
     let (mut listens, mut addresses) = (Vec::new(), Vec::new());
-    for bind in binds {
+    for bind in &listener.bind.0 {
         match bind {
             Bind::Loopback(port) => listens.push(Listen::Loopback(*port)),
             Bind::Address(address) => addresses.push(*address),
+            Bind::Unix(path) => {
+                let (path, mode) = (path.clone(), listener.unix_mode.0);
+                listens.push(Listen::Unix(UnixSocket { path, mode }));
+            }
         }
     }
     if !addresses.is_empty() {
@@ -243,6 +262,8 @@ mod tests {
         let made = made(
             "[broker]\nworkers = 3\ndrain_timeout = \"1s\"\n\
              [[listener]]\nname = \"a\"\nbind = [\"0.0.0.0:1\", \"loopback:2\"]\nallow_anonymous = true\nproxy_from = \"10.0.0.0/8\"\n\
+             [[listener]]\nname = \"b\"\ntransport = \"ws\"\nbind = \"unix:/x\"\nunix_mode = \"600\"\npath = \"/y\"\n\
+             origins = \"https://z\"\nforwarded_by = \"127.0.0.1\"\nproxy_from = \"10.0.0.0/8\"\n\
              [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
              connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
              connect_packet_size = 200\nbytes = \"21MiB\"\n\
@@ -255,7 +276,8 @@ mod tests {
         );
         let all = format!("{made:?}");
         for part in [
-            "[Loopback(2), Addresses([0.0.0.0:1])]",
+            "[(\"a\", Loopback(2)), (\"a\", Addresses([0.0.0.0:1])), (\"b\", Unix(UnixSocket { path: \"/x\", mode: 384 }))]",
+            "WebSocketSettings { path: \"/y\", origins: [\"https://z\"], forwarded_by: [127.0.0.1/32] }",
             "drain_timeout: 1s",
             "workers: 3,",
             "allow_anonymous: true",
@@ -270,7 +292,7 @@ mod tests {
             "strategy: Sticky, limits: GroupLimits { queued_messages: 34, queued_bytes: 35, when_full: Oldest }",
             "messages: 36, bytes: 37, message_bytes: 38, when_full: DropOldest",
         ] {
-            let listens: Vec<_> = made.listeners.iter().map(|it| &it.listen).collect();
+            let listens: Vec<_> = made.listeners.iter().map(|it| (&it.name, &it.listen)).collect();
             let all = format!("{listens:?} {all}");
             assert!(all.contains(part), "{part} is not in {all}");
         }

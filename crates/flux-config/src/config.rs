@@ -62,7 +62,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             broker: Broker::default(),
-            listeners: vec![Listener { name: "default".to_owned(), ..Listener::default() }],
+            listeners: vec![Listener { name: "mqtt".to_owned(), ..Listener::default() }],
             tls: BTreeMap::new(),
             auth: Auth::default(),
             acl: Acl::default(),

@@ -8,6 +8,8 @@ use crate::problem::Source;
 pub struct Flags {
     settings: Vec<Setting>,
     every_listener: Vec<Setting>,
+    /// Their paths begin with the name of a listener.
+    further_listeners: Vec<Setting>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,24 @@ impl Flags {
         self.set(path, vec![value.to_string()], Kind::Integer, flag);
     }
 
+    /// Sets text of a listener that is there beside all others, those of files included.
+    pub fn further_listener(&mut self, name: &str, key: &str, value: &str, flag: &'static str) {
+        let (path, value) = (vec![name.to_owned(), key.to_owned()], vec![value.to_owned()]);
+        self.further_listeners.push(Setting { path, value, kind: Kind::Text, flag });
+    }
+
+    /// Sets a list of texts of such a listener.
+    pub fn further_listener_list(
+        &mut self,
+        name: &str,
+        key: &str,
+        value: Vec<String>,
+        flag: &'static str,
+    ) {
+        let path = vec![name.to_owned(), key.to_owned()];
+        self.further_listeners.push(Setting { path, value, kind: Kind::List, flag });
+    }
+
     /// Sets a list of texts for all listeners, those of files included.
     pub fn every_listener(&mut self, key: &str, values: Vec<String>, flag: &'static str) {
         self.every_listener.push(Setting {
@@ -81,12 +101,10 @@ impl Flags {
             let origin = origin(sources, setting.flag);
             put(tree, &setting.path, &setting.node(&origin), &origin);
         }
+        lay_beside(&self.further_listeners, tree, sources);
         for setting in self.every_listener {
             let origin = origin(sources, setting.flag);
-            if tree.at(&["listener", "0"]).is_none() {
-                let name = Node::text("default", origin.clone());
-                put(tree, &["listener", "0", "name"], &name, &origin);
-            }
+            name_the_first_listener(tree, &origin);
             let Value::Table(entries) = &mut tree.value else { return };
             let listeners = entries.iter_mut().find(|entry| entry.key == "listener");
             let Some(Value::List(items)) = listeners.map(|entry| &mut entry.node.value) else {
@@ -96,6 +114,35 @@ impl Flags {
                 put(item, &setting.path, &setting.node(&origin), &origin);
             }
         }
+    }
+}
+
+/// Adds listeners behind those that are there.
+fn lay_beside(settings: &[Setting], tree: &mut Node, sources: &mut Vec<Source>) {
+    let mut names: Vec<&str> = Vec::new();
+    for setting in settings {
+        let origin = origin(sources, setting.flag);
+        name_the_first_listener(tree, &origin);
+        let [name, key] = setting.path.as_slice() else { continue };
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+            let Some(Value::List(items)) = tree.at(&["listener"]).map(|it| &it.value) else {
+                return;
+            };
+            let number = items.len().to_string();
+            put(tree, &["listener", &number, "name"], &Node::text(name, origin.clone()), &origin);
+        }
+        let Some(Value::List(items)) = tree.at(&["listener"]).map(|it| &it.value) else { return };
+        let number = (items.len() - 1).to_string();
+        put(tree, &["listener", &number, key], &setting.node(&origin), &origin);
+    }
+}
+
+/// Writes down the listener that is there by itself, if there is no other, so that more can be said about it.
+fn name_the_first_listener(tree: &mut Node, origin: &Origin) {
+    if tree.at(&["listener", "0"]).is_none() {
+        let name = Node::text("mqtt", origin.clone());
+        put(tree, &["listener", "0", "name"], &name, origin);
     }
 }
 

@@ -50,9 +50,10 @@ fn add(page: &mut String, field: &Field, prefix: &str) {
 /// Says what a setting may be, with its unit and its range.
 fn values(shape: &Shape) -> String {
     match shape {
-        Shape::Text { form: Form::Plain | Form::Bind | Form::Range | Form::Rate, .. } => {
-            shape.words()
-        }
+        Shape::Text {
+            form: Form::Plain | Form::Bind | Form::Range | Form::Rate | Form::Permissions,
+            ..
+        } => shape.words(),
         Shape::Text { form: Form::Time | Form::Size, min, max } => {
             let (mut words, bound) = (shape.words(), |it: &Option<String>| it.clone());
             if let Some(min) = bound(min) {
@@ -104,7 +105,7 @@ One TOML file says what the broker does: `flux-broker --config FILE`, or `FLUX_C
 
 - **Later wins.** Files `conf.d/*.toml` beside the file are laid over it in the order of their names, then flags. Tables are joined key
   by key, listeners by their names; other lists are replaced. A flag that says where to listen (`--bind`, `--port`,
-  `--tls-cert`, ...) takes the place of all listeners of the files.
+  `--tls-cert`, ...) takes the place of all listeners of the files; `--ws`, `--wss` and `--unix` add one.
 - **References.** In text `${env:NAME}` is a variable of the environment, `${file:PATH}` the text of a file without the line end behind it, and `$${`
   stands for `${`. `config show` shows references, not what they stand for.
 - **Paths** are relative to the directory that the broker is started in.

@@ -59,4 +59,4 @@ pub use problem::{Problem, Problems, Severity};
 pub use schema::json_schema;
 pub use starter::starter;
 pub use surroundings::{InMemory, Surroundings, System};
-pub use value::{AddressRange, Bind, OneOrMore, ParseValueError, Period, Rate, Size};
+pub use value::{AddressRange, Bind, OneOrMore, ParseValueError, Period, Permissions, Rate, Size};

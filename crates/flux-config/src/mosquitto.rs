@@ -150,7 +150,8 @@ impl Import {
             Fate::OfBridge => Err("bridges are not supported".to_owned()),
             Fate::OfListener(set) => match self.drafts.last_mut() {
                 Some(draft) if !self.is_in_bridge => {
-                    draft.is_used = true;
+                    // The listener that is there by itself has this protocol, said or not.
+                    draft.is_used |= (line.key.as_str(), value) != ("protocol", "mqtt");
                     // A setting that cannot be kept may have been a restriction.
                     set(draft, value).map_err(|why| {
                         draft.is_left_out = true;

@@ -10,6 +10,7 @@ use crate::config::{Config, Durability};
 use crate::node::{Node, Origin, Value};
 use crate::problem::{Problem, Source};
 use crate::surroundings::Surroundings;
+use crate::value::Bind;
 
 /// Returns all that is wrong with a config as a whole. What stands in `broken` tables may follow from what is known.
 pub(crate) fn check(config: &Config, tree: &Node, broken: &[String]) -> Vec<Problem> {
@@ -75,7 +76,17 @@ impl Rules<'_> {
 
     fn metrics(&mut self) {
         let admin = &self.config.admin;
-        let Some(bind) = admin.bind.filter(|bind| !bind.is_loopback()) else { return };
+        let Some(bind) = &admin.bind else { return };
+        if let Bind::Unix(_) = bind {
+            let problem = Problem::error(
+                "metrics are served over TCP: a Unix socket cannot be their address",
+            );
+            self.error(&["admin", "bind"], problem, "");
+            return;
+        }
+        if bind.is_local() {
+            return;
+        }
         if admin.token.as_deref().is_none_or(|token| token.trim().is_empty()) {
             let title = format!("there is no token for metrics on {bind}, which is not loopback");
             let help = "add (or start with --admin-token-file FILE)\n\

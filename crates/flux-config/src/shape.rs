@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::schema::json_schema;
-use crate::value::{AddressRange, Bind, ParseValueError, Period, Rate, Size};
+use crate::value::{AddressRange, Bind, ParseValueError, Period, Permissions, Rate, Size};
 
 /// What a value may be.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ pub(crate) enum Form {
     Rate,
     Bind,
     Range,
+    Permissions,
 }
 
 impl Shape {
@@ -192,6 +193,7 @@ impl Form {
             "rate" => Self::Rate,
             "bind" => Self::Bind,
             "range" => Self::Range,
+            "permissions" => Self::Permissions,
             _ => return None,
         })
     }
@@ -204,6 +206,7 @@ impl Form {
             Self::Rate => "a rate such as `50/s`, or `unlimited`",
             Self::Bind => "an address such as `0.0.0.0:1883`",
             Self::Range => "an address or a range such as `10.0.0.0/8`",
+            Self::Permissions => "permissions such as `660`",
         }
     }
 
@@ -211,7 +214,7 @@ impl Form {
     pub(crate) const fn may_be_a_number(self) -> bool {
         match self {
             Self::Size | Self::Rate => true,
-            Self::Plain | Self::Time | Self::Bind | Self::Range => false,
+            Self::Plain | Self::Time | Self::Bind | Self::Range | Self::Permissions => false,
         }
     }
 
@@ -230,6 +233,9 @@ impl Form {
             Self::Bind => text.parse::<Bind>().map(|_| true).map_err(|it| it.to_string())?,
             Self::Range => {
                 text.parse::<AddressRange>().map(|_| true).map_err(|it| it.to_string())?
+            }
+            Self::Permissions => {
+                text.parse::<Permissions>().map(|_| true).map_err(|it| it.to_string())?
             }
         };
         match (is_between, min, max) {

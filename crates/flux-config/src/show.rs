@@ -136,10 +136,11 @@ impl Shown<'_> {
                 let reference = self.loaded.and_then(|loaded| loaded.written(path));
                 let text = match (reference, form) {
                     (Some(written), _) => written.to_owned(),
-                    (None, Form::Plain) => reference::without(text),
-                    (None, Form::Time | Form::Size | Form::Rate | Form::Bind | Form::Range) => {
-                        text.clone()
-                    }
+                    (None, Form::Plain | Form::Bind) => reference::without(text),
+                    (
+                        None,
+                        Form::Time | Form::Size | Form::Rate | Form::Range | Form::Permissions,
+                    ) => text.clone(),
                 };
                 toml(&Json::String(text))
             }

@@ -4,6 +4,7 @@ mod address_range;
 mod bind;
 mod one_or_more;
 mod period;
+mod permissions;
 mod rate;
 mod size;
 
@@ -11,6 +12,7 @@ pub use address_range::AddressRange;
 pub use bind::Bind;
 pub use one_or_more::OneOrMore;
 pub use period::Period;
+pub use permissions::Permissions;
 pub use rate::Rate;
 pub use size::Size;
 

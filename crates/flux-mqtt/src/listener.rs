@@ -77,7 +77,7 @@ impl Listener {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WebSocketSettings {
-    /// The path that clients ask for. Default: `/mqtt`.
+    /// The path that clients ask for; `*` is any. Default: `/mqtt`.
     pub path: String,
     /// The origins whose pages may connect, as browsers write them: `https://example.org`. Default: none, and then all
     /// may. Clients that are no browsers say nothing of an origin, and are not asked.

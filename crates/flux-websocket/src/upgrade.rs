@@ -14,7 +14,7 @@ use thiserror::Error;
 /// Which requests are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeRules {
-    /// The path that must be asked for; what follows a question mark is not looked at.
+    /// The path that must be asked for; what follows a question mark is not looked at. `*` is any.
     pub path: String,
     /// The origins whose pages may connect, as browsers write them: `https://example.org`. With none, all may. Clients that
     /// are no browsers say nothing of an origin, and are not asked.
@@ -102,7 +102,7 @@ impl Upgrade {
             return Err(Refusal::Method);
         }
         let path = request.path.unwrap_or_default();
-        if path.split('?').next() != Some(&rules.path) {
+        if rules.path != ANY && path.split('?').next() != Some(&rules.path) {
             return Err(Refusal::Path(path.to_owned()));
         }
         let fields = Fields(request.headers);
@@ -237,6 +237,8 @@ fn accept(key: &str) -> String {
     STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }
 
+/// The path of rules under which any may be asked for.
+const ANY: &str = "*";
 /// The most bytes that a request may have.
 const MAX_LEN: usize = 8 * 1024;
 /// The most fields that it may have.

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use flux_config::{AddressRange, Bind, Flags};
 
 use super::tls::TlsArguments;
+use super::websocket::DoorArguments;
 
 /// The flags that say what a broker does.
 #[derive(Args, Debug)]
@@ -70,6 +71,9 @@ pub(crate) struct Arguments {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug. Default: warn
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER")]
     log: Option<String>,
+
+    #[command(flatten)]
+    doors: DoorArguments,
 }
 
 /// What an acknowledgement outlives.
@@ -117,22 +121,12 @@ impl Arguments {
         flags
     }
 
-    /// Returns the addresses to listen on, if any are named.
-    pub(super) fn addresses(&self) -> &[IpAddr] {
-        &self.bind
-    }
-
-    /// Returns the load balancers that say whom a connection is from.
-    pub(super) fn proxies(&self) -> &[AddressRange] {
-        &self.proxy_from
-    }
-
     /// Returns what is wrong about them together.
     pub(crate) fn problem(&self) -> Option<String> {
         self.tls.problem()
     }
 
-    /// What says where to listen takes the place of all listeners of a file; the rest holds for all there are.
+    /// What says where to listen takes the place of all listeners of a file; WebSocket and Unix sockets are added, and the rest holds for all there are.
     fn listeners(&self, flags: &mut Flags) {
         let has_tls = self.tls.put(flags);
         let (bind, port) = (!self.bind.is_empty(), self.port.is_some());
@@ -151,6 +145,7 @@ impl Arguments {
             flags.text(&path("tls"), "flags", flag);
             flags.list(&path("bind"), self.bind(self.tls.tls_port), "--tls-port");
         }
+        self.doors.put(flags, |port| self.bind(port));
         if !self.proxy_from.is_empty() {
             let ranges = self.proxy_from.iter().map(ToString::to_string).collect();
             flags.every_listener("proxy_from", ranges, "--proxy-from");

@@ -1,15 +1,9 @@
 //! What the command line says about WebSocket and Unix sockets.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use clap::Args;
-use flux_config::AddressRange;
-use flux_mqtt::{Listen, Listener, Settings, Transport, UnixSocket, WebSocketSettings};
+use flux_config::{AddressRange, Flags, Permissions};
 
-use super::Arguments;
-
-/// With a port there is a listener for WebSocket, and one for each path of a Unix socket.
+/// With a port there is a listener for WebSocket, and one for the paths of Unix sockets.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "WebSocket")]
 pub(crate) struct DoorArguments {
@@ -50,52 +44,32 @@ pub(crate) struct DoorArguments {
 
     /// Unix socket to listen on as well; may be repeated. A file that nobody listens at any more is replaced
     #[arg(long, env = "FLUX_UNIX", value_delimiter = ',', value_name = "PATH")]
-    unix: Vec<PathBuf>,
+    unix: Vec<String>,
 
     /// Permissions of Unix sockets, in octal: who may write may connect
-    #[arg(long, env = "FLUX_UNIX_MODE", value_name = "MODE", default_value = "660", value_parser = mode)]
-    unix_mode: u32,
+    #[arg(long, env = "FLUX_UNIX_MODE", value_name = "MODE", default_value = "660")]
+    unix_mode: Permissions,
 }
 
 impl DoorArguments {
-    /// Adds the listeners, on the addresses that flags name; `wss` has the certificates of the first listener with TLS.
-    pub(super) fn open(&self, arguments: &Arguments, settings: &mut Settings) {
-        let listen = |port| match arguments.addresses() {
-            [] => Listen::Loopback(port),
-            ips => Listen::Addresses(ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
-        };
-        let mut doors = Vec::new();
-        if let Some(port) = self.ws {
-            doors.push(Listener::ws(listen(port), self.settings()));
+    /// Adds the listeners beside all others. `bind` says where a port is listened at.
+    pub(super) fn put(&self, flags: &mut Flags, bind: impl Fn(u16) -> Vec<String>) {
+        for (name, port, flag) in [("ws", self.ws, "--ws"), ("wss", self.wss, "--wss")] {
+            let Some(port) = port else { continue };
+            flags.further_listener(name, "transport", name, flag);
+            flags.further_listener_list(name, "bind", bind(port), flag);
+            flags.further_listener(name, "path", &self.ws_path, "--ws-path");
+            flags.further_listener_list(name, "origins", self.ws_origin.clone(), "--ws-origin");
+            let ranges = self.ws_forwarded_by.iter().map(ToString::to_string).collect();
+            flags.further_listener_list(name, "forwarded_by", ranges, "--ws-forwarded-by");
         }
-        let certificates = settings.listeners.iter().find_map(|it| match &it.transport {
-            Transport::Tls(tls) => Some(tls.clone()),
-            _ => None,
-        });
-        if let (Some(port), Some(tls)) = (self.wss, certificates) {
-            doors.push(Listener::wss(listen(port), tls, self.settings()));
+        if self.wss.is_some() {
+            flags.further_listener("wss", "tls", "flags", "--tls-cert");
         }
-        for path in &self.unix {
-            let socket = UnixSocket { path: path.clone(), mode: self.unix_mode };
-            doors.push(Listener::tcp(Listen::Unix(socket)));
+        if !self.unix.is_empty() {
+            let paths = self.unix.iter().map(|path| format!("unix:{path}")).collect();
+            flags.further_listener_list("unix", "bind", paths, "--unix");
+            flags.further_listener("unix", "unix_mode", &self.unix_mode.to_string(), "--unix-mode");
         }
-        for door in &mut doors {
-            door.proxies = arguments.proxies().iter().map(|range| range.0).collect();
-        }
-        settings.listeners.append(&mut doors);
     }
-
-    fn settings(&self) -> WebSocketSettings {
-        let mut settings = WebSocketSettings::default();
-        settings.path.clone_from(&self.ws_path);
-        settings.origins.clone_from(&self.ws_origin);
-        settings.forwarded_by = self.ws_forwarded_by.iter().map(|range| range.0).collect();
-        settings
-    }
-}
-
-/// Reads permissions.
-fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| "no permissions in octal, as 660 are".to_owned())
 }

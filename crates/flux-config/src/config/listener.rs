@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{AddressRange, Bind, OneOrMore};
+use crate::value::{AddressRange, Bind, OneOrMore, Permissions};
 
 /// One entrance of the broker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +15,7 @@ pub struct Listener {
     /// What is spoken below MQTT.
     pub transport: Transport,
     /// Where it listens: one address or several. `loopback:1883` is 127.0.0.1 and, where IPv6 exists, \[::1\]; with port 0 the
-    /// system chooses.
+    /// system chooses. `unix:/run/flux/mqtt.sock` is a Unix socket, which is made in place of one that nobody listens at.
     pub bind: OneOrMore<Bind>,
     /// The name of the certificates that it uses. Transports with TLS do not go without.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,6 +28,17 @@ pub struct Listener {
     /// demanded of them, and taken from nobody else.
     #[schemars(extend("x-example" = "10.0.0.0/8"))]
     pub proxy_from: OneOrMore<AddressRange>,
+    /// The path that clients ask for, with `ws` and `wss`; `*` is any.
+    pub path: String,
+    /// The origins whose pages may connect, with `ws` and `wss`, as browsers write them. Without one all may; programs say
+    /// nothing of an origin, and are not asked.
+    #[schemars(extend("x-example" = "https://example.org"))]
+    pub origins: OneOrMore<String>,
+    /// From where HTTP proxies connect whose `X-Forwarded-For` is believed, with `ws` and `wss`. Nobody else's is.
+    #[schemars(extend("x-example" = "10.0.0.0/8"))]
+    pub forwarded_by: OneOrMore<AddressRange>,
+    /// The permissions of Unix sockets: who may write may connect.
+    pub unix_mode: Permissions,
 }
 
 impl Default for Listener {
@@ -39,6 +50,10 @@ impl Default for Listener {
             tls: None,
             allow_anonymous: false,
             proxy_from: OneOrMore::default(),
+            path: "/mqtt".to_owned(),
+            origins: OneOrMore::default(),
+            forwarded_by: OneOrMore::default(),
+            unix_mode: Permissions(0o660),
         }
     }
 }
@@ -51,6 +66,10 @@ pub enum Transport {
     Mqtt,
     /// TLS.
     Mqtts,
+    /// WebSocket.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -58,8 +77,17 @@ impl Transport {
     #[must_use]
     pub const fn has_tls(self) -> bool {
         match self {
-            Self::Mqtt => false,
-            Self::Mqtts => true,
+            Self::Mqtt | Self::Ws => false,
+            Self::Mqtts | Self::Wss => true,
+        }
+    }
+
+    /// Returns whether it is WebSocket.
+    #[must_use]
+    pub const fn has_websocket(self) -> bool {
+        match self {
+            Self::Mqtt | Self::Mqtts => false,
+            Self::Ws | Self::Wss => true,
         }
     }
 }

@@ -19,6 +19,10 @@ pub(super) struct Draft {
     /// The line that begins it.
     pub(super) line: Option<Line>,
     pub(super) port: Option<u16>,
+    /// The path of a Unix socket, which takes the place of a port.
+    pub(super) unix: Option<PathBuf>,
+    pub(super) is_websocket: bool,
+    pub(super) origins: Vec<String>,
     pub(super) host: Host,
     pub(super) cert: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
@@ -58,11 +62,16 @@ impl Draft {
     pub(super) fn listening(line: &Line) -> Result<Self, String> {
         let (port, host) = line.value.split_once([' ', '\t']).unwrap_or((&line.value, ""));
         let port: u16 = port.parse().map_err(|_| "this is no port".to_owned())?;
-        if port == 0 {
-            return Err("sockets of Unix are not supported".to_owned());
-        }
-        let host = Host::parse(host.trim())?;
+        let (host, path) = (host.trim(), host.trim());
         let line = Some(line.clone());
+        if port == 0 {
+            let unix = Some(PathBuf::from(path));
+            return match path {
+                "" => Err("port 0 goes with the path of a Unix socket".to_owned()),
+                _ => Ok(Self { is_used: true, line, unix, ..Self::default() }),
+            };
+        }
+        let host = Host::parse(host)?;
         Ok(Self { is_used: true, line, port: Some(port), host, ..Self::default() })
     }
 
@@ -85,6 +94,9 @@ impl Draft {
             let all: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
             all.map(|ip| Bind::Address(SocketAddr::new(ip, port))).to_vec()
         };
+        if let Some(path) = &self.unix {
+            return vec![Bind::Unix(path.clone())];
+        }
         match (&self.host, self.port) {
             (Host::Unsaid, Some(port)) => everywhere(port),
             (Host::Unsaid, None) => vec![Bind::Loopback(1883)],
@@ -98,18 +110,32 @@ impl Draft {
     /// Adds it to a config, with its certificates.
     pub(super) fn add_to(&self, config: &mut Config, number: usize) {
         let bind = self.bind();
-        let port = self.port.unwrap_or(1883);
-        let name = if self.port.is_some() { format!("{port}") } else { "default".to_owned() };
+        let name = match (&self.unix, self.port) {
+            (Some(_), _) => "unix".to_owned(),
+            (None, Some(port)) => port.to_string(),
+            (None, None) => "mqtt".to_owned(),
+        };
         let is_taken = config.listeners.iter().any(|listener| listener.name == name);
         let name = if is_taken { format!("{name}-{number}") } else { name };
         let mut listener = Listener {
             name: name.clone(),
-            allow_anonymous: self.allow_anonymous && bind.iter().any(|bind| !bind.is_loopback()),
+            allow_anonymous: self.allow_anonymous && bind.iter().any(|bind| !bind.is_local()),
             bind: OneOrMore(bind),
             ..Listener::default()
         };
-        if let Some(tls) = self.tls() {
-            listener.transport = Transport::Mqtts;
+        let tls = self.tls();
+        listener.transport = match (self.is_websocket, &tls) {
+            (false, None) => Transport::Mqtt,
+            (false, Some(_)) => Transport::Mqtts,
+            (true, None) => Transport::Ws,
+            (true, Some(_)) => Transport::Wss,
+        };
+        if self.is_websocket {
+            // There clients may ask for any.
+            listener.path = "*".to_owned();
+            listener.origins = OneOrMore(self.origins.clone());
+        }
+        if let Some(tls) = tls {
             listener.tls = Some(name.clone());
             config.tls.insert(name, tls);
         }

@@ -40,9 +40,8 @@ pub(super) enum Fate {
 
 /// Returns what becomes of an option.
 pub(super) fn fate(key: &str) -> Fate {
-    if let Some(fate) =
-        of_listeners(key).or_else(|| of_the_broker(key)).or_else(|| otherwise_here(key))
-    {
+    let listeners = of_listeners(key).or_else(|| of_certificates(key));
+    if let Some(fate) = listeners.or_else(|| of_the_broker(key)).or_else(|| otherwise_here(key)) {
         return fate;
     }
     let of_bridge = key.starts_with("bridge_") || BRIDGE.contains(&key);
@@ -69,6 +68,47 @@ fn of_listeners(key: &str) -> Option<Fate> {
             draft.host = Host::parse(value)?;
             Ok(())
         }),
+        "max_connections" => Fate::Scoped(|config, value| {
+            if value != "-1" {
+                config.limits.connections = number(value, 1, u32::MAX.into())?;
+            }
+            Ok(())
+        }),
+        "max_qos" => Fate::Scoped(|config, value| {
+            config.protocol.max_qos = number(value, 0, 2)?;
+            Ok(())
+        }),
+        "max_topic_alias" => Fate::Scoped(|config, value| {
+            config.protocol.topic_alias_maximum = number(value, 0, u16::MAX.into())?;
+            Ok(())
+        }),
+        "protocol" => Fate::OfListener(|draft, value| {
+            draft.is_websocket = match value {
+                "mqtt" => false,
+                "websockets" => true,
+                _ => return Err("there is `mqtt`, and `websockets`".to_owned()),
+            };
+            Ok(())
+        }),
+        "websockets_origin" => Fate::OfListener(|draft, value| {
+            draft.origins.push(value.to_owned());
+            Ok(())
+        }),
+        "mount_point" => Fate::LeavesOut("", "topics have no prefix by listener"),
+        "bind_interface" => Fate::LeavesOut("", "an address is needed, not an interface"),
+        "socket_domain" => Fate::Not("say an address of that kind in `bind`"),
+        "http_dir" => Fate::Not("no files are served: another web server does that better"),
+        "websockets_log_level" => Fate::Not("the log has a form of its own: see `log.filter`"),
+        "websockets_headers_size" => Fate::Not("a request for WebSocket has 8 KiB at most"),
+        "use_username_as_clientid" => {
+            Fate::Same("false", "client identifiers are what clients say")
+        }
+        _ => return None,
+    })
+}
+
+fn of_certificates(key: &str) -> Option<Fate> {
+    Some(match key {
         "certfile" => Fate::OfListener(|draft, value| path(&mut draft.cert, value)),
         "keyfile" => Fate::OfListener(|draft, value| path(&mut draft.key, value)),
         "cafile" => Fate::OfListener(|draft, value| path(&mut draft.ca, value)),
@@ -91,30 +131,6 @@ fn of_listeners(key: &str) -> Option<Fate> {
             });
             Ok(())
         }),
-        "max_connections" => Fate::Scoped(|config, value| {
-            if value != "-1" {
-                config.limits.connections = number(value, 1, u32::MAX.into())?;
-            }
-            Ok(())
-        }),
-        "max_qos" => Fate::Scoped(|config, value| {
-            config.protocol.max_qos = number(value, 0, 2)?;
-            Ok(())
-        }),
-        "max_topic_alias" => Fate::Scoped(|config, value| {
-            config.protocol.topic_alias_maximum = number(value, 0, u16::MAX.into())?;
-            Ok(())
-        }),
-        "protocol" => Fate::LeavesOut("mqtt", "WebSocket is not supported"),
-        "mount_point" => Fate::LeavesOut("", "topics have no prefix by listener"),
-        "bind_interface" => Fate::LeavesOut("", "an address is needed, not an interface"),
-        "socket_domain" => Fate::Not("say an address of that kind in `bind`"),
-        "http_dir" | "websockets_log_level" | "websockets_headers_size" => {
-            Fate::Not("WebSocket is not supported")
-        }
-        "use_username_as_clientid" => {
-            Fate::Same("false", "client identifiers are what clients say")
-        }
         "capath" => Fate::Not("name the files in it with `client_ca`"),
         "ciphers" | "ciphers_tls1.3" | "dhparamfile" => {
             Fate::Not("ciphers are chosen by the broker: those that are safe")

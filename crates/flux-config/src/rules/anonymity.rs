@@ -21,7 +21,7 @@ impl Rules<'_> {
                 }
                 continue;
             }
-            let outside = listener.bind.0.iter().find(|bind| !bind.is_loopback());
+            let outside = listener.bind.0.iter().find(|bind| !bind.is_local());
             let Some(outside) = outside.filter(|_| !listener.allow_anonymous) else { continue };
             if self.demands_certificates(listener) {
                 continue;

@@ -31,16 +31,42 @@ impl Rules<'_> {
                 self.error(&path("bind"), Problem::error(title), "");
             }
             for bind in &listener.bind.0 {
-                let port = match bind {
-                    Bind::Loopback(port) => *port,
-                    Bind::Address(address) => address.port(),
+                let is_taken_once = match bind {
+                    Bind::Loopback(port) => *port != 0,
+                    Bind::Address(address) => address.port() != 0,
+                    Bind::Unix(_) => true,
                 };
-                if port != 0 && !addresses.insert(bind.to_string()) {
+                if is_taken_once && !addresses.insert(bind.to_string()) {
                     let title = format!("two listeners listen on {bind}");
                     self.error(&path("bind"), Problem::error(title), "the second one");
                 }
             }
             self.certificates_of(listener, &number);
+            self.websocket_of(listener, &number);
+        }
+    }
+
+    fn websocket_of(&mut self, listener: &Listener, number: &str) {
+        let Listener { name, path, origins, forwarded_by, .. } = listener;
+        if listener.transport.has_websocket() {
+            if !path.starts_with('/') && path != "*" {
+                let problem =
+                    Problem::error(format!("the path of listener `{name}` has no `/` before it"));
+                self.error(&["listener", number, "path"], problem, "");
+            }
+            return;
+        }
+        let default = Listener::default();
+        for (key, is_default) in [
+            ("path", *path == default.path),
+            ("origins", origins.0.is_empty()),
+            ("forwarded_by", forwarded_by.0.is_empty()),
+        ] {
+            if !is_default {
+                let title = format!("listener `{name}` has `{key}`, which is for WebSocket");
+                let help = "choose `transport = \"ws\"` or `transport = \"wss\"`, or leave it out";
+                self.error(&["listener", number, key], Problem::error(title).help(help), "");
+            }
         }
     }
 
@@ -61,7 +87,8 @@ impl Rules<'_> {
             }
             (Some(_), false) => {
                 let title = format!("listener `{name}` has certificates that it does not use");
-                let help = "choose `transport = \"mqtts\"`, or leave `tls` out";
+                let other = if listener.transport.has_websocket() { "wss" } else { "mqtts" };
+                let help = format!("choose `transport = \"{other}\"`, or leave `tls` out");
                 self.error(&path("tls"), Problem::error(title).help(help), "");
             }
             (Some(tls), true) if !self.config.tls.contains_key(tls) => {

@@ -34,8 +34,11 @@ fn later_files_override_and_add_listeners_by_name() {
     ])
     .unwrap();
     let config = &loaded.config;
-    let listeners: Vec<_> =
-        config.listeners.iter().map(|it| (&*it.name, it.bind.0[0], it.allow_anonymous)).collect();
+    let listeners: Vec<_> = config
+        .listeners
+        .iter()
+        .map(|it| (&*it.name, it.bind.0[0].clone(), it.allow_anonymous))
+        .collect();
     assert_eq!(
         listeners,
         [
@@ -113,4 +116,25 @@ fn references_are_replaced_and_shown_as_they_were_written() {
     assert_eq!(loaded.config.protocol.response_information.as_deref(), Some("me/s3cret"));
     let shown = loaded.show();
     assert!(shown.contains("${env:WHO}/${file:secret}") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn further_listeners_of_flags_stand_beside_all_others() {
+    let names = |file: Option<&Path>| {
+        let mut flags = Flags::default();
+        flags.further_listener("ws", "transport", "ws", "--ws");
+        flags.further_listener_list("ws", "bind", vec!["loopback:8083".to_owned()], "--ws");
+        flags.further_listener_list("unix", "bind", vec!["unix:/x".to_owned()], "--unix");
+        flags.allow_anonymous("--allow-anonymous");
+        let config = load(file, flags, &InMemory::new([("flux.toml", FIRST)])).unwrap().config;
+        assert!(config.listeners.iter().all(|it| it.allow_anonymous));
+        config
+            .listeners
+            .into_iter()
+            .map(|it| format!("{} {}", it.name, it.bind.0[0]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(None), ["mqtt loopback:1883", "ws loopback:8083", "unix unix:/x"]);
+    let of_file = names(Some("flux.toml".as_ref()));
+    assert_eq!(of_file, ["a loopback:1", "b loopback:2", "ws loopback:8083", "unix unix:/x"]);
 }

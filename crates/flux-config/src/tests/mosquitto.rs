@@ -45,14 +45,14 @@ fn what_debian_installs() {
     check(
         [("mosquitto.conf", conf)],
         expect![[r#"
-        [[listener]]
-        name = "default"
+            [[listener]]
+            name = "mqtt"
 
-        [storage]
-        data_dir = "/var/lib/mosquitto/flux"
-        --- mosquitto.conf:3: pid_file /run/mosquitto/mosquitto.pid: systemd and containers need none
-        --- mosquitto.conf:8: log_dest file /var/log/mosquitto/mosquitto.log: the log goes to standard error: systemd and containers keep it
-    "#]],
+            [storage]
+            data_dir = "/var/lib/mosquitto/flux"
+            --- mosquitto.conf:3: pid_file /run/mosquitto/mosquitto.pid: systemd and containers need none
+            --- mosquitto.conf:8: log_dest file /var/log/mosquitto/mosquitto.log: the log goes to standard error: systemd and containers keep it
+        "#]],
     );
     let local = "listener 1883\nallow_anonymous false\npassword_file /etc/mosquitto/passwd\n";
     check(
@@ -90,10 +90,16 @@ fn what_people_use_with_zigbee2mqtt() {
             bind = ["0.0.0.0:1883", "[::]:1883"]
             allow_anonymous = true
 
+            [[listener]]
+            name = "9001"
+            transport = "ws"
+            bind = ["0.0.0.0:9001", "[::]:9001"]
+            allow_anonymous = true
+            path = "*"
+
             [storage]
             data_dir = "/mosquitto/data/flux"
             --- mosquitto.conf:3: log_dest stdout: the log goes to standard error: systemd and containers keep it
-            --- mosquitto.conf:7: protocol websockets: WebSocket is not supported: this listener is left out
         "#]],
     );
 }
@@ -215,6 +221,10 @@ fn listeners_certificates_limits_and_bridges() {
             bind = "192.0.2.7:8883"
             tls = "8883"
 
+            [[listener]]
+            name = "unix"
+            bind = "unix:/run/mosquitto.sock"
+
             [tls.8883]
             cert = "server.crt"
             key = "server.key"
@@ -239,7 +249,6 @@ fn listeners_certificates_limits_and_bridges() {
             --- mosquitto.conf:10: retain_available false: retained messages cannot be switched off
             --- mosquitto.conf:20: max_qos 1: this is one setting for the whole broker: choose it yourself
             --- mosquitto.conf:21: listener 8884 example.org: only IP addresses can be listened on: add the address of this name to `bind`
-            --- mosquitto.conf:22: listener 0 /run/mosquitto.sock: sockets of Unix are not supported
             --- mosquitto.conf:23: listener 8885: it demands certificates of clients, but names no `cafile`: this listener is left out
             --- mosquitto.conf:26: capath certs: name the files in it with `client_ca`
             --- mosquitto.conf:29: mount_point tenant/: topics have no prefix by listener: this listener is left out

@@ -22,8 +22,8 @@ fn every_line_of_the_file_to_start_from_is_right_without_its_mark() {
     let text = starter();
     let taken = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
     let taken: Vec<_> = taken.collect();
-    // The example of a listener has certificates, and one with none beside would be wrong.
-    let text = taken.join("\n").replace("transport = \"mqtt\"", "transport = \"mqtts\"");
+    // The example of a listener has certificates and origins, and would be wrong without either.
+    let text = taken.join("\n").replace("transport = \"mqtt\"", "transport = \"wss\"");
     let loaded = load_files([("flux.toml", &text)]);
     let config = loaded.unwrap_or_else(|problems| panic!("{problems}\n{text}")).config;
     assert_eq!(config.limits, Config::default().limits);

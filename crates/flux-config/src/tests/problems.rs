@@ -53,13 +53,13 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
     check(
         "[[listener]]\nname = \"a\"\nprotocol = 5\n",
         expect![[r#"
-        error: unknown key `protocol` in `listener.0`
-         --> flux.toml:3:1
-          |
-        3 | protocol = 5
-          | ^^^^^^^^
-          |
-          = help: known are name, transport, bind, tls, allow_anonymous, proxy_from"#]],
+            error: unknown key `protocol` in `listener.0`
+             --> flux.toml:3:1
+              |
+            3 | protocol = 5
+              | ^^^^^^^^
+              |
+              = help: known are name, transport, bind, tls, allow_anonymous, proxy_from, path, origins, forwarded_by, unix_mode"#]],
     );
 }
 
@@ -365,4 +365,64 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
 fn a_file_that_is_not_there_is_named() {
     let problems = load_files([]).unwrap_err();
     expect!["error: cannot read flux.toml: entity not found"].assert_eq(&problems.to_string());
+}
+
+#[test]
+fn what_is_for_websocket_and_unix_sockets_is_told_where_it_is_not() {
+    check(
+        "[[listener]]\nname = \"a\"\npath = \"/x\"\n\
+         [[listener]]\nname = \"b\"\nbind = [\"unix:/x\", \"unix:\", \"unix:/x\"]\nunix_mode = \"rw\"\n\
+         [[listener]]\nname = \"c\"\ntransport = \"wss\"\nbind = \"unix:/y\"\n\
+         [[listener]]\nname = \"d\"\ntransport = \"ws\"\nbind = \"unix:/x\"\npath = \"mqtt\"\n\
+         [admin]\nbind = \"unix:/z\"\n",
+        expect![[r#"
+            error: listener `a` has `path`, which is for WebSocket
+             --> flux.toml:3:8
+              |
+            3 | path = "/x"
+              |        ^^^^
+              |
+              = help: choose `transport = "ws"` or `transport = "wss"`, or leave it out
+
+            error: `listener.1.bind.1` cannot be this
+             --> flux.toml:6:20
+              |
+            6 | bind = ["unix:/x", "unix:", "unix:/x"]
+              |                    ^^^^^^^ "unix:" is not `unix:` and the path of a socket
+
+            error: `listener.1.unix_mode` cannot be this
+             --> flux.toml:7:13
+              |
+            7 | unix_mode = "rw"
+              |             ^^^^ "rw" is not permissions in octal, as `660` are
+
+            error: listener `c` has no certificates
+              --> flux.toml:10:13
+               |
+            10 | transport = "wss"
+               |             ^^^^^ this one needs some
+               |
+               = help: add `tls = "c"`, and
+                       [tls.c]
+                       cert = "..."
+                       key = "..."
+
+            error: two listeners listen on unix:/x
+              --> flux.toml:15:8
+               |
+            15 | bind = "unix:/x"
+               |        ^^^^^^^^^ the second one
+
+            error: the path of listener `d` has no `/` before it
+              --> flux.toml:16:8
+               |
+            16 | path = "mqtt"
+               |        ^^^^^^
+
+            error: metrics are served over TCP: a Unix socket cannot be their address
+              --> flux.toml:18:8
+               |
+            18 | bind = "unix:/z"
+               |        ^^^^^^^^^"#]],
+    );
 }

@@ -63,17 +63,30 @@ prop_compose! {
         first_port in 1_u16..60_000,
         tls in option::of("[a-c]{1}"),
         proxies in vec(any::<[u8; 4]>(), 0..3),
+        has_websocket in any::<bool>(),
+        (path, origins) in ("/[ -~]{0,5}|\\*", vec("[ -~]{1,9}", 0..3)),
+        unix_mode in 0_u32..0o1000,
     ) -> Vec<Listener> {
         let listener = |(number, name): (u16, String)| Listener {
             name,
-            transport: if tls.is_some() { Transport::Mqtts } else { Transport::Mqtt },
+            transport: match (tls.is_some(), has_websocket) {
+                (false, false) => Transport::Mqtt,
+                (true, false) => Transport::Mqtts,
+                (false, true) => Transport::Ws,
+                (true, true) => Transport::Wss,
+            },
             bind: OneOrMore(vec![
+                Bind::Unix(format!("/run/${{{number}\"").into()),
                 Bind::Loopback(first_port + number),
                 Bind::Address(([0, 0, 0, 0], first_port + number).into()),
             ]),
             tls: tls.clone(),
             allow_anonymous: true,
             proxy_from: OneOrMore(proxies.iter().map(|ip| AddressRange(std::net::IpAddr::from(*ip).into())).collect()),
+            path: if has_websocket { path.clone() } else { "/mqtt".to_owned() },
+            origins: OneOrMore(if has_websocket { origins.clone() } else { Vec::new() }),
+            forwarded_by: OneOrMore::default(),
+            unix_mode: Permissions(unix_mode),
         };
         (0..).zip(names).map(listener).collect()
     }
@@ -98,7 +111,8 @@ prop_compose! {
         for listener in &mut listeners {
             if listener.tls.as_ref().is_none_or(|name| !tls.contains_key(name)) {
                 listener.tls = None;
-                listener.transport = Transport::Mqtt;
+                let has_websocket = listener.transport.has_websocket();
+                listener.transport = if has_websocket { Transport::Ws } else { Transport::Mqtt };
             }
         }
         Config {

@@ -75,6 +75,15 @@ fn what_may_differ_is_accepted() {
 }
 
 #[test]
+fn any_path_may_be_asked_for_where_the_rules_say_so() {
+    let rules = UpgradeRules { path: "*".to_owned(), ..rules() };
+    for path in ["/", "/mqtt/x", "/?token=x"] {
+        let request = request("/mqtt", path);
+        assert!(matches!(Upgrade::read(request.as_bytes(), &rules), Ok(Some(_))), "{path}");
+    }
+}
+
+#[test]
 fn what_is_wrong_has_its_status() {
     refused(b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01a", "400");
     refused(b"\x16\x03\x01\x02\0\x01", "400");

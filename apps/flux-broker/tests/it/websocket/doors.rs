@@ -1,5 +1,7 @@
 //! What authenticators are told of a listener, who may come in through it, and how the program is told to have it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use flux_auth::{Credentials, Identity};
@@ -88,4 +90,40 @@ fn the_command_line_opens_doors_of_all_kinds() {
     let (status, _) = program.terminate("TERM");
     assert_eq!(status.code(), Some(0));
     assert!(!certificates.path("mqtt.sock").exists());
+}
+
+#[test]
+fn a_file_opens_several_doors_of_all_kinds() {
+    let certificates = Certificates::new();
+    let path = |name: &str| certificates.path(name).to_str().unwrap().to_owned();
+    let socket = |name: &str| path(&format!("{name}.sock"));
+    let mut text =
+        format!("[tls.t]\ncert = {:?}\nkey = {:?}\n", path("server.crt"), path("server.key"));
+    for (transport, tls) in
+        [("mqtt", ""), ("mqtts", "tls = \"t\""), ("ws", ""), ("wss", "tls = \"t\"")]
+    {
+        for number in [1, 2] {
+            let name = format!("{transport}-{number}");
+            text += &format!("[[listener]]\nname = {name:?}\ntransport = {transport:?}\n{tls}\n");
+            text += &format!(
+                "bind = [\"127.0.0.1:0\", \"unix:{}\"]\nunix_mode = \"600\"\n",
+                socket(&name)
+            );
+        }
+    }
+    text += "path = \"/elsewhere\"\n";
+    let file = path("flux.toml");
+    fs::write(&file, text).unwrap();
+    let program = Program::start(&["--config", &file]);
+    for scheme in ["mqtt", "mqtts", "ws", "wss"] {
+        let address = format!(" {scheme}://127.0.0.1:");
+        assert_eq!(program.announced.matches(&address).count(), 2, "{}", program.announced);
+        let door = format!(" {scheme}+unix://{}", socket(&format!("{scheme}-2")));
+        assert!(program.announced.contains(&door), "{}", program.announced);
+    }
+    let mode = fs::metadata(socket("ws-1")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let (status, _) = program.terminate("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(!certificates.path("ws-1.sock").exists());
 }
