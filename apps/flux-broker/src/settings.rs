@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroUsize};
+use std::sync::Arc;
 
 use flux_admin::AdminSettings;
 use flux_config::{
-    Bind, CertificatePart, ClientCertificates as When, Config, Loaded, Problems,
-    RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which, Tls,
-    TlsVersion as Version,
+    Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion, OneOrMore,
+    Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which,
+    Tls, TlsVersion as Version,
 };
 use flux_mqtt::{
     GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull, RetainedLimits,
-    SessionLimits, Settings, SharedSettings, SharedStrategy, TlsConfig, UnixSocket,
-    WebSocketSettings, WhenFull,
+    SessionLimits, Settings, SharedSettings, SharedStrategy, Terms, TlsConfig, UnixSocket,
+    Versions, WebSocketSettings, WhenFull,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
@@ -24,7 +25,7 @@ use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSetting
 pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, Problems> {
     let config = &loaded.config;
     let mut settings = without_listeners(config);
-    settings.listeners = listeners(loaded)?;
+    settings.listeners = listeners(loaded, &settings)?;
     Ok(settings)
 }
 
@@ -52,11 +53,16 @@ fn without_listeners(config: &Config) -> Settings {
     settings.drain_timeout = broker.drain_timeout.0;
     // The config was checked: whoever is open to other machines says so.
     settings.allow_anonymous = config.listeners.iter().any(|listener| listener.allow_anonymous);
-    settings.max_qos = QoS::try_from(protocol.max_qos).unwrap_or(QoS::ExactlyOnce);
+    settings.versions = versions(&protocol.versions);
+    settings.max_qos = qos(protocol.max_qos);
+    settings.retain_available = protocol.retain_available;
+    settings.wildcard_subscriptions = protocol.wildcard_subscriptions;
+    settings.subscription_identifiers = protocol.subscription_identifiers;
+    settings.shared_subscriptions = protocol.shared_subscriptions;
+    settings.empty_client_ids = protocol.empty_client_ids;
     settings.topic_alias_maximum = protocol.topic_alias_maximum;
     settings.topic_alias_maximum_cap = protocol.topic_alias_maximum_cap;
-    let seconds = protocol.max_keep_alive.and_then(|it| u16::try_from(it.0.as_secs()).ok());
-    settings.max_keep_alive = seconds.and_then(NonZeroU16::new);
+    settings.max_keep_alive = protocol.max_keep_alive.and_then(seconds);
     settings.response_information.clone_from(&protocol.response_information);
     settings.connect_timeout = protocol.connect_timeout.0;
     settings.unsent_for_deliveries = size(protocol.unsent_for_deliveries);
@@ -69,7 +75,7 @@ fn without_listeners(config: &Config) -> Settings {
 }
 
 /// Listeners that use the same certificates share them, so that files are read once.
-fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
+fn listeners(loaded: &Loaded, settings: &Settings) -> Result<Vec<Listener>, Problems> {
     let mut certificates: Vec<(&str, TlsConfig)> = Vec::new();
     let mut problems: Option<Problems> = None;
     for (name, tls) in &loaded.config.tls {
@@ -88,6 +94,7 @@ fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
     for listener in &loaded.config.listeners {
         let used = listener.tls.as_deref();
         let tls = certificates.iter().find(|(name, _)| Some(*name) == used).map(|(_, tls)| tls);
+        let terms = Arc::new(terms(listener, settings));
         for listen in listen(listener) {
             // The config was checked: what has TLS has certificates.
             let mut made = match (tls, listener.transport.has_websocket()) {
@@ -98,10 +105,60 @@ fn listeners(loaded: &Loaded) -> Result<Vec<Listener>, Problems> {
             };
             made.name = listener.name.as_str().into();
             made.proxies = listener.proxy_from.0.iter().map(|range| range.0).collect();
+            made.terms = Some(terms.clone());
+            made.connections = listener.connections.map(count);
+            made.connects_per_second = listener.connects_per_second.and_then(|rate| rate.0);
             listeners.push(made);
         }
     }
     Ok(listeners)
+}
+
+/// Returns what a listener agrees on with its clients: what it does not say holds for all.
+fn terms(listener: &flux_config::Listener, settings: &Settings) -> Terms {
+    let mut terms = settings.terms();
+    if let Some(spoken) = &listener.versions {
+        terms.versions = versions(spoken);
+    }
+    set(&mut terms.max_qos, listener.max_qos.map(qos));
+    set(&mut terms.retain_available, listener.retain_available);
+    set(&mut terms.wildcard_subscriptions, listener.wildcard_subscriptions);
+    set(&mut terms.subscription_identifiers, listener.subscription_identifiers);
+    set(&mut terms.shared_subscriptions, listener.shared_subscriptions);
+    set(&mut terms.empty_client_ids, listener.empty_client_ids);
+    set(&mut terms.receive_maximum, listener.inbound_receive_maximum);
+    set(&mut terms.topic_alias_maximum, listener.topic_alias_maximum);
+    set(&mut terms.topic_alias_maximum_cap, listener.topic_alias_maximum_cap);
+    set(&mut terms.max_keep_alive, listener.max_keep_alive.map(seconds));
+    set(&mut terms.packet_size, listener.packet_size.map(packet_size));
+    terms
+}
+
+fn set<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
+    }
+}
+
+fn versions(versions: &OneOrMore<MqttVersion>) -> Versions {
+    let version = |version: &MqttVersion| match version {
+        MqttVersion::V3_1 => flux_mqtt::Version::V31,
+        MqttVersion::V3_1_1 => flux_mqtt::Version::V311,
+        MqttVersion::V5_0 => flux_mqtt::Version::V5,
+    };
+    versions.0.iter().map(version).collect()
+}
+
+fn qos(qos: u8) -> QoS {
+    QoS::try_from(qos).unwrap_or(QoS::ExactlyOnce)
+}
+
+fn seconds(period: Period) -> Option<NonZeroU16> {
+    u16::try_from(period.0.as_secs()).ok().and_then(NonZeroU16::new)
+}
+
+fn packet_size(size: flux_config::Size) -> u32 {
+    u32::try_from(size.0).unwrap_or(u32::MAX)
 }
 
 fn websocket(listener: &flux_config::Listener) -> WebSocketSettings {
@@ -173,8 +230,8 @@ fn limits(config: &Config) -> Limits {
         connects_per_second: limits.connects_per_second.0,
         subscriptions_per_client: count(limits.subscriptions_per_client),
         topic_levels: count(limits.topic_levels),
-        packet_size: u32::try_from(limits.packet_size.0).unwrap_or(u32::MAX),
-        connect_packet_size: u32::try_from(limits.connect_packet_size.0).unwrap_or(u32::MAX),
+        packet_size: packet_size(limits.packet_size),
+        connect_packet_size: packet_size(limits.connect_packet_size),
         bytes: limits.bytes.0,
     }
 }
@@ -253,7 +310,11 @@ mod tests {
 
     #[test]
     fn an_empty_file_says_what_the_broker_does_by_itself() {
-        let (made, default) = (made(""), Settings::default());
+        let (mut made, default) = (made(""), Settings::default());
+        for listener in &mut made.listeners {
+            // It says what holds without a word.
+            assert_eq!(listener.terms.take().as_deref(), Some(&default.terms()));
+        }
         assert_eq!(format!("{made:?}"), format!("{default:?}"));
     }
 
@@ -264,10 +325,15 @@ mod tests {
              [[listener]]\nname = \"a\"\nbind = [\"0.0.0.0:1\", \"loopback:2\"]\nallow_anonymous = true\nproxy_from = \"10.0.0.0/8\"\n\
              [[listener]]\nname = \"b\"\ntransport = \"ws\"\nbind = \"unix:/x\"\nunix_mode = \"600\"\npath = \"/y\"\n\
              origins = \"https://z\"\nforwarded_by = \"127.0.0.1\"\nproxy_from = \"10.0.0.0/8\"\n\
+             versions = [\"3.1.1\"]\nmax_qos = 0\nretain_available = false\nwildcard_subscriptions = false\n\
+             subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\n\
+             inbound_receive_maximum = 37\ntopic_alias_maximum = 38\ntopic_alias_maximum_cap = 39\nmax_keep_alive = \"40s\"\n\
+             packet_size = 410\nconnections = 42\nconnects_per_second = \"43/s\"\n\
              [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
              connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
              connect_packet_size = 200\nbytes = \"21MiB\"\n\
-             [protocol]\nmax_qos = 1\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmax_keep_alive = \"24s\"\n\
+             [protocol]\nversions = [\"3.1\", \"5.0\"]\nmax_qos = 1\nretain_available = false\nwildcard_subscriptions = false\n\
+             subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmax_keep_alive = \"24s\"\n\
              response_information = \"25\"\nconnect_timeout = \"26s\"\nunsent_for_deliveries = 27\nunsent_for_answers = 28\n\
              [session]\nreceive_maximum_cap = 29\ninbound_receive_maximum = 30\nqueued_messages = 31\nqueued_bytes = 32\n\
              queued_here = 33\nwhen_full = \"refuse\"\n\
@@ -284,7 +350,18 @@ mod tests {
             "connections: 11, half_open: 12, handshakes: 13, sessions: 14, pending_connects: 15, \
              connects_per_second: Some(16), subscriptions_per_client: 17, topic_levels: 18, packet_size: 190, \
              connect_packet_size: 200, bytes: 22020096",
-            "max_qos: AtLeastOnce",
+            "max_qos: AtLeastOnce, versions: Versions { v31: true, v311: false, v5: true }, retain_available: false, \
+             wildcard_subscriptions: false, subscription_identifiers: false, shared_subscriptions: false, \
+             empty_client_ids: false",
+            "terms: Some(Terms { versions: Versions { v31: true, v311: false, v5: true }, max_qos: AtLeastOnce, \
+             retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
+             shared_subscriptions: false, empty_client_ids: false, receive_maximum: 30, topic_alias_maximum: 22, \
+             topic_alias_maximum_cap: 23, max_keep_alive: Some(24), packet_size: 190",
+            "terms: Some(Terms { versions: Versions { v31: false, v311: true, v5: false }, max_qos: AtMostOnce, \
+             retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
+             shared_subscriptions: false, empty_client_ids: false, receive_maximum: 37, topic_alias_maximum: 38, \
+             topic_alias_maximum_cap: 39, max_keep_alive: Some(40), packet_size: 410",
+            "connections: Some(42), connects_per_second: Some(43)",
             "topic_alias_maximum: 22, topic_alias_maximum_cap: 23, max_keep_alive: Some(24), \
              response_information: Some(\"25\"), connect_timeout: 26s, unsent_for_deliveries: 27, unsent_for_answers: 28",
             "receive_maximum_cap: 29, queued_messages: 31, queued_bytes: 32, queued_here: 33, when_full: Refuse, \

@@ -133,7 +133,12 @@ impl Scene {
                 Step::Open { worker, connection } => {
                     self.input(
                         *worker,
-                        Input::Opened { connection: *connection, peer: None, listener: None },
+                        Input::Opened {
+                            connection: *connection,
+                            peer: None,
+                            listener: None,
+                            terms: None,
+                        },
                     );
                 }
                 Step::Receive { worker, connection, bytes } => {

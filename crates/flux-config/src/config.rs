@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::auth::{Acl, Auth};
 pub use self::limits::Limits;
 pub use self::listener::{Listener, Transport};
-pub use self::protocol::Protocol;
+pub use self::protocol::{MqttVersion, Protocol};
 pub use self::queues::{
     Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy,
 };

@@ -47,8 +47,8 @@ mod tests;
 
 pub use config::{
     Acl, Admin, Auth, Broker, CertificateFiles, CertificatePart, ClientCertificates, Config,
-    Durability, Limits, Listener, Log, Protocol, Retained, RetainedFull, Session, SessionFull,
-    Shared, SharedFull, SharedStrategy, Storage, Tls, TlsVersion, Transport,
+    Durability, Limits, Listener, Log, MqttVersion, Protocol, Retained, RetainedFull, Session,
+    SessionFull, Shared, SharedFull, SharedStrategy, Storage, Tls, TlsVersion, Transport,
 };
 pub use flags::Flags;
 pub use guide::guide;

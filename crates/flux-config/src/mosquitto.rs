@@ -110,8 +110,6 @@ fn read(file: &Path, surroundings: &dyn Surroundings, lines: &mut Vec<Line>) -> 
 struct Import {
     config: Config,
     drafts: Vec<Draft>,
-    /// Settings of a listener that we have for the whole broker.
-    scoped: Vec<(Line, options::Setter)>,
     globals: global::Globals,
     is_in_bridge: bool,
     roles_file: Option<PathBuf>,
@@ -124,7 +122,6 @@ impl Import {
         Self {
             config: Config::default(),
             drafts: vec![Draft::default()],
-            scoped: Vec::new(),
             globals: global::Globals::default(),
             is_in_bridge: false,
             roles_file,
@@ -166,10 +163,6 @@ impl Import {
                     draft.is_left_out = true;
                 }
                 Err(format!("{why}: this listener is left out"))
-            }
-            Fate::Scoped(set) => {
-                self.scoped.push((line.clone(), set));
-                Ok(())
             }
             Fate::Global(set) => set(&mut self.config, value),
             Fate::Kept(set) => set(&mut self.globals, line),
@@ -224,18 +217,6 @@ impl Import {
             self.drafts.remove(0);
         }
         self.leave_out();
-        let is_alone = self.drafts.len() == 1;
-        for (line, set) in std::mem::take(&mut self.scoped) {
-            let done = match is_alone {
-                true => set(&mut self.config, &line.value),
-                false => {
-                    Err("this is one setting for the whole broker: choose it yourself".to_owned())
-                }
-            };
-            if let Err(why) = done {
-                self.note(&line, why);
-            }
-        }
         self.config.listeners.clear();
         let notes = self.globals.apply(&mut self.config, &mut self.drafts);
         for (line, why) in notes {

@@ -6,11 +6,11 @@ mod listeners;
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, MqttVersion};
 use crate::node::{Node, Origin, Value};
 use crate::problem::{Problem, Source};
 use crate::surroundings::Surroundings;
-use crate::value::Bind;
+use crate::value::{Bind, OneOrMore, Period};
 
 /// Returns all that is wrong with a config as a whole. What stands in `broken` tables may follow from what is known.
 pub(crate) fn check(config: &Config, tree: &Node, broken: &[String]) -> Vec<Problem> {
@@ -97,9 +97,10 @@ impl Rules<'_> {
 
     fn protocol(&mut self) {
         let protocol = &self.config.protocol;
-        if protocol.max_keep_alive.is_some_and(|period| period.0.subsec_nanos() != 0) {
-            let problem = Problem::error("`protocol.max_keep_alive` is to be in whole seconds");
-            self.error(&["protocol", "max_keep_alive"], problem, "");
+        self.spoken(&["protocol"], &protocol.versions, protocol.max_keep_alive);
+        for (number, listener) in self.config.listeners.iter().enumerate() {
+            let versions = listener.versions.as_ref().unwrap_or(&protocol.versions);
+            self.spoken(&["listener", &number.to_string()], versions, listener.max_keep_alive);
         }
         if let Some(text) = &protocol.response_information
             && text.len() > usize::from(u16::MAX)
@@ -109,6 +110,27 @@ impl Rules<'_> {
                 text.len()
             );
             self.error(&["protocol", "response_information"], Problem::error(title), "");
+        }
+    }
+}
+
+impl Rules<'_> {
+    /// Checks what may stand in `protocol` and in each listener.
+    fn spoken(
+        &mut self,
+        table: &[&str],
+        versions: &OneOrMore<MqttVersion>,
+        max_keep_alive: Option<Period>,
+    ) {
+        let (name, path) = (table.join("."), |key| [table, &[key]].concat());
+        if max_keep_alive.is_some_and(|period| period.0.subsec_nanos() != 0) {
+            let title = format!("`{name}.max_keep_alive` is to be in whole seconds");
+            self.error(&path("max_keep_alive"), Problem::error(title), "");
+        }
+        if versions.0.is_empty() {
+            let problem =
+                Problem::error(format!("`{name}.versions` has none: nobody could connect"));
+            self.error(&path("versions"), problem, "");
         }
     }
 }

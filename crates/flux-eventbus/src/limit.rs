@@ -19,6 +19,10 @@ pub enum Limit {
     PendingConnects,
     /// New network connections in a second.
     ConnectsPerSecond,
+    /// Network connections at once through one listener.
+    ListenerConnections,
+    /// New network connections in a second through one listener.
+    ListenerConnectsPerSecond,
     /// Subscriptions of one session.
     SubscriptionsPerClient,
     /// Levels of a topic name or a topic filter.
@@ -33,7 +37,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Connections,
         Self::HalfOpen,
         Self::Handshakes,
@@ -41,6 +45,8 @@ impl Limit {
         Self::Sessions,
         Self::PendingConnects,
         Self::ConnectsPerSecond,
+        Self::ListenerConnections,
+        Self::ListenerConnectsPerSecond,
         Self::SubscriptionsPerClient,
         Self::TopicLevels,
         Self::PacketSize,
@@ -59,6 +65,8 @@ impl Limit {
             Self::Sessions => "sessions",
             Self::PendingConnects => "pending_connects",
             Self::ConnectsPerSecond => "connects_per_second",
+            Self::ListenerConnections => "listener_connections",
+            Self::ListenerConnectsPerSecond => "listener_connects_per_second",
             Self::SubscriptionsPerClient => "subscriptions_per_client",
             Self::TopicLevels => "topic_levels",
             Self::PacketSize => "packet_size",

@@ -48,7 +48,7 @@ impl Node {
         self.stamp += 1;
         let connection = ConnectionId { index, stamp: self.stamp };
         self.hands.sockets.insert(connection, Socket::new());
-        self.input(now, Input::Opened { connection, peer: None, listener: None });
+        self.input(now, Input::Opened { connection, peer: None, listener: None, terms: None });
         connection
     }
 

@@ -182,7 +182,7 @@ impl Clients {
         loop {
             let existing = self.get(client_id);
             if let Some(session) = &existing {
-                match resume(now, session, claim) {
+                match resume(now, session, claim, limits) {
                     Resumed::Continued {
                         generation,
                         displaced,
@@ -327,7 +327,12 @@ enum Resumed {
 }
 
 /// Takes over `session` if it goes on with this claim, else ends it.
-fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resumed {
+fn resume(
+    now: Timestamp,
+    session: &Arc<SharedSession>,
+    claim: &Claim,
+    limits: SessionLimits,
+) -> Resumed {
     let _reading = session.read();
     let mut state = session.lock();
     if state.ended {
@@ -346,6 +351,8 @@ fn resume(now: Timestamp, session: &Arc<SharedSession>, claim: &Claim) -> Resume
     let displaced = state.attached.replace(claim.attachment.clone());
     let had_will = state.session.will().is_some();
     let together = session.keep_together(&state);
+    // It may have come in elsewhere before, and been told something else.
+    state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {

@@ -284,7 +284,7 @@ mod tests {
             Gone::ServerShutdown,
             Gone::ServerError,
         ];
-        let codes = [ReasonCode::UnspecifiedError, ReasonCode::SharedSubscriptionsNotSupported];
+        let codes = [ReasonCode::UnspecifiedError, ReasonCode::WildcardSubscriptionsNotSupported];
         let all: Vec<Count> = limits
             .chain(dropped.map(Count::Dropped))
             .chain(gone.map(Count::Disconnected))

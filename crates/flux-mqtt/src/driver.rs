@@ -11,6 +11,7 @@ mod answers;
 mod clock;
 mod connection;
 mod control;
+mod entrance;
 mod entry;
 mod fx;
 mod keeper;

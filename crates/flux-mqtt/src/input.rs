@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::names::{ConnectionId, SessionKey};
 use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
+use crate::terms::Terms;
 
 /// Something happened that a worker must know of.
 ///
@@ -30,6 +31,8 @@ pub enum Input {
         peer: Option<SocketAddr>,
         /// The name of the listener that it came through, if it has one.
         listener: Option<Arc<str>>,
+        /// What is agreed on with its client; `None` for what [`Settings::terms`] says.
+        terms: Option<Arc<Terms>>,
     },
     /// Little enough is unsent again, after [`Effects::notify_writable`](crate::Effects).
     Writable(ConnectionId),
@@ -162,7 +165,7 @@ pub enum Command {
     },
     /// What clients may do has changed.
     RecheckRights,
-    /// From now on these settings hold.
+    /// From now on these settings hold; what was agreed on with clients that are connected stays.
     Settings(Arc<Settings>),
     /// Say goodbye to every client and take no more.
     Shutdown,

@@ -78,6 +78,7 @@ mod share;
 mod storage;
 mod subscriber;
 mod sync;
+mod terms;
 mod token_bucket;
 mod wire;
 mod worker;
@@ -111,6 +112,7 @@ pub use server::{
 };
 pub use settings::{Settings, SettingsError, SharedSettings, SharedStrategy};
 pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
+pub use terms::{Terms, Versions};
 pub use wire::{FrameError, PacketType, Version};
 pub use worker::{Received, Worker};
 

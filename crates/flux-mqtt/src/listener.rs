@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flux_tls::TlsConfig;
 use flux_websocket::UpgradeRules;
 use ipnet::IpNet;
+
+use crate::terms::Terms;
 
 /// One entrance of a broker. It may have several.
 #[derive(Clone, Debug)]
@@ -24,6 +27,16 @@ pub struct Listener {
     /// From where load balancers connect that say, before all else, whom a connection is really from (PROXY protocol,
     /// version 1 or 2). It is demanded of them, and of nobody else: others cannot speak for somebody. Default: none.
     pub proxies: Vec<IpNet>,
+    /// What is agreed on with its clients. Default: `None`, and then what [`Settings::terms`](crate::Settings::terms) says.
+    pub terms: Option<Arc<Terms>>,
+    /// Network connections at once through all listeners of this name. Default: `None` for as many as
+    /// [`Limits::connections`](crate::Limits::connections) allows. One more is accepted and closed at once.
+    /// [`Limit::ListenerConnections`](crate::Limit::ListenerConnections).
+    pub connections: Option<usize>,
+    /// New network connections in a second through all listeners of this name. Default: `None` for as many as
+    /// [`Limits::connects_per_second`](crate::Limits::connects_per_second) allows. Further ones wait in the backlog.
+    /// [`Limit::ListenerConnectsPerSecond`](crate::Limit::ListenerConnectsPerSecond), once for each pause.
+    pub connects_per_second: Option<NonZeroU32>,
 }
 
 impl Listener {
@@ -52,8 +65,18 @@ impl Listener {
     }
 
     fn new(listen: Listen, transport: Transport, websocket: Option<WebSocketSettings>) -> Self {
-        let mut listener =
-            Self { name: Arc::default(), listen, transport, websocket, proxies: Vec::new() };
+        let (name, proxies) = (Arc::default(), Vec::new());
+        let (terms, connections, connects_per_second) = (None, None, None);
+        let mut listener = Self {
+            name,
+            listen,
+            transport,
+            websocket,
+            proxies,
+            terms,
+            connections,
+            connects_per_second,
+        };
         listener.name = match &listener.listen {
             Listen::Unix(_) => "unix".into(),
             Listen::Loopback(_) | Listen::Addresses(_) => listener.scheme().to_string().into(),

@@ -45,13 +45,16 @@ pub enum ReasonCode {
     PacketTooLarge = 0x95,
     QuotaExceeded = 0x97,
     AdministrativeAction = 0x98,
+    RetainNotSupported = 0x9A,
     QosNotSupported = 0x9B,
     SharedSubscriptionsNotSupported = 0x9E,
+    SubscriptionIdentifiersNotSupported = 0xA1,
+    WildcardSubscriptionsNotSupported = 0xA2,
 }
 
 impl ReasonCode {
     /// Those that say that something failed.
-    pub const FAILURES: [Self; 26] = [
+    pub const FAILURES: [Self; 29] = [
         Self::UnspecifiedError,
         Self::MalformedPacket,
         Self::ProtocolError,
@@ -76,8 +79,11 @@ impl ReasonCode {
         Self::PacketTooLarge,
         Self::QuotaExceeded,
         Self::AdministrativeAction,
+        Self::RetainNotSupported,
         Self::QosNotSupported,
         Self::SharedSubscriptionsNotSupported,
+        Self::SubscriptionIdentifiersNotSupported,
+        Self::WildcardSubscriptionsNotSupported,
     ];
 
     /// Returns the byte on the wire.
@@ -128,6 +134,11 @@ impl ReasonCode {
             Self::AdministrativeAction => "an administrator ended the connection",
             Self::QosNotSupported => "the quality of service is above the maximum",
             Self::SharedSubscriptionsNotSupported => "shared subscriptions are not supported",
+            Self::SubscriptionIdentifiersNotSupported => {
+                "subscription identifiers are not supported"
+            }
+            Self::WildcardSubscriptionsNotSupported => "filters with wildcards are not supported",
+            Self::RetainNotSupported => "messages are not retained",
         }
     }
 
@@ -163,6 +174,9 @@ impl ReasonCode {
             | Self::PacketTooLarge
             | Self::AdministrativeAction
             | Self::QosNotSupported
+            | Self::RetainNotSupported
+            | Self::SubscriptionIdentifiersNotSupported
+            | Self::WildcardSubscriptionsNotSupported
             | Self::SharedSubscriptionsNotSupported => None,
         }
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::limits::Limits;
 use crate::listener::{Listen, Listener};
+use crate::terms::Versions;
 
 /// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
 #[derive(Clone, Debug)]
@@ -25,6 +26,25 @@ pub struct Settings {
     pub allow_anonymous: bool,
     /// The highest QoS granted and sent, 0 to 2. Default: 2. With 1, QoS 2 is granted as 1.
     pub max_qos: QoS,
+    /// The versions of MQTT that are spoken. Default: all. A CONNECT of another is refused with 0x84 (Unsupported Protocol
+    /// Version; MQTT 3.1 and 3.1.1: 0x01).
+    pub versions: Versions,
+    /// Whether clients may have messages retained (Retain Available). Default: yes. Otherwise one of MQTT 5.0 that tries is
+    /// disconnected with 0x9A (Retain not supported; section 3.2.2.3.5), and what an older one, which cannot be told, wants
+    /// retained is delivered and not retained.
+    pub retain_available: bool,
+    /// Whether topic filters may have wildcards (section 3.2.2.3.11). Default: yes. Otherwise they are refused with 0xA2 in
+    /// SUBACK (MQTT 3.1.1: 0x80).
+    pub wildcard_subscriptions: bool,
+    /// Whether subscriptions may have identifiers (section 3.2.2.3.12). Default: yes. Otherwise they are refused with 0xA1 in
+    /// SUBACK.
+    pub subscription_identifiers: bool,
+    /// Whether subscriptions may be shared (section 3.2.2.3.13). Default: yes. Otherwise they are refused with 0x9E in SUBACK
+    /// (MQTT 3.1.1: 0x80).
+    pub shared_subscriptions: bool,
+    /// Whether clients may come without an identifier, and are given one. Default: yes. Otherwise they are refused with 0x85
+    /// (Client Identifier not valid; MQTT 3.1.1: 0x02).
+    pub empty_client_ids: bool,
     /// What clients, all together or each of them, may take of the broker.
     pub limits: Limits,
     /// Topic Alias Maximum: how many topic aliases a client may use. Each holds a topic name of at
@@ -100,6 +120,12 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             allow_anonymous: false,
             max_qos: QoS::ExactlyOnce,
+            versions: Versions::ALL,
+            retain_available: true,
+            wildcard_subscriptions: true,
+            subscription_identifiers: true,
+            shared_subscriptions: true,
+            empty_client_ids: true,
             limits: Limits::default(),
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use flux_eventbus::{DropReason, Limit};
 use flux_session::Timestamp;
 
-use self::connection::{Connections, Online, Stage};
+use self::connection::{Connections, Online, Origin, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
@@ -56,6 +56,7 @@ use crate::route_cache::RouteCache;
 use crate::session::Attachment;
 use crate::settings::Settings;
 use crate::share::Share;
+use crate::terms::Terms;
 use crate::wire::{self, Frame, FrameError, PacketType};
 
 /// One worker of a broker.
@@ -63,6 +64,8 @@ pub struct Worker {
     id: WorkerId,
     broker: Arc<Broker>,
     settings: Arc<Settings>,
+    /// Where a listener has none of its own.
+    terms: Arc<Terms>,
     connections: Connections,
     /// Connections whose sessions have something to send, in the order in which they got it.
     dirty: Vec<ConnectionId>,
@@ -128,6 +131,7 @@ impl Worker {
         Self {
             id,
             broker,
+            terms: Arc::new(settings.terms()),
             settings,
             connections: Connections::default(),
             dirty: Vec::new(),
@@ -163,8 +167,9 @@ impl Worker {
 
     fn react(&mut self, now: Timestamp, input: Input, fx: &mut impl Effects) {
         match input {
-            Input::Opened { connection, peer, listener } => {
-                self.opened(now, connection, peer, listener, fx);
+            Input::Opened { connection, peer, listener, terms } => {
+                let terms = terms.unwrap_or_else(|| self.terms.clone());
+                self.opened(now, connection, Origin { peer, listener, terms }, fx);
             }
             Input::Writable(connection) => self.writable(now, connection, fx),
             Input::Closed(connection) => self.closed(now, connection, fx),
@@ -220,7 +225,7 @@ impl Worker {
         let (mut consumed, mut frames, mut arrivals) = (0, 0, Arrivals::default());
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            match wire::split(rest, self.largest_packet(&stage), stage.version()) {
+            match wire::split(rest, self.largest_packet(id, &stage), stage.version()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
@@ -248,14 +253,13 @@ impl Worker {
         Received { consumed, again }
     }
 
-    fn largest_packet(&self, stage: &Stage) -> u32 {
-        let limits = &self.settings.limits;
+    fn largest_packet(&mut self, id: ConnectionId, stage: &Stage) -> u32 {
         match stage {
-            Stage::Fresh => limits.connect_packet_size.min(limits.packet_size),
-            Stage::Online(_)
-            | Stage::Authenticating(_)
-            | Stage::Authorizing(..)
-            | Stage::Closing => limits.packet_size,
+            Stage::Online(online) => online.terms.packet_size,
+            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) | Stage::Closing => {
+                let most = self.settings.limits.connect_packet_size;
+                self.connections.get(id).map_or(most, |it| most.min(it.origin.terms.packet_size))
+            }
         }
     }
 

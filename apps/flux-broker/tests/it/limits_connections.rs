@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use flux_eventbus::{Event, EventKind, Limit};
-use flux_mqtt::{Count, ReasonCode, Settings};
+use flux_mqtt::{Count, Listen, Listener, ReasonCode, Settings};
 
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version, Will};
@@ -12,6 +12,8 @@ use crate::support::{Broker, Client, Connect, Events, Stopwatch, Version, Will};
 scenarios! {
     one_half_open_connection_goes_for_one_too_many with four_half_open,
     connections_that_come_too_fast_wait with five_a_second,
+    one_connection_too_many_through_a_listener_is_closed with two_listeners,
+    connections_that_come_too_fast_through_a_listener_wait with two_listeners,
 }
 
 scenarios_of_all_versions! {
@@ -35,6 +37,59 @@ fn four_half_open(settings: &mut Settings) {
 
 fn five_a_second(settings: &mut Settings) {
     settings.limits.connects_per_second = NonZeroU32::new(5);
+}
+
+/// The second has room for two connections, and for five new ones in a second.
+fn two_listeners(settings: &mut Settings) {
+    let mut listener = Listener::tcp(Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]));
+    listener.name = "narrow".into();
+    listener.connections = Some(2);
+    listener.connects_per_second = NonZeroU32::new(5);
+    settings.listeners.push(listener);
+}
+
+fn one_connection_too_many_through_a_listener_is_closed(broker: &Broker) {
+    let mut reached = Events::of(broker, EventKind::LimitReached);
+    let narrow = broker.handle.local_addrs()[1];
+    let mut first = Client::connect_to(narrow, &Connect::new(V5, "first"));
+    let second = Client::connect_to(narrow, &Connect::new(V5, "second"));
+    let mut third = Client::open(narrow, V5);
+    third.expect_closed();
+    let peer = Some(third.stream().local_addr().unwrap());
+    let (limit, client_id) = (Limit::ListenerConnections, None);
+    assert_eq!(reached.expect(), Event::LimitReached { limit, client_id, peer });
+    assert_eq!(broker.handle.counters().reached(limit), 1);
+    // The other listener has room.
+    Client::connect(broker, &Connect::new(V5, "elsewhere")).ping();
+    first.ping();
+    second.disconnect();
+    let connect = Connect::new(V5, "fourth");
+    let is_admitted = || {
+        let mut client = Client::open(narrow, V5);
+        client.try_send(&connect.bytes());
+        client.try_packet().is_some()
+    };
+    while !is_admitted() {}
+    first.ping();
+}
+
+fn connections_that_come_too_fast_through_a_listener_wait(broker: &Broker) {
+    let narrow = broker.handle.local_addrs()[1];
+    let stopwatch = Stopwatch::start();
+    for number in 0..8 {
+        let mut client = Client::open(narrow, V5);
+        client.try_send(&Connect::new(V5, &number.to_string()).bytes());
+        client.try_packet();
+    }
+    assert!(stopwatch.elapsed() >= Duration::from_millis(590));
+    assert!(broker.handle.counters().reached(Limit::ListenerConnectsPerSecond) >= 3);
+    let before = broker.handle.counters().reached(Limit::ListenerConnectsPerSecond);
+    for number in 0..8 {
+        Client::connect(broker, &Connect::new(V5, &number.to_string())).ping();
+    }
+    let counters = broker.handle.counters();
+    assert_eq!(counters.reached(Limit::ListenerConnectsPerSecond), before, "it is the other's");
+    assert_eq!(counters.reached(Limit::ConnectsPerSecond), 0);
 }
 
 fn one_connection_too_many_is_closed(broker: &Broker, version: Version) {

@@ -52,6 +52,7 @@ mod stored;
 mod subscribe;
 mod subscription_id;
 mod takeover;
+mod terms;
 mod tls;
 mod unix;
 mod v31;

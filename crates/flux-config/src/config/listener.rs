@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{AddressRange, Bind, OneOrMore, Permissions};
+use super::MqttVersion;
+use crate::value::{AddressRange, Bind, OneOrMore, Period, Permissions, Rate, Size};
 
 /// One entrance of the broker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,64 @@ pub struct Listener {
     pub forwarded_by: OneOrMore<AddressRange>,
     /// The permissions of Unix sockets: who may write may connect.
     pub unix_mode: Permissions,
+    /// The versions of MQTT that are spoken here. Without it: those of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OneOrMore<MqttVersion>", extend("x-example" = "5.0"))]
+    pub versions: Option<OneOrMore<MqttVersion>>,
+    /// The highest quality of service here. Without it: that of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(max = 2), extend("x-example" = 1))]
+    pub max_qos: Option<u8>,
+    /// Whether messages of these clients may be retained. Without it: as `protocol` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", extend("x-example" = false))]
+    pub retain_available: Option<bool>,
+    /// Whether filters may have wildcards here. Without it: as `protocol` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", extend("x-example" = false))]
+    pub wildcard_subscriptions: Option<bool>,
+    /// Whether subscriptions may have identifiers here. Without it: as `protocol` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", extend("x-example" = false))]
+    pub subscription_identifiers: Option<bool>,
+    /// Whether subscriptions may be shared here. Without it: as `protocol` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", extend("x-example" = false))]
+    pub shared_subscriptions: Option<bool>,
+    /// Whether clients may come here without an identifier. Without it: as `protocol` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", extend("x-example" = false))]
+    pub empty_client_ids: Option<bool>,
+    /// Receive Maximum of the broker here. Without it: that of `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16", range(min = 1), extend("x-example" = 100))]
+    pub inbound_receive_maximum: Option<u16>,
+    /// Topic aliases that a client may use here. Without it: those of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16", extend("x-example" = 0))]
+    pub topic_alias_maximum: Option<u16>,
+    /// Topic aliases that are used towards a client here. Without it: those of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16", extend("x-example" = 0))]
+    pub topic_alias_maximum_cap: Option<u16>,
+    /// The longest Keep Alive here, in whole seconds. Without it: that of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Period", extend("x-example" = "10m", "x-minimum" = "1s", "x-maximum" = "65535s"))]
+    pub max_keep_alive: Option<Period>,
+    /// Bytes of a packet that a client sends here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Size", extend("x-example" = "64KiB", "x-minimum" = "64B", "x-maximum" = "268435460B"))]
+    pub packet_size: Option<Size>,
+    /// Network connections at once here; those of `limits` hold for all listeners together. One more is accepted and closed.
+    /// Without it there are as many as there are places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1), extend("x-example" = 1000))]
+    pub connections: Option<u32>,
+    /// New network connections in a second here; those of `limits` hold for all listeners together. Further ones wait in the
+    /// backlog of the system. Without it there are as many as come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate", extend("x-example" = "50/s"))]
+    pub connects_per_second: Option<Rate>,
 }
 
 impl Default for Listener {
@@ -54,6 +113,20 @@ impl Default for Listener {
             origins: OneOrMore::default(),
             forwarded_by: OneOrMore::default(),
             unix_mode: Permissions(0o660),
+            versions: None,
+            max_qos: None,
+            retain_available: None,
+            wildcard_subscriptions: None,
+            subscription_identifiers: None,
+            shared_subscriptions: None,
+            empty_client_ids: None,
+            inbound_receive_maximum: None,
+            topic_alias_maximum: None,
+            topic_alias_maximum_cap: None,
+            max_keep_alive: None,
+            packet_size: None,
+            connections: None,
+            connects_per_second: None,
         }
     }
 }

@@ -5,15 +5,28 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Period, Size};
+use crate::value::{OneOrMore, Period, Size};
 
 /// What is spoken with clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protocol {
+    /// The versions of MQTT that are spoken. A CONNECT of another is refused with 0x84.
+    pub versions: OneOrMore<MqttVersion>,
     /// The highest quality of service granted and sent. With 1, QoS 2 is granted as 1.
     #[schemars(range(max = 2))]
     pub max_qos: u8,
+    /// Whether clients may have messages retained. Otherwise one of MQTT 5.0 that tries is disconnected with 0x9A, and what
+    /// an older one wants retained is delivered and not retained.
+    pub retain_available: bool,
+    /// Whether filters may have wildcards. Otherwise those are refused with 0xA2.
+    pub wildcard_subscriptions: bool,
+    /// Whether subscriptions may have identifiers. Otherwise those are refused with 0xA1.
+    pub subscription_identifiers: bool,
+    /// Whether subscriptions may be shared. Otherwise those are refused with 0x9E.
+    pub shared_subscriptions: bool,
+    /// Whether clients may come without an identifier, and are given one. Otherwise they are refused with 0x85.
+    pub empty_client_ids: bool,
     /// Topic aliases that a client may use (Topic Alias Maximum). Each may hold a name of 65,535 bytes.
     pub topic_alias_maximum: u16,
     /// Topic aliases that are used towards a client which takes as many or more.
@@ -42,7 +55,13 @@ pub struct Protocol {
 impl Default for Protocol {
     fn default() -> Self {
         Self {
+            versions: OneOrMore(vec![MqttVersion::V3_1, MqttVersion::V3_1_1, MqttVersion::V5_0]),
             max_qos: 2,
+            retain_available: true,
+            wildcard_subscriptions: true,
+            subscription_identifiers: true,
+            shared_subscriptions: true,
+            empty_client_ids: true,
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,
             max_keep_alive: None,
@@ -52,4 +71,18 @@ impl Default for Protocol {
             unsent_for_answers: Size(16 << 20),
         }
     }
+}
+
+/// A version of MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MqttVersion {
+    /// MQTT 3.1.
+    #[serde(rename = "3.1")]
+    V3_1,
+    /// MQTT 3.1.1.
+    #[serde(rename = "3.1.1")]
+    V3_1_1,
+    /// MQTT 5.0.
+    #[serde(rename = "5.0")]
+    V5_0,
 }

@@ -32,6 +32,9 @@ pub(super) struct Draft {
     pub(super) username_from: Option<CertificatePart>,
     pub(super) minimum_version: Option<TlsVersion>,
     pub(super) allow_anonymous: bool,
+    pub(super) connections: Option<u32>,
+    pub(super) max_qos: Option<u8>,
+    pub(super) topic_aliases: Option<u16>,
 }
 
 /// Where a listener listens.
@@ -121,6 +124,9 @@ impl Draft {
             name: name.clone(),
             allow_anonymous: self.allow_anonymous && bind.iter().any(|bind| !bind.is_local()),
             bind: OneOrMore(bind),
+            connections: self.connections,
+            max_qos: self.max_qos,
+            topic_alias_maximum: self.topic_aliases,
             ..Listener::default()
         };
         let tls = self.tls();

@@ -22,8 +22,6 @@ pub(super) enum Fate {
     OfBridge,
     /// It belongs to a listener.
     OfListener(fn(&mut Draft, &str) -> Result<(), String>),
-    /// It belongs to a listener, and is a setting of the whole broker here.
-    Scoped(Setter),
     /// It is a setting of the whole broker.
     Global(Setter),
     /// It waits until all is known.
@@ -68,18 +66,18 @@ fn of_listeners(key: &str) -> Option<Fate> {
             draft.host = Host::parse(value)?;
             Ok(())
         }),
-        "max_connections" => Fate::Scoped(|config, value| {
+        "max_connections" => Fate::OfListener(|draft, value| {
             if value != "-1" {
-                config.limits.connections = number(value, 1, u32::MAX.into())?;
+                draft.connections = Some(number(value, 1, u32::MAX.into())?);
             }
             Ok(())
         }),
-        "max_qos" => Fate::Scoped(|config, value| {
-            config.protocol.max_qos = number(value, 0, 2)?;
+        "max_qos" => Fate::OfListener(|draft, value| {
+            draft.max_qos = Some(number(value, 0, 2)?);
             Ok(())
         }),
-        "max_topic_alias" => Fate::Scoped(|config, value| {
-            config.protocol.topic_alias_maximum = number(value, 0, u16::MAX.into())?;
+        "max_topic_alias" => Fate::OfListener(|draft, value| {
+            draft.topic_aliases = Some(number(value, 0, u16::MAX.into())?);
             Ok(())
         }),
         "protocol" => Fate::OfListener(|draft, value| {
@@ -175,6 +173,14 @@ fn of_the_broker(key: &str) -> Option<Fate> {
             config.protocol.max_keep_alive = Some(Period(Duration::from_secs(seconds)));
             Ok(())
         }),
+        "allow_zero_length_clientid" => Fate::Global(|config, value| {
+            config.protocol.empty_client_ids = boolean(value)?;
+            Ok(())
+        }),
+        "retain_available" => Fate::Global(|config, value| {
+            config.protocol.retain_available = boolean(value)?;
+            Ok(())
+        }),
         "memory_limit" => Fate::Global(|config, value| {
             if value != "0" {
                 config.limits.bytes = Size(number(value, 64 << 10, i64::MAX.unsigned_abs())?);
@@ -194,8 +200,6 @@ fn otherwise_here(key: &str) -> Option<Fate> {
         "per_listener_settings" => {
             Fate::Same("false", "users and rules are the same on all listeners")
         }
-        "allow_zero_length_clientid" => Fate::Same("true", "clients without an identifier get one"),
-        "retain_available" => Fate::Same("true", "retained messages cannot be switched off"),
         "set_tcp_nodelay" => Fate::Same("true", "what is sent is sent at once"),
         "upgrade_outgoing_qos" => Fate::Same("false", "the QoS of the publisher is never raised"),
         "allow_duplicate_messages" => {

@@ -214,12 +214,14 @@ fn listeners_certificates_limits_and_bridges() {
             [[listener]]
             name = "1884"
             bind = "loopback:1884"
+            connections = 500
 
             [[listener]]
             name = "8883"
             transport = "mqtts"
             bind = "192.0.2.7:8883"
             tls = "8883"
+            max_qos = 1
 
             [[listener]]
             name = "unix"
@@ -239,15 +241,13 @@ fn listeners_certificates_limits_and_bridges() {
             bytes = "1GiB"
 
             [protocol]
+            retain_available = false
             max_keep_alive = "2m"
 
             [session]
             receive_maximum_cap = 65535
             queued_bytes = "1MiB"
-            --- mosquitto.conf:3: max_connections 500: this is one setting for the whole broker: choose it yourself
             --- mosquitto.conf:9: message_size_limit 1000: it counts payloads; `limits.packet_size` counts whole packets
-            --- mosquitto.conf:10: retain_available false: retained messages cannot be switched off
-            --- mosquitto.conf:20: max_qos 1: this is one setting for the whole broker: choose it yourself
             --- mosquitto.conf:21: listener 8884 example.org: only IP addresses can be listened on: add the address of this name to `bind`
             --- mosquitto.conf:23: listener 8885: it demands certificates of clients, but names no `cafile`: this listener is left out
             --- mosquitto.conf:26: capath certs: name the files in it with `client_ca`

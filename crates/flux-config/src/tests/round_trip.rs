@@ -57,6 +57,11 @@ prop_compose! {
     }
 }
 
+fn versions() -> impl Strategy<Value = OneOrMore<MqttVersion>> {
+    let all = vec![MqttVersion::V3_1, MqttVersion::V3_1_1, MqttVersion::V5_0];
+    proptest::sample::subsequence(all, 1..=3).prop_map(OneOrMore)
+}
+
 prop_compose! {
     fn listeners()(
         names in proptest::collection::btree_set("[ -~]{1,9}", 1..4),
@@ -66,6 +71,9 @@ prop_compose! {
         has_websocket in any::<bool>(),
         (path, origins) in ("/[ -~]{0,5}|\\*", vec("[ -~]{1,9}", 0..3)),
         unix_mode in 0_u32..0o1000,
+        (versions, flag) in (option::of(versions()), option::of(any::<bool>())),
+        (max_qos, few) in (option::of(0_u8..3), option::of(1_u16..)),
+        (keep_alive, packet_size) in (option::of(1_u64..65_536), option::of(packet())),
     ) -> Vec<Listener> {
         let listener = |(number, name): (u16, String)| Listener {
             name,
@@ -87,6 +95,20 @@ prop_compose! {
             origins: OneOrMore(if has_websocket { origins.clone() } else { Vec::new() }),
             forwarded_by: OneOrMore::default(),
             unix_mode: Permissions(unix_mode),
+            versions: versions.clone(),
+            max_qos,
+            retain_available: flag,
+            wildcard_subscriptions: flag,
+            subscription_identifiers: flag.map(|flag| !flag),
+            shared_subscriptions: flag,
+            empty_client_ids: flag,
+            inbound_receive_maximum: few,
+            topic_alias_maximum: few,
+            topic_alias_maximum_cap: few,
+            max_keep_alive: keep_alive.map(|seconds| Period(Duration::from_secs(seconds))),
+            packet_size,
+            connections: few.map(u32::from),
+            connects_per_second: few.map(|few| Rate(NonZeroU32::new(few.into()))),
         };
         (0..).zip(names).map(listener).collect()
     }
@@ -102,6 +124,7 @@ prop_compose! {
         (connections, rate, levels) in (1_u32.., any::<u32>(), 1_u32..),
         (packet_size, connect_packet_size, bytes) in (packet(), packet(), size(1 << 16)),
         (max_qos, alias, keep_alive) in (0_u8..3, any::<u16>(), option::of(1_u64..65_536)),
+        (versions, flag) in (versions(), any::<bool>()),
         response_information in option::of("[ -~é\t\n'\"$]{0,20}|\\$\\{env:X\\}"),
         (connect_timeout, unsent) in (period(), size(1)),
         durability in 0..3,
@@ -128,7 +151,8 @@ prop_compose! {
                 ..Limits::default()
             },
             protocol: Protocol {
-                max_qos, topic_alias_maximum: alias, topic_alias_maximum_cap: alias,
+                versions, max_qos, retain_available: flag, wildcard_subscriptions: !flag, subscription_identifiers: flag,
+                shared_subscriptions: !flag, empty_client_ids: flag, topic_alias_maximum: alias, topic_alias_maximum_cap: alias,
                 max_keep_alive: keep_alive.map(|seconds| Period(Duration::from_secs(seconds))),
                 response_information, connect_timeout,
                 unsent_for_deliveries: unsent, unsent_for_answers: unsent,

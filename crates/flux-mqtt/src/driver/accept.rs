@@ -1,6 +1,5 @@
 //! Listening sockets, and the tasks that accept from them.
 
-use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,25 +7,20 @@ use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use flux_eventbus::{Event, EventBus, EventKind, Limit};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::clock::Clock;
-use super::mailbox::{Accepted, AcceptedSocket, Mail, Mailboxes};
+use super::entrance::Entrance;
+use super::mailbox::{Accepted, AcceptedSocket};
 use super::unix::UnixDoor;
-use crate::counters::{Count, Tally};
-use crate::limits::Limits;
+use crate::counters::Count;
 use crate::listener::{Listen, Listener, Place};
-use crate::names::WorkerId;
-use crate::token_bucket::TokenBucket;
 
 /// An address that the broker cannot listen on, or a Unix socket.
 #[derive(Debug, Error)]
@@ -203,14 +197,14 @@ async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
         match doorway.accept().await {
             Ok((socket, peer)) => {
                 warned = false;
-                entrance.wait_for_turn(peer).await;
-                entrance.admit(Accepted { socket, peer, by: listener.clone() });
+                entrance.wait_for_turn(&listener, peer).await;
+                entrance.admit(Accepted { socket, peer, by: listener.clone(), place: None });
             }
             Err(error) if is_for_the_peer(&error) => {
-                entrance.tally.count_outside(Count::AcceptError);
+                entrance.count(Count::AcceptError);
             }
             Err(error) => {
-                entrance.tally.count_outside(Count::AcceptError);
+                entrance.count(Count::AcceptError);
                 // Most likely EMFILE: the connection stays in the backlog, and trying again
                 // at once would only spin.
                 if !warned {
@@ -219,64 +213,6 @@ async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-        }
-    }
-}
-
-/// What all listeners share: who may come in, how fast, and to which worker.
-pub(super) struct Entrance {
-    mailboxes: Mailboxes,
-    /// How many connections each worker serves.
-    loads: Vec<Arc<AtomicUsize>>,
-    /// The most that all of them serve.
-    connections: usize,
-    bucket: Option<RefCell<TokenBucket>>,
-    clock: Clock,
-    events: Arc<EventBus>,
-    tally: Tally,
-}
-
-impl Entrance {
-    pub(super) fn new(
-        mailboxes: Mailboxes,
-        loads: Vec<Arc<AtomicUsize>>,
-        limits: Limits,
-        clock: Clock,
-        events: Arc<EventBus>,
-        tally: Tally,
-    ) -> Self {
-        let bucket = |rate| RefCell::new(TokenBucket::new(clock.now(), rate));
-        let bucket = limits.connects_per_second.map(bucket);
-        Self { mailboxes, loads, connections: limits.connections, bucket, clock, events, tally }
-    }
-
-    /// Holds an accepted connection back while too many have come in this second, and with it those
-    /// behind it in the backlog.
-    async fn wait_for_turn(&self, peer: Option<SocketAddr>) {
-        let Some(bucket) = &self.bucket else { return };
-        loop {
-            let taken = bucket.borrow_mut().take(self.clock.now());
-            let Err(wait) = taken else { return };
-            self.tell_limit(Limit::ConnectsPerSecond, peer);
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Hands a connection to the worker that serves the fewest, or closes it: it is one too many.
-    fn admit(&self, accepted: Accepted) {
-        let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
-        if served >= self.connections {
-            self.tell_limit(Limit::Connections, accepted.peer);
-        } else if let Some((worker, load)) = least_loaded(&self.loads) {
-            load.fetch_add(1, Ordering::Relaxed);
-            self.mailboxes.post(worker, Mail::Accepted(accepted));
-        }
-    }
-
-    fn tell_limit(&self, limit: Limit, peer: Option<SocketAddr>) {
-        self.tally.count_outside(Count::Reached(limit));
-        if self.events.wants(EventKind::LimitReached) {
-            self.events.publish(Event::LimitReached { limit, client_id: None, peer });
         }
     }
 }
@@ -292,10 +228,4 @@ fn is_for_the_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
-}
-
-fn least_loaded(loads: &[Arc<AtomicUsize>]) -> Option<(WorkerId, &Arc<AtomicUsize>)> {
-    let (index, load) =
-        loads.iter().enumerate().min_by_key(|(_, load)| load.load(Ordering::Relaxed))?;
-    Some((WorkerId(index), load))
 }

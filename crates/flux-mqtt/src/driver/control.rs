@@ -8,8 +8,9 @@ use flux_eventbus::{Event, EventBus};
 use ntex::rt::{Arbiter, System};
 use tokio::sync::{Notify, watch};
 
-use super::accept::{self, Door, Entrance};
+use super::accept::{self, Door};
 use super::clock::Clock;
+use super::entrance::Entrance;
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
 use super::runtime::Runtime;
@@ -54,14 +55,11 @@ async fn serve(mut control: Control) {
         .enumerate()
         .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
         .collect();
-    let entrance = Entrance::new(
-        control.mailboxes.clone(),
-        loads.clone(),
-        control.core.settings.limits,
-        control.clock,
-        control.events.clone(),
-        control.core.broker.tally.clone(),
-    );
+    let (mailboxes, limits) = (control.mailboxes.clone(), control.core.settings.limits);
+    let (events, tally) = (control.events.clone(), control.core.broker.tally.clone());
+    let (clock, shares) = (control.clock, loads.clone());
+    // On the thread that it stays on.
+    let entrance = move || Entrance::new(mailboxes, shares, limits, clock, events, tally);
     let doors = std::mem::take(&mut control.doors);
     for door in &doors {
         if let Some(Place::Address(address)) = door.place() {
@@ -72,9 +70,9 @@ async fn serve(mut control: Control) {
     match &arbiters[..] {
         // It would be woken for each connection by a thread that was woken for it.
         [alone] => {
-            alone.handle().spawn(async move { accept::open(doors, entrance, &open) });
+            alone.handle().spawn(async move { accept::open(doors, entrance(), &open) });
         }
-        _ => accept::open(doors, entrance, &open),
+        _ => accept::open(doors, entrance(), &open),
     }
     control.stop.notified().await;
     drop(is_open);

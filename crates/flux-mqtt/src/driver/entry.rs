@@ -19,8 +19,8 @@ use crate::counters::Count;
 use crate::listener::Transport;
 
 /// Takes a connection that was accepted for this worker.
-pub(super) fn enter(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted) {
-    let counted = shell.count();
+pub(super) fn enter(shell: &Rc<Shell>, io_config: &SharedCfg, mut accepted: Accepted) {
+    let counted = shell.count(accepted.place.take());
     if accepted.is_from_proxy() {
         let introduced = introduce(shell.clone(), io_config.clone(), accepted, counted);
         tokio::task::spawn_local(introduced);
@@ -74,11 +74,11 @@ async fn source_of(
 
 /// Has a connection served, or begin with what lies below MQTT.
 fn begin(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted, counted: Counted) {
-    let Accepted { socket, peer, by } = accepted;
+    let Accepted { socket, peer, by, place: _ } = accepted;
     match (&by.transport, &by.websocket) {
         (Transport::Tcp, None) => match Stream::over_accepted(socket, io_config.clone()) {
             Ok((io, stream)) => {
-                let peer = Peer { address: peer, listener: by.name.clone(), shown: None };
+                let peer = Peer::through(&by, peer);
                 ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
             }
             Err(error) => shell.tell_unserved(&error, peer),

@@ -15,6 +15,7 @@ use std::task::Waker;
 use flux_storage::Queued;
 use flux_tls::TlsConfig;
 
+use crate::gauge::Place;
 use crate::input::Letter;
 use crate::listener::Listener;
 use crate::names::{SessionKey, WorkerId};
@@ -44,6 +45,8 @@ pub(crate) struct Accepted {
     pub(crate) peer: Option<SocketAddr>,
     /// What it came through.
     pub(crate) by: Arc<Listener>,
+    /// Its place among those who came through that.
+    pub(crate) place: Option<Place>,
 }
 
 /// A socket that nobody has read from yet.

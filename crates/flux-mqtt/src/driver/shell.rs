@@ -25,9 +25,12 @@ use super::mailbox::Mailboxes;
 use super::outbox::Outbox;
 use super::tls::Handshakes;
 use crate::counters::{Count, Tally};
+use crate::gauge::Place;
 use crate::input::Input;
+use crate::listener::Listener;
 use crate::names::{ConnectionId, WorkerId};
 use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::worker::{Received, Worker};
 
 /// What a worker's thread works with beside the worker.
@@ -103,6 +106,8 @@ pub(super) struct Peer {
     pub(super) address: Option<SocketAddr>,
     /// The name of the listener that it came through.
     pub(super) listener: Arc<str>,
+    /// What that agrees on with clients.
+    pub(super) terms: Option<Arc<Terms>>,
     pub(super) shown: Option<Shown>,
 }
 
@@ -119,6 +124,14 @@ pub(super) struct Wish {
     pub(super) close: bool,
     pub(super) pause: bool,
     pub(super) notify_writable: bool,
+}
+
+impl Peer {
+    /// Returns somebody who has shown nothing yet.
+    pub(super) fn through(listener: &Listener, address: Option<SocketAddr>) -> Self {
+        let (listener, terms) = (listener.name.clone(), listener.terms.clone());
+        Self { address, listener, terms, shown: None }
+    }
 }
 
 impl Shell {
@@ -147,7 +160,7 @@ impl Shell {
         let index = self.links.borrow_mut().insert(link);
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
         let listener = Some(peer.listener);
-        self.input(Input::Opened { connection, peer: peer.address, listener });
+        self.input(Input::Opened { connection, peer: peer.address, listener, terms: peer.terms });
         connection
     }
 
@@ -264,14 +277,16 @@ impl Shell {
     }
 
     /// Takes part in serving until the guard is dropped.
-    pub(super) fn count(self: &Rc<Self>) -> Counted {
-        Counted { shell: self.clone() }
+    pub(super) fn count(self: &Rc<Self>, place: Option<Place>) -> Counted {
+        Counted { shell: self.clone(), _place: place }
     }
 }
 
 /// A connection that counts as load until this is dropped. The acceptor has counted it.
 pub(super) struct Counted {
     shell: Rc<Shell>,
+    /// Among those who came through the same listener.
+    _place: Option<Place>,
 }
 
 impl Drop for Counted {

@@ -74,7 +74,7 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
         Ok(both) => both,
         Err(error) => return shell.tell_unserved(&error, peer),
     };
-    let nobody = Peer { address: peer, listener: by.name.clone(), shown: None };
+    let nobody = Peer::through(&by, peer);
     let Transport::Tls(tls) = &by.transport else {
         return websocket::enter(io, stream, shell, &by, nobody, counted).await;
     };

@@ -21,10 +21,14 @@ pub(crate) struct ConnAck {
     /// Our Receive Maximum.
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_qos: QoS,
+    pub(crate) retain_available: bool,
     /// Our Maximum Packet Size in bytes.
     pub(crate) maximum_packet_size: u32,
     /// How many topic aliases we take.
     pub(crate) topic_alias_maximum: u16,
+    pub(crate) wildcard_subscriptions: bool,
+    pub(crate) subscription_identifiers: bool,
+    pub(crate) shared_subscriptions: bool,
     /// The client identifier that we chose, when the client sent none.
     pub(crate) assigned_client_id: Option<String>,
     /// Server Keep Alive in seconds, when it is not the one that the client asked for.
@@ -63,8 +67,12 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
             QoS::AtLeastOnce => ntex_mqtt::QoS::AtLeastOnce,
             QoS::ExactlyOnce => ntex_mqtt::QoS::ExactlyOnce,
         },
+        retain_available: answer.retain_available,
         max_packet_size: Some(answer.maximum_packet_size),
         topic_alias_max: answer.topic_alias_maximum,
+        wildcard_subscription_available: answer.wildcard_subscriptions,
+        subscription_identifiers_available: answer.subscription_identifiers,
+        shared_subscription_available: answer.shared_subscriptions,
         assigned_client_id: answer.assigned_client_id.map(Into::into),
         server_keepalive_sec: answer.keep_alive,
         ..v5::codec::ConnectAck::default()

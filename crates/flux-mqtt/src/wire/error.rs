@@ -115,6 +115,9 @@ pub enum FrameError {
     /// QoS above the Maximum QoS announced [MQTT-3.2.2-11].
     #[error("quality of service is above the maximum of {0}")]
     QosNotSupported(u8),
+    /// A message to be retained, where CONNACK said that none are [MQTT-3.2.2-14].
+    #[error("messages are not retained")]
+    RetainNotSupported,
     /// The answer would be larger than the client's Maximum Packet Size [MQTT-3.1.2-24].
     #[error("the answer is {len} bytes long, the client takes {max}")]
     AnswerTooLarge {
@@ -151,6 +154,7 @@ impl FrameError {
             Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::QosNotSupported(_) => ReasonCode::QosNotSupported,
+            Self::RetainNotSupported => ReasonCode::RetainNotSupported,
             // QoS 3 and Retain Handling 3 are Protocol Errors (MQTT 5.0 section 3.8.3.1), the
             // reserved bits make the packet malformed [MQTT-3.8.3-5].
             Self::SubscriptionOptions(options) if *options & 0b1100_0000 == 0 => {

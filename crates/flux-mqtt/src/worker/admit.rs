@@ -24,6 +24,8 @@ use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SharedSession};
+use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::wire::{self, ConnAck, Connect, InboundTopics, OutboundAliases, Version, write_connack};
 
 impl Worker {
@@ -44,13 +46,14 @@ impl Worker {
             let refusal = Refusal::of(connect, ReasonCode::NotAuthorized);
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
+        let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
         let claim = Claim {
             attachment: Attachment::Connection { worker: self.id, connection: id },
             clean_start: connect.clean_start,
             connection: Connection {
                 receive_maximum: connect.receive_maximum,
                 expiry: SessionExpiry::from_secs(connect.session_expiry),
-                will: connect.will.as_ref().and_then(will_of),
+                will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
         };
         if self.store_takes_no_session(&claim) {
@@ -58,7 +61,10 @@ impl Worker {
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
         self.must_wait = false;
-        let limits = self.settings.session;
+        let limits = SessionLimits {
+            inbound_receive_maximum: terms.receive_maximum,
+            ..self.settings.session
+        };
         let Ok(claimed) = self.claim(now, &client.client_id, client.peer, &claim, limits, fx)
         else {
             let refusal = Refusal::of(connect, ReasonCode::QuotaExceeded);
@@ -74,13 +80,14 @@ impl Worker {
             client,
             session: claimed.session.clone(),
             generation: claimed.generation,
-            patience: patience(self.server_keep_alive(connect).unwrap_or(connect.keep_alive)),
+            patience: patience(server_keep_alive(&terms, connect).unwrap_or(connect.keep_alive)),
             maximum_packet_size: connect.maximum_packet_size,
             wants_problem_information: connect.wants_problem_information,
-            inbound_topics: InboundTopics::new(self.settings.topic_alias_maximum),
+            inbound_topics: InboundTopics::new(terms.topic_alias_maximum),
             outbound_aliases: OutboundAliases::new(
-                connect.topic_alias_maximum.min(self.settings.topic_alias_maximum_cap),
+                connect.topic_alias_maximum.min(terms.topic_alias_maximum_cap),
             ),
+            terms,
             is_choked: false,
             is_slowed: false,
             parked: None,
@@ -235,7 +242,8 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let client_id = &online.client.client_id;
-        let connack = self.connack(connect, client_id, is_assigned, session_present);
+        let (settings, terms) = (&self.settings, &online.terms);
+        let connack = connack_of(settings, terms, connect, client_id, is_assigned, session_present);
         let max = connect.maximum_packet_size;
         write_connack(&mut self.answers, connect.version, connack, max);
         self.wait_if_stored(&online);
@@ -260,36 +268,6 @@ impl Worker {
         Stage::Online(Box::new(online))
     }
 
-    /// What a client is told that may come in.
-    pub(super) fn connack(
-        &self,
-        connect: &Connect,
-        client_id: &str,
-        is_assigned: bool,
-        session_present: bool,
-    ) -> ConnAck {
-        let response_information = self.settings.response_information.clone();
-        ConnAck {
-            session_present,
-            receive_maximum: self.settings.session.inbound_receive_maximum.max(1),
-            maximum_qos: self.settings.max_qos,
-            maximum_packet_size: self.settings.limits.packet_size,
-            topic_alias_maximum: self.settings.topic_alias_maximum,
-            assigned_client_id: is_assigned.then(|| client_id.to_owned()),
-            keep_alive: self.server_keep_alive(connect),
-            // [MQTT-3.1.2-28]
-            response_information: response_information
-                .filter(|_| connect.wants_response_information),
-        }
-    }
-
-    /// The Keep Alive that holds in place of what the client asked for [MQTT-3.2.2-21].
-    fn server_keep_alive(&self, connect: &Connect) -> Option<u16> {
-        let max = self.settings.max_keep_alive?.get();
-        let is_longer = connect.keep_alive == 0 || connect.keep_alive > max;
-        (connect.version == Version::V5 && is_longer).then_some(max)
-    }
-
     /// Has the connection drained if its session brought something along [MQTT-4.4.0-1].
     fn resend(&mut self, id: ConnectionId, session: &SharedSession, generation: u64) {
         let mut state = session.lock();
@@ -297,6 +275,40 @@ impl Worker {
             self.dirty.push(id);
         }
     }
+}
+
+/// What a client is told that may come in.
+pub(super) fn connack_of(
+    settings: &Settings,
+    terms: &Terms,
+    connect: &Connect,
+    client_id: &str,
+    is_assigned: bool,
+    session_present: bool,
+) -> ConnAck {
+    let response_information = settings.response_information.clone();
+    ConnAck {
+        session_present,
+        receive_maximum: terms.receive_maximum.max(1),
+        maximum_qos: terms.max_qos,
+        retain_available: terms.retain_available,
+        maximum_packet_size: terms.packet_size,
+        topic_alias_maximum: terms.topic_alias_maximum,
+        wildcard_subscriptions: terms.wildcard_subscriptions,
+        subscription_identifiers: terms.subscription_identifiers,
+        shared_subscriptions: terms.shared_subscriptions,
+        assigned_client_id: is_assigned.then(|| client_id.to_owned()),
+        keep_alive: server_keep_alive(terms, connect),
+        // [MQTT-3.1.2-28]
+        response_information: response_information.filter(|_| connect.wants_response_information),
+    }
+}
+
+/// The Keep Alive that holds in place of what the client asked for [MQTT-3.2.2-21].
+fn server_keep_alive(terms: &Terms, connect: &Connect) -> Option<u16> {
+    let max = terms.max_keep_alive?.get();
+    let is_longer = connect.keep_alive == 0 || connect.keep_alive > max;
+    (connect.version == Version::V5 && is_longer).then_some(max)
 }
 
 /// What a session is subscribed to, and at which QoS.
@@ -310,14 +322,15 @@ fn patience(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
 }
 
-fn will_of(will: &wire::Will) -> Option<Will<Message>> {
+fn will_of(will: &wire::Will, terms: &Terms) -> Option<Will<Message>> {
     let message = Message::new(Parts {
         // Checked when CONNECT was read.
         topic: TopicName::parse(&will.topic).ok()?,
         properties: &will.properties,
         payload: &will.payload,
         qos: will.qos,
-        retain: will.retain,
+        // Whoever could be told that nothing is retained here did not get in.
+        retain: will.retain && terms.retain_available,
         publisher: None,
         expires_at: None,
     });

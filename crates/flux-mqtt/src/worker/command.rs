@@ -1,5 +1,7 @@
 //! Orders from outside: the library's facade and administrators.
 
+use std::sync::Arc;
+
 use flux_session::{SubscriptionOptions, Timestamp};
 use flux_topic::TopicName;
 
@@ -47,7 +49,10 @@ impl Worker {
             }
             Command::Answer { done } => done(()),
             Command::RecheckRights => self.recheck_rights(now, fx),
-            Command::Settings(settings) => self.settings = settings,
+            Command::Settings(settings) => {
+                self.terms = Arc::new(settings.terms());
+                self.settings = settings;
+            }
             Command::Shutdown => {
                 self.is_shutting_down = true;
                 for id in self.connections.ids() {

@@ -1,7 +1,6 @@
 //! A connection begins: its first packet must be a CONNECT, and somebody decides who it is.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flux_auth::{Access, Authentication, Client, Credentials};
@@ -10,13 +9,15 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
-use super::admit::subscriptions;
-use super::connection::{Admission, Candidate, Stage};
+use super::admit::{connack_of, subscriptions};
+use super::connection::{Admission, Candidate, Origin, Stage};
 use super::decided::Decided;
 use super::tell::{tell_connect_refused, tell_limit};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
+use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::wire::{Connect, Frame, FrameError, Version, Will, write_connack, write_refusal};
 
 impl Worker {
@@ -24,11 +25,10 @@ impl Worker {
         &mut self,
         now: Timestamp,
         id: ConnectionId,
-        peer: Option<SocketAddr>,
-        listener: Option<Arc<str>>,
+        origin: Origin,
         fx: &mut impl Effects,
     ) {
-        self.connections.open(now, id, peer, listener);
+        self.connections.open(now, id, origin);
         self.set_timer(id, Some(now + self.settings.connect_timeout));
         if self.is_shutting_down {
             self.connections.put(id, Stage::Closing);
@@ -110,10 +110,9 @@ impl Worker {
                 fx,
             );
         }
-        // [MQTT-3.2.2-12]; MQTT 3.1.1 knows no maximum, there nobody is granted more than ours.
-        let will_qos = connect.will.as_ref().map_or(QoS::AtMostOnce, |will| will.qos);
-        if connect.version == Version::V5 && will_qos > self.settings.max_qos {
-            return self.refuse(id, &Refusal::of(&connect, ReasonCode::QosNotSupported), None, fx);
+        let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
+        if let Err(reason) = is_within(&terms, &connect) {
+            return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
         let levels = |will: &Will| TopicName::parse(&will.topic).map(TopicName::level_count);
         let will_levels = connect.will.as_ref().and_then(|will| levels(will).ok()).unwrap_or(0);
@@ -132,7 +131,7 @@ impl Worker {
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
-        if !is_legal_client_id(&connect) {
+        if !is_legal_client_id(&connect) || (is_assigned && !terms.empty_client_ids) {
             return self.refuse(
                 id,
                 &Refusal::of(&connect, ReasonCode::ClientIdentifierNotValid),
@@ -142,7 +141,7 @@ impl Worker {
         }
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
-        if !self.can_be_welcomed(&connect, &client_id, is_assigned) {
+        if !can_be_welcomed(&self.settings, &terms, &connect, &client_id, is_assigned) {
             let refusal =
                 Refusal { version: None, ..Refusal::of(&connect, ReasonCode::PacketTooLarge) };
             return self.refuse(id, &refusal, Some(client_id), fx);
@@ -168,19 +167,6 @@ impl Worker {
             is_assigned,
             _pending: pending,
         }))
-    }
-
-    /// Whether CONNACK fits into what the client takes; nothing smaller could stand for it
-    /// [MQTT-3.1.2-24].
-    fn can_be_welcomed(&self, connect: &Connect, client_id: &str, is_assigned: bool) -> bool {
-        if connect.maximum_packet_size == u32::MAX {
-            return true;
-        }
-        let mut connack = Vec::new();
-        let answer = self.connack(connect, client_id, is_assigned, false);
-        let max = connect.maximum_packet_size;
-        write_connack(&mut connack, connect.version, answer, max);
-        u32::try_from(connack.len()).is_ok_and(|len| len <= max)
     }
 
     /// A client identifier that no session has [MQTT-3.1.3-6].
@@ -317,6 +303,45 @@ impl Admission {
             .map(|(filter, qos)| Access::Resume { filter: filter.as_str(), qos: qos.as_u8() });
         std::iter::once(Access::Connect).chain(will).chain(inherited)
     }
+}
+
+/// Whether what a client asks for is agreed on; if not, why.
+fn is_within(terms: &Terms, connect: &Connect) -> Result<(), ReasonCode> {
+    if !terms.versions.has(connect.version) {
+        return Err(ReasonCode::UnsupportedProtocolVersion);
+    }
+    let Some(will) = connect.will.as_ref().filter(|_| connect.version == Version::V5) else {
+        // Nobody else can be told: at most our maximum is granted, and nothing retained.
+        return Ok(());
+    };
+    // [MQTT-3.2.2-12]
+    if will.qos > terms.max_qos {
+        return Err(ReasonCode::QosNotSupported);
+    }
+    // [MQTT-3.2.2-13]
+    if will.retain && !terms.retain_available {
+        return Err(ReasonCode::RetainNotSupported);
+    }
+    Ok(())
+}
+
+/// Whether CONNACK fits into what the client takes; nothing smaller could stand for it
+/// [MQTT-3.1.2-24].
+fn can_be_welcomed(
+    settings: &Settings,
+    terms: &Terms,
+    connect: &Connect,
+    client_id: &str,
+    is_assigned: bool,
+) -> bool {
+    if connect.maximum_packet_size == u32::MAX {
+        return true;
+    }
+    let mut connack = Vec::new();
+    let answer = connack_of(settings, terms, connect, client_id, is_assigned, false);
+    let max = connect.maximum_packet_size;
+    write_connack(&mut connack, connect.version, answer, max);
+    u32::try_from(connack.len()).is_ok_and(|len| len <= max)
 }
 
 fn is_legal_client_id(connect: &Connect) -> bool {

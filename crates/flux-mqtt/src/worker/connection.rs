@@ -16,6 +16,7 @@ use crate::gauge::Place;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
+use crate::terms::Terms;
 use crate::wire::{Connect, InboundTopics, OutboundAliases, Version};
 
 /// The network connections of a worker, by place.
@@ -31,9 +32,7 @@ pub(super) struct Connections {
 /// One network connection.
 pub(super) struct Connection {
     stamp: u32,
-    pub(super) peer: Option<SocketAddr>,
-    /// The name of what it came through.
-    pub(super) listener: Option<Arc<str>>,
+    pub(super) origin: Origin,
     /// When it was opened, and later when its last packet came.
     pub(super) heard: Timestamp,
     pub(super) timer: Option<TimerId>,
@@ -50,6 +49,14 @@ pub(super) struct Connection {
     /// Its number among the half-open ones.
     half_open: Option<u64>,
     stage: Stage,
+}
+
+/// Where a connection comes from, and what holds for whoever comes from there.
+pub(super) struct Origin {
+    pub(super) peer: Option<SocketAddr>,
+    /// The name of what it came through.
+    pub(super) listener: Option<Arc<str>>,
+    pub(super) terms: Arc<Terms>,
 }
 
 /// How far a connection has come. The order of the variants is the order of life.
@@ -96,6 +103,8 @@ pub(super) struct Online {
     pub(super) version: Version,
     pub(super) client: Arc<Client>,
     pub(super) session: Arc<SharedSession>,
+    /// What was agreed on.
+    pub(super) terms: Arc<Terms>,
     /// The session is ours while its generation is this one.
     pub(super) generation: u64,
     /// One and a half times Keep Alive [MQTT-3.1.2-22]; `None` when it is off.
@@ -133,13 +142,7 @@ impl Connections {
         self.len
     }
 
-    pub(super) fn open(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        peer: Option<SocketAddr>,
-        listener: Option<Arc<str>>,
-    ) {
+    pub(super) fn open(&mut self, now: Timestamp, id: ConnectionId, origin: Origin) {
         self.opened += 1;
         let index = place(id);
         if self.places.len() <= index {
@@ -149,8 +152,7 @@ impl Connections {
             debug_assert!(place.is_none(), "a place is given to one connection at a time");
             *place = Some(Connection {
                 stamp: id.stamp,
-                peer,
-                listener,
+                origin,
                 heard: now,
                 timer: None,
                 valid_until: None,
@@ -232,11 +234,15 @@ impl Connections {
     }
 
     pub(super) fn listener(&mut self, id: ConnectionId) -> Option<Arc<str>> {
-        self.get(id)?.listener.clone()
+        self.get(id)?.origin.listener.clone()
+    }
+
+    pub(super) fn terms(&mut self, id: ConnectionId) -> Option<Arc<Terms>> {
+        self.get(id).map(|connection| connection.origin.terms.clone())
     }
 
     pub(super) fn peer(&mut self, id: ConnectionId) -> Option<SocketAddr> {
-        self.get(id)?.peer
+        self.get(id)?.origin.peer
     }
 
     /// Forgets a connection and returns it.

@@ -37,7 +37,10 @@ impl Worker {
         let mut topics = std::mem::take(&mut online.inbound_topics);
         let published = Publish::read(frame, online.version, &mut topics)
             .map_err(End::from)
-            .and_then(|publish| self.publish_packet(now, id, online, &publish, frame, fx));
+            .and_then(|mut publish| {
+                within_terms(online, &mut publish, fx)?;
+                self.publish_packet(now, id, online, &publish, frame, fx)
+            });
         online.inbound_topics = topics;
         published
     }
@@ -51,9 +54,6 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
-        if online.version == Version::V5 && publish.qos > self.settings.max_qos {
-            return Err(FrameError::QosNotSupported(self.settings.max_qos.as_u8()).into());
-        }
         let Some(verdict) = self.may_publish(id, online, publish, frame, fx) else {
             return Ok(());
         };
@@ -352,6 +352,32 @@ impl Worker {
         self.weigh(now, message, found.len(), fx);
         outcome
     }
+}
+
+/// Refuses what was not agreed on. Before MQTT 5.0 nobody can be told: then a message is not retained.
+fn within_terms(
+    online: &Online,
+    publish: &mut Publish<'_>,
+    fx: &mut impl Effects,
+) -> Result<(), FrameError> {
+    let terms = &online.terms;
+    let may_retain = terms.retain_available || !publish.retain;
+    if online.version == Version::V5 {
+        if publish.qos > terms.max_qos {
+            return Err(FrameError::QosNotSupported(terms.max_qos.as_u8()));
+        }
+        if !may_retain {
+            return Err(FrameError::RetainNotSupported);
+        }
+    } else if !may_retain {
+        publish.retain = false;
+        if online.verdicts.is_some() {
+            // It was told before the authorizer was asked.
+            return Ok(());
+        }
+        tell_not_accepted(&online.client.client_id, publish.topic, DropReason::NotRetained, fx);
+    }
+    Ok(())
 }
 
 /// Notes the identifier of a QoS 2 message, or finds it noted already [MQTT-4.3.3-10].

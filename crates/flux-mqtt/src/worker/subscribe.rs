@@ -19,6 +19,7 @@ use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed, replay_one};
 use crate::session::SharedSession;
+use crate::terms::Terms;
 use crate::wire::{Frame, Subscribe, Unsubscribe, Version, write_suback, write_unsuback};
 
 /// A subscription that was granted, and whether it is a new one.
@@ -60,9 +61,11 @@ impl Worker {
         };
         let mut quota = Quota::new(online, most);
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
-            options.qos = QoS::min(options.qos, self.settings.max_qos);
+            options.qos = QoS::min(options.qos, online.terms.max_qos);
             let code = if verdict == Verdict::Deny {
                 ReasonCode::NotAuthorized
+            } else if let Some(code) = not_supported(&online.terms, &filter, &options) {
+                code
             } else if filter.level_count() > self.settings.limits.topic_levels {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
                 ReasonCode::TopicFilterInvalid
@@ -87,7 +90,7 @@ impl Worker {
             tell_refused(ReasonCode::TopicFilterInvalid, fx);
             match can_refuse {
                 true => (index, ReasonCode::TopicFilterInvalid),
-                false => (index, granted_code(QoS::min(qos, self.settings.max_qos))),
+                false => (index, granted_code(QoS::min(qos, online.terms.max_qos))),
             }
         };
         let codes = merge(codes, packet.malformed.into_iter().map(refused));
@@ -350,6 +353,22 @@ impl Quota {
         }
         has_room
     }
+}
+
+/// Returns why a subscription of this kind cannot be had, if it cannot.
+fn not_supported(
+    terms: &Terms,
+    filter: &TopicFilter,
+    options: &SubscriptionOptions,
+) -> Option<ReasonCode> {
+    if !terms.subscription_identifiers && options.subscription_id.is_some() {
+        return Some(ReasonCode::SubscriptionIdentifiersNotSupported);
+    }
+    if !terms.shared_subscriptions && filter.share_name().is_some() {
+        return Some(ReasonCode::SharedSubscriptionsNotSupported);
+    }
+    let has_wildcards = !terms.wildcard_subscriptions && filter.has_wildcards();
+    has_wildcards.then_some(ReasonCode::WildcardSubscriptionsNotSupported)
 }
 
 const fn granted_code(qos: QoS) -> ReasonCode {

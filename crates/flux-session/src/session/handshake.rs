@@ -75,6 +75,12 @@ impl<M: Message> Session<M> {
         self.open_receipts.receive(packet_id, self.limits.inbound_receive_maximum.max(1))
     }
 
+    /// Sets [`inbound_receive_maximum`](crate::SessionLimits::inbound_receive_maximum), which may be another one for each
+    /// connection. What is remembered already stays.
+    pub const fn set_inbound_receive_maximum(&mut self, maximum: u16) {
+        self.limits.inbound_receive_maximum = maximum;
+    }
+
     /// Takes a PUBREL and returns whether its identifier was known. PUBCOMP is the answer in
     /// both cases `[MQTT-4.3.3-11]`; the next PUBLISH with it is a new message `[MQTT-4.3.3-12]`.
     pub fn release(&mut self, packet_id: PacketId) -> bool {

@@ -61,6 +61,19 @@ fn a_receive_maximum_of_zero_counts_as_one() {
 }
 
 #[test]
+fn another_connection_may_have_another_receive_maximum() {
+    let limits = SessionLimits { inbound_receive_maximum: 1, ..SessionLimits::default() };
+    let mut session: Session<Note> = Session::new(limits);
+    assert_eq!(session.receive_qos2(id(1)), Ok(Inbound::New));
+    session.set_inbound_receive_maximum(2);
+    assert_eq!(session.receive_qos2(id(2)), Ok(Inbound::New));
+    session.set_inbound_receive_maximum(1);
+    let exceeded = ReceiveMaximumExceeded { packet_id: id(3), limit: 1 };
+    assert_eq!(session.receive_qos2(id(3)), Err(exceeded));
+    assert_eq!(session.receive_qos2(id(2)), Ok(Inbound::Duplicate), "it stays");
+}
+
+#[test]
 fn both_directions_have_identifiers_of_their_own() {
     let mut session = attached(1);
     super::queue(&mut session, [("a", super::QOS2)]);

@@ -325,7 +325,10 @@ impl World {
         let link = self.links.len();
         let id = self.nodes[worker].hands.open(link);
         self.links.push(Wire { worker, id, customer, up: Vec::new(), is_open: true });
-        self.push(worker, Input::Opened { connection: id, peer: None, listener: None });
+        self.push(
+            worker,
+            Input::Opened { connection: id, peer: None, listener: None, terms: None },
+        );
         if let Some(customer) = customer {
             let connect = self.customers[customer].connect(link);
             self.say(customer, &connect);

@@ -59,7 +59,12 @@ impl World {
         let link = self.wires.len();
         let node = &mut self.nodes[how.worker];
         let id = node.hands.open(link);
-        node.inputs.push_back(Input::Opened { connection: id, peer: None, listener: None });
+        node.inputs.push_back(Input::Opened {
+            connection: id,
+            peer: None,
+            listener: None,
+            terms: None,
+        });
         node.subjects.push_back(None);
         self.wires.push(Wire {
             client,

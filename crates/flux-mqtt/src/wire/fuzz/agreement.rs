@@ -80,6 +80,7 @@ const fn is_stricter(error: &FrameError) -> bool {
         | FrameError::UnexpectedPacket(_)
         | FrameError::ReceiveMaximum(_)
         | FrameError::QosNotSupported(_)
+        | FrameError::RetainNotSupported
         | FrameError::AnswerTooLarge { .. }
         | FrameError::SessionExpiry => false,
     }

@@ -312,6 +312,7 @@ fn no_reason_code_is_lost_on_its_way_out() {
         R::QuotaExceeded,
         R::AdministrativeAction,
         R::QosNotSupported,
+        R::RetainNotSupported,
         R::NotAuthorized,
     ];
     for reason in goodbyes {
@@ -334,27 +335,35 @@ fn no_reason_code_is_lost_on_its_way_out() {
         R::TopicNameInvalid,
         R::PacketTooLarge,
         R::QosNotSupported,
+        R::RetainNotSupported,
     ];
     for reason in refusals {
         let mut out = Vec::new();
         write_refusal(&mut out, Version::V5, reason, None, u32::MAX);
         assert_eq!((out[2], out[3]), (0, reason.as_u8()), "CONNACK {reason:?}");
     }
+}
+
+#[test]
+fn no_reason_code_of_a_subscription_is_lost_on_its_way_out() {
+    use ReasonCode as R;
     let codes = [
         R::Success,
         R::GrantedQos1,
         R::GrantedQos2,
         R::NotAuthorized,
         R::SharedSubscriptionsNotSupported,
+        R::SubscriptionIdentifiersNotSupported,
+        R::WildcardSubscriptionsNotSupported,
         R::QuotaExceeded,
     ];
     let id = PacketId::new(7).unwrap();
     let mut out = Vec::new();
     write_suback(&mut out, Version::V5, id, &codes, None, u32::MAX);
-    assert_eq!(out, [0x90, 9, 0, 7, 0, 0, 1, 2, 0x87, 0x9E, 0x97]);
+    assert_eq!(out, [0x90, 11, 0, 7, 0, 0, 1, 2, 0x87, 0x9E, 0xA1, 0xA2, 0x97]);
     out.clear();
     write_suback(&mut out, Version::V311, id, &codes, None, u32::MAX);
-    assert_eq!(out, [0x90, 8, 0, 7, 0, 1, 2, 0x80, 0x80, 0x80]);
+    assert_eq!(out, [0x90, 10, 0, 7, 0, 1, 2, 0x80, 0x80, 0x80, 0x80, 0x80]);
     out.clear();
     write_unsuback(
         &mut out,
@@ -372,8 +381,12 @@ fn connack() -> ConnAck {
         session_present: false,
         receive_maximum: 65_535,
         maximum_qos: QoS::ExactlyOnce,
+        retain_available: true,
         maximum_packet_size: 1_000,
         topic_alias_maximum: 0,
+        wildcard_subscriptions: true,
+        subscription_identifiers: true,
+        shared_subscriptions: true,
         assigned_client_id: None,
         keep_alive: None,
         response_information: None,

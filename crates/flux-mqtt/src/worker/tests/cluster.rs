@@ -231,7 +231,7 @@ impl Node {
         self.stamp += 1;
         let connection = ConnectionId { index, stamp: self.stamp };
         self.fx.socket(connection);
-        self.handle(now, Input::Opened { connection, peer: None, listener: None });
+        self.handle(now, Input::Opened { connection, peer: None, listener: None, terms: None });
         connection
     }
 

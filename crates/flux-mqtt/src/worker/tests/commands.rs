@@ -131,13 +131,19 @@ fn new_settings_hold_from_now_on() {
     };
     c.command(0, Command::Settings(Arc::new(settings)));
     c.send(peer, &client::subscribe(peer.version, 1, &[("t", 2)]));
-    assert_eq!(c.heard(peer), ["SUBACK 1 [00]"], "granted at most that");
+    c.publish(peer, 1, 1, "t", &"x".repeat(50));
+    let heard = c.heard(peer);
+    assert_eq!(heard[0], "SUBACK 1 [02]", "its CONNACK had said so");
+    assert!(heard[1].starts_with("PUBACK 1 00"), "{heard:?}");
     let late = c.open(0, Version::V5);
     c.sleep(1_000);
     assert!(c.is_closed(late));
+    let peer = c.connect(0, "b");
+    c.send(peer, &client::subscribe(peer.version, 1, &[("t", 2)]));
+    assert_eq!(c.heard(peer), ["SUBACK 1 [00]"], "granted at most that");
     c.publish(peer, 0, 0, "t", &"x".repeat(50));
     assert_eq!(c.heard(peer), ["DISCONNECT 95"]);
-    let peer = c.connect(0, "b");
+    let peer = c.connect(0, "c");
     c.publish(peer, 1, 1, "t", "x");
     assert_eq!(c.heard(peer), ["DISCONNECT 9b"]);
 }

@@ -1,0 +1,143 @@
+//! Who may come in, how fast, and to which worker.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flux_eventbus::{Event, EventBus, EventKind, Limit};
+use flux_session::Timestamp;
+
+use super::clock::Clock;
+use super::mailbox::{Accepted, Mail, Mailboxes};
+use crate::counters::{Count, Tally};
+use crate::gauge::Gauge;
+use crate::limits::Limits;
+use crate::listener::Listener;
+use crate::names::WorkerId;
+use crate::token_bucket::TokenBucket;
+
+/// What all listeners share.
+pub(super) struct Entrance {
+    mailboxes: Mailboxes,
+    /// How many connections each worker serves.
+    loads: Vec<Arc<AtomicUsize>>,
+    limits: Limits,
+    pace: RefCell<Pace>,
+    /// Those who came through the listeners of each name.
+    crowds: RefCell<BTreeMap<Arc<str>, Rc<Crowd>>>,
+    clock: Clock,
+    events: Arc<EventBus>,
+    tally: Tally,
+}
+
+impl Entrance {
+    pub(super) fn new(
+        mailboxes: Mailboxes,
+        loads: Vec<Arc<AtomicUsize>>,
+        limits: Limits,
+        clock: Clock,
+        events: Arc<EventBus>,
+        tally: Tally,
+    ) -> Self {
+        let (pace, crowds) = (RefCell::default(), RefCell::default());
+        Self { mailboxes, loads, limits, pace, crowds, clock, events, tally }
+    }
+
+    /// Holds an accepted connection back while too many have come in this second, and with it those
+    /// behind it in the backlog.
+    pub(super) async fn wait_for_turn(&self, by: &Listener, peer: Option<SocketAddr>) {
+        if let Some(rate) = by.connects_per_second {
+            let crowd = self.crowd(by);
+            let limit = Limit::ListenerConnectsPerSecond;
+            self.wait_for(&crowd.pace, rate, limit, peer).await;
+        }
+        if let Some(rate) = self.limits.connects_per_second {
+            self.wait_for(&self.pace, rate, Limit::ConnectsPerSecond, peer).await;
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        pace: &RefCell<Pace>,
+        rate: NonZeroU32,
+        limit: Limit,
+        peer: Option<SocketAddr>,
+    ) {
+        loop {
+            let taken = pace.borrow_mut().take(self.clock.now(), rate);
+            let Err(wait) = taken else { return };
+            self.tell_limit(limit, peer);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Hands a connection to the worker that serves the fewest, or closes it: it is one too many.
+    pub(super) fn admit(&self, mut accepted: Accepted) {
+        let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
+        if served >= self.limits.connections {
+            return self.tell_limit(Limit::Connections, accepted.peer);
+        }
+        // Who is there counts whether or not there is a limit: a reload may bring one.
+        let most = accepted.by.connections.unwrap_or(usize::MAX);
+        accepted.place = self.crowd(&accepted.by).gauge.enter(most);
+        if accepted.place.is_none() {
+            return self.tell_limit(Limit::ListenerConnections, accepted.peer);
+        }
+        if let Some((worker, load)) = least_loaded(&self.loads) {
+            load.fetch_add(1, Ordering::Relaxed);
+            self.mailboxes.post(worker, Mail::Accepted(accepted));
+        }
+    }
+
+    pub(super) fn count(&self, what: Count) {
+        self.tally.count_outside(what);
+    }
+
+    fn crowd(&self, by: &Listener) -> Rc<Crowd> {
+        let mut crowds = self.crowds.borrow_mut();
+        if let Some(crowd) = crowds.get(&by.name) {
+            return crowd.clone();
+        }
+        crowds.entry(by.name.clone()).or_default().clone()
+    }
+
+    fn tell_limit(&self, limit: Limit, peer: Option<SocketAddr>) {
+        self.count(Count::Reached(limit));
+        if self.events.wants(EventKind::LimitReached) {
+            self.events.publish(Event::LimitReached { limit, client_id: None, peer });
+        }
+    }
+}
+
+/// Those who came through the listeners of one name.
+#[derive(Default)]
+struct Crowd {
+    gauge: Gauge,
+    pace: RefCell<Pace>,
+}
+
+/// How fast connections may come: at a rate that may change.
+#[derive(Default)]
+struct Pace(Option<(NonZeroU32, TokenBucket)>);
+
+impl Pace {
+    /// Lets one pass, or says how long it waits.
+    fn take(&mut self, now: Timestamp, rate: NonZeroU32) -> Result<(), Duration> {
+        if self.0.as_ref().is_none_or(|(before, _)| *before != rate) {
+            self.0 = None;
+        }
+        let (_, bucket) = self.0.get_or_insert_with(|| (rate, TokenBucket::new(now, rate)));
+        bucket.take(now)
+    }
+}
+
+fn least_loaded(loads: &[Arc<AtomicUsize>]) -> Option<(WorkerId, &Arc<AtomicUsize>)> {
+    let (index, load) =
+        loads.iter().enumerate().min_by_key(|(_, load)| load.load(Ordering::Relaxed))?;
+    Some((WorkerId(index), load))
+}
