@@ -8,12 +8,12 @@ use flux_admin::AdminSettings;
 use flux_config::{
     Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion, OneOrMore,
     Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which,
-    Tls, TlsVersion as Version,
+    Tls, TlsVersion as Version, TooFast,
 };
 use flux_mqtt::{
     GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull, RetainedLimits,
     SessionLimits, Settings, SharedSettings, SharedStrategy, Terms, TlsConfig, UnixSocket,
-    Versions, WebSocketSettings, WhenFull,
+    Versions, WebSocketSettings, WhenFull, WhenTooFast,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
@@ -131,6 +131,10 @@ fn terms(listener: &flux_config::Listener, settings: &Settings) -> Terms {
     set(&mut terms.topic_alias_maximum_cap, listener.topic_alias_maximum_cap);
     set(&mut terms.max_keep_alive, listener.max_keep_alive.map(seconds));
     set(&mut terms.packet_size, listener.packet_size.map(packet_size));
+    set(&mut terms.publishes_per_second, listener.publishes_per_second.map(|rate| rate.0));
+    let bytes = listener.publish_bytes_per_second.map(|rate| rate.0);
+    set(&mut terms.publish_bytes_per_second, bytes);
+    set(&mut terms.when_too_fast, listener.when_too_fast.map(when_too_fast));
     terms
 }
 
@@ -147,6 +151,13 @@ fn versions(versions: &OneOrMore<MqttVersion>) -> Versions {
         MqttVersion::V5_0 => flux_mqtt::Version::V5,
     };
     versions.0.iter().map(version).collect()
+}
+
+const fn when_too_fast(too_fast: TooFast) -> WhenTooFast {
+    match too_fast {
+        TooFast::Wait => WhenTooFast::Wait,
+        TooFast::DropQos0 => WhenTooFast::DropQos0,
+    }
 }
 
 fn qos(qos: u8) -> QoS {
@@ -232,6 +243,9 @@ fn limits(config: &Config) -> Limits {
         topic_levels: count(limits.topic_levels),
         packet_size: packet_size(limits.packet_size),
         connect_packet_size: packet_size(limits.connect_packet_size),
+        publishes_per_second: limits.publishes_per_second.0,
+        publish_bytes_per_second: limits.publish_bytes_per_second.0,
+        when_too_fast: when_too_fast(limits.when_too_fast),
         bytes: limits.bytes.0,
     }
 }
@@ -328,10 +342,12 @@ mod tests {
              versions = [\"3.1.1\"]\nmax_qos = 0\nretain_available = false\nwildcard_subscriptions = false\n\
              subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\n\
              inbound_receive_maximum = 37\ntopic_alias_maximum = 38\ntopic_alias_maximum_cap = 39\nmax_keep_alive = \"40s\"\n\
-             packet_size = 410\nconnections = 42\nconnects_per_second = \"43/s\"\n\
+             packet_size = 410\nconnections = 42\nconnects_per_second = \"43/s\"\npublishes_per_second = \"44/s\"\n\
+             publish_bytes_per_second = \"45B/s\"\nwhen_too_fast = \"wait\"\n\
              [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
              connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
-             connect_packet_size = 200\nbytes = \"21MiB\"\n\
+             connect_packet_size = 200\npublishes_per_second = \"46/s\"\npublish_bytes_per_second = \"47B/s\"\n\
+             when_too_fast = \"drop-qos0\"\nbytes = \"21MiB\"\n\
              [protocol]\nversions = [\"3.1\", \"5.0\"]\nmax_qos = 1\nretain_available = false\nwildcard_subscriptions = false\n\
              subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmax_keep_alive = \"24s\"\n\
              response_information = \"25\"\nconnect_timeout = \"26s\"\nunsent_for_deliveries = 27\nunsent_for_answers = 28\n\
@@ -349,18 +365,21 @@ mod tests {
             "allow_anonymous: true",
             "connections: 11, half_open: 12, handshakes: 13, sessions: 14, pending_connects: 15, \
              connects_per_second: Some(16), subscriptions_per_client: 17, topic_levels: 18, packet_size: 190, \
-             connect_packet_size: 200, bytes: 22020096",
+             connect_packet_size: 200, publishes_per_second: Some(46), \
+             publish_bytes_per_second: Some(47), when_too_fast: DropQos0, bytes: 22020096",
             "max_qos: AtLeastOnce, versions: Versions { v31: true, v311: false, v5: true }, retain_available: false, \
              wildcard_subscriptions: false, subscription_identifiers: false, shared_subscriptions: false, \
              empty_client_ids: false",
             "terms: Some(Terms { versions: Versions { v31: true, v311: false, v5: true }, max_qos: AtLeastOnce, \
              retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
              shared_subscriptions: false, empty_client_ids: false, receive_maximum: 30, topic_alias_maximum: 22, \
-             topic_alias_maximum_cap: 23, max_keep_alive: Some(24), packet_size: 190",
+             topic_alias_maximum_cap: 23, max_keep_alive: Some(24), packet_size: 190, \
+             publishes_per_second: Some(46), publish_bytes_per_second: Some(47), when_too_fast: DropQos0 })",
             "terms: Some(Terms { versions: Versions { v31: false, v311: true, v5: false }, max_qos: AtMostOnce, \
              retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
              shared_subscriptions: false, empty_client_ids: false, receive_maximum: 37, topic_alias_maximum: 38, \
-             topic_alias_maximum_cap: 39, max_keep_alive: Some(40), packet_size: 410",
+             topic_alias_maximum_cap: 39, max_keep_alive: Some(40), packet_size: 410, \
+             publishes_per_second: Some(44), publish_bytes_per_second: Some(45), when_too_fast: Wait })",
             "connections: Some(42), connects_per_second: Some(43)",
             "topic_alias_maximum: 22, topic_alias_maximum_cap: 23, max_keep_alive: Some(24), \
              response_information: Some(\"25\"), connect_timeout: 26s, unsent_for_deliveries: 27, unsent_for_answers: 28",

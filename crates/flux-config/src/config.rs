@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::auth::{Acl, Auth};
-pub use self::limits::Limits;
+pub use self::limits::{Limits, TooFast};
 pub use self::listener::{Listener, Transport};
 pub use self::protocol::{MqttVersion, Protocol};
 pub use self::queues::{

@@ -51,7 +51,8 @@ fn add(page: &mut String, field: &Field, prefix: &str) {
 fn values(shape: &Shape) -> String {
     match shape {
         Shape::Text {
-            form: Form::Plain | Form::Bind | Form::Range | Form::Rate | Form::Permissions,
+            form:
+                Form::Plain | Form::Bind | Form::Range | Form::Rate | Form::ByteRate | Form::Permissions,
             ..
         } => shape.words(),
         Shape::Text { form: Form::Time | Form::Size, min, max } => {

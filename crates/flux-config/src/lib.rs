@@ -48,7 +48,7 @@ mod tests;
 pub use config::{
     Acl, Admin, Auth, Broker, CertificateFiles, CertificatePart, ClientCertificates, Config,
     Durability, Limits, Listener, Log, MqttVersion, Protocol, Retained, RetainedFull, Session,
-    SessionFull, Shared, SharedFull, SharedStrategy, Storage, Tls, TlsVersion, Transport,
+    SessionFull, Shared, SharedFull, SharedStrategy, Storage, Tls, TlsVersion, TooFast, Transport,
 };
 pub use flags::Flags;
 pub use guide::guide;
@@ -59,4 +59,6 @@ pub use problem::{Problem, Problems, Severity};
 pub use schema::json_schema;
 pub use starter::starter;
 pub use surroundings::{InMemory, Surroundings, System};
-pub use value::{AddressRange, Bind, OneOrMore, ParseValueError, Period, Permissions, Rate, Size};
+pub use value::{
+    AddressRange, Bind, ByteRate, OneOrMore, ParseValueError, Period, Permissions, Rate, Size,
+};

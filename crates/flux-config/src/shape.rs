@@ -3,7 +3,9 @@
 use serde_json::Value as Json;
 
 use crate::schema::json_schema;
-use crate::value::{AddressRange, Bind, ParseValueError, Period, Permissions, Rate, Size};
+use crate::value::{
+    AddressRange, Bind, ByteRate, ParseValueError, Period, Permissions, Rate, Size,
+};
 
 /// What a value may be.
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ pub(crate) enum Form {
     Time,
     Size,
     Rate,
+    ByteRate,
     Bind,
     Range,
     Permissions,
@@ -191,6 +194,7 @@ impl Form {
             "time" => Self::Time,
             "size" => Self::Size,
             "rate" => Self::Rate,
+            "byte-rate" => Self::ByteRate,
             "bind" => Self::Bind,
             "range" => Self::Range,
             "permissions" => Self::Permissions,
@@ -204,6 +208,7 @@ impl Form {
             Self::Time => "a time such as `30s`",
             Self::Size => "a size such as `16MiB`",
             Self::Rate => "a rate such as `50/s`, or `unlimited`",
+            Self::ByteRate => "bytes in a second such as `1MiB/s`, or `unlimited`",
             Self::Bind => "an address such as `0.0.0.0:1883`",
             Self::Range => "an address or a range such as `10.0.0.0/8`",
             Self::Permissions => "permissions such as `660`",
@@ -213,7 +218,7 @@ impl Form {
     /// Returns whether it may also be a number without a unit.
     pub(crate) const fn may_be_a_number(self) -> bool {
         match self {
-            Self::Size | Self::Rate => true,
+            Self::Size | Self::Rate | Self::ByteRate => true,
             Self::Plain | Self::Time | Self::Bind | Self::Range | Self::Permissions => false,
         }
     }
@@ -230,6 +235,9 @@ impl Form {
             Self::Time => between::<Period>(text, min, max)?,
             Self::Size => between::<Size>(text, min, max)?,
             Self::Rate => text.parse::<Rate>().map(|_| true).map_err(|it| it.to_string())?,
+            Self::ByteRate => {
+                text.parse::<ByteRate>().map(|_| true).map_err(|it| it.to_string())?
+            }
             Self::Bind => text.parse::<Bind>().map(|_| true).map_err(|it| it.to_string())?,
             Self::Range => {
                 text.parse::<AddressRange>().map(|_| true).map_err(|it| it.to_string())?

@@ -139,7 +139,12 @@ impl Shown<'_> {
                     (None, Form::Plain | Form::Bind) => reference::without(text),
                     (
                         None,
-                        Form::Time | Form::Size | Form::Rate | Form::Range | Form::Permissions,
+                        Form::Time
+                        | Form::Size
+                        | Form::Rate
+                        | Form::ByteRate
+                        | Form::Range
+                        | Form::Permissions,
                     ) => text.clone(),
                 };
                 toml(&Json::String(text))

@@ -2,6 +2,7 @@
 
 mod address_range;
 mod bind;
+mod byte_rate;
 mod one_or_more;
 mod period;
 mod permissions;
@@ -10,6 +11,7 @@ mod size;
 
 pub use address_range::AddressRange;
 pub use bind::Bind;
+pub use byte_rate::ByteRate;
 pub use one_or_more::OneOrMore;
 pub use period::Period;
 pub use permissions::Permissions;

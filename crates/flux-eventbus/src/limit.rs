@@ -29,6 +29,10 @@ pub enum Limit {
     TopicLevels,
     /// Bytes of one packet.
     PacketSize,
+    /// PUBLISH packets of one connection in a second.
+    PublishesPerSecond,
+    /// Bytes of PUBLISH packets of one connection in a second.
+    PublishBytesPerSecond,
     /// Answers that a client does not read, in bytes.
     UnsentAnswers,
     /// Bytes that the whole broker holds for its clients.
@@ -37,7 +41,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Connections,
         Self::HalfOpen,
         Self::Handshakes,
@@ -50,6 +54,8 @@ impl Limit {
         Self::SubscriptionsPerClient,
         Self::TopicLevels,
         Self::PacketSize,
+        Self::PublishesPerSecond,
+        Self::PublishBytesPerSecond,
         Self::UnsentAnswers,
         Self::Bytes,
     ];
@@ -70,6 +76,8 @@ impl Limit {
             Self::SubscriptionsPerClient => "subscriptions_per_client",
             Self::TopicLevels => "topic_levels",
             Self::PacketSize => "packet_size",
+            Self::PublishesPerSecond => "publishes_per_second",
+            Self::PublishBytesPerSecond => "publish_bytes_per_second",
             Self::UnsentAnswers => "unsent_answers",
             Self::Bytes => "bytes",
         }

@@ -95,7 +95,7 @@ pub use effects::Effects;
 pub use input::{Command, Done, Input, Letter};
 pub use inspect::{SessionView, ShareView};
 pub use ledger::Holdings;
-pub use limits::Limits;
+pub use limits::{Limits, WhenTooFast};
 pub use listener::{
     Listen, Listener, Listening, Place, Scheme, Transport, UnixSocket, WebSocketSettings,
 };

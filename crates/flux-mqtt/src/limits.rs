@@ -1,6 +1,6 @@
 //! What clients may take of the broker.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// What clients, all together or each of them, may take of the broker.
 ///
@@ -57,6 +57,15 @@ pub struct Limits {
     /// Default: 128 KiB, which has room for a will and a password as long as they can be. A larger one
     /// is closed without a word: nobody knows yet who sends it. [`Limit::PacketSize`](crate::Limit::PacketSize).
     pub connect_packet_size: u32,
+    /// PUBLISH packets of one connection in a second; after a quiet second so many may come at once. Default: `None` for no
+    /// limit. [`when_too_fast`](Self::when_too_fast) says what happens to more.
+    /// [`Limit::PublishesPerSecond`](crate::Limit::PublishesPerSecond), once for each pause and each message dropped.
+    pub publishes_per_second: Option<NonZeroU32>,
+    /// Bytes of such packets in a second, likewise. Default: `None` for no limit. A larger packet passes, and others wait for
+    /// it. [`Limit::PublishBytesPerSecond`](crate::Limit::PublishBytesPerSecond).
+    pub publish_bytes_per_second: Option<NonZeroU64>,
+    /// What happens to who publishes too fast. Default: its connection is not read for a while.
+    pub when_too_fast: WhenTooFast,
     /// Bytes that the whole broker holds for its clients: see [`Holdings`](crate::Holdings). Default:
     /// 4 GiB, whatever the machine has.
     ///
@@ -89,7 +98,20 @@ impl Default for Limits {
             topic_levels: 128,
             packet_size: 16 * 1024 * 1024,
             connect_packet_size: 128 * 1024,
+            publishes_per_second: None,
+            publish_bytes_per_second: None,
+            when_too_fast: WhenTooFast::Wait,
             bytes: 4 * 1024 * 1024 * 1024,
         }
     }
+}
+
+/// What happens to a client that publishes faster than it may. At QoS 1 and 2 it always waits: nothing is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenTooFast {
+    /// Its connection is not read for a while, nor are its acknowledgements.
+    #[default]
+    Wait,
+    /// Messages at QoS 0 are dropped with [`DropReason::QuotaExceeded`](flux_eventbus::DropReason) meanwhile.
+    DropQos0,
 }

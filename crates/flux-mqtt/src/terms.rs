@@ -1,9 +1,10 @@
 //! [`Terms`]: what is agreed on with the clients of a listener.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use flux_session::QoS;
 
+use crate::limits::WhenTooFast;
 use crate::settings::Settings;
 use crate::wire::Version;
 
@@ -37,6 +38,12 @@ pub struct Terms {
     pub max_keep_alive: Option<NonZeroU16>,
     /// Bytes of a packet: see [`Limits::packet_size`](crate::Limits::packet_size).
     pub packet_size: u32,
+    /// PUBLISH packets in a second: see [`Limits::publishes_per_second`](crate::Limits::publishes_per_second).
+    pub publishes_per_second: Option<NonZeroU32>,
+    /// Their bytes in a second: see [`Limits::publish_bytes_per_second`](crate::Limits::publish_bytes_per_second).
+    pub publish_bytes_per_second: Option<NonZeroU64>,
+    /// What happens beyond that.
+    pub when_too_fast: WhenTooFast,
 }
 
 impl Settings {
@@ -56,6 +63,9 @@ impl Settings {
             topic_alias_maximum_cap: self.topic_alias_maximum_cap,
             max_keep_alive: self.max_keep_alive,
             packet_size: self.limits.packet_size,
+            publishes_per_second: self.limits.publishes_per_second,
+            publish_bytes_per_second: self.limits.publish_bytes_per_second,
+            when_too_fast: self.limits.when_too_fast,
         }
     }
 }

@@ -18,6 +18,7 @@ mod deliver;
 mod end;
 mod held;
 mod memory;
+mod pace;
 mod panic;
 mod promise;
 mod publish;
@@ -40,6 +41,7 @@ use self::connection::{Connections, Online, Origin, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
+use self::pace::Paced;
 use self::promise::Promise;
 use self::store::Readings;
 use self::tell::{tell_dropped, tell_limit};
@@ -87,6 +89,7 @@ pub struct Worker {
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
     memory: Memory,
+    paced: Paced,
     /// From where on the answers are such that wait for the store.
     waits_from: Option<usize>,
     /// What is being handled has an answer that waits for the store.
@@ -146,6 +149,7 @@ impl Worker {
             consumers: Consumers::new(),
             ready: Vec::new(),
             memory: Memory::default(),
+            paced: Paced::default(),
             waits_from: None,
             must_wait: false,
             must_precede: false,
@@ -276,6 +280,7 @@ impl Worker {
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
         self.memory.is_moment_new = false;
+        self.paced.is_moment_new = false;
         self.hand_over(fx);
     }
 
@@ -286,6 +291,7 @@ impl Worker {
             || !self.overflowed.is_empty()
             || !self.ready.is_empty()
             || self.memory.is_moment_new
+            || self.paced.is_moment_new
             || self.wants_hand_over()
     }
 
@@ -294,7 +300,7 @@ impl Worker {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let timers = self.timers.next().into_iter();
         let timers = timers.chain(self.broker.due.next()).chain(self.broker.retained_expiry());
-        timers.chain(self.memory.deadline()).min()
+        timers.chain(self.memory.deadline()).chain(self.paced.next()).min()
     }
 
     /// Returns how many connections this worker serves.
@@ -468,6 +474,7 @@ impl Worker {
             self.guard(now, None, fx, |worker, fx| worker.look_at_session(now, &session, fx));
         }
         self.read_slowed(now, fx);
+        self.read_paced(now, fx);
         for message in self.broker.remove_expired(now) {
             self.write_expired(now, &message);
             tell_dropped(None, &message, DropReason::Expired, fx);

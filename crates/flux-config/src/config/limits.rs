@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Rate, Size};
+use crate::value::{ByteRate, Rate, Size};
 
 /// What clients, all together or each of them, may take of the broker. Whoever reaches one is counted and told to the
 /// platform.
@@ -43,6 +43,12 @@ pub struct Limits {
     /// Bytes of a CONNECT, if that is less than `packet_size`. A larger one is closed.
     #[schemars(extend("x-minimum" = "64B", "x-maximum" = "268435460B"))]
     pub connect_packet_size: Size,
+    /// PUBLISH packets of one connection in a second; after a quiet second so many may come at once.
+    pub publishes_per_second: Rate,
+    /// Bytes of such packets in a second. A larger packet passes, and what follows waits for it.
+    pub publish_bytes_per_second: ByteRate,
+    /// What happens to a client that publishes faster. At QoS 1 and 2 it always waits.
+    pub when_too_fast: TooFast,
     /// Bytes that the whole broker holds for its clients. From seven eighths of it on publishers are slowed; at the limit
     /// messages at QoS 0 are dropped, and those at QoS 1 and 2, new sessions and new subscriptions are refused with 0x97.
     #[schemars(extend("x-minimum" = "64KiB"))]
@@ -62,7 +68,20 @@ impl Default for Limits {
             topic_levels: 128,
             packet_size: Size(16 << 20),
             connect_packet_size: Size(128 << 10),
+            publishes_per_second: Rate(None),
+            publish_bytes_per_second: ByteRate(None),
+            when_too_fast: TooFast::Wait,
             bytes: Size(4 << 30),
         }
     }
+}
+
+/// What happens to a client that publishes too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TooFast {
+    /// Nothing is read from it for a while, acknowledgements included.
+    Wait,
+    /// What it publishes at QoS 0 is dropped for a while.
+    DropQos0,
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::MqttVersion;
-use crate::value::{AddressRange, Bind, OneOrMore, Period, Permissions, Rate, Size};
+use super::{MqttVersion, TooFast};
+use crate::value::{AddressRange, Bind, ByteRate, OneOrMore, Period, Permissions, Rate, Size};
 
 /// One entrance of the broker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +98,18 @@ pub struct Listener {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rate", extend("x-example" = "50/s"))]
     pub connects_per_second: Option<Rate>,
+    /// PUBLISH packets of one connection in a second here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate", extend("x-example" = "50/s"))]
+    pub publishes_per_second: Option<Rate>,
+    /// Bytes of such packets in a second here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ByteRate", extend("x-example" = "1MiB/s"))]
+    pub publish_bytes_per_second: Option<ByteRate>,
+    /// What happens here to a client that publishes faster. Without it: as `limits` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TooFast", extend("x-example" = "drop-qos0"))]
+    pub when_too_fast: Option<TooFast>,
 }
 
 impl Default for Listener {
@@ -127,6 +139,9 @@ impl Default for Listener {
             packet_size: None,
             connections: None,
             connects_per_second: None,
+            publishes_per_second: None,
+            publish_bytes_per_second: None,
+            when_too_fast: None,
         }
     }
 }

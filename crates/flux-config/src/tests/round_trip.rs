@@ -1,6 +1,6 @@
 //! What is shown is read as the same.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,6 +108,9 @@ prop_compose! {
             max_keep_alive: keep_alive.map(|seconds| Period(Duration::from_secs(seconds))),
             packet_size,
             connections: few.map(u32::from),
+            publishes_per_second: few.map(|few| Rate(NonZeroU32::new(few.into()))),
+            publish_bytes_per_second: few.map(|few| ByteRate(NonZeroU64::new(few.into()))),
+            when_too_fast: flag.map(|_| TooFast::Wait),
             connects_per_second: few.map(|few| Rate(NonZeroU32::new(few.into()))),
         };
         (0..).zip(names).map(listener).collect()
@@ -148,6 +151,9 @@ prop_compose! {
                 connections, half_open: connections, topic_levels: levels,
                 packet_size, connect_packet_size, bytes,
                 connects_per_second: Rate(NonZeroU32::new(rate)),
+                publishes_per_second: Rate(NonZeroU32::new(rate)),
+                publish_bytes_per_second: ByteRate(NonZeroU64::new(rate.into())),
+                when_too_fast: if flag { TooFast::Wait } else { TooFast::DropQos0 },
                 ..Limits::default()
             },
             protocol: Protocol {

@@ -131,7 +131,7 @@ impl Pace {
         if self.0.as_ref().is_none_or(|(before, _)| *before != rate) {
             self.0 = None;
         }
-        let (_, bucket) = self.0.get_or_insert_with(|| (rate, TokenBucket::new(now, rate)));
+        let (_, bucket) = self.0.get_or_insert_with(|| (rate, TokenBucket::new(now, rate.into())));
         bucket.take(now)
     }
 }

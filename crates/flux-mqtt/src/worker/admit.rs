@@ -16,6 +16,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Online, Stage};
 use super::end::End;
+use super::pace::Meter;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::counters::Count;
@@ -79,6 +80,7 @@ impl Worker {
             version: connect.version,
             client,
             session: claimed.session.clone(),
+            terms: terms.clone(),
             generation: claimed.generation,
             patience: patience(server_keep_alive(&terms, connect).unwrap_or(connect.keep_alive)),
             maximum_packet_size: connect.maximum_packet_size,
@@ -87,9 +89,10 @@ impl Worker {
             outbound_aliases: OutboundAliases::new(
                 connect.topic_alias_maximum.min(terms.topic_alias_maximum_cap),
             ),
-            terms,
             is_choked: false,
             is_slowed: false,
+            is_paced: false,
+            meter: Meter::new(now, &terms),
             parked: None,
             verdicts: None,
         };

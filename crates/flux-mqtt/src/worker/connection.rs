@@ -11,6 +11,7 @@ use flux_topic::TopicFilter;
 
 use super::decided::Decided;
 use super::held::Held;
+use super::pace::Meter;
 use super::timers::TimerId;
 use crate::gauge::Place;
 use crate::names::ConnectionId;
@@ -119,6 +120,10 @@ pub(super) struct Online {
     pub(super) is_choked: bool,
     /// The broker holds too much, so we read from it later.
     pub(super) is_slowed: bool,
+    /// It published too fast, so we read from it later.
+    pub(super) is_paced: bool,
+    /// What it may publish, if that is limited.
+    pub(super) meter: Option<Box<Meter>>,
     pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
@@ -127,7 +132,7 @@ pub(super) struct Online {
 impl Online {
     /// Whether frames are handled now.
     pub(super) const fn reads(&self) -> bool {
-        self.parked.is_none() && !self.is_choked && !self.is_slowed
+        self.parked.is_none() && !self.is_choked && !self.is_slowed && !self.is_paced
     }
 
     /// Why something failed, for an acknowledgement; not for a client that wants no words.

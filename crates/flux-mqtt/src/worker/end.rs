@@ -394,7 +394,8 @@ impl Worker {
         };
         // While it waits for the authorizer, or is slowed, it is we who do not read.
         let is_parked = matches!(
-            connection.stage(), Stage::Online(online) if online.parked.is_some() || online.is_slowed
+            connection.stage(), Stage::Online(online)
+                if online.parked.is_some() || online.is_slowed || online.is_paced
         );
         let deadline = if is_parked { now } else { connection.heard } + patience;
         if deadline > now {

@@ -57,6 +57,9 @@ impl Worker {
         let Some(verdict) = self.may_publish(id, online, publish, frame, fx) else {
             return Ok(());
         };
+        if self.comes_too_fast(now, id, online, publish, frame.bytes.len(), fx) {
+            return Ok(());
+        }
         self.is_refused_by_store = false;
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {

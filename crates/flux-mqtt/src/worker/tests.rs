@@ -15,6 +15,7 @@ mod events;
 mod keep_alive;
 mod limits;
 mod memory;
+mod pace;
 mod panics;
 mod races;
 mod recheck;
