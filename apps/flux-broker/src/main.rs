@@ -19,7 +19,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
-use flux_admin::start_admin;
+use flux_admin::{publish_sys_topics, start_admin};
 use flux_config::{Loaded, Problems, System, load};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
@@ -111,6 +111,16 @@ fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
     let (over_too, renewal_is_over) = mpsc::sync_channel::<()>(0);
     let certificates = broker.certificates().clone();
     let renewal = thread::spawn(move || renewal::watch(&certificates, &renewal_is_over));
+    let (over_as_well, numbers_are_over) = mpsc::sync_channel::<()>(0);
+    let interval = loaded.config.sys.interval.0;
+    let numbers = thread::spawn({
+        let broker = broker.clone();
+        move || {
+            if !interval.is_zero() {
+                publish_sys_topics(&broker, interval, &numbers_are_over);
+            }
+        }
+    });
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {
@@ -125,10 +135,14 @@ fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
         is_stopping = true;
         broker.stop();
     }
-    drop((over, over_too));
-    for (thread, watches) in [(crowd, "the crowd"), (renewal, "certificates")] {
+    drop((over, over_too, over_as_well));
+    for (thread, does) in [
+        (crowd, "watches the crowd"),
+        (renewal, "watches certificates"),
+        (numbers, "publishes numbers"),
+    ] {
         if thread.join().is_err() {
-            tracing::error!("the thread that watches {watches} had panicked");
+            tracing::error!("the thread that {does} had panicked");
         }
     }
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use flux_eventbus::{DisconnectReason, DropReason, Limit};
+use flux_eventbus::{DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_mqtt::{Count, PacketType, QoS, ReasonCode, StoreHealth, Version};
 
 use crate::Snapshot;
@@ -48,13 +48,25 @@ impl Family {
             vec![(env!("CARGO_PKG_VERSION").into(), 1)]
         }),
         gauge("connections", "Network connections", None, |it| one(it.connections)),
-        gauge("sessions", "Sessions, whether or not their clients are connected", None, |it| {
-            one(it.sessions)
+        gauge("sessions", "Sessions, with their clients connected or not", Some("state"), |it| {
+            both([("online", it.census.online), ("offline", it.census.offline)])
         }),
         gauge("subscriptions", "Subscriptions; a shared one counts once", None, |it| {
             one(it.subscriptions)
         }),
         gauge("retained_messages", "Retained messages", None, |it| one(it.retained)),
+        gauge(
+            "queued_messages",
+            "Messages that wait to be sent for the first time",
+            Some("in"),
+            |it| both([("sessions", it.census.queued), ("shared", it.census.shared_queued)]),
+        ),
+        gauge("queued_bytes", "Bytes of messages that wait in sessions", None, |it| {
+            one(it.census.queued_bytes)
+        }),
+        gauge("inflight_messages", "Messages sent and not acknowledged", None, |it| {
+            one(it.census.in_flight)
+        }),
         gauge("held_bytes", "Bytes held for clients", Some("kind"), held),
         counter("connects", "Clients admitted, by protocol version", Some("version"), |it| {
             let versions = [(Version::V31, "3.1"), (Version::V311, "3.1.1"), (Version::V5, "5.0")];
@@ -72,6 +84,9 @@ impl Family {
                 each(it, reasons, Count::Disconnected)
             },
         ),
+        counter("sessions_ended", "Sessions that are over", Some("reason"), |it| {
+            each(it, SessionEnd::ALL.map(|end| (end, end.name())), Count::SessionEnded)
+        }),
         counter("packets_received", "Whole packets that came", Some("type"), |it| {
             each(it, packets(), Count::Received)
         }),
@@ -83,6 +98,12 @@ impl Family {
         }),
         counter("messages_sent", "PUBLISH packets that were sent", Some("qos"), |it| {
             each(it, QOS, Count::MessageSent)
+        }),
+        counter("messages_received_bytes", "Bytes of PUBLISH packets that came", None, |it| {
+            count(it, Count::MessageBytesReceived)
+        }),
+        counter("messages_sent_bytes", "Bytes of PUBLISH packets that were sent", None, |it| {
+            count(it, Count::MessageBytesSent)
         }),
         counter("received_bytes", "Bytes of whole packets that came", None, |it| {
             count(it, Count::BytesReceived)
@@ -104,6 +125,9 @@ impl Family {
         }),
         counter("limits_reached", "How often a limit was reached", Some("limit"), |it| {
             each(it, Limit::ALL.map(|limit| (limit, limit.name())), Count::Reached)
+        }),
+        counter("connections_accepted", "Network connections that were accepted", None, |it| {
+            count(it, Count::Accepted)
         }),
         counter("accept_errors", "Network connections that could not be accepted", None, |it| {
             count(it, Count::AcceptError)
@@ -152,6 +176,13 @@ const fn counter(
 
 fn one(number: usize) -> Vec<Sample> {
     vec![("".into(), i64::try_from(number).unwrap_or(i64::MAX))]
+}
+
+fn both(numbers: [(&'static str, usize); 2]) -> Vec<Sample> {
+    let sample = |(name, number): (&'static str, usize)| {
+        (Cow::Borrowed(name), i64::try_from(number).unwrap_or(i64::MAX))
+    };
+    numbers.map(sample).to_vec()
 }
 
 fn count(snapshot: &Snapshot, what: Count) -> Vec<Sample> {
@@ -220,8 +251,25 @@ mod tests {
             let label = family.label.map_or_else(String::new, |label| format!("`{label}`"));
             page += &format!("| `{}` | {kind} | {label} | {} |\n", family.full_name(), family.help);
         }
+        page += SYS;
+        for topic in crate::SysTopic::ALL {
+            page += &format!("| `$SYS/broker/{}` | {} |\n", topic.name, topic.help);
+        }
         page
     }
+
+    const SYS: &str = "\n## `$SYS`\n\n\
+        The same numbers are published for dashboards that know mosquitto, every 10 s (`--sys-interval SECONDS`, 0 for \
+        never): what has changed since, with QoS 0, retained, and not stored. No client may publish there. With roles, \
+        whoever is to read them needs the right to: `subscribe = [\"$SYS/#\"]`. Names and meanings are those of \
+        mosquitto(8), but `publish/bytes` counts whole packets.\n\n\
+        | topic | meaning |\n|---|---|\n\
+        | `$SYS/broker/version` | `flux-broker version` and which |\n\
+        | `$SYS/broker/uptime` | seconds since the broker began, and the word `seconds` |\n\
+        | `$SYS/broker/clients/maximum` | the most that `clients/total` was |\n\
+        | `$SYS/broker/load/#` | how many in a minute, on average over `1min`, `5min` and `15min`: `messages/received`, \
+        `messages/sent`, `publish/received`, `publish/sent`, `publish/dropped`, `bytes/received`, `bytes/sent`, \
+        `sockets`, `connections` |\n";
 
     /// With `FLUX_BLESS=1` the page is written anew.
     #[test]

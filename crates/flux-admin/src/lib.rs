@@ -1,4 +1,4 @@
-//! Metrics, health and version of a broker, over HTTP on a listener of its own.
+//! Metrics, health and version of a broker, over HTTP on a listener of its own, and as `$SYS` topics.
 //!
 //! | path | what it is |
 //! |---|---|
@@ -10,6 +10,8 @@
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
 //! A listener beyond loopback needs a token, which `/metrics` and `/version` then ask for.
 //!
+//! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
+//!
 //! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle) alone.
 
 mod families;
@@ -17,8 +19,10 @@ mod health;
 mod metrics;
 mod server;
 mod snapshot;
+mod sys;
 
 pub use families::{Family, Kind, Sample};
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
 pub use snapshot::Snapshot;
+pub use sys::{SysTopic, SysTopics, publish_sys_topics};

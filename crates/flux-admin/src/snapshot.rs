@@ -1,6 +1,6 @@
 //! What is known of a broker at one moment.
 
-use flux_mqtt::{BrokerHandle, Counters, Holdings, StoreHealth};
+use flux_mqtt::{BrokerHandle, Census, Count, Counters, Holdings, PacketType, StoreHealth};
 
 /// The numbers of a broker that metrics are made of.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// The bytes that it holds for its clients.
     pub holdings: Holdings,
+    /// What sessions hold, and who is behind.
+    pub census: Census,
     /// Network connections that workers have.
     pub connections: usize,
     /// Sessions, with or without connection.
@@ -32,6 +34,7 @@ impl Snapshot {
         Self {
             counters: broker.counters(),
             holdings: broker.ledger(),
+            census: broker.census(MOST_BEHIND),
             connections: broker.connections(),
             sessions: broker.sessions(),
             subscriptions: broker.subscriptions(),
@@ -41,3 +44,16 @@ impl Snapshot {
         }
     }
 }
+
+/// Returns how many packets came.
+pub(crate) fn all_received(counters: &Counters) -> u64 {
+    PacketType::ALL.into_iter().map(|packet| counters.of(Count::Received(packet))).sum()
+}
+
+/// Returns how many packets were sent.
+pub(crate) fn all_sent(counters: &Counters) -> u64 {
+    PacketType::ALL.into_iter().map(|packet| counters.of(Count::Sent(packet))).sum()
+}
+
+/// How many sessions are named that are furthest behind.
+const MOST_BEHIND: usize = 10;

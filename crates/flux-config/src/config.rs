@@ -54,6 +54,8 @@ pub struct Config {
     pub storage: Storage,
     /// Metrics and health over HTTP.
     pub admin: Admin,
+    /// Numbers of the broker as messages under `$SYS/broker`.
+    pub sys: Sys,
     /// What the broker says to its operator.
     pub log: Log,
 }
@@ -73,6 +75,7 @@ impl Default for Config {
             retained: Retained::default(),
             storage: Storage::default(),
             admin: Admin::default(),
+            sys: Sys::default(),
             log: Log::default(),
         }
     }
@@ -135,6 +138,22 @@ pub struct Admin {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
     pub token: Option<String>,
+}
+
+/// Numbers of the broker as messages under `$SYS/broker`, with mosquitto's names and meanings. Where there are roles,
+/// whoever is to read them needs the right to subscribe there. No client may publish there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sys {
+    /// How often what has changed is published; `0s` is never.
+    #[schemars(extend("x-maximum" = "1day"))]
+    pub interval: Period,
+}
+
+impl Default for Sys {
+    fn default() -> Self {
+        Self { interval: Period(Duration::from_secs(10)) }
+    }
 }
 
 /// What the broker says to its operator, on standard error.

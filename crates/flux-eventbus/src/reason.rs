@@ -211,3 +211,34 @@ pub enum SessionEnd {
     /// Its queue was full, and such sessions are to end.
     QueueFull,
 }
+
+impl SessionEnd {
+    /// How many reasons there are.
+    pub const KINDS: usize = 4;
+
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; Self::KINDS] =
+        [Self::CleanStart, Self::Expired, Self::Disconnected, Self::QueueFull];
+
+    /// Returns its name in lower case with underscores, as a label of a metric.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CleanStart => "clean_start",
+            Self::Expired => "expired",
+            Self::Disconnected => "disconnected",
+            Self::QueueFull => "queue_full",
+        }
+    }
+
+    /// Returns its place among the reasons: from 0, below [`SessionEnd::KINDS`], in the order of declaration.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::CleanStart => 0,
+            Self::Expired => 1,
+            Self::Disconnected => 2,
+            Self::QueueFull => 3,
+        }
+    }
+}

@@ -12,6 +12,8 @@ pub struct Arrivals {
     /// By QoS.
     messages: [u32; 3],
     bytes: usize,
+    /// Of the PUBLISH packets.
+    message_bytes: usize,
 }
 
 impl Arrivals {
@@ -23,6 +25,7 @@ impl Arrivals {
             if let Some(messages) = self.messages.get_mut(usize::from(frame.flags >> 1 & 0b11)) {
                 *messages += 1;
             }
+            self.message_bytes += frame.bytes.len();
         } else if let Some(packets) = self.packets.get_mut(usize::from(frame.packet_type.number()))
         {
             *packets += 1;
@@ -47,6 +50,12 @@ impl Arrivals {
     #[must_use]
     pub fn messages(&self, qos: QoS) -> u64 {
         self.messages.get(usize::from(qos.as_u8())).map_or(0, |messages| u64::from(*messages))
+    }
+
+    /// Returns how many bytes the PUBLISH packets have.
+    #[must_use]
+    pub const fn message_bytes(&self) -> usize {
+        self.message_bytes
     }
 
     /// Returns how many bytes all these packets have.

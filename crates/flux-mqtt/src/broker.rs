@@ -15,6 +15,7 @@ use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
 use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
+use crate::inspect::{Census, SessionView};
 use crate::journal::Journal;
 use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
@@ -87,6 +88,14 @@ impl Broker {
             unsent: self.ledger.sum(Account::Unsent),
             unread: self.ledger.sum(Account::Unread),
         }
+    }
+
+    /// Looks at every session and shared subscription, and remembers the `most` that are furthest behind.
+    pub(crate) fn census(&self, most: usize) -> Census {
+        let mut census = Census::default();
+        self.clients.for_each(|session| census.count(SessionView::of(session), most));
+        self.routes.share_views().iter().for_each(|share| census.count_share(share));
+        census
     }
 
     /// Keeps a message for later subscribers, or forgets the topic's if the payload is empty

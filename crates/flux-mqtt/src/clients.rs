@@ -141,6 +141,13 @@ impl Clients {
         views
     }
 
+    /// Hands every session to somebody, one after the other; no lock is held meanwhile.
+    pub(crate) fn for_each(&self, mut look: impl FnMut(&SharedSession)) {
+        let sessions: Vec<_> =
+            self.sessions.iter().map(|entry| entry.value().session.clone()).collect();
+        sessions.iter().for_each(|session| look(session));
+    }
+
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
         self.sessions.get(client_id).map(|entry| entry.value().session.clone())
     }

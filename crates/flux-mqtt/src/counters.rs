@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_eventbus::{DisconnectReason, DropReason, Limit};
+use flux_eventbus::{DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_session::QoS;
 
 use crate::names::WorkerId;
@@ -44,6 +44,14 @@ pub enum Count {
     BytesReceived,
     /// A byte of a packet was sent.
     BytesSent,
+    /// A byte of a PUBLISH packet came.
+    MessageBytesReceived,
+    /// A byte of a PUBLISH packet was sent.
+    MessageBytesSent,
+    /// A session is over.
+    SessionEnded(SessionEnd),
+    /// A network connection was accepted, whatever became of it.
+    Accepted,
     /// A network connection could not be accepted, or was gone before it was.
     AcceptError,
     /// A handshake of TLS or WebSocket failed: the peer speaks something else, is not accepted, or left.
@@ -71,6 +79,10 @@ impl Count {
             Self::MessageSent(qos) => MESSAGES_SENT + qos.as_u8() as usize,
             Self::BytesReceived => BYTES_RECEIVED,
             Self::BytesSent => BYTES_SENT,
+            Self::MessageBytesReceived => MESSAGE_BYTES_RECEIVED,
+            Self::MessageBytesSent => MESSAGE_BYTES_SENT,
+            Self::SessionEnded(reason) => SESSIONS_ENDED + reason.index(),
+            Self::Accepted => ACCEPTED,
             Self::AcceptError => ACCEPT_ERROR,
             Self::HandshakeFailed => HANDSHAKE_FAILED,
             Self::ProxyFailed => PROXY_FAILED,
@@ -91,7 +103,11 @@ const MESSAGES_RECEIVED: usize = SENT + 16;
 const MESSAGES_SENT: usize = MESSAGES_RECEIVED + 3;
 const BYTES_RECEIVED: usize = MESSAGES_SENT + 3;
 const BYTES_SENT: usize = BYTES_RECEIVED + 1;
-const ACCEPT_ERROR: usize = BYTES_SENT + 1;
+const MESSAGE_BYTES_RECEIVED: usize = BYTES_SENT + 1;
+const MESSAGE_BYTES_SENT: usize = MESSAGE_BYTES_RECEIVED + 1;
+const SESSIONS_ENDED: usize = MESSAGE_BYTES_SENT + 1;
+const ACCEPTED: usize = SESSIONS_ENDED + SessionEnd::KINDS;
+const ACCEPT_ERROR: usize = ACCEPTED + 1;
 const HANDSHAKE_FAILED: usize = ACCEPT_ERROR + 1;
 const PROXY_FAILED: usize = HANDSHAKE_FAILED + 1;
 const PANICKED: usize = PROXY_FAILED + 1;
@@ -290,7 +306,11 @@ mod tests {
             .chain(gone.map(Count::Disconnected))
             .chain(codes.map(Count::ConnectRefused))
             .chain(codes.map(Count::Refused))
+            .chain(SessionEnd::ALL.map(Count::SessionEnded))
             .chain([
+                Count::MessageBytesReceived,
+                Count::MessageBytesSent,
+                Count::Accepted,
                 Count::AcceptError,
                 Count::HandshakeFailed,
                 Count::ProxyFailed,

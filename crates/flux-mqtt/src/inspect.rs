@@ -1,5 +1,6 @@
 //! A look inside, for whoever checks a broker from outside: numbers at one moment, nothing that changes.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::session::SharedSession;
@@ -73,5 +74,91 @@ impl ShareView {
             queued: members.queued(),
             queued_bytes: members.queued_bytes(),
         }
+    }
+}
+
+/// What all sessions hold together at one moment, and which are behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Census {
+    /// Sessions that a connection or a consumer has.
+    pub online: usize,
+    /// Sessions that nobody has.
+    pub offline: usize,
+    /// Messages that wait in sessions to be sent for the first time.
+    pub queued: usize,
+    /// The bytes of these.
+    pub queued_bytes: usize,
+    /// Messages that were sent and are not acknowledged.
+    pub in_flight: usize,
+    /// Messages that wait in shared subscriptions.
+    pub shared_queued: usize,
+    /// Shared subscriptions.
+    pub shares: usize,
+    /// The sessions with the longest queues among those that somebody has, the longest first.
+    pub behind: Vec<SessionView>,
+}
+
+impl Census {
+    /// Counts a session, which stands among those behind if its queue is one of the longest `most`.
+    pub(crate) fn count(&mut self, view: SessionView, most: usize) {
+        if view.is_over {
+            return;
+        }
+        self.queued += view.queued;
+        self.queued_bytes += view.queued_bytes;
+        self.in_flight += view.in_flight;
+        if !view.is_attached {
+            self.offline += 1;
+            return;
+        }
+        self.online += 1;
+        let shortest = self.behind.last().map_or(0, |last| last.queued);
+        if view.queued == 0 || self.behind.len() >= most && view.queued <= shortest {
+            return;
+        }
+        let place = self.behind.partition_point(|it| Reverse(it.queued) <= Reverse(view.queued));
+        self.behind.insert(place, view);
+        self.behind.truncate(most);
+    }
+
+    pub(crate) fn count_share(&mut self, share: &ShareView) {
+        self.shares += 1;
+        self.shared_queued += share.queued;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(client_id: &str, is_attached: bool, queued: usize) -> SessionView {
+        SessionView {
+            client_id: client_id.into(),
+            is_attached,
+            is_over: false,
+            queued,
+            queued_bytes: 10 * queued,
+            in_flight: 1,
+            held_bytes: 0,
+            open_receipts: 0,
+            subscriptions: 0,
+            replays: 0,
+        }
+    }
+
+    #[test]
+    fn the_longest_queues_of_those_who_are_here_are_told_in_order() {
+        let mut census = Census::default();
+        for (name, is_attached, queued) in
+            [("a", true, 1), ("b", true, 5), ("c", false, 9), ("d", true, 0), ("e", true, 3)]
+        {
+            census.count(view(name, is_attached, queued), 2);
+        }
+        census.count(SessionView { is_over: true, ..view("over", true, 100) }, 2);
+        let behind: Vec<_> = census.behind.iter().map(|it| (&*it.client_id, it.queued)).collect();
+        assert_eq!(behind, [("b", 5), ("e", 3)]);
+        assert_eq!((census.online, census.offline), (4, 1));
+        assert_eq!((census.queued, census.queued_bytes, census.in_flight), (18, 180, 5));
     }
 }

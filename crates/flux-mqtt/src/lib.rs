@@ -93,7 +93,7 @@ pub use counters::{Count, Counters};
 pub use driver::BindError;
 pub use effects::Effects;
 pub use input::{Command, Done, Input, Letter};
-pub use inspect::{SessionView, ShareView};
+pub use inspect::{Census, SessionView, ShareView};
 pub use ledger::Holdings;
 pub use limits::{Limits, WhenTooFast};
 pub use listener::{
@@ -127,7 +127,7 @@ pub use ipnet::IpNet;
 
 // The names that users of the first version know, all in one place.
 pub use flux_auth::{AllowAll, Authentication, Authenticator, Authorizer, SimpleAuthenticator};
-pub use flux_eventbus::{DisconnectReason, EventBus, Limit};
+pub use flux_eventbus::{DisconnectReason, EventBus, Limit, SessionEnd};
 pub use flux_retained::{RetainedLimits, RetainedMessage, WhenFull as RetainedFull};
 pub use flux_session::{
     GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,

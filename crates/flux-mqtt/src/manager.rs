@@ -15,6 +15,7 @@ use crate::broker::Broker;
 use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
+use crate::inspect::Census;
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
 use crate::outcome::PublishOutcome;
@@ -247,6 +248,10 @@ impl MqttManager {
 
     pub(crate) fn sessions(&self) -> usize {
         self.broker.clients.count()
+    }
+
+    pub(crate) fn census(&self, most: usize) -> Census {
+        self.broker.census(most)
     }
 
     pub(crate) fn holdings(&self) -> Holdings {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod programs;
+mod sys;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -68,6 +68,10 @@ pub(crate) struct Arguments {
     #[arg(long, env = "FLUX_ADMIN_TOKEN_FILE", value_name = "FILE", requires = "admin")]
     admin_token_file: Option<String>,
 
+    /// Seconds between messages with the broker's numbers under $SYS/broker; 0 for none. Default: 10
+    #[arg(long, env = "FLUX_SYS_INTERVAL", value_name = "SECONDS")]
+    sys_interval: Option<u32>,
+
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug. Default: warn
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -109,6 +113,7 @@ impl Arguments {
             (["storage", "data_dir"], &self.data_dir, "--data-dir"),
             (["storage", "durability"], &durability, "--durability"),
             (["admin", "bind"], &self.admin.map(|it| it.to_string()), "--admin"),
+            (["sys", "interval"], &self.sys_interval.map(|it| format!("{it}s")), "--sys-interval"),
             (["log", "filter"], &self.log, "--log"),
         ] {
             if let Some(value) = value {

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use flux_admin::{AdminServer, AdminSettings, Family, StartAdminError, start_admin};
+use flux_admin::{
+    AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, start_admin,
+};
 
 use crate::support::Version::{V5, V311};
 use crate::support::{Broker, Client, Connect, DEADLINE, Publish};
@@ -59,7 +62,10 @@ fn every_metric_that_known_traffic_moves_moves_by_as_much() {
 
     for (name, by) in [
         ("flux_connections", 1),
-        ("flux_sessions", 1),
+        ("flux_sessions{state=\"online\"}", 1),
+        ("flux_sessions{state=\"offline\"}", 0),
+        ("flux_sessions_ended_total{reason=\"disconnected\"}", 1),
+        ("flux_connections_accepted_total", 2),
         ("flux_subscriptions", 1),
         ("flux_retained_messages", 1),
         ("flux_connects_total{version=\"5.0\"}", 1),
@@ -90,6 +96,9 @@ fn every_metric_that_known_traffic_moves_moves_by_as_much() {
     ] {
         assert_eq!(moved(name), by, "{name}");
     }
+    // Topic, payload, header, packet identifier; properties where the version has them.
+    assert_eq!(moved("flux_messages_received_bytes_total"), 8 + 10 + 10 + (2 + 2 + 1 + 4));
+    assert_eq!(moved("flux_messages_sent_bytes_total"), 9 + 11 + 11);
     // At least the bytes of the messages.
     let least = (2 + 2 + 3 + 1) + 2 * (2 + 2 + 3 + 2 + 1) + (2 + 2 + 1 + 4);
     assert!(moved("flux_received_bytes_total") > least && moved("flux_sent_bytes_total") > 28);
@@ -111,6 +120,33 @@ fn what_is_refused_and_dropped_is_counted_by_reason() {
     let refused =
         numbers.iter().filter(|(name, _)| name.starts_with("flux_requests_refused_total"));
     assert_eq!(refused.map(|(_, number)| number).sum::<i64>(), 2);
+}
+
+#[test]
+fn what_waits_and_what_is_under_way_is_counted() {
+    let broker = Broker::start(2, |settings| settings.session.receive_maximum_cap = 2);
+    let admin = admin_of(&broker);
+    let mut away = Client::connect(&broker, &Connect::persistent(V5, "away"));
+    away.subscribe("a", 1);
+    away.disconnect();
+    let mut slow = Client::connect(&broker, &Connect::new(V5, "slow"));
+    slow.subscribe("a", 1);
+    let mut publisher = Client::connect(&broker, &Connect::new(V5, "publisher"));
+    for _ in 0..5 {
+        publisher.publish("a", "x", 1);
+    }
+    let first = slow.receive();
+    let second = slow.receive();
+    let numbers = scrape(&admin);
+    assert_eq!(numbers["flux_queued_messages{in=\"sessions\"}"], 5 + 3);
+    assert_eq!(numbers["flux_queued_messages{in=\"shared\"}"], 0);
+    assert_eq!(numbers["flux_inflight_messages"], 2);
+    assert!(numbers["flux_queued_bytes"] > 0);
+    for received in [first, second] {
+        slow.send(&[0x40, 2, 0, u8::try_from(received.id).unwrap()]);
+    }
+    slow.receive();
+    assert_eq!(scrape(&admin)["flux_queued_messages{in=\"sessions\"}"], 5 + 1);
 }
 
 #[test]
@@ -168,4 +204,48 @@ fn numbers_beyond_loopback_need_a_token() {
         assert_eq!(get(address, path, "Authorization: Bearer open sesame\r\n").0, 200);
     }
     assert_eq!(get(address, "/healthz", "").0, 200);
+}
+
+#[test]
+fn sys_topics_have_the_numbers_that_mosquitto_gives_them() {
+    let broker = Broker::start(2, |_| {});
+    let mut topics = SysTopics::default();
+    let all = topics.update(&Snapshot::of(&broker.handle), Duration::ZERO).len();
+    let mut away = Client::connect(&broker, &Connect::persistent(V311, "away"));
+    away.subscribe("a/#", 1);
+    away.disconnect();
+    let mut subscriber = Client::connect(&broker, &Connect::new(V5, "subscriber"));
+    subscriber.subscribe("$share/s/b", 1);
+    subscriber.publish("a/1", "x", 1);
+    subscriber.send(&Publish::new("r", "kept").retain().bytes(V5));
+    subscriber.ping();
+    let changed = topics.update(&Snapshot::of(&broker.handle), Duration::from_secs(60));
+    let changed: BTreeMap<_, _> = changed.into_iter().collect();
+    for (topic, number) in [
+        ("uptime", "60 seconds"),
+        ("clients/total", "2"),
+        ("clients/maximum", "2"),
+        ("clients/connected", "1"),
+        ("clients/active", "1"),
+        ("clients/disconnected", "1"),
+        ("clients/inactive", "1"),
+        // Two CONNECT, two SUBSCRIBE, one DISCONNECT, two PUBLISH, one PINGREQ.
+        ("messages/received", "8"),
+        ("messages/sent", "6"),
+        ("publish/messages/received", "2"),
+        ("publish/bytes/received", "21"),
+        ("retained messages/count", "1"),
+        ("messages/stored", "2"),
+        ("store/messages/count", "2"),
+        ("subscriptions/count", "2"),
+        ("shared_subscriptions/count", "1"),
+        ("connections/socket/count", "2"),
+        ("load/publish/received/1min", "1.26"),
+        ("load/sockets/15min", "0.13"),
+        ("load/connections/5min", "0.36"),
+    ] {
+        assert_eq!(changed[&format!("$SYS/broker/{topic}")], number, "{topic}");
+    }
+    // What has not changed is not published again.
+    assert!(!changed.contains_key("$SYS/broker/version") && changed.len() < all);
 }

@@ -135,3 +135,31 @@ fn the_maximum_qos_can_be_chosen() {
     client.send(&Publish::new("a", "x").bytes(V311));
     client.expect_publish(&Publish::new("a", "x"));
 }
+
+#[test]
+fn its_numbers_are_retained_under_sys_and_nobody_else_publishes_there() {
+    let program = Program::start(&["--port", "0", "--sys-interval", "1"]);
+    let address = program.addresses[0];
+    let mut client = Client::connect_to(address, &Connect::new(V5, "reader"));
+    client.subscribe("$SYS/broker/uptime", 2);
+    // A later one than that which was there, or all came live.
+    let uptime = loop {
+        let number = client.receive();
+        assert_eq!((&*number.topic, number.qos), ("$SYS/broker/uptime", 0));
+        if number.payload != b"0 seconds" {
+            break number;
+        }
+    };
+    assert!(String::from_utf8(uptime.payload).unwrap().ends_with(" seconds"));
+    client.send(&Publish::new("$SYS/broker/uptime", "forever").qos(1, 1).bytes(V5));
+    client.expect_ack(0x40, 1, 0x90);
+    let mut late = Client::connect_to(address, &Connect::new(V311, "late"));
+    late.subscribe("$SYS/broker/version", 0);
+    let version = late.receive();
+    assert!(version.retain && version.payload.starts_with(b"flux-broker version "));
+
+    let program = Program::start(&["--port", "0", "--sys-interval", "0"]);
+    let mut client = Client::connect_to(program.addresses[0], &Connect::new(V5, "reader"));
+    client.subscribe("$SYS/#", 0);
+    client.ping();
+}

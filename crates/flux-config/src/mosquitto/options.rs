@@ -181,6 +181,10 @@ fn of_the_broker(key: &str) -> Option<Fate> {
             config.protocol.retain_available = boolean(value)?;
             Ok(())
         }),
+        "sys_interval" => Fate::Global(|config, value| {
+            config.sys.interval = Period(Duration::from_secs(number(value, 0, 24 * 60 * 60)?));
+            Ok(())
+        }),
         "memory_limit" => Fate::Global(|config, value| {
             if value != "0" {
                 config.limits.bytes = Size(number(value, 64 << 10, i64::MAX.unsigned_abs())?);
@@ -223,7 +227,6 @@ fn otherwise_here(key: &str) -> Option<Fate> {
         "queue_qos0_messages" => {
             Fate::Not("sessions keep QoS 0 only while their clients are connected")
         }
-        "sys_interval" => Fate::Not("there are no topics under $SYS"),
         "user" => Fate::Not("start the broker as that user, as systemd does with `User=`"),
         _ => return None,
     })

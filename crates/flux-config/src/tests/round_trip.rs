@@ -171,6 +171,7 @@ prop_compose! {
                 1 => Storage { data_dir: None, durability: Some(Durability::None) },
                 _ => Storage { data_dir: Some(file), durability: Some(Durability::Os) },
             },
+            sys: Sys { interval: Period(Duration::from_secs(alias.into())) },
             admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), token },
             log: Log { filter },
         }

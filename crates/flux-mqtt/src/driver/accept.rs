@@ -197,6 +197,7 @@ async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
         match doorway.accept().await {
             Ok((socket, peer)) => {
                 warned = false;
+                entrance.count(Count::Accepted);
                 entrance.wait_for_turn(&listener, peer).await;
                 entrance.admit(Accepted { socket, peer, by: listener.clone(), place: None });
             }

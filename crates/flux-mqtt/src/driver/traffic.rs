@@ -21,6 +21,7 @@ pub(super) fn count_received(tally: &Tally, worker: WorkerId, arrivals: &Arrival
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
         count(Count::MessageReceived(qos), arrivals.messages(qos));
     }
+    count(Count::MessageBytesReceived, bytes(arrivals.message_bytes()));
     count(Count::BytesReceived, bytes(arrivals.bytes()));
 }
 
@@ -29,6 +30,9 @@ pub(super) fn count_sent(tally: &Tally, worker: WorkerId, packets: &[u8]) {
     let mut rest = packets;
     while let Ok(Some(frame)) = split(rest, u32::MAX, None) {
         count_packet(tally, worker, frame.packet_type, frame.flags, 1);
+        if frame.packet_type == PacketType::Publish {
+            tally.count_times(worker, Count::MessageBytesSent, bytes(frame.bytes.len()));
+        }
         rest = rest.get(frame.bytes.len()..).unwrap_or_default();
     }
     tally.count_times(worker, Count::BytesSent, bytes(packets.len()));
@@ -46,7 +50,9 @@ pub(super) fn count_delivered(tally: &Tally, worker: WorkerId, packets: &Packets
     if releases > 0 {
         count_packet(tally, worker, PacketType::PubRel, 0b0010, releases);
     }
-    tally.count_times(worker, Count::BytesSent, bytes(packets.len()));
+    let all = bytes(packets.len());
+    tally.count_times(worker, Count::MessageBytesSent, all.saturating_sub(releases * PUBREL));
+    tally.count_times(worker, Count::BytesSent, all);
 }
 
 fn count_packet(tally: &Tally, worker: WorkerId, packet: PacketType, flags: u8, times: u64) {
@@ -61,3 +67,6 @@ fn count_packet(tally: &Tally, worker: WorkerId, packet: PacketType, flags: u8, 
 fn bytes(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
+
+/// The bytes of a PUBREL that says no more than which message is meant.
+const PUBREL: u64 = 4;

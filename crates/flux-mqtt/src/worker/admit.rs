@@ -209,6 +209,7 @@ impl Worker {
         let remains = &ended.remains;
         let reason = DropReason::SessionEnded;
         tell_all_dropped(Some(client_id), remains.len(), remains.messages(), reason, fx);
+        fx.count(Count::SessionEnded(ended.reason));
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 

@@ -6,18 +6,20 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::programs::Clients;
+use super::sys;
 use crate::clock;
 
 type Check = fn(&Clients) -> Result<()>;
 
 /// Every check that is not part of the QoS matrix, by name.
-pub(super) const ALL: [(&str, Check); 9] = [
+pub(super) const ALL: [(&str, Check); 10] = [
     ("retained message: set, replace, delete", retained_set_replace_delete),
     ("retained message is live to those subscribed", retained_is_live_without_flag),
     ("will message after an abrupt close", will_on_abrupt_close),
     ("no will message after DISCONNECT", no_will_on_disconnect),
     ("wildcards + and #", wildcards),
     ("$-topics are hidden from wildcards", dollar_topics_hidden),
+    ("the broker's numbers under $SYS", sys::names),
     ("session keeps QoS 1 and 2 messages, once and in order", session_keeps_messages),
     ("clean start discards the session", clean_start_discards),
     ("shared subscription: each message to one", shared_subscription),
