@@ -239,6 +239,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::Times;
 
     /// The page about metrics.
     fn page() -> String {
@@ -250,6 +251,9 @@ mod tests {
             let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
             let label = family.label.map_or_else(String::new, |label| format!("`{label}`"));
             page += &format!("| `{}` | {kind} | {label} | {} |\n", family.full_name(), family.help);
+        }
+        for times in Times::ALL {
+            page += &format!("| `flux_{}` | histogram |  | {} |\n", times.name, times.help);
         }
         page += SYS;
         for topic in crate::SysTopic::ALL {

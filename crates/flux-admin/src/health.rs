@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
-    use flux_mqtt::StoreFailure;
+    use flux_mqtt::{Histogram, StoreFailure};
 
     use super::*;
 
@@ -45,6 +45,7 @@ mod tests {
                 failure: None,
                 syncing_for: None,
                 unsynced: 0,
+                commits: Histogram::default(),
                 is_stuck: false,
                 is_running: true,
             };

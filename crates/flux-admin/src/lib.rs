@@ -2,7 +2,7 @@
 //!
 //! | path | what it is |
 //! |---|---|
-//! | `/metrics` | all [`Family`]s, as OpenMetrics for who accepts that, else in Prometheus' text format |
+//! | `/metrics` | all [`Family`]s and [`Times`], as OpenMetrics for who accepts that, else in Prometheus' text format |
 //! | `/healthz` | 200 while the broker runs |
 //! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
@@ -20,9 +20,11 @@ mod metrics;
 mod server;
 mod snapshot;
 mod sys;
+mod times;
 
 pub use families::{Family, Kind, Sample};
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
 pub use snapshot::Snapshot;
 pub use sys::{SysTopic, SysTopics, publish_sys_topics};
+pub use times::Times;

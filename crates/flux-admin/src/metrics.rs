@@ -1,8 +1,9 @@
 //! [`Metrics`]: the numbers of a broker in the formats that Prometheus reads.
 
 use std::fmt;
+use std::time::Duration;
 
-use flux_mqtt::BrokerHandle;
+use flux_mqtt::{BrokerHandle, Histogram};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text,
@@ -10,7 +11,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::{Family, Kind, Snapshot};
+use crate::{Family, Kind, Snapshot, Times};
 
 /// Reads a broker's numbers and writes them down.
 #[derive(Debug)]
@@ -74,6 +75,16 @@ impl Collector for Numbers {
                     }
                 }
             }
+        }
+        for times in Times::ALL {
+            let Some(histogram) = (times.read)(&snapshot) else { continue };
+            let kind = MetricType::Histogram;
+            let mut series = encoder.encode_descriptor(times.name, times.help, None, kind)?;
+            let bounds = Histogram::BOUNDS.iter().map(Duration::as_secs_f64);
+            let bounds = bounds.chain([f64::MAX]);
+            let buckets: Vec<_> = bounds.zip(histogram.counts().iter().copied()).collect();
+            let sum = histogram.total().as_secs_f64();
+            series.encode_histogram::<NoLabelSet>(sum, histogram.count(), &buckets, None)?;
         }
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! What is known of a broker at one moment.
 
-use flux_mqtt::{BrokerHandle, Census, Count, Counters, Holdings, PacketType, StoreHealth};
+use std::collections::HashMap;
+
+use flux_mqtt::{
+    BrokerHandle, Census, Count, Counters, Histogram, Holdings, Latency, PacketType, StoreHealth,
+};
 
 /// The numbers of a broker that metrics are made of.
 #[derive(Clone, Debug)]
@@ -12,6 +16,8 @@ pub struct Snapshot {
     pub holdings: Holdings,
     /// What sessions hold, and who is behind.
     pub census: Census,
+    /// How long things took, as far as they were timed.
+    pub latencies: HashMap<Latency, Histogram>,
     /// Network connections that workers have.
     pub connections: usize,
     /// Sessions, with or without connection.
@@ -34,6 +40,7 @@ impl Snapshot {
         Self {
             counters: broker.counters(),
             holdings: broker.ledger(),
+            latencies: Latency::ALL.into_iter().map(|it| (it, broker.latency(it))).collect(),
             census: broker.census(MOST_BEHIND),
             connections: broker.connections(),
             sessions: broker.sessions(),

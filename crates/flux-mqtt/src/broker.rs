@@ -17,6 +17,7 @@ use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
 use crate::inspect::{Census, SessionView};
 use crate::journal::Journal;
+use crate::latency::Latencies;
 use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
 use crate::names::SessionKey;
@@ -44,6 +45,7 @@ pub(crate) struct Broker {
     retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
     pub(crate) tally: Tally,
+    pub(crate) latencies: Latencies,
     pub(crate) ledger: Ledger,
     /// CONNECTs that somebody is asked about.
     pub(crate) pending_connects: Gauge,
@@ -72,6 +74,7 @@ impl Broker {
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
             tally: Tally::new(settings.workers.get()),
+            latencies: Latencies::new(settings.workers.get()),
             ledger,
             pending_connects: Gauge::default(),
             authorizer,

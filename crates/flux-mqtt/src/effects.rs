@@ -9,6 +9,7 @@ use flux_storage::{Batch, Sequence, Ticket};
 use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::input::Letter;
+use crate::latency::{Span, Stamp};
 use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::Packets;
 
@@ -78,6 +79,16 @@ pub trait Effects {
     /// Counts packets that came over a connection. Nobody need: the default does not.
     fn arrived(&mut self, arrivals: &Arrivals) {
         let _ = arrivals;
+    }
+
+    /// Returns what a clock shows, if what begins now is to be timed. Nobody need: the default does not.
+    fn stamp(&mut self) -> Option<Stamp> {
+        None
+    }
+
+    /// Something that was timed is over.
+    fn ended(&mut self, span: Span) {
+        let _ = span;
     }
 
     /// Returns whether somebody listens to events of this kind.

@@ -56,6 +56,7 @@ mod gauge;
 mod input;
 mod inspect;
 mod journal;
+mod latency;
 mod ledger;
 mod limits;
 mod listener;
@@ -94,6 +95,7 @@ pub use driver::BindError;
 pub use effects::Effects;
 pub use input::{Command, Done, Input, Letter};
 pub use inspect::{Census, SessionView, ShareView};
+pub use latency::{Latency, Span, Stamp};
 pub use ledger::Holdings;
 pub use limits::{Limits, WhenTooFast};
 pub use listener::{
@@ -133,6 +135,7 @@ pub use flux_session::{
     GroupFull, GroupLimits, QoS, RetainHandling, SessionExpiry, SessionLimits, SubscriptionOptions,
     Timestamp, WhenFull,
 };
+pub use flux_time::Histogram;
 pub use flux_tls::{LoadTlsError, Reloaded, TlsConfig, TlsSettings};
 pub use flux_topic::{TopicMatcher, matches};
 

@@ -16,6 +16,7 @@ use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
 use crate::inspect::Census;
+use crate::latency::Latencies;
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
 use crate::outcome::PublishOutcome;
@@ -248,6 +249,10 @@ impl MqttManager {
 
     pub(crate) fn sessions(&self) -> usize {
         self.broker.clients.count()
+    }
+
+    pub(crate) fn latencies(&self) -> &Latencies {
+        &self.broker.latencies
     }
 
     pub(crate) fn census(&self, most: usize) -> Census {

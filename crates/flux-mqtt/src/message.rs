@@ -9,6 +9,7 @@ use flux_session::{QoS, Timestamp};
 use flux_topic::TopicName;
 use triomphe::ThinArc;
 
+use crate::latency::Stamp;
 use crate::names::Publisher;
 use crate::wire::{Properties, Publish};
 
@@ -34,8 +35,17 @@ struct Header {
     payload_len: u32,
     qos: QoS,
     retain: bool,
+    /// What few messages have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few messages have, apart: it is to cost the others nothing.
+#[derive(Clone, Debug, Default)]
+struct Rare {
     /// The payload, if it is [`LARGE`].
-    large: Option<Box<ntex_bytes::Bytes>>,
+    payload: Option<ntex_bytes::Bytes>,
+    /// When it came, if its way is timed.
+    since: Option<Stamp>,
 }
 
 /// A moment in eight bytes, with room for none: milliseconds, and one more.
@@ -75,11 +85,13 @@ impl Message {
         publish: &Publish<'_>,
         publisher: Publisher,
         expires_at: Option<Timestamp>,
+        since: Option<Stamp>,
     ) -> Self {
+        // Whoever gets it later, because it is retained, says nothing about how long it took.
+        let since = since.filter(|_| !publish.retain);
         match &publish.properties {
             Properties::InPlace(properties_len) => {
-                let large = large(publish.payload);
-                let apart = if large.is_some() { publish.payload.len() } else { 0 };
+                let apart = if is_large(publish.payload) { publish.payload.len() } else { 0 };
                 let together = publish.bytes.len() - apart;
                 let header = Header {
                     publisher: Some(publisher),
@@ -89,24 +101,31 @@ impl Message {
                     payload_len: len(publish.payload),
                     qos: publish.qos,
                     retain: publish.retain,
-                    large,
+                    rare: rare(publish.payload, since),
                 };
                 let bytes = publish.bytes.get(..together).unwrap_or_default();
                 Self(ThinArc::from_header_and_slice(header, bytes))
             }
-            Properties::Copied(properties) => Self::new(Parts {
-                topic: publish.topic,
-                properties,
-                payload: publish.payload,
-                qos: publish.qos,
-                retain: publish.retain,
-                publisher: Some(publisher),
-                expires_at,
-            }),
+            Properties::Copied(properties) => {
+                let parts = Parts {
+                    topic: publish.topic,
+                    properties,
+                    payload: publish.payload,
+                    qos: publish.qos,
+                    retain: publish.retain,
+                    publisher: Some(publisher),
+                    expires_at,
+                };
+                Self::of(parts, since)
+            }
         }
     }
 
     pub(crate) fn new(parts: Parts<'_>) -> Self {
+        Self::of(parts, None)
+    }
+
+    fn of(parts: Parts<'_>, since: Option<Stamp>) -> Self {
         let topic = parts.topic.as_str().as_bytes();
         let header = Header {
             publisher: parts.publisher,
@@ -116,9 +135,9 @@ impl Message {
             payload_len: len(parts.payload),
             qos: parts.qos,
             retain: parts.retain,
-            large: large(parts.payload),
+            rare: rare(parts.payload, since),
         };
-        let payload = if header.large.is_some() { &[] } else { parts.payload };
+        let payload = if is_large(parts.payload) { &[] } else { parts.payload };
         let bytes = [topic, parts.properties, payload].concat();
         Self(ThinArc::from_header_and_slice(header, &bytes))
     }
@@ -160,13 +179,17 @@ impl Message {
 
     /// Returns the payload if it is large enough to be worth sharing.
     pub(crate) fn large_payload(&self) -> Option<&ntex_bytes::Bytes> {
-        self.header().large.as_deref()
+        self.header().rare.as_deref()?.payload.as_ref()
+    }
+
+    /// Returns when it came, if its way is timed.
+    pub(crate) fn since(&self) -> Option<Stamp> {
+        self.header().rare.as_deref()?.since
     }
 
     /// Returns where the payload begins among the bytes, or would begin.
     fn payload_start(&self) -> usize {
-        let header = self.header();
-        let len = if header.large.is_some() { 0 } else { self.payload_len() };
+        let len = if self.large_payload().is_some() { 0 } else { self.payload_len() };
         self.0.slice.len() - len
     }
 
@@ -248,9 +271,9 @@ impl From<RetainedMessage> for Message {
             payload_len: len(&payload),
             qos: QoS::try_from(qos).unwrap_or(QoS::ExactlyOnce),
             retain: true,
-            large: large(&payload),
+            rare: rare(&payload, None),
         };
-        let payload = if header.large.is_some() { &[] } else { &payload[..] };
+        let payload = if is_large(&payload) { &[] } else { &payload[..] };
         let bytes = [topic.as_bytes(), payload].concat();
         Self(ThinArc::from_header_and_slice(header, &bytes))
     }
@@ -266,15 +289,20 @@ impl From<Message> for RetainedMessage {
     }
 }
 
+const fn is_large(payload: &[u8]) -> bool {
+    payload.len() >= LARGE
+}
+
 /// Copies a payload, if it is to be apart.
 #[inline]
-fn large(payload: &[u8]) -> Option<Box<ntex_bytes::Bytes>> {
-    if payload.len() < LARGE { None } else { Some(apart(payload)) }
+fn rare(payload: &[u8], since: Option<Stamp>) -> Option<Box<Rare>> {
+    if is_large(payload) || since.is_some() { Some(apart(payload, since)) } else { None }
 }
 
 #[cold]
-fn apart(payload: &[u8]) -> Box<ntex_bytes::Bytes> {
-    Box::new(ntex_bytes::Bytes::copy_from_slice(payload))
+fn apart(payload: &[u8], since: Option<Stamp>) -> Box<Rare> {
+    let payload = is_large(payload).then(|| ntex_bytes::Bytes::copy_from_slice(payload));
+    Box::new(Rare { payload, since })
 }
 
 /// Packets have at most 268,435,455 bytes, so their parts fit.

@@ -3,6 +3,8 @@
 use flux_session::QoS;
 use ntex_bytes::Bytes;
 
+use crate::latency::Span;
+
 /// What a drain sends to a connection at once.
 ///
 /// Most of it is written into one buffer. The payload of a large message stays where it is, whoever gets it;
@@ -17,6 +19,8 @@ pub struct Packets {
     messages: [u32; 3],
     /// How many are PUBREL.
     releases: u32,
+    /// What is over once they are sent, and was timed.
+    spans: Vec<Span>,
 }
 
 /// Bytes that follow each other.
@@ -84,6 +88,18 @@ impl Packets {
         self.shared_len = 0;
         self.messages = [0; 3];
         self.releases = 0;
+        self.spans.clear();
+    }
+
+    /// Notes that something is over once they are sent.
+    #[cold]
+    pub(crate) fn note_span(&mut self, span: Span) {
+        self.spans.push(span);
+    }
+
+    /// Returns what is over once they are sent.
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// Notes that the next packet is a PUBLISH at this QoS.

@@ -10,6 +10,7 @@ use std::thread;
 use flux_auth::{AllowAll, Authenticator, Authorizer};
 use flux_eventbus::EventBus;
 use flux_storage::{Health as StoreHealth, ReadError, Store};
+use flux_time::Histogram;
 use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -22,6 +23,7 @@ use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Loads, Mailbo
 use crate::input::Command;
 use crate::inspect::Census;
 use crate::journal::Journal;
+use crate::latency::Latency;
 use crate::ledger::Holdings;
 use crate::listener::{Listening, Place};
 use crate::manager::{ManagerError, MqttManager};
@@ -262,6 +264,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.tally.read()
+    }
+
+    /// Returns how long something took, as far as it was timed.
+    #[must_use]
+    pub fn latency(&self, what: Latency) -> Histogram {
+        self.manager.latencies().read(what)
     }
 
     /// Returns how many bytes the broker holds for its clients, all together. What happens at this

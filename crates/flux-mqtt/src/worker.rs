@@ -51,6 +51,7 @@ use crate::broker::Broker;
 use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
+use crate::latency::{Span, Stamp};
 use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::Packets;
 use crate::reason::ReasonCode;
@@ -105,6 +106,12 @@ pub struct Worker {
     /// Sessions of whose queues a part is being read.
     reading: Readings,
     is_shutting_down: bool,
+    /// When the next message is timed.
+    times_from: Timestamp,
+    /// When the message came that is being handled, if it is timed.
+    since: Option<Stamp>,
+    /// What is over once the answers are sent.
+    spans: Vec<Span>,
 }
 
 impl fmt::Debug for Worker {
@@ -158,6 +165,9 @@ impl Worker {
             promises: Vec::new(),
             reading: Readings::new(),
             is_shutting_down: false,
+            times_from: Timestamp::from_millis(0),
+            since: None,
+            spans: Vec::new(),
         }
     }
 
@@ -219,6 +229,7 @@ impl Worker {
             return Received { consumed: bytes.len(), again: false };
         };
         self.answers.clear();
+        self.spans.clear();
         self.waits_from = None;
         if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
@@ -439,8 +450,17 @@ impl Worker {
             self.answer_in_time(id, fx);
         } else {
             fx.send(id, &self.answers);
+            if !self.spans.is_empty() {
+                self.end_spans(fx);
+            }
         }
         self.answers.clear();
+    }
+
+    /// Tells of what was timed and is over: one message in many.
+    #[cold]
+    fn end_spans(&mut self, fx: &mut impl Effects) {
+        self.spans.drain(..).for_each(|span| fx.ended(span));
     }
 
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {

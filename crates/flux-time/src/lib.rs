@@ -1,4 +1,4 @@
-//! A moment as an argument: [`Timestamp`].
+//! A moment as an argument: [`Timestamp`]. And how long something took, counted: [`Histogram`].
 //!
 //! The pure crates of this workspace never read a clock. They are given moments, compare them and
 //! add durations to them; who drives them chooses the start: the epoch, the start of the process,
@@ -14,6 +14,7 @@
 //! assert!(Timestamp::from_millis(31_000) >= expires);
 //! ```
 
+mod histogram;
 mod timestamp;
 
 /// Runs the example of the README as a test.
@@ -21,4 +22,5 @@ mod timestamp;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use self::histogram::{Histogram, Timings};
 pub use self::timestamp::Timestamp;

@@ -9,6 +9,8 @@ use flux_admin::{
     AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, start_admin,
 };
 
+use flux_mqtt::Latency;
+
 use crate::support::Version::{V5, V311};
 use crate::support::{Broker, Client, Connect, DEADLINE, Publish};
 
@@ -32,11 +34,17 @@ fn admin_of(broker: &Broker) -> AdminServer {
 
 /// Every series and its number.
 fn scrape(admin: &AdminServer) -> BTreeMap<String, i64> {
+    let whole = |(name, number): (String, String)| Some((name, number.parse().ok()?));
+    scrape_all(admin).into_iter().filter_map(whole).collect()
+}
+
+/// The same, as it is written.
+fn scrape_all(admin: &AdminServer) -> BTreeMap<String, String> {
     let (status, _, body) = get(admin.address(), "/metrics", "");
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));
     let series = lines.map(|line| line.rsplit_once(' ').expect(line));
-    series.map(|(name, number)| (name.to_owned(), number.parse().unwrap())).collect()
+    series.map(|(name, number)| (name.to_owned(), number.to_owned())).collect()
 }
 
 #[test]
@@ -248,4 +256,32 @@ fn sys_topics_have_the_numbers_that_mosquitto_gives_them() {
     }
     // What has not changed is not published again.
     assert!(!changed.contains_key("$SYS/broker/version") && changed.len() < all);
+}
+
+#[test]
+fn what_is_timed_is_counted_in_buckets() {
+    let broker = Broker::start(2, |_| {});
+    let admin = admin_of(&broker);
+    let mut subscriber = Client::connect(&broker, &Connect::new(V5, "subscriber"));
+    subscriber.subscribe("a", 0);
+    subscriber.subscribe("kept", 0);
+    let mut publisher = Client::connect(&broker, &Connect::new(V311, "publisher"));
+    // One message in a while is timed, so the first is.
+    publisher.publish("a", "x", 1);
+    subscriber.receive();
+    subscriber.ping();
+    let numbers = scrape_all(&admin);
+    for (name, count) in [("connect", "2"), ("delivery", "1"), ("acknowledgement", "1")] {
+        assert_eq!(numbers[&format!("flux_{name}_seconds_count")], count, "{name}");
+        assert_eq!(numbers[&format!("flux_{name}_seconds_bucket{{le=\"+Inf\"}}")], count, "{name}");
+        let sum: f64 = numbers[&format!("flux_{name}_seconds_sum")].parse().unwrap();
+        assert!(sum > 0.0 && sum < DEADLINE.as_secs_f64(), "{name}: {sum}");
+    }
+    // Whoever comes later gets the retained message, which says nothing about how long it took.
+    let before = broker.handle.latency(Latency::Delivery).count();
+    publisher.send(&Publish::new("kept", "x").retain().bytes(V311));
+    publisher.ping();
+    subscriber.receive();
+    subscriber.ping();
+    assert_eq!(broker.handle.latency(Latency::Delivery).count(), before);
 }

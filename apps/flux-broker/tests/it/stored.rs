@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use flux_mqtt::Latency;
 use flux_storage::{Directory, Durability, Fault, Log, LogSettings, SimulatedDisk};
 
 use crate::support::Version::V5;
@@ -122,4 +123,27 @@ fn how_the_store_is_can_be_asked() {
     broker.handle.stop();
     broker.handle.wait();
     assert_eq!(broker.handle.store_health(), None);
+}
+
+#[test]
+fn what_waits_for_the_disk_is_timed_until_it_is_sent() {
+    let data = Data::new();
+    let broker = data.broker(2);
+    let mut subscriber = Client::connect(&broker, &Connect::persistent(V5, "subscriber"));
+    subscriber.subscribe("a", 1);
+    let mut publisher = Client::connect(&broker, &Connect::new(V5, "publisher"));
+    publisher.publish("a", "x", 1);
+    subscriber.receive_and_acknowledge();
+    subscriber.ping();
+    for (what, times) in
+        [(Latency::Acknowledgement, 1), (Latency::Delivery, 1), (Latency::Connect, 2)]
+    {
+        assert_eq!(broker.handle.latency(what).count(), times, "{what:?}");
+    }
+    let commits = broker.handle.store_health().unwrap().commits;
+    assert!(commits.count() >= 2, "a session and a message: {commits:?}");
+    // Neither can be faster than the disk was at least once.
+    let fastest = commits.counts().iter().position(|count| *count > 0).unwrap();
+    let acknowledged = broker.handle.latency(Latency::Acknowledgement);
+    assert!(acknowledged.counts()[..fastest].iter().all(|count| *count == 0));
 }

@@ -1,8 +1,11 @@
 //! The one clock of a broker. Everything else is told what time it is.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flux_session::Timestamp;
+
+use crate::latency::Stamp;
 
 /// Milliseconds on the monotonic clock: since the broker started or, over a store, since the Unix epoch as it
 /// was known at the start.
@@ -29,6 +32,17 @@ impl Clock {
 
     pub(crate) fn now(self) -> Timestamp {
         self.first + self.start.elapsed()
+    }
+
+    /// Returns a moment that is finer, for what is timed.
+    pub(crate) fn stamp(self) -> Stamp {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Stamp(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// Returns how long ago such a moment is.
+    pub(crate) fn since(self, stamp: Stamp) -> Duration {
+        Duration::from_nanos(self.stamp().0.get().saturating_sub(stamp.0.get()))
     }
 
     /// Returns the moment as the system's timers want it.

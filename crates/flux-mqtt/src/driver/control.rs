@@ -117,6 +117,7 @@ fn start_worker(
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),
         tally: control.core.broker.tally.clone(),
+        latencies: control.core.broker.latencies.clone(),
         keeper: control.keeper.clone(),
         load,
         idle,

@@ -19,6 +19,7 @@ use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
+use crate::latency::{Span, Stamp};
 use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::{Packets, Part};
 
@@ -158,6 +159,15 @@ impl Effects for NtexEffects<'_> {
 
     fn count_times(&mut self, what: Count, times: u64) {
         self.shell.outfit.tally.count_times(self.shell.outfit.id, what, times);
+    }
+
+    fn stamp(&mut self) -> Option<Stamp> {
+        Some(self.shell.outfit.clock.stamp())
+    }
+
+    fn ended(&mut self, span: Span) {
+        let outfit = &self.shell.outfit;
+        outfit.latencies.record(outfit.id, span.what, outfit.clock.since(span.since));
     }
 
     fn wants(&self, kind: EventKind) -> bool {

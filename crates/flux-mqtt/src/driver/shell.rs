@@ -27,6 +27,7 @@ use super::tls::Handshakes;
 use crate::counters::{Count, Tally};
 use crate::gauge::Place;
 use crate::input::Input;
+use crate::latency::Latencies;
 use crate::listener::Listener;
 use crate::names::{ConnectionId, WorkerId};
 use crate::settings::Settings;
@@ -42,6 +43,7 @@ pub(super) struct Outfit {
     pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) events: Arc<EventBus>,
     pub(super) tally: Tally,
+    pub(super) latencies: Latencies,
     /// If there is a store.
     pub(super) keeper: Option<Arc<Keeper>>,
     /// How many connections the worker serves, for whoever hands out new ones.

@@ -21,6 +21,7 @@ use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::counters::Count;
 use crate::effects::Effects;
+use crate::latency::{Latency, Span};
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -83,6 +84,7 @@ impl Worker {
             terms: terms.clone(),
             generation: claimed.generation,
             patience: patience(server_keep_alive(&terms, connect).unwrap_or(connect.keep_alive)),
+            since: candidate.since,
             maximum_packet_size: connect.maximum_packet_size,
             wants_problem_information: connect.wants_problem_information,
             inbound_topics: InboundTopics::new(terms.topic_alias_maximum),
@@ -255,6 +257,7 @@ impl Worker {
             self.waits_from = Some(0);
         }
         self.must_precede = true;
+        self.spans.extend(online.since.map(|since| Span { what: Latency::Connect, since }));
         self.send_answers(id, fx);
         fx.count(Count::Connected(connect.version));
         fx.event(Event::Connected {

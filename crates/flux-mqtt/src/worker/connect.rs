@@ -159,6 +159,7 @@ impl Worker {
         credentials.peer = self.connections.peer(id);
         credentials.listener = self.connections.listener(id);
         credentials.protocol_level = connect.version.level();
+        let since = fx.stamp();
         fx.pause(id);
         fx.authenticate(id, credentials);
         Stage::Authenticating(Box::new(Candidate {
@@ -166,6 +167,7 @@ impl Worker {
             client_id,
             is_assigned,
             _pending: pending,
+            since,
         }))
     }
 

@@ -14,6 +14,7 @@ use super::held::Held;
 use super::pace::Meter;
 use super::timers::TimerId;
 use crate::gauge::Place;
+use crate::latency::Stamp;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
@@ -82,6 +83,8 @@ pub(super) struct Candidate {
     pub(super) is_assigned: bool,
     /// It is one of those that wait for an answer.
     pub(super) _pending: Place,
+    /// When its CONNECT came, if that is timed.
+    pub(super) since: Option<Stamp>,
 }
 
 /// A client whose identity is known and whose rights are being asked for.
@@ -110,6 +113,8 @@ pub(super) struct Online {
     pub(super) generation: u64,
     /// One and a half times Keep Alive [MQTT-3.1.2-22]; `None` when it is off.
     pub(super) patience: Option<Duration>,
+    /// When its CONNECT came, if that is timed.
+    pub(super) since: Option<Stamp>,
     /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
     pub(super) maximum_packet_size: u32,
     /// Whether acknowledgements may say in words why something failed [MQTT-3.1.2-29].

@@ -11,6 +11,7 @@ use flux_topic::{TopicFilter, TopicName};
 use super::Worker;
 use super::tell::{tell_dropped, tell_lost};
 use crate::effects::Effects;
+use crate::latency::{Latency, Span, Stamp};
 use crate::message::{Delivery, Message};
 use crate::names::ConnectionId;
 use crate::packets::Packets;
@@ -60,6 +61,7 @@ impl Worker {
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
             filter: Filter::of(&*self.broker.authorizer, &online.client),
+            since: online.since,
         };
         let mut waits_from = None;
         while out.len() < room {
@@ -93,6 +95,7 @@ impl Worker {
             self.read_more(&session, wanted, fx);
         } else if !out.is_empty() {
             fx.send_packets(id, out);
+            out.spans().iter().for_each(|span| fx.ended(*span));
         }
         // What waits for the store is gone on from when it has answered.
         let waits = !has_room && is_stored && self.held_deliveries(id) > 0;
@@ -181,6 +184,8 @@ struct Client<'a> {
     maximum_packet_size: u32,
     aliases: &'a mut OutboundAliases,
     filter: Option<Filter<'a>>,
+    /// Since when it is here, if that is known.
+    since: Option<Stamp>,
 }
 
 /// Holds back what a client has subscribed to and may not have.
@@ -224,6 +229,12 @@ fn write(
                 return Some((delivery, DropReason::PacketTooLarge));
             };
             out.note_message(delivery.qos);
+            if let Some(since) = delivery.message.since()
+                && !dup
+                && client.since.is_some_and(|here| here < since)
+            {
+                out.note_span(Span { what: Latency::Delivery, since });
+            }
             write_publish(out, client.version, &delivery, form, packet_id, dup, now);
             client.aliases.written(delivery.message.topic_bytes(), form);
         }

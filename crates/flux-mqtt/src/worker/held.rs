@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use crate::latency::Span;
+
 /// The bytes that a connection is not sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -19,6 +21,8 @@ pub(super) struct Held {
 pub(super) struct Lane {
     bytes: Vec<u8>,
     marks: VecDeque<Mark>,
+    /// What is over once its packets are sent, each with the ticket that it waits for.
+    spans: Vec<(u64, Span)>,
 }
 
 /// The next so many bytes wait until what has this ticket is safe.
@@ -51,6 +55,17 @@ impl Lane {
             Some(last) if last.ticket >= ticket => last.len += packets.len(),
             Some(_) | None => self.marks.push_back(Mark { ticket, len: packets.len() }),
         }
+    }
+
+    /// Adds what is over once the packets that were added last are sent.
+    pub(super) fn push_spans(&mut self, spans: impl Iterator<Item = Span>) {
+        let ticket = self.marks.back().map_or(0, |mark| mark.ticket);
+        self.spans.extend(spans.map(|span| (ticket, span)));
+    }
+
+    /// Takes out what is over now.
+    pub(super) fn ended(&mut self, persisted: u64) -> impl Iterator<Item = Span> {
+        self.spans.extract_if(.., move |(ticket, _)| *ticket <= persisted).map(|(_, span)| span)
     }
 
     /// Hands out what waits no more, if there is something.

@@ -16,6 +16,7 @@ use super::share::Fate;
 use super::store::Stored;
 use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_refused};
 use crate::effects::Effects;
+use crate::latency::{Latency, Span, Stamp};
 use crate::message::Message;
 use crate::names::ConnectionId;
 use crate::outcome::PublishOutcome;
@@ -61,6 +62,7 @@ impl Worker {
             return Ok(());
         }
         self.is_refused_by_store = false;
+        self.since = self.sample(now, fx);
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 let reason = match note(online, packet_id)? {
@@ -83,6 +85,15 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Returns when this message came, if it is one of those that are timed.
+    fn sample(&mut self, now: Timestamp, fx: &mut impl Effects) -> Option<Stamp> {
+        if now < self.times_from {
+            return None;
+        }
+        self.times_from = now + Latency::EVERY;
+        fx.stamp()
     }
 
     /// Before MQTT 5.0 nobody can be told that the store does not take a message: there is no
@@ -181,7 +192,8 @@ impl Worker {
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let expires_at = lifetime.map(|lifetime| now + lifetime);
-        let message = Message::from_publish(publish, online.session.publisher, expires_at);
+        let message =
+            Message::from_publish(publish, online.session.publisher, expires_at, self.since);
         if self.store_refuses(publish.topic, &message, Some(&online.session)) {
             self.is_refused_by_store = publish.qos > QoS::AtMostOnce;
             tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
@@ -220,6 +232,9 @@ impl Worker {
             tell_refused(reason, fx);
         }
         let Some(packet_id) = publish.packet_id else { return };
+        if let Some(since) = self.since {
+            self.spans.push(Span { what: Latency::Acknowledgement, since });
+        }
         if online.version == Version::V5 && online.words(&[reason]).is_some() {
             let max = online.maximum_packet_size;
             write_explained_ack(&mut self.answers, kind, packet_id, reason, max);

@@ -190,7 +190,9 @@ impl Worker {
         let waits = from.is_some() || held.is_some_and(|held| !held.deliveries.is_empty());
         if !waits && !deliveries.is_empty() {
             fx.send_packets(id, &deliveries);
+            deliveries.spans().iter().for_each(|span| fx.ended(*span));
         } else if waits {
+            self.spans.extend_from_slice(deliveries.spans());
             let packets = deliveries.concat();
             self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
         }
@@ -217,7 +219,8 @@ impl Worker {
             return;
         }
         if from.is_none() && !waits {
-            return fx.send(id, packets);
+            fx.send(id, packets);
+            return self.end_spans(fx);
         }
         let at = from.unwrap_or(packets.len());
         let (ready, waiting) = packets.split_at_checked(at).unwrap_or((packets, &[]));
@@ -230,6 +233,7 @@ impl Worker {
         if from.is_some() {
             lane(held).push(last, waiting);
         }
+        lane(held).push_spans(self.spans.drain(..));
         if !is_holding {
             self.holding.push(id);
         }
@@ -298,10 +302,12 @@ impl Worker {
         let Some(connection) = self.connections.get(id) else { return };
         let Some(held) = &mut connection.held else { return };
         held.answers.release(persisted, |packets| fx.send(id, packets));
+        held.answers.ended(persisted).for_each(|span| fx.ended(span));
         if held.closes && held.answers.is_empty() {
             fx.close(id);
         }
         held.deliveries.release(persisted, |packets| fx.send(id, packets));
+        held.deliveries.ended(persisted).for_each(|span| fx.ended(span));
         let waiting = held.answers.len();
         if held.is_empty() {
             connection.held = None;

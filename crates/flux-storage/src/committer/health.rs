@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use flux_time::{Histogram, Timings};
+
 /// How a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
@@ -13,6 +15,8 @@ pub struct Health {
     pub syncing_for: Option<Duration>,
     /// Bytes that were handed over and are not synced, with what their tickets take.
     pub unsynced: usize,
+    /// How long attempts took: each makes safe all that had come until it began.
+    pub commits: Histogram,
     /// See [`Store::is_stuck`](crate::Store::is_stuck).
     pub is_stuck: bool,
     /// Whether the thread is there. Without it nothing is taken any more.
@@ -34,6 +38,8 @@ pub(super) struct Shared {
     /// As [`Health::unsynced`].
     pub(super) unsynced: AtomicUsize,
     pub(super) is_stuck: AtomicBool,
+    /// Written by the thread alone.
+    commits: Timings,
     state: Mutex<State>,
 }
 
@@ -56,6 +62,7 @@ impl Shared {
             failure,
             syncing_for,
             unsynced: self.unsynced.load(Ordering::Relaxed),
+            commits: self.commits.read(),
             is_stuck: self.is_stuck.load(Ordering::Relaxed),
             is_running,
         }
@@ -67,7 +74,9 @@ impl Shared {
 
     pub(super) fn ends(&self, error: Option<String>) {
         let mut state = self.lock();
-        state.syncing = None;
+        if let Some(since) = state.syncing.take() {
+            self.commits.record(since.elapsed());
+        }
         state.failing = error.map(|error| {
             let since = state.failing.as_ref().map_or_else(now, |(since, _)| *since);
             (since, error)

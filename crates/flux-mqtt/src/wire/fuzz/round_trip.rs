@@ -43,7 +43,7 @@ pub(super) fn check(frame: &Frame<'_>, version: Version, topics: &mut InboundTop
 fn check_publish(frame: &Frame<'_>, version: Version, topics: &mut InboundTopics) {
     let Ok(read) = Publish::read(frame, version, topics) else { return };
     let expires_at = read.expiry.map(|seconds| NOW + Duration::from_secs(seconds.into()));
-    let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), expires_at);
+    let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), expires_at, None);
     assert_eq!(message.topic(), read.topic.as_str());
     assert_eq!(message.payload(), read.payload);
     check_message(&message);
@@ -110,7 +110,7 @@ fn check_read_again(message: &Message, again: &Publish<'_>, version: Version) {
     if version == Version::V5 {
         let left = message.expires_at().map(|moment| moment.saturating_since(NOW).as_secs());
         assert_eq!(again.expiry.map(u64::from), left);
-        let copy = Message::from_publish(again, Publisher(NonZeroU64::MIN), None);
+        let copy = Message::from_publish(again, Publisher(NonZeroU64::MIN), None, None);
         assert_eq!(copy.properties(), message.properties());
     }
 }

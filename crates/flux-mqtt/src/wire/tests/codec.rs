@@ -149,7 +149,7 @@ proptest! {
         prop_assert_eq!(read.expiry, sent.properties.message_expiry_interval.map(u32::from));
         prop_assert_eq!(read.payload, &payload);
         let key = crate::names::Publisher(std::num::NonZeroU64::MIN);
-        let message = Message::from_publish(&read, key, None);
+        let message = Message::from_publish(&read, key, None, None);
         let without_expiry = v5::codec::PublishProperties {
             message_expiry_interval: None,
             ..sent.properties

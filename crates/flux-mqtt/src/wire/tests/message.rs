@@ -65,7 +65,7 @@ proptest! {
         let read = Publish::read(&frame(&bytes), Version::V5, &mut aliases).unwrap();
         prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
         let key = Publisher(NonZeroU64::MIN);
-        let message = Message::from_publish(&read, key, None);
+        let message = Message::from_publish(&read, key, None, None);
         for message in [message.clone(), message.sent_by(key, None)] {
             prop_assert_eq!(message.topic(), &topic);
             prop_assert_eq!(message.properties(), all.concat());
@@ -97,7 +97,7 @@ proptest! {
             }
             let read = read.unwrap();
             prop_assert_eq!(read.expiry, expiry.map(|(_, seconds)| seconds));
-            let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
+            let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None, None);
             prop_assert_eq!(message.topic(), &topic);
             prop_assert_eq!(message.properties(), all.concat());
             prop_assert_eq!(message.payload(), b"payload");
@@ -110,7 +110,7 @@ fn a_v311_message_has_no_properties() {
     let bytes = packet(0x33, b"\0\x03a/b\0\x07\x05\x01\x00");
     let mut aliases = InboundTopics::default();
     let read = Publish::read(&frame(&bytes), Version::V311, &mut aliases).unwrap();
-    let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None);
+    let message = Message::from_publish(&read, Publisher(NonZeroU64::MIN), None, None);
     assert_eq!((message.topic(), message.payload()), ("a/b", &[5, 1, 0][..]));
     assert_eq!((message.properties(), message.retain()), (&[][..], true));
 }
