@@ -12,6 +12,8 @@ use flux_config::Flags;
 
 pub(crate) use self::arguments::Arguments;
 use crate::acl::Acl;
+use crate::admin_client::AdminClient;
+use crate::clients::Clients;
 use crate::config::ConfigCommand;
 use crate::passwd::Passwd;
 use crate::store::StoreCommand;
@@ -46,6 +48,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// List, show and disconnect the clients of a broker that runs with --admin
+    #[command(subcommand)]
+    Clients(Clients),
+    /// Ask a broker that runs with --admin whether it can serve: the exit code is 0 if so
+    Health(AdminClient),
     /// Keep the users of a password file
     #[command(subcommand)]
     Passwd(Passwd),

@@ -2,7 +2,9 @@
 
 mod access;
 mod acl;
+mod admin_client;
 mod cli;
+mod clients;
 mod config;
 mod crowd;
 mod data;
@@ -64,6 +66,8 @@ fn do_once(command: &Command) -> ExitCode {
     let done = match command {
         Command::Config(config) => config.run(out),
         Command::Store { command } => return command.run(),
+        Command::Clients(clients) => clients.run(out),
+        Command::Health(broker) => broker.is_ready(out),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
         Command::Tls(TlsCommand::Init(init)) => tls_init(init),

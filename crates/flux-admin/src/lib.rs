@@ -6,14 +6,16 @@
 //! | `/healthz` | 200 while the broker runs |
 //! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
+//! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; one with `id`, which DELETE disconnects |
 //!
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
-//! A listener beyond loopback needs a token, which `/metrics` and `/version` then ask for.
+//! A listener beyond loopback needs a token, which all but `/healthz` and `/readyz` then ask for.
 //!
 //! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
 //!
 //! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle) alone.
 
+mod clients;
 mod families;
 mod health;
 mod metrics;
@@ -22,6 +24,7 @@ mod snapshot;
 mod sys;
 mod times;
 
+pub use clients::ClientEntry;
 pub use families::{Family, Kind, Sample};
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};

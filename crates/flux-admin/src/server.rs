@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::clients::clients;
 use crate::health::problems;
 use crate::metrics::Metrics;
 
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 pub struct AdminSettings {
     /// The address; with port 0 the system chooses.
     pub address: SocketAddr,
-    /// What `/metrics` and `/version` ask for, as `Authorization: Bearer TOKEN`.
+    /// What all but `/healthz` and `/readyz` ask for, as `Authorization: Bearer TOKEN`.
     pub token: Option<String>,
 }
 
@@ -136,14 +137,14 @@ pub fn start_admin(
 }
 
 /// What requests are answered from.
-struct Office {
+pub(crate) struct Office {
     metrics: Metrics,
-    broker: BrokerHandle,
+    pub(crate) broker: BrokerHandle,
     token: Option<String>,
 }
 
 impl Office {
-    fn admits(&self, request: &HttpRequest) -> bool {
+    pub(crate) fn admits(&self, request: &HttpRequest) -> bool {
         let Some(token) = &self.token else { return true };
         let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
@@ -159,6 +160,11 @@ fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
             .service(web::resource("/healthz").route(web::get().to(healthy)))
             .service(web::resource("/readyz").route(web::get().to(ready)))
             .service(web::resource("/version").route(web::get().to(version)))
+            .service(
+                web::resource("/api/v1/clients")
+                    .route(web::get().to(clients))
+                    .route(web::delete().to(clients)),
+            )
     });
     Ok(server.workers(1).maxconn(CONNECTIONS).disable_signals().listen(listener)?.run())
 }
@@ -206,7 +212,7 @@ async fn version(request: HttpRequest, office: web::types::State<Arc<Office>>) -
     HttpResponse::Ok().body(concat!("flux-broker ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
-fn unauthorized() -> HttpResponse {
+pub(crate) fn unauthorized() -> HttpResponse {
     HttpResponse::Unauthorized()
         .header("WWW-Authenticate", "Bearer")
         .body("show the token: Authorization: Bearer TOKEN\n")

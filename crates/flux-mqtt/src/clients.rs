@@ -148,6 +148,23 @@ impl Clients {
         sessions.iter().for_each(|session| look(session));
     }
 
+    /// Looks at the first sessions behind a client identifier, in their order, at most so many.
+    pub(crate) fn views_after(&self, client_id: &str, most: usize) -> Vec<SessionView> {
+        let mut first = BTreeMap::new();
+        for entry in &self.sessions {
+            let is_behind = &**entry.key() > client_id;
+            let is_first = first.len() < most
+                || first.last_key_value().is_some_and(|(last, _)| entry.key() < last);
+            if is_behind && is_first {
+                first.insert(entry.key().clone(), entry.value().session.clone());
+                if first.len() > most {
+                    first.pop_last();
+                }
+            }
+        }
+        first.values().map(|session| SessionView::of(session)).collect()
+    }
+
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<SharedSession>> {
         self.sessions.get(client_id).map(|entry| entry.value().session.clone())
     }

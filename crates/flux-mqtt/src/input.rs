@@ -11,6 +11,7 @@ use flux_storage::{Queued, Ticket};
 use flux_topic::TopicFilter;
 
 use crate::consumer::{Attach, Held};
+use crate::inspect::ClientView;
 use crate::message::Message;
 use crate::names::{ConnectionId, SessionKey};
 use crate::outcome::PublishOutcome;
@@ -158,6 +159,13 @@ pub enum Command {
         /// Called with whether it was connected.
         done: Done<bool>,
     },
+    /// Say who a client is. Whoever does not serve it passes this on to whoever does.
+    Describe {
+        /// Whose connection.
+        client_id: Arc<str>,
+        /// Called with what is known; with nothing when it is not connected by a network connection.
+        done: Done<Option<ClientView>>,
+    },
     /// Say that you are there.
     Answer {
         /// Called at once.
@@ -183,6 +191,7 @@ impl fmt::Debug for Command {
             Self::Detach(_) => "Detach",
             Self::Room(_) => "Room",
             Self::Kick { .. } => "Kick",
+            Self::Describe { .. } => "Describe",
             Self::Answer { .. } => "Answer",
             Self::RecheckRights => "RecheckRights",
             Self::Settings(_) => "Settings",

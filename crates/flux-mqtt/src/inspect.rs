@@ -2,9 +2,14 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
+
+use flux_auth::Client;
+use flux_eventbus::DropReason;
 
 use crate::session::SharedSession;
 use crate::share::Share;
+use crate::wire::Version;
 
 /// What a session holds at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub struct SessionView {
     pub subscriptions: usize,
     /// Subscriptions that still bring retained messages.
     pub replays: usize,
+    /// Messages that its client did not get, and that were not taken from it, by reason.
+    pub lost: Vec<(DropReason, u64)>,
 }
 
 impl SessionView {
@@ -47,8 +54,23 @@ impl SessionView {
             open_receipts: session.open_receipts(),
             subscriptions: session.subscriptions().len(),
             replays: state.replays.len(),
+            lost: shared.losses.read(),
         }
     }
+}
+
+/// A client that is connected: who it is, and how it speaks.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientView {
+    /// Who it is, whence it comes and by which listener.
+    pub client: Arc<Client>,
+    /// What it speaks.
+    pub version: Version,
+    /// Within what time something must come from it: one and a half times its Keep Alive.
+    pub patience: Option<Duration>,
+    /// Nothing is read from it for now: it does not read its answers, or the broker holds too much.
+    pub is_held_back: bool,
 }
 
 /// What a shared subscription holds at one moment.
@@ -144,6 +166,7 @@ mod tests {
             open_receipts: 0,
             subscriptions: 0,
             replays: 0,
+            lost: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::broker::Broker;
 use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
-use crate::inspect::Census;
+use crate::inspect::{Census, ClientView, SessionView};
 use crate::latency::Latencies;
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
@@ -237,6 +237,29 @@ impl MqttManager {
         let was_connected =
             self.order(client_id, |done| Command::Kick { client_id: id, done }).await?;
         if was_connected { Ok(()) } else { Err(unknown(client_id)) }
+    }
+
+    /// Returns who a client is that is connected; nothing when it is not, or is a client in this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Stopped`].
+    pub async fn describe(&self, client_id: &str) -> Result<Option<ClientView>, ManagerError> {
+        let id: Arc<str> = client_id.into();
+        self.order(client_id, |done| Command::Describe { client_id: id, done }).await
+    }
+
+    /// Returns what the session of a client holds, and what it lost; nothing when it has none.
+    #[must_use]
+    pub fn session(&self, client_id: &str) -> Option<SessionView> {
+        self.broker.clients.get(client_id).map(|session| SessionView::of(&session))
+    }
+
+    /// Returns the sessions that follow a client identifier in their order, at most so many. It looks at the names of
+    /// all sessions, in the caller's time.
+    #[must_use]
+    pub fn sessions_after(&self, client_id: &str, most: usize) -> Vec<SessionView> {
+        self.broker.clients.views_after(client_id, most)
     }
 
     pub(crate) const fn mailboxes(&self) -> &Mailboxes {

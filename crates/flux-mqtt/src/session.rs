@@ -19,6 +19,7 @@ use crate::clients::{self, Ended};
 use crate::consumer::Consumer;
 use crate::journal::Journal;
 use crate::ledger::{Account, Ledger};
+use crate::losses::Losses;
 use crate::message::{Delivery, Message};
 use crate::names::{ConnectionId, DueId, Publisher, SessionKey, WorkerId};
 use crate::replay::Replay;
@@ -42,6 +43,8 @@ pub(crate) struct SharedSession {
     journal: Option<Arc<Journal>>,
     /// It may outlive its connection, so its changes are written down. Once it is, it stays so.
     is_stored: AtomicBool,
+    /// What its client did not get, and what was not taken from it.
+    pub(crate) losses: Losses,
 }
 
 /// A locked session. What has changed of the bytes it holds is written down at the end.
@@ -153,7 +156,19 @@ impl SharedSession {
         let generation = AtomicU64::new(state.generation);
         let (state, reading) = (Mutex::new(state), Mutex::new(()));
         let is_stored = AtomicBool::new(false);
-        Self { key, publisher, client_id, state, generation, reading, ledger, journal, is_stored }
+        let losses = Losses::default();
+        Self {
+            key,
+            publisher,
+            client_id,
+            state,
+            generation,
+            reading,
+            ledger,
+            journal,
+            is_stored,
+            losses,
+        }
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {

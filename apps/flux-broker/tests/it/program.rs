@@ -1,6 +1,7 @@
 //! The program itself: what it prints, how it ends, what it refuses.
 
 mod access;
+mod admin;
 pub(crate) mod child;
 mod commands;
 mod config;

@@ -6,7 +6,7 @@ use flux_session::{AckError, QoS, Received};
 use super::Worker;
 use super::connection::Online;
 use super::end::End;
-use super::tell::tell_dropped;
+use super::tell::tell_not_got;
 use crate::effects::Effects;
 use crate::message::Message;
 use crate::names::ConnectionId;
@@ -60,7 +60,7 @@ impl Worker {
 fn tell_settled(online: &Online, ack: Ack, message: &Message, qos: QoS, fx: &mut impl Effects) {
     if !ack.is_success() {
         let reason = DropReason::Refused { code: ack.code };
-        tell_dropped(Some(&online.session.client_id), message, reason, fx);
+        tell_not_got(&online.session, message, reason, fx);
     } else if fx.wants(EventKind::Delivered) {
         fx.event(online.session.delivered(message, qos));
     }

@@ -8,7 +8,8 @@ use flux_topic::TopicName;
 use super::Worker;
 use super::end::End;
 use crate::effects::Effects;
-use crate::input::Command;
+use crate::input::{Command, Done, Letter};
+use crate::inspect::ClientView;
 use crate::session::Attachment;
 
 impl Worker {
@@ -47,6 +48,7 @@ impl Worker {
             Command::Kick { client_id, done } => {
                 done(self.kick(now, &client_id, fx));
             }
+            Command::Describe { client_id, done } => self.describe(client_id, done, fx),
             Command::Answer { done } => done(()),
             Command::RecheckRights => self.recheck_rights(now, fx),
             Command::Settings(settings) => {
@@ -60,6 +62,32 @@ impl Worker {
                 }
                 self.end_consumers(now, fx);
             }
+        }
+    }
+
+    /// Says who a client is that this worker serves, or has the worker say so that does.
+    fn describe(
+        &mut self,
+        client_id: Arc<str>,
+        done: Done<Option<ClientView>>,
+        fx: &mut impl Effects,
+    ) {
+        let session = self.broker.clients.get(&client_id);
+        let attached = session.and_then(|session| session.lock().attached.clone());
+        match attached {
+            Some(Attachment::Connection { worker, connection }) if worker == self.id => {
+                let online = self.connections.online(connection);
+                done(online.map(|online| ClientView {
+                    client: online.client.clone(),
+                    version: online.version,
+                    patience: online.patience,
+                    is_held_back: !online.reads(),
+                }));
+            }
+            Some(Attachment::Connection { worker, .. }) => {
+                fx.letter(worker, Letter::Command(Command::Describe { client_id, done }));
+            }
+            Some(Attachment::Consumer(_)) | None => done(None),
         }
     }
 

@@ -9,7 +9,7 @@ use flux_session::{Dropped, Outgoing, PacketId, QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
-use super::tell::{tell_dropped, tell_lost};
+use super::tell::{tell_lost, tell_not_got};
 use crate::effects::Effects;
 use crate::latency::{Latency, Span, Stamp};
 use crate::message::{Delivery, Message};
@@ -160,7 +160,7 @@ impl Worker {
             self.wake(attachment, fx);
         }
         for (message, reason) in replayed.lost {
-            tell_dropped(Some(&session.client_id), &message, reason, fx);
+            tell_not_got(session, &message, reason, fx);
         }
         self.overflowed.extend(replayed.ended);
     }
@@ -262,7 +262,7 @@ fn tell_drained(
         tell_lost(session, dropped, fx);
     }
     for (delivery, reason) in lost {
-        tell_dropped(Some(&session.client_id), &delivery.message, reason, fx);
+        tell_not_got(session, &delivery.message, reason, fx);
     }
 }
 

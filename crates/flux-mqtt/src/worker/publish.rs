@@ -14,7 +14,9 @@ use super::connection::Online;
 use super::end::End;
 use super::share::Fate;
 use super::store::Stored;
-use super::tell::{tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_refused};
+use super::tell::{
+    tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_not_got, tell_refused,
+};
 use crate::effects::Effects;
 use crate::latency::{Latency, Span, Stamp};
 use crate::message::Message;
@@ -172,7 +174,7 @@ impl Worker {
     ) -> ReasonCode {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
-            tell_not_accepted(client_id, publish.topic, DropReason::NotAuthorized, fx);
+            tell_not_accepted(&online.session, publish.topic, DropReason::NotAuthorized, fx);
             if publish.topic.within_levels(self.settings.limits.topic_levels).is_err() {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
             }
@@ -187,7 +189,7 @@ impl Worker {
             if publish.retain && (publish.payload.is_empty() || !is_told) {
                 self.forget_retained(now, publish.topic);
             }
-            tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
+            tell_not_accepted(&online.session, publish.topic, DropReason::QuotaExceeded, fx);
             return ReasonCode::QuotaExceeded;
         }
         let lifetime = publish.expiry.map(|seconds| Duration::from_secs(seconds.into()));
@@ -196,7 +198,7 @@ impl Worker {
             Message::from_publish(publish, online.session.publisher, expires_at, self.since);
         if self.store_refuses(publish.topic, &message, Some(&online.session)) {
             self.is_refused_by_store = publish.qos > QoS::AtMostOnce;
-            tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
+            tell_not_accepted(&online.session, publish.topic, DropReason::QuotaExceeded, fx);
             return ReasonCode::QuotaExceeded;
         }
         let journal = if message.retain() { self.broker.journal.clone() } else { None };
@@ -355,7 +357,7 @@ impl Worker {
             if let Some(reason) = not_taken(offered.offer) {
                 outcome.is_full |= reason == DropReason::QueueFull;
                 outcome.is_refused |= offered.offer == Offer::Refused;
-                tell_dropped(Some(&route.session.client_id), message, reason, fx);
+                tell_not_got(&route.session, message, reason, fx);
             } else {
                 outcome.taken += 1;
             }

@@ -9,7 +9,7 @@ use flux_eventbus::DropReason;
 use flux_session::{Ask, QoS, Sequence, ShareId, Step, SubscriptionIds, Timestamp};
 
 use super::Worker;
-use super::tell::{tell_dropped, tell_no_member};
+use super::tell::{tell_dropped, tell_no_member, tell_not_got};
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
@@ -160,7 +160,7 @@ impl Worker {
                 }
                 if let Some(reason) = not_taken(offered.offer) {
                     share.write_done(&ask.message);
-                    tell_dropped(Some(&session.client_id), message, reason, fx);
+                    tell_not_got(session, message, reason, fx);
                 }
                 if is_last {
                     self.ready.push((share.clone(), ask.key));

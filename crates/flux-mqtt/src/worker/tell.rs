@@ -28,15 +28,27 @@ pub(super) fn tell_dropped(
     tell_drop(client_id, message.topic(), reason, fx);
 }
 
-/// A message was not accepted from a client.
+/// A client did not get a message, which is noted with its session.
+pub(super) fn tell_not_got(
+    session: &SharedSession,
+    message: &Message,
+    reason: DropReason,
+    fx: &mut impl Effects,
+) {
+    session.losses.count(reason);
+    tell_dropped(Some(&session.client_id), message, reason, fx);
+}
+
+/// A message was not accepted from a client, which is noted with its session.
 pub(super) fn tell_not_accepted(
-    client_id: &Arc<str>,
+    session: &SharedSession,
     topic: TopicName<'_>,
     reason: DropReason,
     fx: &mut impl Effects,
 ) {
+    session.losses.count(reason);
     fx.count(Count::Dropped(reason));
-    tell_drop(Some(client_id), topic.as_str(), reason, fx);
+    tell_drop(Some(&session.client_id), topic.as_str(), reason, fx);
 }
 
 /// The event of a drop that is counted already.
@@ -54,7 +66,7 @@ pub(super) fn tell_lost(
     fx: &mut impl Effects,
 ) {
     for (message, reason) in dropped.into_iter().map(lost) {
-        tell_dropped(Some(&session.client_id), &message, reason, fx);
+        tell_not_got(session, &message, reason, fx);
     }
 }
 

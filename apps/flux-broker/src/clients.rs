@@ -1,0 +1,140 @@
+//! `flux-broker clients`: who is there, what waits for it, why it lost messages.
+
+use std::io::Write;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use flux_admin::ClientEntry;
+
+use crate::admin_client::{AdminClient, escaped};
+
+/// What there is to do with the clients of a broker that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clients {
+    /// List all that have a session, connected or not
+    List {
+        #[command(flatten)]
+        broker: AdminClient,
+        /// Print JSON, one client a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one: who it is, what waits for it, and what it lost and why
+    Show {
+        /// Its client identifier
+        client: String,
+        #[command(flatten)]
+        broker: AdminClient,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Disconnect one; its session goes on as after any loss of its connection
+    Kick {
+        /// Its client identifier
+        client: String,
+        #[command(flatten)]
+        broker: AdminClient,
+    },
+}
+
+impl Clients {
+    /// Does it; `false` when there is no such client.
+    pub(crate) fn run(&self, out: &mut impl Write) -> anyhow::Result<bool> {
+        match self {
+            Self::List { broker, json } => list(broker, *json, out).map(|()| true),
+            Self::Show { client, broker, json } => {
+                let (status, body) = broker.ask("GET", &path(client))?;
+                if status == 404 {
+                    return Ok(false);
+                }
+                let entry: ClientEntry = parse(status, &body)?;
+                if *json {
+                    write_json(&entry, out)?;
+                } else {
+                    show(&entry, out)?;
+                }
+                Ok(true)
+            }
+            Self::Kick { client, broker } => match broker.ask("DELETE", &path(client))? {
+                (204, _) => Ok(true),
+                (404, _) => Ok(false),
+                (status, body) => bail!("the broker answers {status}: {}", body.trim()),
+            },
+        }
+    }
+}
+
+fn list(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if !json {
+        writeln!(out, "{}", row(&HEAD.map(str::to_owned)))?;
+    }
+    let mut after = String::new();
+    loop {
+        let path = format!("/api/v1/clients?limit={PAGE}&after={}", escaped(&after));
+        let (status, body) = broker.ask("GET", &path)?;
+        let page: Vec<ClientEntry> = parse(status, &body)?;
+        for entry in &page {
+            if json { write_json(entry, out)? } else { writeln!(out, "{}", row(&cells(entry)))? }
+        }
+        match page.into_iter().last() {
+            Some(last) => after = last.client_id,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
+    let cells = cells(entry);
+    for (name, value) in HEAD.iter().zip(&cells) {
+        writeln!(out, "{name:<14}{value}")?;
+    }
+    let listener = entry.listener.as_deref().unwrap_or("-");
+    writeln!(out, "{:<14}{listener}", "LISTENER")?;
+    for (reason, count) in &entry.lost {
+        writeln!(out, "lost {count} messages: {reason}")?;
+    }
+    Ok(())
+}
+
+fn path(client: &str) -> String {
+    format!("/api/v1/clients?id={}", escaped(client))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> anyhow::Result<T> {
+    if status != 200 {
+        bail!("the broker answers {status}: {}", body.trim());
+    }
+    serde_json::from_str(body).context("the broker's answer is not what this version knows")
+}
+
+fn write_json(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", serde_json::to_string(entry)?)?)
+}
+
+fn cells(entry: &ClientEntry) -> [String; 9] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    [
+        // What clients call themselves must not draw on the terminal.
+        entry.client_id.escape_debug().to_string(),
+        if entry.connected { "online" } else { "offline" }.to_owned(),
+        text(&entry.username).escape_debug().to_string(),
+        text(&entry.peer),
+        text(&entry.version),
+        entry.subscriptions.to_string(),
+        entry.queued.to_string(),
+        entry.in_flight.to_string(),
+        entry.lost.values().sum::<u64>().to_string(),
+    ]
+}
+
+fn row(cells: &[String; 9]) -> String {
+    let widths = [24, 8, 16, 22, 8, 6, 8, 9, 6];
+    let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    padded.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+}
+
+const HEAD: [&str; 9] =
+    ["CLIENT", "STATE", "USER", "ADDRESS", "VERSION", "SUBS", "QUEUED", "IN-FLIGHT", "LOST"];
+/// How many are asked for at once.
+const PAGE: usize = 500;

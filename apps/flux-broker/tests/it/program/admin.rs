@@ -1,0 +1,65 @@
+//! What is asked of a broker that runs: its clients, its health.
+
+use std::net::TcpListener;
+
+use super::child::{Program, run};
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect};
+
+/// A broker with an admin listener, and where that is.
+fn program() -> (Program, String) {
+    let program = Program::start(&["--port", "0", "--admin", "127.0.0.1:0"]);
+    let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
+    let admin = rest.split('/').next().unwrap().to_owned();
+    (program, admin)
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn clients_are_listed_shown_and_disconnected() {
+    let (program, admin) = program();
+    let address = program.addresses[0];
+    let mut away = Client::connect_to(address, &Connect::persistent(V311, "away/1 ü"));
+    away.subscribe("a", 0);
+    away.disconnect();
+    let mut here = Client::connect_to(address, &Connect::new(V5, "here"));
+    here.publish("a", "lost", 0);
+    here.ping();
+    let clients =
+        |arguments: &[&str]| run(&[&["clients"], arguments, &["--admin", &admin]].concat());
+
+    let listed = clients(&["list"]);
+    let lines: Vec<_> = text(&listed.stdout).lines().collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("CLIENT"), "{lines:?}");
+    let fields: Vec<_> = lines[2].split_whitespace().collect();
+    assert_eq!((fields[0], fields[1], fields[4]), ("here", "online", "5.0"));
+    let json = clients(&["list", "--json"]);
+    let json: Vec<serde_json::Value> =
+        text(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json[0]["client_id"], "away/1 ü");
+    assert_eq!((&json[0]["connected"], &json[1]["listener"]), (&false.into(), &"mqtt".into()));
+
+    // Why it lost what.
+    let shown = clients(&["show", "away/1 ü"]);
+    assert!(text(&shown.stdout).ends_with("lost 1 messages: offline\n"), "{}", text(&shown.stdout));
+    assert_eq!(clients(&["show", "nobody"]).status.code(), Some(1));
+
+    assert_eq!(clients(&["kick", "here"]).status.code(), Some(0));
+    here.expect_disconnect(0x98);
+    assert_eq!(clients(&["kick", "away/1 ü"]).status.code(), Some(1));
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let (program, admin) = program();
+    let healthy = run(&["health", "--admin", &admin]);
+    assert_eq!((healthy.status.code(), text(&healthy.stdout)), (Some(0), "ok\n"));
+    program.kill();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gone = run(&["health", "--admin", &free]);
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(text(&gone.stderr).contains("was it started with --admin"), "{}", text(&gone.stderr));
+}

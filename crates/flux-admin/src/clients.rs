@@ -1,0 +1,142 @@
+//! `/api/v1/clients`: who has a session, what it holds and what it lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flux_mqtt::{BrokerHandle, ClientView, ManagerError, SessionView, Version};
+use ntex::http::Method;
+use ntex::web::types::{Query, State};
+use ntex::web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+use crate::server::{Office, unauthorized};
+
+/// A client, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientEntry {
+    /// Its client identifier.
+    pub client_id: String,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Its user name, if it has one and is connected.
+    pub username: Option<String>,
+    /// Whence it comes, if it is connected.
+    pub peer: Option<String>,
+    /// The listener that it came in by.
+    pub listener: Option<String>,
+    /// The version of MQTT that it speaks.
+    pub version: Option<String>,
+    /// Within how many seconds something must come from it.
+    pub patience_seconds: Option<u64>,
+    /// Nothing is read from it for now.
+    pub held_back: bool,
+    /// Its subscriptions.
+    pub subscriptions: usize,
+    /// Messages that wait for it.
+    pub queued: usize,
+    /// Bytes of these.
+    pub queued_bytes: usize,
+    /// Messages that were sent to it and are not acknowledged.
+    pub in_flight: usize,
+    /// Messages that it did not get, and that were not taken from it, by reason: since its session began, or the
+    /// broker.
+    pub lost: BTreeMap<String, u64>,
+}
+
+impl ClientEntry {
+    fn of(session: &SessionView, client: Option<&ClientView>) -> Self {
+        let version = client.map(|it| match it.version {
+            Version::V31 => "3.1",
+            Version::V311 => "3.1.1",
+            Version::V5 => "5.0",
+        });
+        let who = client.map(|it| &it.client);
+        let lost = session.lost.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
+        Self {
+            client_id: (*session.client_id).to_owned(),
+            connected: session.is_attached,
+            username: who.and_then(|it| it.identity.username.as_deref()).map(str::to_owned),
+            peer: who.and_then(|it| it.peer).map(|peer| peer.to_string()),
+            listener: who.and_then(|it| it.listener.as_deref()).map(str::to_owned),
+            version: version.map(str::to_owned),
+            patience_seconds: client.and_then(|it| it.patience).map(|it| it.as_secs()),
+            held_back: client.is_some_and(|it| it.is_held_back),
+            subscriptions: session.subscriptions,
+            queued: session.queued,
+            queued_bytes: session.queued_bytes,
+            in_flight: session.in_flight,
+            lost: lost.collect(),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Question {
+    /// This client alone.
+    id: Option<String>,
+    /// Those behind this one.
+    #[serde(default)]
+    after: String,
+    limit: Option<usize>,
+}
+
+/// Lists clients, shows one, or disconnects one.
+pub(crate) async fn clients(
+    request: HttpRequest,
+    question: Query<Question>,
+    office: State<Arc<Office>>,
+) -> HttpResponse {
+    if !office.admits(&request) {
+        return unauthorized();
+    }
+    let answer = match (&question.id, request.method()) {
+        (Some(id), &Method::DELETE) => kick(&office.broker, id).await,
+        (None, &Method::DELETE) => Ok(HttpResponse::BadRequest().body("say whom: ?id=CLIENT\n")),
+        (Some(id), _) => show(&office.broker, id).await,
+        (None, _) => {
+            let limit = question.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
+            list(&office.broker, &question.after, limit).await
+        }
+    };
+    answer.unwrap_or_else(|error| HttpResponse::ServiceUnavailable().body(format!("{error}\n")))
+}
+
+async fn list(
+    broker: &BrokerHandle,
+    after: &str,
+    limit: usize,
+) -> Result<HttpResponse, ManagerError> {
+    let mut entries = Vec::new();
+    for session in broker.manager().sessions_after(after, limit) {
+        let client = broker.manager().describe(&session.client_id).await?;
+        entries.push(ClientEntry::of(&session, client.as_ref()));
+    }
+    Ok(HttpResponse::Ok().json(&entries))
+}
+
+async fn show(broker: &BrokerHandle, id: &str) -> Result<HttpResponse, ManagerError> {
+    let Some(session) = broker.manager().session(id) else { return Ok(unknown()) };
+    let client = broker.manager().describe(id).await?;
+    Ok(HttpResponse::Ok().json(&ClientEntry::of(&session, client.as_ref())))
+}
+
+async fn kick(broker: &BrokerHandle, id: &str) -> Result<HttpResponse, ManagerError> {
+    match broker.manager().kick(id).await {
+        Ok(()) => {
+            tracing::info!(client_id = id, "disconnected by an administrator");
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Err(ManagerError::UnknownClient { .. }) => Ok(unknown()),
+        Err(error) => Err(error),
+    }
+}
+
+fn unknown() -> HttpResponse {
+    HttpResponse::NotFound().body("there is no such client\n")
+}
+
+/// How many clients are listed at once.
+const PAGE: usize = 100;
+/// The most that are.
+const LARGEST_PAGE: usize = 1000;
