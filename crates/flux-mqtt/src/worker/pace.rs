@@ -106,7 +106,7 @@ impl Worker {
         let (client_id, peer) = (&online.client.client_id, online.client.peer);
         if let Some(limit) = meter.drops(now, publish.qos) {
             tell_limit(limit, Some(client_id), peer, fx);
-            tell_not_accepted(client_id, publish.topic, DropReason::QuotaExceeded, fx);
+            tell_not_accepted(&online.session, publish.topic, DropReason::QuotaExceeded, fx);
             return true;
         }
         let drops_qos0 = meter.drops_qos0 && publish.qos == QoS::AtMostOnce;

@@ -395,7 +395,7 @@ fn within_terms(
             // It was told before the authorizer was asked.
             return Ok(());
         }
-        tell_not_accepted(&online.client.client_id, publish.topic, DropReason::NotRetained, fx);
+        tell_not_accepted(&online.session, publish.topic, DropReason::NotRetained, fx);
     }
     Ok(())
 }
