@@ -1,10 +1,13 @@
-// MQTT.js against a broker: `node mqttjs_suite.mjs HOST PORT`, one TAP-like line for each check.
+// MQTT.js against a broker: `node mqttjs_suite.mjs URL [FOLDER]`, one TAP-like line for each check.
 //
+// The scheme of the URL says how to connect; over TLS the folder holds ca.crt, client.crt and client.key.
 // Every wait is for an event and has a deadline. `SETTLE` is the only pause, used where the
 // point is that nothing arrives.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import mqtt from 'mqtt'
 
@@ -30,9 +33,8 @@ class Peer {
     const { id = fresh('client'), clean = true, expiry = 0, will, properties, ...options } = wishes
     const peer = new Peer()
     let failure
-    peer.#client = mqtt.connect({
-      host: broker.host,
-      port: broker.port,
+    peer.#client = mqtt.connect(broker.url, {
+      ...broker.tls,
       protocolVersion: broker.version,
       protocolId: broker.version === 3 ? 'MQIsdp' : 'MQTT',
       clientId: id,
@@ -121,7 +123,7 @@ class Peer {
     await within('end of connection', this.#client.endAsync())
   }
 
-  /** Cuts the TCP connection without a DISCONNECT. */
+  /** Cuts the connection without a DISCONNECT. */
   async kill() {
     this.#client.stream.destroy()
     await this.wait('end of connection', () => this.closed)
@@ -512,12 +514,19 @@ function* checks(version) {
   }
 }
 
-const [host, port] = process.argv.slice(2)
+/** What TLS needs: whom to trust, and who we are. */
+function credentials(folder) {
+  const files = { ca: 'ca.crt', cert: 'client.crt', key: 'client.key' }
+  return Object.fromEntries(Object.entries(files).map(([name, file]) => [name, readFileSync(join(folder, file))]))
+}
+
+const [url, folder] = process.argv.slice(2)
+const tls = folder ? credentials(folder) : {}
 let failed = 0
 for (const [label, version] of Object.entries(VERSIONS)) {
   for (const [name, check] of checks(version)) {
     try {
-      await withPeers({ host, port: Number(port), version }, check)
+      await withPeers({ url, tls, version }, check)
       console.log(`ok ${label} ${name}`)
     } catch (error) {
       failed += 1

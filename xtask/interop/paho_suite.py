@@ -1,5 +1,6 @@
-"""paho-mqtt against a broker: `paho_suite.py HOST PORT`, one TAP-like line for each check.
+"""paho-mqtt against a broker: `paho_suite.py URL [FOLDER]`, one TAP-like line for each check.
 
+The scheme of the URL says how to connect; over TLS the folder holds ca.crt, client.crt and client.key.
 Every wait is for an event and has a deadline. `SETTLE` is the only pause, used where the
 point is that nothing arrives.
 """
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
+from urllib.parse import urlparse
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -19,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 DEADLINE = 10.0
 SETTLE = 0.3
+TRANSPORTS = {"mqtt": "tcp", "mqtts": "tcp", "ws": "websockets", "wss": "websockets", "mqtt+unix": "unix"}
 VERSIONS = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}
 
 
@@ -40,8 +44,13 @@ class Peer:
             client_id=self.id,
             clean_session=None if v5 else clean,
             protocol=broker.version,
+            transport=broker.transport,
             reconnect_on_failure=False,
         )
+        if broker.tls:
+            self._client.tls_set(**broker.tls)
+        if broker.transport == "websockets":
+            self._client.ws_set_options(path=broker.path)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -118,8 +127,9 @@ class Peer:
         self._client.loop_stop()
 
     def kill(self):
-        """Cuts the TCP connection without a DISCONNECT."""
+        """Cuts the connection without a DISCONNECT, and without the end that TLS or WebSocket has."""
         connection = self._client.socket()
+        connection = getattr(connection, "_socket", connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)
         self.wait("end of connection", lambda: self._closed)
@@ -155,10 +165,16 @@ class Peer:
 
 
 class Broker:
-    """Where the broker is, and the protocol version to speak to it."""
+    """Where the broker is, how to connect, and the protocol version to speak to it."""
 
-    def __init__(self, host, port, version):
-        self.host, self.port, self.version = host, port, version
+    def __init__(self, url, folder, version):
+        parts = urlparse(url)
+        self.transport = TRANSPORTS[parts.scheme]
+        self.host, self.port = (parts.path, 1) if self.transport == "unix" else (parts.hostname, parts.port)
+        self.path, self.version, self.tls = parts.path, version, None
+        if parts.scheme in ("mqtts", "wss"):
+            files = {"ca_certs": "ca.crt", "certfile": "client.crt", "keyfile": "client.key"}
+            self.tls = {option: str(Path(folder, name)) for option, name in files.items()}
 
     def peer(self, *args, **kwargs):
         return Peer(self, *args, **kwargs)
@@ -563,10 +579,10 @@ def checks(version):
 
 
 def main():
-    host, port = sys.argv[1], int(sys.argv[2])
+    url, folder = sys.argv[1], (sys.argv[2:] or [None])[0]
     failed = 0
     for label, version in VERSIONS.items():
-        broker = Broker(host, port, version)
+        broker = Broker(url, folder, version)
         for name, check in checks(version):
             try:
                 check(broker)

@@ -30,7 +30,7 @@ pub(crate) enum Task {
     Doc,
     /// Write the page of conformance, check it, or judge a running broker
     Conformance(conformance::Options),
-    /// Run mosquitto clients, paho-mqtt and MQTT.js against the broker
+    /// Run clients we did not write, and MQTT.js in a browser, against every door of the broker
     Interop(interop::Options),
     /// Measure CPU per delivered message, our broker beside others
     Bench(bench::Options),

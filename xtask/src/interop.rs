@@ -1,15 +1,23 @@
-//! Clients we did not write, against our broker with one worker and with several.
+//! Clients we did not write, against every door of our broker, with one worker and with several.
 
 mod broker;
+mod browser;
+mod certificates;
+mod door;
 mod mosquitto;
+mod names;
+mod openssl;
 mod scripts;
 mod tally;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 
 use self::broker::Broker;
+use self::certificates::Certificates;
+use self::door::{Door, Scheme};
 use self::tally::{Sheet, Tally};
 use crate::repository::{self, Profile};
 
@@ -22,6 +30,9 @@ pub(crate) struct Options {
     /// Run against this broker instead of starting ours
     #[arg(long, hide = true, value_name = "HOST:PORT")]
     addr: Option<SocketAddr>,
+    /// Only clients whose name, with the scheme, contains this: "MQTT.js wss"
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
 }
 
 /// Runs every installed client and prints how each fared.
@@ -32,16 +43,21 @@ pub(crate) struct Options {
 /// are required.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut sheet = Sheet::default();
+    let binary = repository::build(&["flux-broker"], Profile::Debug)?.join("flux-broker");
+    let certificates = Certificates::make(&binary, "interop")?;
     if let Some(address) = options.addr {
-        run_clients(address, "given broker", &mut sheet);
+        let doors = [Door::plain(address)];
+        run_clients(&doors, "given broker", &options.only, &certificates, &mut sheet);
     } else {
-        let binaries = repository::build(&["flux-broker"], Profile::Debug)?;
         for workers in WORKERS {
             let label = format!("{workers} {}", if workers == 1 { "worker" } else { "workers" });
-            let mut broker = Broker::start(&binaries.join("flux-broker"), workers)?;
-            run_clients(broker.address(), &label, &mut sheet);
-            run_over_tls(&broker, &label, &mut sheet);
-            broker.stop(&label, &mut sheet);
+            let mut broker = Broker::start(&binary, &every_door(workers, &certificates))?;
+            run_clients(broker.doors(), &label, &options.only, &certificates, &mut sheet);
+            sheet.add("flux-broker", &label, broker.stop());
+        }
+        for suite in Suite::ALL.into_iter().filter(|suite| suite.name().contains(&options.only)) {
+            println!("==> {}", suite.name());
+            sheet.add(suite.name(), "of its own", suite.run(&binary, &certificates)?);
         }
     }
     print!("{sheet}");
@@ -53,29 +69,38 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn run_clients(address: SocketAddr, label: &str, sheet: &mut Sheet) {
-    for client in Client::ALL {
-        println!("==> {} against {label} at {address}", client.name());
-        let mut tally = Tally::default();
-        match client.hint_if_missing() {
-            Some(hint) => tally.skip(client.name(), hint),
-            None => client.run(address, &mut tally),
-        }
-        sheet.add(client.name(), label, tally);
-    }
+/// Returns the options of a broker that listens in every way, each once.
+fn every_door(workers: usize, certificates: &Certificates) -> Vec<String> {
+    let socket = certificates.file("socket").display().to_string();
+    let mut options = certificates.options();
+    let more = ["--tls-client-certificates", "optional", "--ws=0", "--wss=0", "--unix", &socket];
+    options.extend(more.map(str::to_owned));
+    options.extend(["--workers".to_owned(), workers.to_string()]);
+    options
 }
 
-/// Mosquitto's clients once more, over TLS and with a certificate.
-fn run_over_tls(broker: &Broker, label: &str, sheet: &mut Sheet) {
-    let (address, certificates) = broker.over_tls();
-    let name = "mosquitto clients over TLS";
-    println!("==> {name} against {label} at {address}");
-    let mut tally = Tally::default();
-    match Client::Mosquitto.hint_if_missing() {
-        Some(hint) => tally.skip(name, hint),
-        None => mosquitto::run(address, Some(certificates), &mut tally),
+fn run_clients(
+    doors: &[Door],
+    label: &str,
+    only: &str,
+    certificates: &Certificates,
+    sheet: &mut Sheet,
+) {
+    for client in Client::ALL {
+        for door in doors.iter().filter(|door| client.can_use(door.scheme)) {
+            let name = format!("{} {}", client.name(), door.scheme.name());
+            if !name.contains(only) {
+                continue;
+            }
+            println!("==> {name} against {label} at {door}");
+            let mut tally = Tally::default();
+            match client.hint_if_missing() {
+                Some(hint) => tally.skip(client.name(), hint),
+                None => client.run(door, certificates, &mut tally),
+            }
+            sheet.add(&name, label, tally);
+        }
     }
-    sheet.add(name, label, tally);
 }
 
 /// A client library or program that others wrote.
@@ -84,16 +109,28 @@ enum Client {
     Mosquitto,
     Paho,
     MqttJs,
+    OpenSsl,
 }
 
 impl Client {
-    const ALL: [Self; 3] = [Self::Mosquitto, Self::Paho, Self::MqttJs];
+    const ALL: [Self; 4] = [Self::Mosquitto, Self::Paho, Self::MqttJs, Self::OpenSsl];
 
     fn name(self) -> &'static str {
         match self {
-            Self::Mosquitto => "mosquitto clients",
+            Self::Mosquitto => "mosquitto",
             Self::Paho => "paho-mqtt",
             Self::MqttJs => "MQTT.js",
+            Self::OpenSsl => "openssl",
+        }
+    }
+
+    fn can_use(self, scheme: Scheme) -> bool {
+        match self {
+            // Debian's speak no WebSocket.
+            Self::Mosquitto => !scheme.is_websocket(),
+            Self::Paho => true,
+            Self::MqttJs => scheme != Scheme::Unix,
+            Self::OpenSsl => scheme.is_over_tls(),
         }
     }
 
@@ -108,15 +145,51 @@ impl Client {
             Self::MqttJs => {
                 (scripts::has_mqttjs(), "npm ci --prefix xtask/interop (with Node 18 or newer)")
             }
+            Self::OpenSsl => (openssl::is_installed(), "apt-get install openssl"),
         };
         (!is_there).then_some(hint)
     }
 
-    fn run(self, address: SocketAddr, tally: &mut Tally) {
+    fn run(self, door: &Door, certificates: &Certificates, tally: &mut Tally) {
         match self {
-            Self::Mosquitto => mosquitto::run(address, None, tally),
-            Self::Paho => scripts::run_paho(address, tally),
-            Self::MqttJs => scripts::run_mqttjs(address, tally),
+            Self::Mosquitto => mosquitto::run(door, certificates, tally),
+            Self::Paho => scripts::run_paho(door, certificates.folder(), tally),
+            Self::MqttJs => scripts::run_mqttjs(door, certificates.folder(), tally),
+            Self::OpenSsl => openssl::run(door, certificates, tally),
+        }
+    }
+}
+
+/// What needs a broker with settings of its own.
+#[derive(Clone, Copy, Debug)]
+enum Suite {
+    Names,
+    Browser,
+}
+
+impl Suite {
+    const ALL: [Self; 2] = [Self::Names, Self::Browser];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Names => "mosquitto by name",
+            Self::Browser => "Chromium",
+        }
+    }
+
+    fn run(self, binary: &Path, certificates: &Certificates) -> Result<Tally> {
+        let hint = match self {
+            Self::Names => Client::Mosquitto.hint_if_missing(),
+            Self::Browser => browser::hint_if_missing(),
+        };
+        if let Some(hint) = hint {
+            let mut tally = Tally::default();
+            tally.skip(self.name(), hint);
+            return Ok(tally);
+        }
+        match self {
+            Self::Names => names::run(binary, certificates),
+            Self::Browser => browser::run(binary, certificates),
         }
     }
 }

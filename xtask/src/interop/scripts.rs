@@ -1,10 +1,10 @@
 //! The suites written in the client's own language: they print one line for each check.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::door::Door;
 use super::tally::Tally;
 use crate::background::Background;
 use crate::repository;
@@ -21,24 +21,29 @@ pub(super) fn has_mqttjs() -> bool {
         && repository::succeeds(Command::new("node").arg("--version"))
 }
 
-pub(super) fn run_paho(address: SocketAddr, tally: &mut Tally) {
-    run(Command::new("python3").arg("paho_suite.py"), address, tally);
+pub(super) fn run_paho(door: &Door, certificates: &Path, tally: &mut Tally) {
+    run(Command::new("python3").arg("paho_suite.py"), door, certificates, tally);
 }
 
-pub(super) fn run_mqttjs(address: SocketAddr, tally: &mut Tally) {
-    run(Command::new("node").arg("mqttjs_suite.mjs"), address, tally);
+pub(super) fn run_mqttjs(door: &Door, certificates: &Path, tally: &mut Tally) {
+    run(Command::new("node").arg("mqttjs_suite.mjs"), door, certificates, tally);
 }
 
-/// Runs a script to its last line and counts what it reports.
-fn run(command: &mut Command, address: SocketAddr, tally: &mut Tally) {
-    command
-        .args([address.ip().to_string(), address.port().to_string()])
-        .current_dir(folder())
-        .stdin(Stdio::null());
+/// Runs a script to its last line.
+fn run(command: &mut Command, door: &Door, certificates: &Path, tally: &mut Tally) {
+    command.arg(door.to_string()).current_dir(folder()).stdin(Stdio::null());
+    if door.scheme.is_over_tls() {
+        command.arg(certificates);
+    }
     let script = match Background::start(command) {
         Ok(script) => script,
         Err(error) => return tally.fail("start", &format!("{error:#}")),
     };
+    count(&script, tally);
+}
+
+/// Counts what a script reports, to its last line.
+pub(super) fn count(script: &Background, tally: &mut Tally) {
     while let Some(line) = script.next_line(DEADLINE) {
         match Report::parse(&line) {
             Report::Passed(check) => tally.pass(check),
@@ -74,7 +79,8 @@ impl<'a> Report<'a> {
     }
 }
 
-fn folder() -> PathBuf {
+/// Returns where the scripts are.
+pub(super) fn folder() -> PathBuf {
     repository::root().join("xtask/interop")
 }
 

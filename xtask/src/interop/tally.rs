@@ -22,6 +22,12 @@ impl Tally {
         self.failed += 1;
     }
 
+    pub(super) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
     pub(super) fn skip(&mut self, client: &str, hint: &str) {
         println!("    skip  {client} is not installed; install it with: {hint}");
         self.skipped += 1;
@@ -38,11 +44,9 @@ impl Sheet {
     }
 
     pub(super) fn total(&self) -> Tally {
-        self.0.iter().fold(Tally::default(), |sum, (_, _, tally)| Tally {
-            passed: sum.passed + tally.passed,
-            failed: sum.failed + tally.failed,
-            skipped: sum.skipped + tally.skipped,
-        })
+        let mut total = Tally::default();
+        self.0.iter().for_each(|(_, _, tally)| total.add(*tally));
+        total
     }
 }
 
@@ -52,7 +56,7 @@ impl fmt::Display for Sheet {
             let Tally { passed, failed, skipped } = tally;
             writeln!(
                 f,
-                "{client:<18} {broker:<13} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped"
+                "{client:<19} {broker:<14} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped"
             )
         };
         for (client, broker, tally) in &self.0 {

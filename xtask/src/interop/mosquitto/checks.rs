@@ -168,6 +168,20 @@ fn clean_start_discards(clients: &Clients) -> Result<()> {
     back.expect(&[message(&topic, 1, 0, "live")])
 }
 
+/// What the rules allow to the name in the certificate.
+pub(super) fn own_topic(clients: &Clients) -> Result<()> {
+    let topic = format!("own/client/{}", fresh("name"));
+    let subscriber = clients.subscribe(&["-t", &topic, "-q", "1"])?;
+    clients.publish(&topic, 1, &["m"])?;
+    subscriber.expect(&[message(&topic, 1, 0, "m")])
+}
+
+/// What they allow to another name, which the client gives as its user name.
+pub(super) fn topic_of_another(clients: &Clients) -> Result<()> {
+    let topic = format!("own/another/{}", fresh("name"));
+    clients.subscribe_in_vain(&["-u", "another", "-t", &topic])
+}
+
 fn message(topic: &str, qos: u8, retain: u8, payload: &str) -> String {
     format!("{topic}|{qos}|{retain}|{payload}")
 }

@@ -1,14 +1,14 @@
 //! The two programs of Debian's mosquitto-clients, driven.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::background::Background;
+use crate::interop::certificates::Certificates;
+use crate::interop::door::Door;
 
 /// Says whether both programs are there.
 pub(in crate::interop) fn is_installed() -> bool {
@@ -54,10 +54,11 @@ impl Version {
 /// Starts clients for one broker and version.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clients<'c> {
-    pub(super) address: SocketAddr,
+    pub(super) door: &'c Door,
     pub(super) version: Version,
-    /// The folder of their certificates, if they are to speak TLS.
-    pub(super) certificates: Option<&'c Path>,
+    pub(super) certificates: &'c Certificates,
+    /// Which of them to show over TLS, if any.
+    pub(super) shown: Option<&'c str>,
 }
 
 impl Clients<'_> {
@@ -73,6 +74,12 @@ impl Clients<'_> {
         let arguments = ["-t", topic, "-q", "1", "-r"];
         let message: &[&str] = if payload.is_empty() { &["-n"] } else { &["-m", payload] };
         self.publish_with(&[&arguments, message].concat(), "")
+    }
+
+    /// Expects that the broker does not let this client in.
+    pub(super) fn is_refused(&self) -> Result<()> {
+        ensure!(self.publish("own/client/a", 1, &["m"]).is_err(), "it was let in");
+        Ok(())
     }
 
     fn publish_with(&self, arguments: &[&str], input: &str) -> Result<()> {
@@ -104,6 +111,15 @@ impl Clients<'_> {
         Ok(())
     }
 
+    /// Subscribes, expects that the broker allows none of it, and waits for the end.
+    pub(super) fn subscribe_in_vain(&self, arguments: &[&str]) -> Result<()> {
+        let mut subscriber = self.start_subscriber(&[&["-E"], arguments].concat())?;
+        subscriber.0.finish(DEADLINE)?;
+        let text = subscriber.0.text();
+        ensure!(text.contains("All subscription requests were denied"), "mosquitto_sub: {text}");
+        Ok(())
+    }
+
     fn start_subscriber(&self, arguments: &[&str]) -> Result<Subscriber> {
         // Without stdbuf, what `-d` prints stays in a buffer until a message arrives.
         let mut command = Command::new("stdbuf");
@@ -114,17 +130,21 @@ impl Clients<'_> {
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command
-            .args(["-h", &self.address.ip().to_string(), "-p", &self.address.port().to_string()])
-            .args(["-V", self.version.option()])
-            .args(arguments);
-        if let Some(folder) = self.certificates {
-            for (option, file) in
-                [("--cafile", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")]
-            {
-                command.arg(option).arg(folder.join(file));
+        if let Some(address) = self.door.address() {
+            let [host, port] = [address.ip().to_string(), address.port().to_string()];
+            command.args(["-h", &host, "-p", &port]);
+        }
+        if let Some(path) = self.door.socket() {
+            command.arg("--unix").arg(path);
+        }
+        if self.door.scheme.is_over_tls() {
+            command.arg("--cafile").arg(self.certificates.file("ca.crt"));
+            if let Some(name) = self.shown {
+                command.arg("--cert").arg(self.certificates.file(&format!("{name}.crt")));
+                command.arg("--key").arg(self.certificates.file(&format!("{name}.key")));
             }
         }
+        command.args(["-V", self.version.option()]).args(arguments);
         command
     }
 

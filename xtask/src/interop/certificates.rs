@@ -1,0 +1,63 @@
+//! The certificates of a run: an authority, a server and a client, as `flux-broker tls init` makes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+
+/// A folder with certificates, removed in the end.
+#[derive(Debug)]
+pub(super) struct Certificates(PathBuf);
+
+impl Certificates {
+    /// Has the broker make certificates for its loopback address.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub(super) fn make(binary: &Path, name: &str) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("flux-{name}-{}", std::process::id()));
+        let made = Command::new(binary)
+            .args(["tls", "init", "--name", "127.0.0.1", "--name", "localhost"])
+            .arg(&folder)
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(made.success(), "the broker makes no certificates: {made}");
+        Ok(Self(folder))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Returns the broker's options for TLS with them, on a port that the system chooses.
+    pub(super) fn options_of_server(&self) -> Vec<String> {
+        let mut options = self.option("--tls-cert", "server.crt");
+        options.extend(self.option("--tls-key", "server.key"));
+        options.extend(["--tls-port", "0"].map(str::to_owned));
+        options
+    }
+
+    /// Returns these options for a broker that asks for certificates of clients.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = self.options_of_server();
+        options.extend(self.option("--tls-client-ca", "ca.crt"));
+        options
+    }
+
+    fn option(&self, name: &str, file: &str) -> Vec<String> {
+        vec![name.to_owned(), self.file(file).display().to_string()]
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        // Nothing depends on it.
+        let _is_left = fs::remove_dir_all(&self.0);
+    }
+}
