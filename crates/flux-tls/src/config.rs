@@ -20,6 +20,7 @@ use crate::resumption::Resumption;
 use crate::server_names::ServerNames;
 use crate::settings::{ClientCertificates, Protocol, TlsSettings, TlsVersion};
 use crate::stamp::Stamp;
+use crate::validity;
 use crate::warning::TlsWarning;
 
 /// What a listener shakes hands with. A clone is a reference to the same, and sees its reloads.
@@ -160,7 +161,11 @@ impl TlsConfig {
             let current = self.inner.current.read();
             Arc::ptr_eq(&current.mqtt, began_with) || Arc::ptr_eq(&current.http, began_with)
         };
-        if !is_current {
+        if is_current {
+            // A session that was resumed was not verified again, and time has passed.
+            let now = self.now().ok_or(rustls::Error::FailedToGetCurrentTime)?;
+            chain.iter().try_for_each(|certificate| validity::check(certificate, now))?;
+        } else {
             self.admit(chain)?;
         }
         client_certificate(first).map(Some)
@@ -285,7 +290,7 @@ impl Loaded {
         let kept = before.filter(|before| !before.admits_others_than(authorities.as_ref()));
         let resumption = match kept {
             Some(before) => before.resumption.clone(),
-            None => Resumption::new(settings.cached_sessions).map_err(unusable)?,
+            None => Resumption::new(settings.cached_sessions, &settings.clock).map_err(unusable)?,
         };
         let names = ServerNames::new(&default, &further);
         let mqtt = server_config(settings, provider, authorities.as_ref(), names, &resumption)

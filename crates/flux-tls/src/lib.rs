@@ -6,7 +6,8 @@
 //!
 //! A reload of certificates and keys leaves sessions resumable. When the authorities of clients or what they
 //! have revoked change, all tickets and cached sessions are void, since a resumed session is not
-//! verified again; [`TlsConfig::admit`] tells which live connections would be refused now.
+//! verified again; [`TlsConfig::admit`] tells which live connections would be refused now. For the same reason no
+//! session can be resumed when a certificate of its client has expired.
 //!
 //! The crate deliberately knows no sockets, no timers and no threads: whoever serves connections keeps
 //! the time-out of handshakes, and whoever has a timer calls [`TlsConfig::reload_if_changed`].
@@ -32,6 +33,7 @@ mod resumption;
 mod server_names;
 mod settings;
 mod stamp;
+mod validity;
 mod warning;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Files as operators have them, and handshakes in memory.
 
-mod authority;
+pub(crate) mod authority;
 mod broken_files;
 mod client_certificates;
+mod expiry;
 mod folder;
 mod identities;
 mod peer;

@@ -6,38 +6,38 @@ use rcgen::{
 };
 
 /// An authority, and its certificate.
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate, and the key to it.
-pub(super) struct Signed {
-    pub(super) pem: String,
-    pub(super) key: String,
+pub(crate) struct Signed {
+    pub(crate) pem: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
     /// Signs itself.
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
     /// Is signed by another one.
-    pub(super) fn below(&self, name: &str) -> Self {
+    pub(crate) fn below(&self, name: &str) -> Self {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
     /// Signs a certificate for these DNS names, the first of which is the Common Name.
-    pub(super) fn sign(&self, names: &[&str]) -> Signed {
+    pub(crate) fn sign(&self, names: &[&str]) -> Signed {
         self.sign_with(names, |_| {})
     }
 
-    pub(super) fn sign_with(
+    pub(crate) fn sign_with(
         &self,
         names: &[&str],
         change: impl FnOnce(&mut CertificateParams),
@@ -52,12 +52,12 @@ impl Authority {
     }
 
     /// Returns the list of these revoked serial numbers.
-    pub(super) fn revoke(&self, serials: &[u64]) -> String {
+    pub(crate) fn revoke(&self, serials: &[u64]) -> String {
         self.revoke_until(serials, 2028)
     }
 
     /// The same; the next list is due in January of that year.
-    pub(super) fn revoke_until(&self, serials: &[u64], year: i32) -> String {
+    pub(crate) fn revoke_until(&self, serials: &[u64], year: i32) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2027, 2, 1),

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, Tls12Resumption};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -57,6 +57,18 @@ impl Peer {
         };
         config.resumption = Resumption::in_memory_sessions(4);
         Self { config }
+    }
+
+    /// Resumes sessions of TLS 1.2 in this way only.
+    pub(super) fn resuming_by(mut self, how: Tls12Resumption) -> Self {
+        self.config.resumption = Resumption::in_memory_sessions(4).tls12_resumption(how);
+        self
+    }
+
+    /// Has the sessions of another one, and keeps its own there.
+    pub(super) fn remembering_what(mut self, other: &Self) -> Self {
+        self.config.resumption = other.config.resumption.clone();
+        self
     }
 
     pub(super) fn offer(mut self, protocols: &[&str]) -> Self {
