@@ -2,16 +2,18 @@
 //! it, and the suite that proves it, against any broker.
 
 mod comparison;
+mod doors;
 mod judgement;
 mod ledger;
 mod number;
 mod page;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use self::doors::Transport;
 use self::ledger::Ledger;
 use crate::repository;
 
@@ -24,8 +26,14 @@ pub(crate) struct Options {
     /// Run the suite against the broker that listens there
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "compare")]
     addr: Option<String>,
+    /// Run the suite over these transports: against our broker, or with --addr against that one
+    #[arg(long, value_delimiter = ',', value_name = "TRANSPORT", conflicts_with_all = ["check", "compare"])]
+    transport: Vec<Transport>,
+    /// Certificate of the authority that signed that of the broker at --addr, in PEM
+    #[arg(long, value_name = "FILE", requires = "addr")]
+    ca: Option<PathBuf>,
     /// Only cases whose name contains this
-    #[arg(long, value_name = "TEXT", requires = "addr")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["check", "compare"])]
     only: Option<String>,
     /// Run the suite against our broker and mosquitto, and write the page that compares them
     #[arg(long)]
@@ -39,8 +47,16 @@ pub(crate) struct Options {
 /// When the ledger is wrong, the page stale, or a case fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let root = repository::root();
+    let (transports, only) = (&options.transport[..], options.only.as_deref().unwrap_or_default());
     if let Some(address) = &options.addr {
-        return judgement::run(address, options.only.as_deref().unwrap_or_default());
+        let transports = if transports.is_empty() { &[Transport::Tcp] } else { transports };
+        for transport in transports {
+            judgement::run(address, transport.layer(options.ca.as_deref())?, only)?;
+        }
+        return Ok(());
+    }
+    if !transports.is_empty() {
+        return doors::run(transports, only);
     }
     if options.compare {
         return comparison::run(&root);

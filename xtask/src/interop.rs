@@ -1,9 +1,6 @@
 //! Clients we did not write, against every door of our broker, with one worker and with several.
 
-mod broker;
 mod browser;
-mod certificates;
-mod door;
 mod mosquitto;
 mod names;
 mod openssl;
@@ -15,10 +12,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 
-use self::broker::Broker;
-use self::certificates::Certificates;
-use self::door::{Door, Scheme};
 use self::tally::{Sheet, Tally};
+use crate::doors::broker::Broker;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::{Door, Scheme};
 use crate::repository::{self, Profile};
 
 /// Which broker, and how strict.
@@ -51,9 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         for workers in WORKERS {
             let label = format!("{workers} {}", if workers == 1 { "worker" } else { "workers" });
-            let mut broker = Broker::start(&binary, &every_door(workers, &certificates))?;
+            let broker = Broker::start(&binary, &Broker::every_door(workers, &certificates))?;
             run_clients(broker.doors(), &label, &options.only, &certificates, &mut sheet);
-            sheet.add("flux-broker", &label, broker.stop());
+            sheet.add("flux-broker", &label, Tally::of_end(broker.stop()));
         }
         for suite in Suite::ALL.into_iter().filter(|suite| suite.name().contains(&options.only)) {
             println!("==> {}", suite.name());
@@ -67,16 +64,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("{} suites were skipped, and all are required", total.skipped);
     }
     Ok(())
-}
-
-/// Returns the options of a broker that listens in every way, each once.
-fn every_door(workers: usize, certificates: &Certificates) -> Vec<String> {
-    let socket = certificates.file("socket").display().to_string();
-    let mut options = certificates.options();
-    let more = ["--tls-client-certificates", "optional", "--ws=0", "--wss=0", "--unix", &socket];
-    options.extend(more.map(str::to_owned));
-    options.extend(["--workers".to_owned(), workers.to_string()]);
-    options
 }
 
 fn run_clients(

@@ -3,7 +3,8 @@
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
 //! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
 //! `load` the measurements, `stress` the crowds, `fuzz` the inputs that nobody thought of, `sim` the
-//! worlds in virtual time, `crash` the kills that nothing may be lost in, and `mutants` the faults that these must find.
+//! worlds in virtual time, `crash` the kills that nothing may be lost in, and `mutants` the faults that these must find;
+//! `doors` is our broker with every transport, for those that need it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -12,6 +13,7 @@ mod cli;
 mod clock;
 mod conformance;
 mod crash;
+mod doors;
 mod fuzz;
 mod interop;
 mod load;

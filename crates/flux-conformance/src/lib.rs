@@ -38,6 +38,7 @@ mod property;
 mod publish;
 mod run;
 mod suite;
+mod websocket;
 
 pub use case::{Case, Chapter, Level, Trial};
 pub use client::{Client, Duplex, Server};

@@ -4,20 +4,20 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use flux_conformance::{Case, Judge, Level, Outcome, Verdict, Version};
+use flux_conformance::{Case, Judge, Layer, Level, Outcome, Verdict, Version};
 
 /// Judges the broker there by all cases whose name contains a text.
 ///
 /// # Errors
 ///
 /// When nobody listens there, or a case fails that the standard demands.
-pub(super) fn run(address: &str, only: &str) -> Result<()> {
+pub(super) fn run(address: &str, layer: Layer, only: &str) -> Result<()> {
     let resolved = address
         .to_socket_addrs()
         .with_context(|| format!("{address} is not an address"))?
         .next()
         .with_context(|| format!("{address} has no address"))?;
-    let verdicts = judge(resolved, only)?;
+    let verdicts = judge_over(layer, resolved, only)?;
     for verdict in &verdicts {
         println!("{}", line(verdict));
     }
@@ -33,12 +33,27 @@ pub(super) fn run(address: &str, only: &str) -> Result<()> {
 ///
 /// When nobody listens there.
 pub(super) fn judge(address: SocketAddr, only: &str) -> Result<Vec<Verdict>> {
+    judge_over(Layer::default(), address, only)
+}
+
+/// The same, by clients that lay this over their sockets.
+///
+/// # Errors
+///
+/// When nobody listens there.
+pub(super) fn judge_over(layer: Layer, address: SocketAddr, only: &str) -> Result<Vec<Verdict>> {
     std::net::TcpStream::connect_timeout(&address, PATIENCE)
         .with_context(|| format!("nobody listens on {address}"))?;
     let cases: Vec<Case> =
         flux_conformance::cases().filter(|case| case.name.contains(only)).copied().collect();
     ensure!(!cases.is_empty(), "no case has `{only}` in its name");
-    Ok(Judge::new(address, PATIENCE).run(&cases))
+    Ok(Judge::new(address, PATIENCE).over(layer).run(&cases))
+}
+
+/// Returns a line for each case that failed.
+pub(super) fn failures(verdicts: &[Verdict]) -> impl Iterator<Item = String> {
+    let has_failed = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Failed(_));
+    verdicts.iter().filter(has_failed).map(line)
 }
 
 fn line(verdict: &Verdict) -> String {

@@ -79,10 +79,12 @@ on a line.
 
 This page is made from `conformance.toml` by `cargo xtask conformance`, and `cargo xtask test` fails if it
 is stale, if a statement has no row, if a row names a case that does not exist, or if a case proves
-nothing. A case is a program that talks raw bytes to a TCP port; `cargo xtask conformance --addr
-HOST:PORT` runs all of them against any broker, and `apps/flux-broker/tests/it/conformance.rs` against
-ours, with one worker and with four. Beside it, `liar.rs` changes what our broker says on its way to the
-suite: each such lie must be noticed.
+nothing. A case is a program that talks raw bytes; `cargo xtask conformance --addr HOST:PORT` runs all of
+them against any broker, with `--transport tls`, `ws` or `wss` (and `--ca FILE`) through that, and
+`--transport tcp,tls,ws,wss` alone against a process of ours with every door open.
+`apps/flux-broker/tests/it/conformance.rs` runs them with one worker and with four, and `tests/it/tls` over
+TLS, WebSocket and both. Beside it, `liar.rs` changes what our broker says on its way to the suite: each such
+lie must be noticed.
 
 - **tested**: the cases fail if the broker breaks the statement. Of statements that bind the client,
   the cases test how the broker answers a client that breaks them.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::broker::Broker;
-use super::certificates::Certificates;
-use super::door::Scheme;
 use super::scripts;
 use super::tally::Tally;
 use crate::background::Background;
+use crate::doors::broker::Broker;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Scheme;
 use crate::repository;
 
 /// Returns how to install what is not there.
@@ -45,13 +45,13 @@ pub(super) fn run(binary: &Path, certificates: &Certificates) -> Result<Tally> {
     let origin = line.strip_prefix("origin ").with_context(|| format!("no origin: {line}"))?;
     let mut options = certificates.options_of_server();
     options.extend(["--ws=0", "--wss=0", "--ws-origin", origin].map(str::to_owned));
-    let mut broker = Broker::start(binary, &options)?;
+    let broker = Broker::start(binary, &options)?;
     let [ws, wss] = [broker.door(Scheme::Ws)?, broker.door(Scheme::Wss)?];
     let mut stdin = script.stdin().context("the script has no input")?;
     writeln!(stdin, "{ws} {wss}").context("cannot write to the script")?;
     scripts::count(&script, &mut tally);
     println!("          pictures: {}", pictures.display());
-    tally.add(broker.stop());
+    tally.add(Tally::of_end(broker.stop()));
     Ok(tally)
 }
 

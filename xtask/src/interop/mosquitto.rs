@@ -5,9 +5,9 @@ mod programs;
 mod sys;
 
 use self::programs::{Clients, Version};
-use super::certificates::Certificates;
-use super::door::Door;
 use super::tally::Tally;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Door;
 
 pub(super) use self::programs::is_installed;
 

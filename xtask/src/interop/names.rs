@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::broker::Broker;
-use super::certificates::Certificates;
-use super::door::Scheme;
 use super::mosquitto;
 use super::tally::Tally;
+use crate::doors::broker::Broker;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Scheme;
 
 /// Starts a broker that knows its clients by their certificates, and lets mosquitto's at it.
 ///
@@ -23,14 +23,14 @@ pub(super) fn run(binary: &Path, certificates: &Certificates) -> Result<Tally> {
     let mut options = certificates.options();
     let more = ["--tls-username", "cn", "--roles"].map(str::to_owned);
     options.extend(more.into_iter().chain([roles.display().to_string()]));
-    let mut broker = Broker::start(binary, &options)?;
+    let broker = Broker::start(binary, &options)?;
     // An authority that the broker does not know made a certificate of the same name.
     let stranger = Certificates::make(binary, "interop-stranger")?;
     for file in ["client.crt", "client.key"] {
         fs::copy(stranger.file(file), certificates.file(&format!("stranger-{file}")))?;
     }
     mosquitto::run_by_name(broker.door(Scheme::Mqtts)?, certificates, &mut tally);
-    tally.add(broker.stop());
+    tally.add(Tally::of_end(broker.stop()));
     Ok(tally)
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::certificates::Certificates;
-use super::door::Door;
 use super::tally::Tally;
 use crate::background::Background;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Door;
 use crate::repository;
 
 /// Says whether the program is there.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::door::Door;
 use super::tally::Tally;
 use crate::background::Background;
+use crate::doors::door::Door;
 use crate::repository;
 
 /// Says whether `python3` can import paho-mqtt 2.

@@ -22,6 +22,16 @@ impl Tally {
         self.failed += 1;
     }
 
+    /// What a broker says whose clients are through.
+    pub(super) fn of_end(end: anyhow::Result<()>) -> Self {
+        let mut tally = Self::default();
+        match end {
+            Ok(()) => tally.pass("the broker still runs"),
+            Err(error) => tally.fail("the broker still runs", &format!("{error:#}")),
+        }
+        tally
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;

@@ -22,4 +22,4 @@ pub(crate) use flux_conformance::{
     Client, Connect, DEADLINE, Layer, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version,
     Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
-pub(crate) use websocket::{ws_layer, ws_listener, ws_request, wss_layer};
+pub(crate) use websocket::{ws_listener, ws_request};

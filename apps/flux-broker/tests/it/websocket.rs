@@ -15,7 +15,7 @@ use tungstenite::{Error, Message, WebSocket};
 
 use crate::support::Version::{V5, V311};
 use crate::support::{
-    Broker, Bystander, Client, Connect, DEADLINE, Events, PINGREQ, PINGRESP, Publish, ws_layer,
+    Broker, Bystander, Client, Connect, DEADLINE, Events, Layer, PINGREQ, PINGRESP, Publish,
     ws_listener, ws_request,
 };
 
@@ -34,7 +34,7 @@ macro_rules! over_websocket {
             #[test]
             fn $name() {
                 let mut broker = Broker::start(2, only_ws);
-                broker.layer = ws_layer();
+                broker.layer = Layer::ws();
                 crate::$file::$name(&broker, V5);
             }
         )+
@@ -125,7 +125,7 @@ fn a_message_of_a_mebibyte_comes_in_one_frame(broker: &Broker) {
     let mut socket = connected(broker, "a");
     let payload: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
     let publish = Publish::new("big", &payload).bytes(V5);
-    let mut subscriber = Client::open_over(broker.address(), V5, |it| ws_layer().over(it))
+    let mut subscriber = Client::open_over(broker.address(), V5, |it| Layer::ws().over(it))
         .connected(&Connect::new(V5, "b"));
     subscriber.subscribe("big", 0);
     socket.send(Message::binary(publish)).unwrap();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::background::Background;
-use crate::interop::certificates::Certificates;
-use crate::interop::door::Door;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Door;
 
 /// Says whether both programs are there.
 pub(in crate::interop) fn is_installed() -> bool {

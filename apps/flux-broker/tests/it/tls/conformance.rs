@@ -1,12 +1,9 @@
 //! The statements of the standards over TLS, WebSocket, and both: every chapter that they have over TCP.
 
 use flux_mqtt::{Listen, Listener, Settings, TlsConfig, WebSocketSettings};
-use rustls::StreamOwned;
 
 use crate::conformance::{check_over, few, narrow, talkative};
-use crate::support::{
-    Broker, Certificates, Layer, begin_tls, only_tls, ws_layer, ws_listener, wss_layer,
-};
+use crate::support::{Broker, Certificates, Layer, only_tls, ws_listener};
 
 /// Makes a test of each chapter over each transport.
 macro_rules! chapters {
@@ -24,10 +21,7 @@ macro_rules! chapters {
                         CHANGE(settings);
                         only_tls(settings, certificates.settings());
                     });
-                    let config = certificates.client();
-                    let layer = Layer::new(move |socket| {
-                        Box::new(StreamOwned::new(begin_tls(&config), socket))
-                    });
+                    let layer = Layer::tls(certificates.client());
                     check_over(broker.address(), layer, stringify!($name));
                 }
 
@@ -37,7 +31,7 @@ macro_rules! chapters {
                         CHANGE(settings);
                         settings.listeners = vec![ws_listener()];
                     });
-                    check_over(broker.address(), ws_layer(), stringify!($name));
+                    check_over(broker.address(), Layer::ws(), stringify!($name));
                 }
 
                 #[test]
@@ -49,7 +43,7 @@ macro_rules! chapters {
                     });
                     check_over(
                         broker.address(),
-                        wss_layer(certificates.client()),
+                        Layer::wss(certificates.client()),
                         stringify!($name),
                     );
                 }

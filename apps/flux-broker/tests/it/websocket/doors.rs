@@ -12,7 +12,7 @@ use flux_mqtt::{
 
 use crate::program::child::Program;
 use crate::support::Version::V5;
-use crate::support::{Broker, Certificates, Client, Connect, ws_layer, ws_listener};
+use crate::support::{Broker, Certificates, Client, Connect, Layer, ws_listener};
 
 /// Remembers the names of listeners.
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ fn authenticators_see_the_name_of_the_listener() {
     let addresses = broker.handle.local_addrs();
     Client::connect(&broker, &Connect::new(V5, "a")).disconnect();
     for address in &addresses[1..] {
-        Client::open_over(*address, V5, |it| ws_layer().over(it))
+        Client::open_over(*address, V5, |it| Layer::ws().over(it))
             .connected(&Connect::new(V5, "a"))
             .disconnect();
     }

@@ -6,19 +6,19 @@ use std::path::Path;
 
 /// Where a broker listens, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Door {
-    pub(super) scheme: Scheme,
+pub(crate) struct Door {
+    pub(crate) scheme: Scheme,
     /// What stands behind the scheme: an address, or a path on a Unix socket.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 impl Door {
-    pub(super) fn plain(address: SocketAddr) -> Self {
+    pub(crate) fn plain(address: SocketAddr) -> Self {
         Self { scheme: Scheme::Mqtt, place: address.to_string() }
     }
 
     /// Returns the doors that the broker's line about them names, in its order.
-    pub(super) fn all_in(line: &str) -> Vec<Self> {
+    pub(crate) fn all_in(line: &str) -> Vec<Self> {
         let Some((_, rest)) = line.split_once(" listening on ") else { return Vec::new() };
         let doors = rest.split(';').next().unwrap_or_default();
         doors.split(" and ").filter_map(Self::parse).collect()
@@ -31,12 +31,12 @@ impl Door {
     }
 
     /// Returns the address, unless this is a Unix socket.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.place.parse().ok()
     }
 
     /// Returns the path, if this is a Unix socket.
-    pub(super) fn socket(&self) -> Option<&Path> {
+    pub(crate) fn socket(&self) -> Option<&Path> {
         matches!(self.scheme, Scheme::Unix).then(|| Path::new(&self.place))
     }
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Door {
 
 /// What is laid between MQTT and the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Mqtt,
     Mqtts,
     Ws,
@@ -60,9 +60,9 @@ pub(super) enum Scheme {
 }
 
 impl Scheme {
-    pub(super) const ALL: [Self; 5] = [Self::Mqtt, Self::Mqtts, Self::Ws, Self::Wss, Self::Unix];
+    pub(crate) const ALL: [Self; 5] = [Self::Mqtt, Self::Mqtts, Self::Ws, Self::Wss, Self::Unix];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mqtt => "mqtt",
             Self::Mqtts => "mqtts",
@@ -72,14 +72,14 @@ impl Scheme {
         }
     }
 
-    pub(super) fn is_websocket(self) -> bool {
+    pub(crate) fn is_websocket(self) -> bool {
         match self {
             Self::Ws | Self::Wss => true,
             Self::Mqtt | Self::Mqtts | Self::Unix => false,
         }
     }
 
-    pub(super) fn is_over_tls(self) -> bool {
+    pub(crate) fn is_over_tls(self) -> bool {
         match self {
             Self::Mqtts | Self::Wss => true,
             Self::Mqtt | Self::Ws | Self::Unix => false,

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
+use super::certificates::Certificates;
 use super::door::{Door, Scheme};
-use super::tally::Tally;
 use crate::background::Background;
 
 /// A running broker; it ends with this value.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub(crate) struct Broker {
     process: Background,
     doors: Vec<Door>,
 }
@@ -23,7 +23,7 @@ impl Broker {
     /// # Errors
     ///
     /// When it cannot be started or does not say where it listens; the message holds its log.
-    pub(super) fn start(binary: &Path, options: &[String]) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, options: &[String]) -> Result<Self> {
         let mut command = Command::new(binary);
         command
             .args(["--bind", "127.0.0.1", "--port", "0", "--log", "info"])
@@ -42,7 +42,7 @@ impl Broker {
         Ok(Self { process, doors })
     }
 
-    pub(super) fn doors(&self) -> &[Door] {
+    pub(crate) fn doors(&self) -> &[Door] {
         &self.doors
     }
 
@@ -51,22 +51,31 @@ impl Broker {
     /// # Errors
     ///
     /// When it was not started with such a listener.
-    pub(super) fn door(&self, scheme: Scheme) -> Result<&Door> {
+    pub(crate) fn door(&self, scheme: Scheme) -> Result<&Door> {
         let found = self.doors.iter().find(|door| door.scheme == scheme);
         found.ok_or_else(|| anyhow!("the broker does not listen for {}", scheme.name()))
     }
 
-    /// Checks that the broker outlived its clients, and stops it.
-    pub(super) fn stop(&mut self) -> Tally {
-        let mut tally = Tally::default();
-        if self.process.is_running() {
-            tally.pass("the broker still runs");
-        } else {
-            tally.fail("the broker still runs", "it has ended");
-            println!("{}", self.process.text());
-        }
+    /// Returns the options of a broker that listens in every way, each once.
+    pub(crate) fn every_door(workers: usize, certificates: &Certificates) -> Vec<String> {
+        let socket = certificates.file("socket").display().to_string();
+        let mut options = certificates.options();
+        let more =
+            ["--tls-client-certificates", "optional", "--ws=0", "--wss=0", "--unix", &socket];
+        options.extend(more.map(str::to_owned));
+        options.extend(["--workers".to_owned(), workers.to_string()]);
+        options
+    }
+
+    /// Says whether it still runs, and else what it said last; then it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        ensure!(self.process.is_running(), "the broker has ended:\n{}", self.process.text());
         self.process.kill();
-        tally
+        Ok(())
     }
 }
 
