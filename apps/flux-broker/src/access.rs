@@ -1,30 +1,41 @@
-//! Who may connect, and what they may do: the files of users and roles, read at the start and again when told.
+//! Who may connect, and what they may do: the files of users, keys and roles, read at the start and again when told.
 
-use std::num::NonZeroUsize;
+mod passwords;
+mod tokens;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
 use flux_auth::{
     AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bans, Chain,
-    ClientCertificate, Clock, Credentials, HashPool, Link, PasswordAuthenticator, RoleAuthorizer,
-    SimpleAuthenticator, Users,
+    ClientCertificate, Clock, Credentials, Link, RoleAuthorizer, SimpleAuthenticator,
 };
 use flux_config::Config;
 use flux_mqtt::IpNet;
 use flux_session::Timestamp;
 
+use self::passwords::Passwords;
+use self::tokens::Tokens;
 use crate::acl;
 
 /// Authenticator and authorizer, and the files they are made of.
 pub(crate) struct Access {
     pub(crate) gate: Arc<Gate>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-    users: Option<(PathBuf, Arc<PasswordAuthenticator>)>,
+    proofs: Proofs,
     roles: Option<(PathBuf, Arc<RoleAuthorizer>)>,
 }
+
+/// What clients prove with who they are, in the order in which it is looked at.
+struct Proofs {
+    tokens: Option<Tokens>,
+    passwords: Option<Passwords>,
+}
+
+/// What was read again, to take effect with all else.
+type Change = Box<dyn FnOnce() -> Result<()>>;
 
 /// Who gets in.
 #[derive(Debug)]
@@ -58,31 +69,32 @@ impl Access {
     ///
     /// When one cannot be read, or says what makes no sense.
     pub(crate) fn open(config: &Config) -> Result<Self> {
-        let users = config.auth.password_file.as_deref().map(open_users).transpose()?;
+        let passwords = config.auth.password_file.as_deref().map(Passwords::open).transpose()?;
+        let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords };
         let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
-        let gate = if users.is_none() && roles.is_none() {
+        let gate = if proofs.words().is_empty() && roles.is_none() {
             Gate::Open(SimpleAuthenticator::new())
         } else {
             let name = certificate_name(config);
-            Gate::Guarded(chain(users.as_ref(), config.auth.allow_anonymous, name.as_deref()))
+            Gate::Guarded(chain(&proofs, config.auth.allow_anonymous, name.as_deref()))
         };
         let authorizer: Arc<dyn Authorizer> = match &roles {
             Some((_, roles)) => roles.clone(),
             None => Arc::new(AllowAll),
         };
-        Ok(Self { gate: Arc::new(gate), authorizer, users, roles })
+        Ok(Self { gate: Arc::new(gate), authorizer, proofs, roles })
     }
 
-    /// Reads the files again: both take effect, or neither.
+    /// Reads the files again: all take effect, or none.
     ///
     /// # Errors
     ///
     /// When one cannot be read, or says what makes no sense. Then all is as it was.
     pub(crate) fn reload(&self) -> Result<()> {
-        let users = self.users.as_ref().map(|(path, _)| Users::load(path)).transpose()?;
+        let changes = self.proofs.read_again()?;
         let roles = self.roles.as_ref().map(|(path, _)| acl::load(path)).transpose()?;
-        if let (Some((_, authenticator)), Some(users)) = (&self.users, users) {
-            authenticator.replace(users)?;
+        for change in changes {
+            change()?;
         }
         if let (Some((_, authorizer)), Some(roles)) = (&self.roles, roles) {
             authorizer.replace(roles);
@@ -91,13 +103,32 @@ impl Access {
     }
 
     /// Says in a word or two who gets in.
-    pub(crate) fn words(&self) -> &'static str {
-        match (&*self.gate, &self.roles) {
-            (Gate::Open(_), _) => "anonymous",
-            (Gate::Guarded(_), None) => "with passwords",
-            (Gate::Guarded(_), Some(_)) if self.users.is_none() => "with roles",
-            (Gate::Guarded(_), Some(_)) => "with passwords and roles",
+    pub(crate) fn words(&self) -> String {
+        let mut words = self.proofs.words();
+        words.extend(self.roles.is_some().then_some("roles"));
+        match words.split_last() {
+            None => "anonymous".to_owned(),
+            Some((last, [])) => format!("with {last}"),
+            Some((last, first)) => format!("with {} and {last}", first.join(", ")),
         }
+    }
+}
+
+impl Proofs {
+    fn links(&self) -> Vec<Arc<dyn Link>> {
+        let tokens = self.tokens.as_ref().map(Tokens::link);
+        tokens.into_iter().chain(self.passwords.as_ref().map(Passwords::link)).collect()
+    }
+
+    fn read_again(&self) -> Result<Vec<Change>> {
+        let tokens = self.tokens.as_ref().map(Tokens::read_again);
+        let passwords = self.passwords.as_ref().map(Passwords::read_again);
+        tokens.into_iter().chain(passwords).collect()
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        let words = [("tokens", self.tokens.is_some()), ("passwords", self.passwords.is_some())];
+        words.into_iter().filter_map(|(word, is_there)| is_there.then_some(word)).collect()
     }
 }
 
@@ -107,32 +138,19 @@ fn certificate_name(config: &Config) -> Option<String> {
     Some(part.name().to_owned())
 }
 
-fn open_users(path: &Path) -> Result<(PathBuf, Arc<PasswordAuthenticator>)> {
-    // Half of the processors at most: the others go on serving whoever is in.
-    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
-    let pool = Arc::new(HashPool::start(threads, WAITING_PASSWORDS)?);
-    let users = PasswordAuthenticator::new(Users::load(path)?, pool)?;
-    Ok((path.to_owned(), Arc::new(users)))
-}
-
 fn open_roles(path: &Path) -> Result<(PathBuf, Arc<RoleAuthorizer>)> {
     Ok((path.to_owned(), Arc::new(RoleAuthorizer::new(acl::load(path)?))))
 }
 
-fn chain(
-    users: Option<&(PathBuf, Arc<PasswordAuthenticator>)>,
-    allow_anonymous: bool,
-    certificate_name: Option<&str>,
-) -> Chain {
+fn chain(proofs: &Proofs, allow_anonymous: bool, certificate_name: Option<&str>) -> Chain {
     let mut links: Vec<Arc<dyn Link>> = Vec::new();
     if let Some(part) = certificate_name {
         links.push(Arc::new(ClientCertificate { username_from: format!("cert.{part}") }));
     }
-    if let Some((_, users)) = users {
-        links.push(users.clone());
-    }
-    if users.is_none() || allow_anonymous {
+    let proofs = proofs.links();
+    let asks_nobody = proofs.is_empty();
+    links.extend(proofs);
+    if asks_nobody || allow_anonymous {
         links.push(Arc::new(Anonymous));
     }
     let loopback = ["127.0.0.0/8", "::1/128"].iter().filter_map(|it| it.parse::<IpNet>().ok());
@@ -145,6 +163,3 @@ fn clock() -> Clock {
     let start = Instant::now();
     Box::new(move || Timestamp::from_millis(0) + start.elapsed())
 }
-
-/// So many wait at most until their password is hashed; others are told that the server is unavailable.
-const WAITING_PASSWORDS: usize = 1_024;

@@ -7,14 +7,13 @@ use crate::show::toml;
 #[must_use]
 pub fn guide() -> String {
     let mut page = String::from(HEAD);
-    for field in Shape::of_config().fields() {
-        let (header, fields) = match &field.shape {
-            Shape::Named(of) => (format!("[{}.NAME]", field.name), of.fields()),
-            Shape::List(of) => (format!("[[{}]]", field.name), of.fields()),
-            shape => (format!("[{}]", field.name), shape.fields()),
+    for (header, field) in Shape::sections("NAME") {
+        let fields = match &field.shape {
+            Shape::Named(of) | Shape::List(of) => of.fields(),
+            shape => shape.fields(),
         };
         page.push_str(&format!("\n## `{header}`\n\n{}\n\n{TABLE}", field.doc));
-        for field in fields {
+        for field in fields.iter().filter(|field| !field.is_table()) {
             add(&mut page, field, "");
         }
         for field in fields {

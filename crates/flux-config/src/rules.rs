@@ -1,6 +1,7 @@
 //! What goes together in a config and what does not.
 
 mod anonymity;
+mod authentication;
 mod certificates;
 mod listeners;
 
@@ -17,6 +18,7 @@ pub(crate) fn check(config: &Config, tree: &Node, broken: &[String]) -> Vec<Prob
     let mut rules = Rules { config, tree, broken, problems: Vec::new() };
     rules.listeners();
     rules.certificates();
+    rules.authentication();
     rules.anonymity();
     rules.metrics();
     rules.storage();
@@ -159,12 +161,16 @@ pub(crate) fn readable_secrets(
         }
         Source::Flag(_) => None,
     });
-    let passwords = config.auth.password_file.iter().filter_map(|path| {
-        let origin = tree.at(&["auth", "password_file"]).map(|node| &node.origin);
-        warning(path, "which has hashes of passwords", origin)
+    let auth = &config.auth;
+    let files: [(&Option<PathBuf>, &[&str], _); 2] = [
+        (&auth.password_file, &["auth", "password_file"], "which has hashes of passwords"),
+        (&auth.jwt.secret_file, &["auth", "jwt", "secret_file"], "which has a secret in it"),
+    ];
+    let files = files.iter().filter_map(|(path, at, what)| {
+        warning(path.as_deref()?, what, tree.at(at).map(|node| &node.origin))
     });
     let put_in = put_in.iter().filter_map(|(path, origin)| {
         warning(path, "whose text is put in here as a secret", Some(origin))
     });
-    token.into_iter().chain(passwords).chain(put_in).collect()
+    token.into_iter().chain(files).chain(put_in).collect()
 }

@@ -80,6 +80,25 @@ impl Shape {
         Self::of(&json_schema())
     }
 
+    /// Returns what a file consists of: the fields of the whole, each followed by the tables inside it, with its header
+    /// where `name` stands for whatever its operator chooses.
+    pub(crate) fn sections(name: &str) -> Vec<(String, Field)> {
+        let mut sections = Vec::new();
+        for field in Self::of_config().fields() {
+            let header = match &field.shape {
+                Self::Named(_) => format!("[{}.{name}]", field.name),
+                Self::List(_) => format!("[[{}]]", field.name),
+                _tables => format!("[{}]", field.name),
+            };
+            sections.push((header, field.clone()));
+            let tables = field.shape.fields().iter().filter(|inner| inner.is_table());
+            for inner in tables {
+                sections.push((format!("[{}.{}]", field.name, inner.name), inner.clone()));
+            }
+        }
+        sections
+    }
+
     fn of(schema: &Json) -> Self {
         if let Some(form) = schema.get("x-form").and_then(Json::as_str).and_then(Form::named) {
             return Self::text(form, schema);
@@ -172,6 +191,11 @@ impl Field {
             },
             shape: Shape::of(schema),
         }
+    }
+
+    /// Returns whether it is a table, whose keys are known.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.shape, Shape::Table(_))
     }
 
     /// Returns whether there is something below it: it is a section of a file, not a line.

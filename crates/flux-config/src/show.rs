@@ -87,7 +87,15 @@ impl Shown<'_> {
                     self.table(&header, of, item, &with(path, &number.to_string()));
                 }
             }
-            (shape, value) => self.table(&format!("[{}]", key(&field.name)), shape, value, path),
+            (shape, value) => {
+                let keys: Vec<_> = path.iter().map(|name| key(name)).collect();
+                self.table(&format!("[{}]", keys.join(".")), shape, value, path);
+                for inner in shape.fields().iter().filter(|inner| inner.is_table()) {
+                    if let Some(value) = value.get(&inner.name) {
+                        self.section(inner, value, &with(path, &inner.name));
+                    }
+                }
+            }
         }
     }
 
@@ -95,7 +103,9 @@ impl Shown<'_> {
         let is_default = |field: &Field| {
             value.get(&field.name).is_none_or(|value| Some(value) == field.default.as_ref())
         };
-        if self.is_short && shape.fields().iter().all(is_default) {
+        // Tables inside are sections of their own.
+        let fields = || shape.fields().iter().filter(|field| !field.is_table());
+        if self.is_short && fields().all(is_default) {
             return;
         }
         if !self.text.is_empty() {
@@ -103,7 +113,7 @@ impl Shown<'_> {
         }
         self.text.push_str(header);
         self.text.push('\n');
-        for field in shape.fields() {
+        for field in fields() {
             if let Some(value) = value.get(&field.name)
                 && !(self.is_short && is_default(field))
             {

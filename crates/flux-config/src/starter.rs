@@ -7,16 +7,15 @@ use crate::show::toml;
 #[must_use]
 pub fn starter() -> String {
     let mut text = String::from(HEAD);
-    for field in Shape::of_config().fields() {
-        let (header, fields) = match &field.shape {
-            Shape::Named(of) => (format!("[{}.public]", field.name), of.fields()),
-            Shape::List(of) => (format!("[[{}]]", field.name), of.fields()),
-            shape => (format!("[{}]", field.name), shape.fields()),
+    for (header, field) in Shape::sections("public") {
+        let fields = match &field.shape {
+            Shape::Named(of) | Shape::List(of) => of.fields(),
+            shape => shape.fields(),
         };
         text.push('\n');
         add_comment(&mut text, &field.doc, "## ");
         // What there may be several of begins with a header, so it is a comment as a whole.
-        let mark = if matches!(field.shape, Shape::Table(_)) { "" } else { "# " };
+        let mark = if field.is_table() { "" } else { "# " };
         text.push_str(&format!("{mark}{header}\n"));
         for field in fields {
             add(&mut text, field);

@@ -12,6 +12,7 @@ mod directory;
 #[cfg(target_os = "linux")]
 mod memory;
 mod store;
+mod tokens;
 
 use std::net::{IpAddr, TcpListener};
 

@@ -9,6 +9,7 @@ mod certificates;
 mod clock;
 mod events;
 mod rights;
+mod tokens;
 mod websocket;
 
 pub(crate) use broker::{Broker, block_on, loopback_settings};
@@ -22,4 +23,5 @@ pub(crate) use flux_conformance::{
     Client, Connect, DEADLINE, Layer, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version,
     Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
-pub(crate) use websocket::{ws_listener, ws_request};
+pub(crate) use tokens::{Signer, claims, unsigned};
+pub(crate) use websocket::{ws_layer, ws_listener, ws_request, wss_layer};

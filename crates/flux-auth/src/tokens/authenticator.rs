@@ -11,7 +11,8 @@ use super::keys::{TokenError, TokenKeys};
 use crate::{Credentials, Identity, Link, LinkFuture, Opinion, Refusal};
 
 /// Accepts clients whose password is a token that is signed and holds, refuses those whose is not, and passes on
-/// those whose password is no token.
+/// those whose password is no token. As long as there is no key, nobody can be told from a forger:
+/// [`Refusal::ServerUnavailable`].
 ///
 /// Who the client is stands in the token; the user name of the CONNECT packet is not looked at. The identity ends
 /// when the token does ([`Identity::expires_at`](crate::Identity::expires_at)).
@@ -87,6 +88,7 @@ impl TokenAuthenticator {
             return Opinion::PassesOn;
         }
         match self.identity(token) {
+            Err(_) if self.keys.read().is_empty() => Opinion::Refuses(Refusal::ServerUnavailable),
             Ok(identity) => Opinion::Accepts(identity),
             // Its bearer had a right to it once, or elsewhere: no reason for a ban.
             Err(TokenError::Claim(_)) => Opinion::Refuses(Refusal::NotAuthorized),

@@ -7,14 +7,14 @@ use crate::problem::Problem;
 impl Rules<'_> {
     pub(super) fn anonymity(&mut self) {
         let auth = &self.config.auth;
-        let admits_anyone = auth.password_file.is_none() || auth.allow_anonymous;
+        let admits_anyone = !auth.asks_for_proof() || auth.allow_anonymous;
         for (number, listener) in self.config.listeners.iter().enumerate() {
             let number = number.to_string();
             if !admits_anyone {
                 if listener.allow_anonymous {
                     let title =
                         format!("listener `{}` cannot allow what `auth` forbids", listener.name);
-                    let help = "where there is a password file, `allow_anonymous = true` belongs to [auth], too: it \
+                    let help = "where there is a password file or the like, `allow_anonymous = true` belongs to [auth], too: it \
                                 holds for all listeners";
                     let path = ["listener", &number, "allow_anonymous"];
                     self.error(&path, Problem::error(title).help(help), "");

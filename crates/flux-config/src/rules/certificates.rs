@@ -23,7 +23,7 @@ impl Rules<'_> {
     /// must do so on all, or a certificate would prove there what nobody meant it to.
     fn names(&mut self) {
         let config = self.config;
-        if config.auth.password_file.is_none() {
+        if !config.auth.asks_for_proof() {
             return;
         }
         let asks = |tls: &Tls| tls.client_certificates() != ClientCertificates::Off;
@@ -33,7 +33,7 @@ impl Rules<'_> {
             let title = format!(
                 "`tls.{first}` and `tls.{name}` take user names from different parts of certificates"
             );
-            let help = "where there is a password file, all that ask clients for certificates have the same \
+            let help = "where clients also prove who they are in other ways, all that ask clients for certificates have the same \
                         `username_from`, or none";
             let path = ["tls", name, "username_from"];
             self.error(&path, Problem::error(title).help(help), "");

@@ -279,7 +279,7 @@ fn what_auth_forbids_no_listener_allows() {
         6 | allow_anonymous = true
           |                   ^^^^
           |
-          = help: where there is a password file, `allow_anonymous = true` belongs to [auth], too: it holds for all listeners"#]],
+          = help: where there is a password file or the like, `allow_anonymous = true` belongs to [auth], too: it holds for all listeners"#]],
     );
     let both = format!("[auth]\npassword_file = \"u\"\nallow_anonymous = true\n{listener}");
     load_files([("flux.toml", &both)]).unwrap();
@@ -302,7 +302,7 @@ fn certificates_name_users_alike_where_there_are_passwords() {
         8 | [tls.b]
           | ^^^^^^^
           |
-          = help: where there is a password file, all that ask clients for certificates have the same `username_from`, or none"#]],
+          = help: where clients also prove who they are in other ways, all that ask clients for certificates have the same `username_from`, or none"#]],
     );
 }
 
@@ -425,4 +425,35 @@ fn what_is_for_websocket_and_unix_sockets_is_told_where_it_is_not() {
             18 | bind = "unix:/z"
                |        ^^^^^^^^^"#]],
     );
+}
+
+#[test]
+fn keys_for_tokens_are_in_one_place() {
+    check(
+        "[auth.jwt]\nkey_file = \"a\"\njwks_file = \"b\"\n",
+        expect![[r#"
+            error: keys for tokens are in `key_file` and in `jwks_file`
+             --> flux.toml:3:13
+              |
+            3 | jwks_file = "b"
+              |             ^^^
+              |
+              = help: one place: a key set may have keys of every kind"#]],
+    );
+    check(
+        "[auth.jwt]\nissuer = \"a\"\n",
+        expect![[r#"
+            error: there is no key for tokens
+             --> flux.toml:1:1
+              |
+            1 | [auth.jwt]
+              | ^^^^^^^^^^
+              |
+              = help: say where keys are with key_file, secret_file or jwks_file, or leave [auth.jwt] out"#]],
+    );
+    load_files([("flux.toml", "[auth.jwt]\nkey_file = \"a\"\naudience = [\"a\", \"b\"]\n")])
+        .unwrap();
+    let open = "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1883\"\n";
+    load_files([("flux.toml", open)]).unwrap_err();
+    load_files([("flux.toml", &format!("{open}[auth.jwt]\nsecret_file = \"a\"\n"))]).unwrap();
 }

@@ -63,6 +63,26 @@ fn versions() -> impl Strategy<Value = OneOrMore<MqttVersion>> {
 }
 
 prop_compose! {
+    fn jwt()(
+        source in option::of((0..3, path())),
+        issuer in option::of("[ -~é]{0,9}"),
+        audience in vec("[ -~]{0,9}", 0..3),
+        clock_skew in period(),
+        username_claim in "[a-z]{1,9}",
+        roles_claim in option::of("[a-z]{1,9}"),
+    ) -> Jwt {
+        let Some((which, file)) = source else { return Jwt::default() };
+        let from = |number| (which == number).then(|| file.clone());
+        Jwt {
+            key_file: from(0), secret_file: from(1), jwks_file: from(2),
+            issuer, clock_skew, username_claim, roles_claim,
+            claims: OneOrMore(audience.clone()),
+            audience: OneOrMore(audience),
+        }
+    }
+}
+
+prop_compose! {
     fn listeners()(
         names in proptest::collection::btree_set("[ -~]{1,9}", 1..4),
         first_port in 1_u16..60_000,
@@ -121,8 +141,8 @@ prop_compose! {
     fn config()(
         workers in option::of(any::<NonZeroU32>()),
         mut listeners in listeners(),
-        tls in btree_map("[a-c.\"é]{1,2}", tls(), 0..4),
-        has_acl in any::<bool>(),
+        mut tls in btree_map("[a-c.\"é]{1,2}", tls(), 0..4),
+        (has_acl, has_users, jwt) in (any::<bool>(), any::<bool>(), jwt()),
         file in path(),
         (connections, rate, levels) in (1_u32.., any::<u32>(), 1_u32..),
         (packet_size, connect_packet_size, bytes) in (packet(), packet(), size(1 << 16)),
@@ -141,11 +161,16 @@ prop_compose! {
                 listener.transport = if has_websocket { Transport::Ws } else { Transport::Mqtt };
             }
         }
+        let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt };
+        if auth.asks_for_proof() {
+            // They would have to be alike.
+            tls.values_mut().for_each(|tls| tls.username_from = None);
+        }
         Config {
             broker: Broker { workers, drain_timeout: connect_timeout },
             listeners,
             tls,
-            auth: Auth::default(),
+            auth,
             acl: Acl { file: has_acl.then(|| file.clone()) },
             limits: Limits {
                 connections, half_open: connections, topic_levels: levels,
