@@ -1,11 +1,12 @@
 //! Who may connect, and what they may do: the files of users, keys and roles, read at the start and again when told.
 
+mod http;
 mod passwords;
 mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 use flux_auth::{
@@ -16,6 +17,7 @@ use flux_config::Config;
 use flux_mqtt::IpNet;
 use flux_session::Timestamp;
 
+use self::http::Callback;
 use self::passwords::Passwords;
 use self::tokens::Tokens;
 use crate::acl;
@@ -32,6 +34,7 @@ pub(crate) struct Access {
 struct Proofs {
     tokens: Option<Tokens>,
     passwords: Option<Passwords>,
+    callback: Option<Callback>,
 }
 
 /// What was read again, to take effect with all else.
@@ -70,7 +73,8 @@ impl Access {
     /// When one cannot be read, or says what makes no sense.
     pub(crate) fn open(config: &Config) -> Result<Self> {
         let passwords = config.auth.password_file.as_deref().map(Passwords::open).transpose()?;
-        let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords };
+        let callback = Callback::open(&config.auth.http)?;
+        let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords, callback };
         let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
         let gate = if proofs.words().is_empty() && roles.is_none() {
             Gate::Open(SimpleAuthenticator::new())
@@ -117,17 +121,24 @@ impl Access {
 impl Proofs {
     fn links(&self) -> Vec<Arc<dyn Link>> {
         let tokens = self.tokens.as_ref().map(Tokens::link);
-        tokens.into_iter().chain(self.passwords.as_ref().map(Passwords::link)).collect()
+        let passwords = self.passwords.as_ref().map(Passwords::link);
+        let callback = self.callback.as_ref().map(Callback::link);
+        [tokens, passwords, callback].into_iter().flatten().collect()
     }
 
     fn read_again(&self) -> Result<Vec<Change>> {
         let tokens = self.tokens.as_ref().map(Tokens::read_again);
         let passwords = self.passwords.as_ref().map(Passwords::read_again);
-        tokens.into_iter().chain(passwords).collect()
+        let callback = self.callback.as_ref().map(Callback::read_again);
+        [tokens, passwords, callback].into_iter().flatten().collect()
     }
 
     fn words(&self) -> Vec<&'static str> {
-        let words = [("tokens", self.tokens.is_some()), ("passwords", self.passwords.is_some())];
+        let words = [
+            ("tokens", self.tokens.is_some()),
+            ("passwords", self.passwords.is_some()),
+            ("a callback", self.callback.is_some()),
+        ];
         words.into_iter().filter_map(|(word, is_there)| is_there.then_some(word)).collect()
     }
 }
@@ -162,4 +173,9 @@ fn chain(proofs: &Proofs, allow_anonymous: bool, certificate_name: Option<&str>)
 fn clock() -> Clock {
     let start = Instant::now();
     Box::new(move || Timestamp::from_millis(0) + start.elapsed())
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens begin and end at a time of day")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

@@ -47,9 +47,9 @@ mod tests;
 
 pub use config::{
     Acl, Admin, Auth, Broker, CertificateFiles, CertificatePart, ClientCertificates, Config,
-    Durability, Jwt, Limits, Listener, Log, MqttVersion, Protocol, Retained, RetainedFull,
-    Session, SessionFull, Shared, SharedFull, SharedStrategy, Storage, Sys, Tls, TlsVersion,
-    TooFast, Transport,
+    Durability, HttpCallback, Jwt, Limits, Listener, Log, MqttVersion, Protocol, Retained,
+    RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy, Storage, Sys, Tls,
+    TlsVersion, TooFast, Transport,
 };
 pub use flags::Flags;
 pub use guide::guide;

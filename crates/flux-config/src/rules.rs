@@ -151,16 +151,18 @@ pub(crate) fn readable_secrets(
         let problem = Problem::warning(title).at_some(origin, "");
         surroundings.is_for_all(path).then(|| problem.help(format!("run `chmod o= {name}`")))
     };
-    let token = tree.at(&["admin", "token"]).filter(|node| match &node.value {
-        Value::Text(text) => text.written.is_none(),
-        _other_kinds => false,
-    });
-    let token = token.and_then(|node| match sources.get(node.origin.source)? {
-        Source::File { path, .. } => {
-            warning(Path::new(path), "which has a secret in it", Some(&node.origin))
+    let written = |path: &[&str]| {
+        let node = tree.at(path)?;
+        let Value::Text(text) = &node.value else { return None };
+        match sources.get(node.origin.source)? {
+            Source::File { path, .. } if text.written.is_none() => {
+                warning(Path::new(path), "which has a secret in it", Some(&node.origin))
+            }
+            Source::File { .. } | Source::Flag(_) => None,
         }
-        Source::Flag(_) => None,
-    });
+    };
+    let tokens = [&["admin", "token"][..], &["auth", "http", "token"]];
+    let tokens = tokens.into_iter().filter_map(written);
     let auth = &config.auth;
     let files: [(&Option<PathBuf>, &[&str], _); 2] = [
         (&auth.password_file, &["auth", "password_file"], "which has hashes of passwords"),
@@ -172,5 +174,5 @@ pub(crate) fn readable_secrets(
     let put_in = put_in.iter().filter_map(|(path, origin)| {
         warning(path, "whose text is put in here as a secret", Some(origin))
     });
-    token.into_iter().chain(files).chain(put_in).collect()
+    tokens.chain(files).chain(put_in).collect()
 }

@@ -1,17 +1,18 @@
-//! Tokens in place of passwords: where their keys are.
+//! Tokens in place of passwords: where their keys are, files or an address.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use flux_auth::{Link, TokenAuthenticator, TokenKeys, TokenSettings};
+use flux_auth_http::{KeySet, keep_keys_fresh};
 use flux_config::Jwt;
 
-use super::Change;
+use super::http::fetches_keys;
+use super::{Change, now};
 
-/// Believes tokens, by the keys of a file.
+/// Believes tokens, by the keys of a file or of an address.
 pub(super) struct Tokens {
     authenticator: Arc<TokenAuthenticator>,
     source: Source,
@@ -19,15 +20,19 @@ pub(super) struct Tokens {
 
 /// Where keys are.
 enum Source {
+    File(KeyFile),
+    Address(KeySet),
+}
+
+enum KeyFile {
     Pem(PathBuf),
     Secret(PathBuf),
     Set(PathBuf),
 }
 
 impl Tokens {
-    /// Reads the keys, if the config says that there are some.
+    /// Reads the keys, or begins to fetch them, if the config says where there are some.
     pub(super) fn open(jwt: &Jwt) -> Result<Option<Self>> {
-        let Some(source) = Source::of(jwt) else { return Ok(None) };
         let settings = TokenSettings {
             issuer: jwt.issuer.clone(),
             audience: jwt.audience.0.clone(),
@@ -36,17 +41,32 @@ impl Tokens {
             roles_claim: jwt.roles_claim.clone(),
             claims: jwt.claims.0.clone(),
         };
-        let authenticator = TokenAuthenticator::new(source.read()?, settings, Box::new(now));
-        Ok(Some(Self { authenticator: Arc::new(authenticator), source }))
+        let authenticator = |keys| Arc::new(TokenAuthenticator::new(keys, settings, Box::new(now)));
+        if let Some(file) = KeyFile::of(jwt) {
+            let authenticator = authenticator(file.read()?);
+            return Ok(Some(Self { authenticator, source: Source::File(file) }));
+        }
+        let Some(url) = &jwt.jwks_url else { return Ok(None) };
+        let client = fetches_keys(url, jwt.ca_file.as_deref())?;
+        let authenticator = authenticator(TokenKeys::default());
+        let keys = keep_keys_fresh(client, jwt.refresh.0, &authenticator);
+        Ok(Some(Self { authenticator, source: Source::Address(keys) }))
     }
 
     pub(super) fn link(&self) -> Arc<dyn Link> {
         self.authenticator.clone()
     }
 
-    /// Reads the keys again.
+    /// Reads the keys again, or has them fetched soon.
     pub(super) fn read_again(&self) -> Result<Change> {
-        let (keys, authenticator) = (self.source.read()?, self.authenticator.clone());
+        let file = match &self.source {
+            Source::File(file) => file,
+            Source::Address(keys) => {
+                keys.fetch_now();
+                return Ok(Box::new(|| Ok(())));
+            }
+        };
+        let (keys, authenticator) = (file.read()?, self.authenticator.clone());
         Ok(Box::new(move || {
             authenticator.replace_keys(keys);
             Ok(())
@@ -54,7 +74,7 @@ impl Tokens {
     }
 }
 
-impl Source {
+impl KeyFile {
     fn of(jwt: &Jwt) -> Option<Self> {
         let pem = jwt.key_file.clone().map(Self::Pem);
         let secret = || jwt.secret_file.clone().map(Self::Secret);
@@ -81,9 +101,4 @@ fn cannot_read(path: &Path) -> String {
 fn without_line_end(text: &[u8]) -> &[u8] {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     text.strip_suffix(b"\r").unwrap_or(text)
-}
-
-#[expect(clippy::disallowed_methods, reason = "tokens begin and end at a time of day")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

@@ -8,6 +8,7 @@ mod bystander;
 mod certificates;
 mod clock;
 mod events;
+mod http;
 mod rights;
 mod tokens;
 mod websocket;
@@ -23,5 +24,6 @@ pub(crate) use flux_conformance::{
     Client, Connect, DEADLINE, Layer, PINGREQ, PINGRESP, Publish, Received, Stopwatch, Version,
     Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
+pub(crate) use http::HttpServer;
 pub(crate) use tokens::{Signer, claims, unsigned};
 pub(crate) use websocket::{ws_layer, ws_listener, ws_request, wss_layer};

@@ -68,6 +68,12 @@ impl TokenAuthenticator {
         *self.keys.write() = Arc::new(keys);
     }
 
+    /// Returns whether there are keys, without which no token can be believed.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.keys.read().is_empty()
+    }
+
     /// Returns whom a token names.
     ///
     /// # Errors
@@ -88,7 +94,7 @@ impl TokenAuthenticator {
             return Opinion::PassesOn;
         }
         match self.identity(token) {
-            Err(_) if self.keys.read().is_empty() => Opinion::Refuses(Refusal::ServerUnavailable),
+            Err(_) if !self.has_keys() => Opinion::Refuses(Refusal::ServerUnavailable),
             Ok(identity) => Opinion::Accepts(identity),
             // Its bearer had a right to it once, or elsewhere: no reason for a ban.
             Err(TokenError::Claim(_)) => Opinion::Refuses(Refusal::NotAuthorized),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::value::{OneOrMore, Period};
 
 /// Who may connect. Where there are several ways to prove it, the first that has an opinion decides: certificate, token,
-/// password.
+/// password, an address that is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
@@ -24,13 +24,16 @@ pub struct Auth {
     /// Signed tokens (JWT, RFC 7519) in place of passwords: HS256, RS256, ES256 and EdDSA. They are looked at where it is said
     /// where keys are, in one place. The connection of a client ends when its token does.
     pub jwt: Jwt,
+    /// An address that is asked about each client that shows something, and about whom nothing above has an opinion. What it is
+    /// asked and may answer is in the guide, security.md.
+    pub http: HttpCallback,
 }
 
 impl Auth {
     /// Returns whether somebody is asked to prove who it is, by another thing than a certificate.
     #[must_use]
     pub fn asks_for_proof(&self) -> bool {
-        self.password_file.is_some() || self.jwt.is_used()
+        self.password_file.is_some() || self.jwt.is_used() || self.http.url.is_some()
     }
 }
 
@@ -39,7 +42,7 @@ impl Auth {
 #[serde(default, deny_unknown_fields)]
 pub struct Jwt {
     /// Public keys in PEM: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA. Read again on SIGHUP. Without it, or one of the
-    /// two below, no token is believed.
+    /// three below, no token is believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf", extend("x-example" = "/etc/flux/tokens.pem"))]
     pub key_file: Option<PathBuf>,
@@ -52,6 +55,18 @@ pub struct Jwt {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf")]
     pub jwks_file: Option<PathBuf>,
+    /// The address of such a set, which is fetched at the start, each time `refresh` is over, and on SIGHUP. Without it none is
+    /// fetched. Where it does not answer, the keys that are known hold on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub jwks_url: Option<String>,
+    /// How often keys are fetched.
+    #[schemars(extend("x-minimum" = "1s"))]
+    pub refresh: Period,
+    /// Certificates of the authorities that the address is held against. Without it: those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PathBuf")]
+    pub ca_file: Option<PathBuf>,
     /// Who must have made a token (`iss`). Without it: whoever has the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "https://id.example.org"))]
@@ -79,6 +94,9 @@ impl Default for Jwt {
             key_file: None,
             secret_file: None,
             jwks_file: None,
+            jwks_url: None,
+            refresh: Period(Duration::from_secs(300)),
+            ca_file: None,
             issuer: None,
             audience: OneOrMore::default(),
             clock_skew: Period(Duration::from_secs(60)),
@@ -102,9 +120,62 @@ impl Jwt {
             ("key_file", self.key_file.is_some()),
             ("secret_file", self.secret_file.is_some()),
             ("jwks_file", self.jwks_file.is_some()),
+            ("jwks_url", self.jwks_url.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, is_there)| is_there.then_some(name))
+    }
+}
+
+/// An address that is asked about clients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpCallback {
+    /// The address, `https://` or `http://`. Without it none is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-example" = "https://id.example.org/mqtt"))]
+    pub url: Option<String>,
+    /// What it is sent as `Authorization: Bearer`. Without it nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
+    pub token: Option<String>,
+    /// Certificates of the authorities that it is held against. Without it: those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PathBuf")]
+    pub ca_file: Option<PathBuf>,
+    /// How long an answer may take. Then the client is refused as if the server were not available.
+    #[schemars(extend("x-minimum" = "1ms"))]
+    pub timeout: Period,
+    /// How many questions are under way at a time. Further ones wait, up to 1024.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub concurrency: u32,
+    /// For how long an answer holds for the same client with the same name and password.
+    pub cache_for: Period,
+    /// How many answers are remembered. With one more the oldest is forgotten.
+    #[schemars(range(max = 10_000_000))]
+    pub cached: u32,
+    /// After so many failures in a row it is not asked for a `pause`, and whoever comes is refused at once. Then one question
+    /// shows whether it answers again.
+    #[schemars(range(min = 1))]
+    pub failures: u32,
+    /// How long it is not asked.
+    #[schemars(extend("x-minimum" = "1ms"))]
+    pub pause: Period,
+}
+
+impl Default for HttpCallback {
+    fn default() -> Self {
+        Self {
+            url: None,
+            token: None,
+            ca_file: None,
+            timeout: Period(Duration::from_secs(2)),
+            concurrency: 64,
+            cache_for: Period(Duration::from_secs(60)),
+            cached: 10_000,
+            failures: 5,
+            pause: Period(Duration::from_secs(5)),
+        }
     }
 }
 

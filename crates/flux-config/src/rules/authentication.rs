@@ -1,7 +1,9 @@
 //! What proves who somebody is.
 
+use std::net::IpAddr;
+
 use super::Rules;
-use crate::config::Jwt;
+use crate::config::{HttpCallback, Jwt};
 use crate::problem::Problem;
 
 impl Rules<'_> {
@@ -11,7 +13,7 @@ impl Rules<'_> {
         match sources.as_slice() {
             [] if *jwt != Jwt::default() => {
                 let problem = Problem::error("there is no key for tokens").help(
-                    "say where keys are with key_file, secret_file or jwks_file, or leave [auth.jwt] out",
+                    "say where keys are with key_file, secret_file, jwks_file or jwks_url, or leave [auth.jwt] out",
                 );
                 self.error(&["auth", "jwt"], problem, "");
             }
@@ -27,5 +29,42 @@ impl Rules<'_> {
             let problem = Problem::error("`auth.jwt.username_claim` has no name");
             self.error(&["auth", "jwt", "username_claim"], problem, "");
         }
+        let http = &self.config.auth.http;
+        if http.url.is_none() && *http != HttpCallback::default() {
+            let problem = Problem::error("there is no address to ask about clients")
+                .help("say which with url, or leave [auth.http] out");
+            self.error(&["auth", "http"], problem, "");
+        }
+        self.address(&["auth", "http", "url"], http.url.as_deref(), "passwords");
+        self.address(&["auth", "jwt", "jwks_url"], jwt.jwks_url.as_deref(), "keys");
     }
+
+    /// Looks at an address over which something goes that must not be read, or written, on the way.
+    fn address(&mut self, path: &[&str], url: Option<&str>, what: &str) {
+        let Some(url) = url else { return };
+        let name = path.join(".");
+        let rest = url.strip_prefix("http://");
+        if rest.is_none() && !url.starts_with("https://") {
+            let problem =
+                Problem::error(format!("`{name}` begins neither with https:// nor http://"));
+            self.error(path, problem, "");
+        } else if rest.is_some_and(|rest| !is_loopback(rest)) {
+            let title = format!(
+                "{what} go to or come from `{name}` without protection: it is not https://"
+            );
+            let origin = self.place(path).cloned();
+            self.problems.push(Problem::warning(title).at_some(origin.as_ref(), ""));
+        }
+    }
+}
+
+/// Returns whether what follows the scheme of an address names this machine.
+fn is_loopback(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(ip) => ip.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -449,11 +449,55 @@ fn keys_for_tokens_are_in_one_place() {
             1 | [auth.jwt]
               | ^^^^^^^^^^
               |
-              = help: say where keys are with key_file, secret_file or jwks_file, or leave [auth.jwt] out"#]],
+              = help: say where keys are with key_file, secret_file, jwks_file or jwks_url, or leave [auth.jwt] out"#]],
     );
     load_files([("flux.toml", "[auth.jwt]\nkey_file = \"a\"\naudience = [\"a\", \"b\"]\n")])
         .unwrap();
     let open = "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1883\"\n";
     load_files([("flux.toml", open)]).unwrap_err();
     load_files([("flux.toml", &format!("{open}[auth.jwt]\nsecret_file = \"a\"\n"))]).unwrap();
+}
+
+#[test]
+fn an_address_to_ask_is_one_and_is_protected() {
+    check(
+        "[auth.http]\ntimeout = \"1s\"\n",
+        expect![[r#"
+        error: there is no address to ask about clients
+         --> flux.toml:1:1
+          |
+        1 | [auth.http]
+          | ^^^^^^^^^^^
+          |
+          = help: say which with url, or leave [auth.http] out"#]],
+    );
+    check(
+        "[auth.http]\nurl = \"id.example\"\n",
+        expect![[r#"
+        error: `auth.http.url` begins neither with https:// nor http://
+         --> flux.toml:2:7
+          |
+        2 | url = "id.example"
+          |       ^^^^^^^^^^^^"#]],
+    );
+    check(
+        "[auth.http]\nurl = \"http://id.example/mqtt\"\n[auth.jwt]\njwks_url = \"http://127.0.0.2.example\"\n",
+        expect![[r#"
+            warning: passwords go to or come from `auth.http.url` without protection: it is not https://
+             --> flux.toml:2:7
+              |
+            2 | url = "http://id.example/mqtt"
+              |       ^^^^^^^^^^^^^^^^^^^^^^^^
+
+            warning: keys go to or come from `auth.jwt.jwks_url` without protection: it is not https://
+             --> flux.toml:4:12
+              |
+            4 | jwks_url = "http://127.0.0.2.example"
+              |            ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    for right in
+        ["https://id.example", "http://localhost:8080/a", "http://127.0.0.1/", "http://[::1]:80"]
+    {
+        check(&format!("[auth.http]\nurl = \"{right}\"\n"), expect![[""]]);
+    }
 }

@@ -64,7 +64,7 @@ fn versions() -> impl Strategy<Value = OneOrMore<MqttVersion>> {
 
 prop_compose! {
     fn jwt()(
-        source in option::of((0..3, path())),
+        source in option::of((0..4, path())),
         issuer in option::of("[ -~é]{0,9}"),
         audience in vec("[ -~]{0,9}", 0..3),
         clock_skew in period(),
@@ -75,9 +75,26 @@ prop_compose! {
         let from = |number| (which == number).then(|| file.clone());
         Jwt {
             key_file: from(0), secret_file: from(1), jwks_file: from(2),
+            jwks_url: (which == 3).then(|| "https://a/b".to_owned()),
+            refresh: clock_skew.max(Period(Duration::from_secs(1))), ca_file: from(3),
             issuer, clock_skew, username_claim, roles_claim,
             claims: OneOrMore(audience.clone()),
             audience: OneOrMore(audience),
+        }
+    }
+}
+
+prop_compose! {
+    fn http()(
+        url in option::of("https?://[ -~]{0,9}"),
+        token in option::of("[ -~]{1,9}"),
+        ca_file in option::of(path()),
+        (timeout, cache_for, pause) in (period(), period(), period()),
+        (concurrency, cached, failures) in (1_u32..10_000, 0_u32..10_000_000, 1_u32..),
+    ) -> HttpCallback {
+        match url {
+            None => HttpCallback::default(),
+            url => HttpCallback { url, token, ca_file, timeout, concurrency, cache_for, cached, failures, pause },
         }
     }
 }
@@ -142,7 +159,7 @@ prop_compose! {
         workers in option::of(any::<NonZeroU32>()),
         mut listeners in listeners(),
         mut tls in btree_map("[a-c.\"é]{1,2}", tls(), 0..4),
-        (has_acl, has_users, jwt) in (any::<bool>(), any::<bool>(), jwt()),
+        (has_acl, has_users, jwt, http) in (any::<bool>(), any::<bool>(), jwt(), http()),
         file in path(),
         (connections, rate, levels) in (1_u32.., any::<u32>(), 1_u32..),
         (packet_size, connect_packet_size, bytes) in (packet(), packet(), size(1 << 16)),
@@ -161,7 +178,7 @@ prop_compose! {
                 listener.transport = if has_websocket { Transport::Ws } else { Transport::Mqtt };
             }
         }
-        let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt };
+        let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt, http };
         if auth.asks_for_proof() {
             // They would have to be alike.
             tls.values_mut().for_each(|tls| tls.username_from = None);
@@ -214,6 +231,7 @@ proptest! {
         let loaded = load_files([("flux.toml", &shown)]);
         let mut loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
         loaded.config.admin.token.clone_from(&config.admin.token);
+        loaded.config.auth.http.token.clone_from(&config.auth.http.token);
         prop_assert_eq!(&loaded.config, &config);
     }
 

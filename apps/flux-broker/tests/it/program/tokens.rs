@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::child::{Program, run};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
-use crate::support::{Client, Connect, Publish, Signer, Version, claims, unsigned};
+use crate::support::{Client, Connect, HttpServer, Publish, Signer, Version, claims, unsigned};
 
 const ROLES: &str =
     "[roles.device]\npublish = [\"dev/{username}/#\"]\nsubscribe = [\"dev/{username}/#\"]\n";
@@ -143,6 +143,55 @@ fn keys_are_read_again_and_a_file_without_one_changes_nothing() {
     meter.expect_disconnect(0x87);
     refused(address, &tokens[0], 0x86, 4);
     Client::connect_to(address, &bearer(V5, "a", &tokens[1])).ping();
+}
+
+#[test]
+fn keys_are_fetched_and_those_known_hold_on_while_they_are_not() {
+    let directory = Directory::new("tokens-fetched");
+    let (old, new) = (Signer::new(), Signer::new());
+    let server = HttpServer::start(500, "");
+    let path = directory.file("flux.toml");
+    let config = format!(
+        "[log]\nfilter = \"off\"\n[auth.jwt]\njwks_url = \"{}\"\nrefresh = \"1h\"\naudience = \"flux\"\n",
+        server.url()
+    );
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path, "--port", "0"]);
+    let address = program.addresses[0];
+    let tokens = [&old, &new].map(|signer| signer.token(&claims("meter-7", 60)));
+    // No key is known yet: nobody can be told from a forger.
+    refused(address, &tokens[0], 0x88, 3);
+
+    server.answer(200, &old.jwks());
+    program.signal("HUP");
+    until_accepted(address, &tokens[0], 0x88);
+    for (status, body) in [(200, "{}"), (200, r#"{"keys":[]}"#), (404, &*new.jwks())] {
+        server.answer(status, body);
+        server.heard();
+        program.signal("HUP");
+        let mut meter = Client::connect_to(address, &bearer(V5, "a", &tokens[0]));
+        while server.heard().is_empty() {
+            meter.ping();
+        }
+        Client::connect_to(address, &bearer(V5, "a", &tokens[0])).ping();
+    }
+
+    server.answer(200, &new.jwks());
+    program.signal("HUP");
+    until_accepted(address, &tokens[1], 0x86);
+    refused(address, &tokens[0], 0x86, 4);
+    assert!(server.heard().iter().all(|asked| asked.starts_with("GET /mqtt ")));
+}
+
+/// Tries a token that will be believed soon, and until then is refused with `code`.
+fn until_accepted(address: SocketAddr, token: &str, code: u8) {
+    let mut answer = code;
+    while answer == code {
+        let mut client = Client::open(address, V5);
+        client.send(&bearer(V5, "a", token).bytes());
+        answer = client.packet()[3];
+    }
+    assert_eq!(answer, 0);
 }
 
 #[test]

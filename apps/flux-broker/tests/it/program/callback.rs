@@ -1,0 +1,157 @@
+//! An address decides who gets in, and what happens when it does not.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+
+use super::child::Program;
+use super::directory::Directory;
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect, HttpServer, Publish};
+
+const ROLES: &str = "[roles.device]\npublish = [\"dev/{username}/#\"]\n\
+    [roles.site]\npublish = [\"site/{claim.site}/#\"]\n\
+    [[bind]]\nuser = \"*\"\nroles = [\"site\"]\n";
+
+/// A broker that asks an address, with these further settings.
+fn start(directory: &Directory, url: &str, settings: &str) -> Program {
+    let (path, roles) = (directory.file("flux.toml"), directory.file("roles"));
+    fs::write(&roles, ROLES).unwrap();
+    let config = format!("[acl]\nfile = \"{roles}\"\n[auth.http]\nurl = \"{url}\"\n{settings}");
+    fs::write(&path, config).unwrap();
+    Program::start(&["--config", &path, "--port", "0"])
+}
+
+#[track_caller]
+fn refused(address: SocketAddr, user: &str, code: u8) {
+    let mut client = Client::open(address, V5);
+    client.send(&Connect::new(V5, "a").login(user, "secret").bytes());
+    client.expect_refusal(code);
+}
+
+#[test]
+fn an_address_says_who_a_client_is_and_what_else_is_known_of_it() {
+    let directory = Directory::new("callback-allow");
+    let allow =
+        r#"{"result":"allow","username":"meter-7","roles":["device"],"attributes":{"site":"b"}}"#;
+    let server = HttpServer::start(200, allow);
+    let program = start(&directory, &server.url(), "cache_for = \"1h\"\n");
+    assert!(program.announced.contains("; with a callback and roles, "), "{}", program.announced);
+    let address = program.addresses[0];
+    for version in [V5, V5, V311] {
+        let login = Connect::new(version, "a").login("alice", "s3cret");
+        let mut client = Client::connect_to(address, &login);
+        if version == V5 {
+            for (topic, code) in
+                [("dev/meter-7/x", 0x10), ("site/b/x", 0x10), ("dev/alice/x", 0x87)]
+            {
+                client.send(&Publish::new(topic, "").qos(1, 1).bytes(V5));
+                client.expect_ack(0x40, 1, code);
+            }
+        }
+        client.ping();
+        client.disconnect();
+    }
+    // Asked once for each version: the answer holds for the same question.
+    let heard = server.heard();
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert!(heard[0].starts_with("POST /mqtt HTTP/1.1\r\n"), "{}", heard[0]);
+    let asked = r#"{"client_id":"a","username":"alice","password":"s3cret","peer":"127.0.0.1","listener":"mqtt","protocol":5}"#;
+    assert!(heard[0].ends_with(asked), "{}", heard[0]);
+    // Another password is another question, and who shows nothing is not asked about.
+    server.answer(403, "");
+    refused(address, "alice", 0x86);
+    assert_eq!(server.heard().len(), 1);
+    let mut silent = Client::open(address, V5);
+    silent.send(&Connect::new(V5, "a").bytes());
+    silent.expect_refusal(0x87);
+    assert_eq!(server.heard(), [""; 0]);
+}
+
+#[test]
+fn whatever_goes_wrong_nobody_gets_in() {
+    let directory = Directory::new("callback-closed");
+    let server = HttpServer::start(200, "");
+    let settings = "cache_for = \"0s\"\nfailures = 1000\n";
+    let program = start(&directory, &server.url(), settings);
+    let address = program.addresses[0];
+    let long = format!(r#"{{"result":"allow","x":"{}"}}"#, "x".repeat(1 << 20));
+    for (status, body) in [
+        (200, ""),
+        (200, "allow"),
+        (200, "{}"),
+        (200, r#"{"result":"maybe"}"#),
+        (200, &long),
+        (500, r#"{"result":"allow"}"#),
+        (302, r#"{"result":"allow"}"#),
+        (404, ""),
+    ] {
+        server.answer(status, body);
+        refused(address, "alice", 0x88);
+    }
+    // It passes on, and nobody else is there to ask.
+    server.answer(200, r#"{"result":"ignore"}"#);
+    refused(address, "alice", 0x86);
+    server.answer(204, "");
+    Client::connect_to(address, &Connect::new(V5, "a").login("alice", "secret")).ping();
+}
+
+#[test]
+fn an_address_that_is_down_is_not_waited_for() {
+    let directory = Directory::new("callback-down");
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut program =
+        start(&directory, &format!("http://{gone}/"), "failures = 1\npause = \"1h\"\n");
+    refused(program.addresses[0], "alice", 0x88);
+    let complaint = program.line();
+    assert!(complaint.contains("who may connect cannot be asked"), "{complaint}");
+
+    // Somebody listens and is silent: after the first nobody waits, be the time that it has as long as it may.
+    let server = HttpServer::start(200, "");
+    server.keep_silent();
+    let settings = "timeout = \"50ms\"\nfailures = 3\npause = \"1h\"\n";
+    let program = start(&directory, &server.url(), settings);
+    for _ in 0..50 {
+        refused(program.addresses[0], "alice", 0x88);
+    }
+    assert_eq!(server.heard().len(), 3);
+}
+
+#[test]
+fn an_address_that_comes_back_is_asked_again() {
+    let directory = Directory::new("callback-back");
+    let server = HttpServer::start(503, "");
+    let program = start(&directory, &server.url(), "failures = 1\npause = \"1ms\"\n");
+    refused(program.addresses[0], "alice", 0x88);
+    server.answer(204, "");
+    loop {
+        let mut client = Client::open(program.addresses[0], V5);
+        client.send(&Connect::new(V5, "a").login("alice", "secret").bytes());
+        match client.packet()[3] {
+            0 => break,
+            code => assert_eq!(code, 0x88),
+        }
+    }
+}
+
+#[test]
+fn others_are_served_while_one_waits_for_an_answer() {
+    let directory = Directory::new("callback-others");
+    let server = HttpServer::start(204, "");
+    let program = start(&directory, &server.url(), "timeout = \"1h\"\nconcurrency = 1\n");
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &Connect::new(V5, "a").login("alice", "secret"));
+    Client::connect_to(address, &Connect::new(V5, "b").login("bob", "secret")).disconnect();
+    server.keep_silent();
+    let waiting: Vec<_> = (0..20)
+        .map(|number| {
+            let mut client = Client::open(address, V5);
+            client.send(&Connect::new(V5, "").login(&format!("user-{number}"), "secret").bytes());
+            client
+        })
+        .collect();
+    alice.ping();
+    // Who was in already comes again: the answer is known.
+    Client::connect_to(address, &Connect::new(V5, "b").login("bob", "secret")).ping();
+    drop(waiting);
+}

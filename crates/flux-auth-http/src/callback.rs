@@ -1,0 +1,171 @@
+//! [`HttpCallback`]: an address decides who gets in.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use flux_auth::{Clock, Credentials, Link, LinkFuture, Opinion, Refusal, WallClock};
+use parking_lot::Mutex;
+use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::breaker::Breaker;
+use crate::cache::{Cache, Digest};
+use crate::question::{Question, opinion};
+use crate::{HttpClient, HttpError};
+
+/// Asks an address about each client that shows something, and does as it says.
+///
+/// The question is a POST with JSON: `client_id`, `username`, `password` (or `password_hex`, where it is no text), `peer`,
+/// `listener`, `protocol`, `certificate`. The answer is 200 with `{"result": "allow"}`, `"deny"` or `"ignore"`, and with
+/// `allow` a `username`, `roles`, `attributes` and `expire_at`, if there are any; or 204 for allow, 401 or 403 for deny.
+/// All else is a failure, as no answer in time is, and then nobody gets in
+/// ([`ServerUnavailable`](Refusal::ServerUnavailable)).
+///
+/// What was answered holds for a while. After some failures in a row nobody is asked about for a while, so that those who
+/// come are refused at once.
+pub struct HttpCallback {
+    client: HttpClient,
+    clock: Clock,
+    wall_clock: WallClock,
+    /// Makes digests of questions worth nothing elsewhere.
+    salt: [u8; 32],
+    breaker: Mutex<Breaker>,
+    cache: Mutex<Cache>,
+}
+
+/// How long answers hold, and when nobody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// For how long an answer holds for the same question; zero for no longer than it takes.
+    pub cache_for: Duration,
+    /// How many answers are remembered. With one more the oldest is forgotten.
+    pub cached: usize,
+    /// After so many failures in a row nobody is asked...
+    pub failures: u32,
+    /// ...for so long.
+    pub pause: Duration,
+}
+
+impl HttpCallback {
+    /// Returns the link.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no random numbers.
+    pub fn new(
+        client: HttpClient,
+        settings: CallbackSettings,
+        clock: Clock,
+        wall_clock: WallClock,
+    ) -> std::io::Result<Self> {
+        let mut salt = [0; 32];
+        let filled = SystemRandom::new().fill(&mut salt);
+        filled.map_err(|_| std::io::Error::other("the system has no random numbers"))?;
+        let CallbackSettings { cache_for, cached, failures, pause } = settings;
+        Ok(Self {
+            client,
+            clock,
+            wall_clock,
+            salt,
+            breaker: Mutex::new(Breaker::new(failures, pause)),
+            cache: Mutex::new(Cache::new(cache_for, cached)),
+        })
+    }
+
+    /// Forgets what was answered.
+    pub fn forget(&self) {
+        self.cache.lock().clear();
+    }
+
+    async fn opinion(&self, credentials: &Credentials) -> Opinion {
+        let Ok(question) = serde_json::to_vec(&Question::about(credentials)) else {
+            return Opinion::Refuses(Refusal::ServerUnavailable);
+        };
+        let digest = self.digest(&question);
+        if let Some(known) = self.cache.lock().get((self.clock)(), &digest) {
+            return known;
+        }
+        if !self.breaker.lock().may_ask((self.clock)()) {
+            return Opinion::Refuses(Refusal::ServerUnavailable);
+        }
+        match self.ask(question, credentials.username.as_deref()).await {
+            Ok(opinion) => {
+                if self.breaker.lock().succeeded() {
+                    tracing::warn!("who may connect can be asked again");
+                }
+                let holds_for = self.holds_for(&opinion);
+                self.cache.lock().put((self.clock)(), digest, opinion.clone(), holds_for);
+                opinion
+            }
+            Err(error) => {
+                self.note(&error);
+                Opinion::Refuses(Refusal::ServerUnavailable)
+            }
+        }
+    }
+
+    async fn ask(&self, question: Vec<u8>, username: Option<&str>) -> Result<Opinion, AskError> {
+        let (status, body) = self.client.post(question).await?;
+        opinion(status, &body, username).ok_or(AskError::NoAnswer { status })
+    }
+
+    fn note(&self, error: &AskError) {
+        // It is us who ask too much, not the address that is down.
+        let is_down = !matches!(error, AskError::Http(HttpError::Busy));
+        let is_first = is_down && self.breaker.lock().failed((self.clock)());
+        let error: &dyn Error = error;
+        match is_first {
+            true => tracing::warn!(error, "who may connect cannot be asked: nobody new gets in"),
+            false => tracing::debug!(error, "who may connect cannot be asked"),
+        }
+    }
+
+    fn holds_for(&self, opinion: &Opinion) -> Option<Duration> {
+        match opinion {
+            Opinion::Accepts(identity) => {
+                let left = identity.expires_at?.duration_since((self.wall_clock)());
+                Some(left.unwrap_or_default())
+            }
+            Opinion::Refuses(_) | Opinion::PassesOn => None,
+        }
+    }
+
+    fn digest(&self, question: &[u8]) -> Digest {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.salt);
+        context.update(question);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
+    }
+}
+
+impl Link for HttpCallback {
+    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
+        Box::pin(async move {
+            let shows_something = credentials.username.is_some()
+                || credentials.password.is_some()
+                || credentials.certificate.is_some();
+            match shows_something {
+                true => self.opinion(credentials).await,
+                false => Opinion::PassesOn,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for HttpCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpCallback").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no opinion.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("the answer, of status {status}, says neither yes nor no")]
+    NoAnswer { status: u16 },
+}
