@@ -26,4 +26,4 @@ pub(crate) use flux_conformance::{
 };
 pub(crate) use http::HttpServer;
 pub(crate) use tokens::{Signer, claims, unsigned};
-pub(crate) use websocket::{ws_layer, ws_listener, ws_request, wss_layer};
+pub(crate) use websocket::{ws_listener, ws_request};
