@@ -144,7 +144,7 @@ impl Proofs {
 }
 
 /// Returns the part of a client's certificate that is its user name, if any is: all that ask for certificates take the same.
-fn certificate_name(config: &Config) -> Option<String> {
+pub(crate) fn certificate_name(config: &Config) -> Option<String> {
     let part = config.tls.values().find_map(|tls| tls.username_from)?;
     Some(part.name().to_owned())
 }

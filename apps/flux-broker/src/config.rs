@@ -10,7 +10,7 @@ use flux_config::{Flags, Problems, System, guide, import_mosquitto, json_schema,
 
 use crate::access::Access;
 use crate::cli::Arguments;
-use crate::settings::settings;
+use crate::settings::{Known, settings};
 
 /// What to do with it.
 #[derive(Debug, Subcommand)]
@@ -79,7 +79,7 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
     let warnings = loaded.warnings.list().len();
     tell(&loaded.warnings);
     let mut is_right = true;
-    if let Err(problems) = settings(&loaded) {
+    if let Err(problems) = settings(&loaded, &Known::default()) {
         is_right = refuse(&problems);
     }
     if let Err(error) = Access::open(&loaded.config) {

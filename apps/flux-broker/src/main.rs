@@ -10,6 +10,7 @@ mod crowd;
 mod data;
 mod limits;
 mod passwd;
+mod reload;
 mod renewal;
 mod settings;
 mod store;
@@ -27,10 +28,13 @@ use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tracing_subscriber::EnvFilter;
 
 use crate::access::Access;
 use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
+use crate::reload::Reload;
+use crate::settings::Known;
 use crate::tls_init::TlsInit;
 
 fn main() -> ExitCode {
@@ -46,9 +50,17 @@ fn main() -> ExitCode {
         }
     };
     config::tell(&loaded.warnings);
-    let filter = loaded.config.log.filter.clone();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&loaded) {
+    let filter = EnvFilter::new(&loaded.config.log.filter);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_filter_reloading();
+    let handle = log.reload_handle();
+    log.init();
+    let set_filter = move |filter| {
+        if let Err(error) = handle.reload(filter) {
+            tracing::error!(%error, "what is logged stays as it was");
+        }
+    };
+    match run(&loaded, &cli, Box::new(set_filter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match error.downcast::<Problems>() {
@@ -82,12 +94,17 @@ fn do_once(command: &Command) -> ExitCode {
     }
 }
 
-fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
+fn run(
+    loaded: &Loaded,
+    cli: &Cli,
+    set_filter: Box<dyn Fn(EnvFilter)>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
-    let (settings, access) = (settings::settings(loaded)?, Access::open(&loaded.config)?);
+    let (settings, known) = settings::settings(loaded, &Known::default())?;
+    let access = Access::open(&loaded.config)?;
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),
@@ -125,11 +142,12 @@ fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     });
+    let started = loaded.config.clone();
+    let mut reload = Reload { cli, started, known, access: &access, broker: &broker, set_filter };
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {
-            renewal::reload(broker.certificates());
-            reload(&access, &broker);
+            reload.run();
             continue;
         }
         if is_stopping {
@@ -150,14 +168,6 @@ fn run(loaded: &Loaded) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
-}
-
-/// Reads users and roles again, and has the rights of everybody looked at once more.
-fn reload(access: &Access, broker: &BrokerHandle) {
-    match access.reload() {
-        Ok(()) => broker.recheck_rights(),
-        Err(error) => tracing::error!("users and roles stay as they were: {error:#}"),
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]

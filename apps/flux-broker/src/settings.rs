@@ -17,16 +17,50 @@ use flux_mqtt::{
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
-/// Returns the settings of a broker, with certificates that have been read.
+/// Certificates in use, each with its name and what the config says of it.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Vec<(String, Tls, TlsConfig)>);
+
+/// Returns the settings of a broker, with certificates that have been read. Where the config says of some what it said
+/// before, those that are known go on; their files are checked all the same.
 ///
 /// # Errors
 ///
 /// When certificates cannot be used: all that is wrong with them.
-pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, Problems> {
-    let config = &loaded.config;
-    let mut settings = without_listeners(config);
-    settings.listeners = listeners(loaded, &settings)?;
-    Ok(settings)
+pub(crate) fn settings(loaded: &Loaded, before: &Known) -> Result<(Settings, Known), Problems> {
+    let known = before.renewed(loaded)?;
+    let mut settings = without_listeners(&loaded.config);
+    settings.listeners = listeners(loaded, &settings, &known);
+    Ok((settings, known))
+}
+
+impl Known {
+    fn renewed(&self, loaded: &Loaded) -> Result<Self, Problems> {
+        let mut certificates = Vec::new();
+        let mut problems: Option<Problems> = None;
+        for (name, tls) in &loaded.config.tls {
+            match TlsConfig::load(tls_settings(tls)) {
+                Ok(new) => {
+                    let same = self.0.iter().find(|(other, said, _)| other == name && said == tls);
+                    let used = same.map_or(new, |(_, _, used)| used.clone());
+                    certificates.push((name.clone(), tls.clone(), used));
+                }
+                Err(error) => {
+                    let found = loaded.error(&["tls", name, "cert"], error.to_string());
+                    problems.get_or_insert_with(|| loaded.none()).extend(found);
+                }
+            }
+        }
+        match problems {
+            Some(problems) => Err(problems),
+            None => Ok(Self(certificates)),
+        }
+    }
+
+    fn of(&self, name: Option<&str>) -> Option<&TlsConfig> {
+        let name = name?;
+        self.0.iter().find(|(other, ..)| other == name).map(|(_, _, tls)| tls)
+    }
 }
 
 /// Returns where metrics are served, if they are.
@@ -75,25 +109,10 @@ fn without_listeners(config: &Config) -> Settings {
 }
 
 /// Listeners that use the same certificates share them, so that files are read once.
-fn listeners(loaded: &Loaded, settings: &Settings) -> Result<Vec<Listener>, Problems> {
-    let mut certificates: Vec<(&str, TlsConfig)> = Vec::new();
-    let mut problems: Option<Problems> = None;
-    for (name, tls) in &loaded.config.tls {
-        match TlsConfig::load(tls_settings(tls)) {
-            Ok(tls) => certificates.push((name, tls)),
-            Err(error) => {
-                let found = loaded.error(&["tls", name, "cert"], error.to_string());
-                problems.get_or_insert_with(|| loaded.none()).extend(found);
-            }
-        }
-    }
-    if let Some(problems) = problems {
-        return Err(problems);
-    }
+fn listeners(loaded: &Loaded, settings: &Settings, known: &Known) -> Vec<Listener> {
     let mut listeners = Vec::new();
     for listener in &loaded.config.listeners {
-        let used = listener.tls.as_deref();
-        let tls = certificates.iter().find(|(name, _)| Some(*name) == used).map(|(_, tls)| tls);
+        let tls = known.of(listener.tls.as_deref());
         let terms = Arc::new(terms(listener, settings));
         for listen in listen(listener) {
             // The config was checked: what has TLS has certificates.
@@ -111,7 +130,7 @@ fn listeners(loaded: &Loaded, settings: &Settings) -> Result<Vec<Listener>, Prob
             listeners.push(made);
         }
     }
-    Ok(listeners)
+    listeners
 }
 
 /// Returns what a listener agrees on with its clients: what it does not say holds for all.
@@ -319,7 +338,7 @@ mod tests {
     fn made(text: &str) -> Settings {
         let files = InMemory::new([("flux.toml", text)]);
         let loaded = load(Some("flux.toml".as_ref()), Flags::default(), &files);
-        settings(&loaded.unwrap()).unwrap()
+        settings(&loaded.unwrap(), &Known::default()).unwrap().0
     }
 
     #[test]

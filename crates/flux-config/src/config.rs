@@ -33,18 +33,23 @@ pub struct Config {
     pub broker: Broker,
     /// Where clients come in. As soon as there is one, the one on loopback that is there by itself is not.
     #[serde(rename = "listener")]
+    #[schemars(extend("x-changes" = "reload"))]
     pub listeners: Vec<Listener>,
     /// Certificates, each under a name by which listeners use it.
+    #[schemars(extend("x-changes" = "reload"))]
     pub tls: BTreeMap<String, Tls>,
     /// Who may connect.
     pub auth: Auth,
     /// What clients may do.
     pub acl: Acl,
     /// What clients, all together or each of them, may take of the broker.
+    #[schemars(extend("x-changes" = "reload"))]
     pub limits: Limits,
     /// What is spoken with clients.
+    #[schemars(extend("x-changes" = "reload"))]
     pub protocol: Protocol,
     /// What each session holds for its client.
+    #[schemars(extend("x-changes" = "reload"))]
     pub session: Session,
     /// How shared subscriptions divide their messages.
     pub shared: Shared,
@@ -57,6 +62,7 @@ pub struct Config {
     /// Numbers of the broker as messages under `$SYS/broker`.
     pub sys: Sys,
     /// What the broker says to its operator.
+    #[schemars(extend("x-changes" = "reload"))]
     pub log: Log,
 }
 

@@ -110,8 +110,10 @@ One TOML file says what the broker does: `flux-broker --config FILE`, or `FLUX_C
   stands for `${`. `config show` shows references, not what they stand for.
 - **Paths** are relative to the directory that the broker is started in.
 - **Times** have units (`500ms`, `30s`, `1h 30m`, `7d`). **Sizes** may (`64kB`, `16MiB`, `4GiB`); a number alone is bytes.
-- **Changes**: \"at start\" says that the broker must be started again for a changed value. SIGHUP reads the files of certificates,
-  users and roles again, not yet this file.
+- **Changes**: \"at start\" says that the broker must be started again for a changed value. SIGHUP has
+  the file read again, and those that it names: all is checked first, then all of it holds at once, or the broker goes on as it was
+  and says why. Connections stay; what waits for the next start is named in the log. What was agreed on with a client holds
+  until it leaves, and `session` for sessions that begin.
 - **Nobody gets in by accident.** A listener that other machines reach refuses to start unless clients are asked for
   passwords or certificates, or `allow_anonymous = true` stands there.
 ";

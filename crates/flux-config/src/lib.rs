@@ -21,6 +21,7 @@
 //! assert!(errors.contains("did you mean `connections`?"));
 //! ```
 
+mod changes;
 mod config;
 mod document;
 mod flags;

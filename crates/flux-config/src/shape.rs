@@ -77,7 +77,7 @@ pub(crate) enum Form {
 impl Shape {
     /// Returns the shape of a whole file.
     pub(crate) fn of_config() -> Self {
-        Self::of(&json_schema())
+        Self::of(&json_schema(), Changes::AtStart)
     }
 
     /// Returns what a file consists of: the fields of the whole, each followed by the tables inside it, with its header
@@ -99,7 +99,8 @@ impl Shape {
         sections
     }
 
-    fn of(schema: &Json) -> Self {
+    /// What the schema does not say is inherited: when changes take effect.
+    fn of(schema: &Json, changes: Changes) -> Self {
         if let Some(form) = schema.get("x-form").and_then(Json::as_str).and_then(Form::named) {
             return Self::text(form, schema);
         }
@@ -107,14 +108,18 @@ impl Shape {
             return Self::Choice(words);
         }
         if let Some(one) = schema.pointer("/anyOf/0") {
-            return Self::OneOrMore(Box::new(Self::of(one)));
+            return Self::OneOrMore(Box::new(Self::of(one, changes)));
         }
         match schema.get("type").and_then(Json::as_str) {
             Some("object") => match schema.get("properties").and_then(Json::as_object) {
-                Some(fields) => Self::Table(fields.iter().map(Field::of).collect()),
-                None => Self::Named(Box::new(Self::of_part(schema, "additionalProperties"))),
+                Some(fields) => {
+                    Self::Table(fields.iter().map(|field| Field::of(field, changes)).collect())
+                }
+                None => {
+                    Self::Named(Box::new(Self::of_part(schema, "additionalProperties", changes)))
+                }
             },
-            Some("array") => Self::List(Box::new(Self::of_part(schema, "items"))),
+            Some("array") => Self::List(Box::new(Self::of_part(schema, "items", changes))),
             Some("boolean") => Self::Boolean,
             Some("integer") => Self::Integer {
                 min: schema.get("minimum").and_then(Json::as_i64).unwrap_or(0),
@@ -127,8 +132,8 @@ impl Shape {
         }
     }
 
-    fn of_part(schema: &Json, part: &str) -> Self {
-        Self::of(schema.get(part).unwrap_or(&Json::Null))
+    fn of_part(schema: &Json, part: &str, changes: Changes) -> Self {
+        Self::of(schema.get(part).unwrap_or(&Json::Null), changes)
     }
 
     fn text(form: Form, schema: &Json) -> Self {
@@ -177,7 +182,12 @@ impl Shape {
 }
 
 impl Field {
-    fn of((name, schema): (&String, &Json)) -> Self {
+    fn of((name, schema): (&String, &Json), inherited: Changes) -> Self {
+        let changes = match schema.get("x-changes").and_then(Json::as_str) {
+            Some("reload") => Changes::OnReload,
+            Some(_) => Changes::AtStart,
+            None => inherited,
+        };
         Self {
             name: name.clone(),
             doc: doc(schema),
@@ -185,11 +195,8 @@ impl Field {
             example: schema.get("x-example").cloned(),
             is_required: schema.get("x-required").is_some(),
             is_secret: schema.get("x-secret").is_some(),
-            changes: match schema.get("x-changes").and_then(Json::as_str) {
-                Some("reload") => Changes::OnReload,
-                _ => Changes::AtStart,
-            },
-            shape: Shape::of(schema),
+            changes,
+            shape: Shape::of(schema, changes),
         }
     }
 

@@ -1,6 +1,9 @@
 //! The certificates of a running broker.
 
+use std::sync::Arc;
+
 use flux_tls::{CertificateInUse, LoadTlsError, Reloaded, TlsConfig};
+use parking_lot::Mutex;
 
 use crate::driver::{Mail, Mailboxes};
 use crate::listener::{Listener, Transport};
@@ -9,12 +12,19 @@ use crate::names::WorkerId;
 /// The certificates of all listeners of a broker. A clone is a reference to the same.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    configs: Vec<TlsConfig>,
+    configs: Arc<Mutex<Vec<TlsConfig>>>,
     mailboxes: Mailboxes,
 }
 
 impl Certificates {
     pub(crate) fn new(listeners: &[Listener], mailboxes: Mailboxes) -> Self {
+        let certificates = Self { configs: Arc::default(), mailboxes };
+        certificates.set(listeners);
+        certificates
+    }
+
+    /// Takes those of other listeners.
+    pub(crate) fn set(&self, listeners: &[Listener]) {
         let mut configs: Vec<TlsConfig> = Vec::new();
         for listener in listeners {
             match &listener.transport {
@@ -24,13 +34,13 @@ impl Certificates {
                 Transport::Tls(_) | Transport::Tcp => {}
             }
         }
-        Self { configs, mailboxes }
+        *self.configs.lock() = configs;
     }
 
     /// Returns whether there are any.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.configs.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.configs.lock().is_empty()
     }
 
     /// Reads the files of all listeners again: see [`TlsConfig::reload`]. One listener does not wait for another.
@@ -41,27 +51,31 @@ impl Certificates {
     #[must_use]
     pub fn reload(&self) -> Vec<Result<Reloaded, LoadTlsError>> {
         let reload = |tls: &TlsConfig| self.settle(tls, tls.reload());
-        self.configs.iter().map(reload).collect()
+        self.all().iter().map(reload).collect()
     }
 
     /// The same for the listeners whose files have changed since they were last read; call it every few seconds.
     #[must_use]
     pub fn reload_changed(&self) -> Vec<Result<Reloaded, LoadTlsError>> {
         let reload = |tls: &TlsConfig| Some(self.settle(tls, tls.reload_if_changed()?));
-        self.configs.iter().filter_map(reload).collect()
+        self.all().iter().filter_map(reload).collect()
     }
 
     /// Returns the certificates that clients are shown, of all listeners, each with the whole days until it expires:
     /// negative when it has.
     #[must_use]
     pub fn days_left(&self) -> Vec<(CertificateInUse, i64)> {
-        self.configs.iter().flat_map(TlsConfig::days_left).collect()
+        self.all().iter().flat_map(TlsConfig::days_left).collect()
     }
 
     /// Returns what an operator should hear of, in a sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.configs.iter().flat_map(TlsConfig::warnings).map(|it| it.to_string()).collect()
+        self.all().iter().flat_map(TlsConfig::warnings).map(|it| it.to_string()).collect()
+    }
+
+    fn all(&self) -> Vec<TlsConfig> {
+        self.configs.lock().clone()
     }
 
     fn settle(

@@ -11,6 +11,7 @@ mod answers;
 mod clock;
 mod connection;
 mod control;
+mod doors;
 mod entrance;
 mod entry;
 mod fx;
@@ -28,8 +29,9 @@ mod unix;
 mod websocket;
 
 pub use accept::BindError;
-pub(crate) use accept::{Door, bind};
+pub(crate) use accept::bind_all;
 pub(crate) use clock::Clock;
 pub(crate) use control::{Control, Loads, run};
+pub(crate) use doors::{Change, Doors};
 pub(crate) use keeper::Keeper;
 pub(crate) use mailbox::{Mail, Mailboxes};

@@ -68,6 +68,7 @@ mod outcome;
 mod packets;
 mod publication;
 mod reason;
+mod reload;
 mod replay;
 mod reserved;
 mod restore;
@@ -109,6 +110,7 @@ pub use outcome::PublishOutcome;
 pub use packets::{Packets, Part};
 pub use publication::Publication;
 pub use reason::ReasonCode;
+pub use reload::PreparedReload;
 pub use restore::Restored;
 pub use server::{
     BrokerHandle, StartBrokerError, start_broker, start_broker_with, start_broker_with_store,

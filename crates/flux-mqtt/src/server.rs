@@ -19,7 +19,7 @@ use crate::RetainedStore;
 use crate::certificates::Certificates;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
-use crate::driver::{self, BindError, Clock, Control, Door, Keeper, Loads, Mailboxes};
+use crate::driver::{self, BindError, Clock, Control, Doors, Keeper, Loads, Mailboxes};
 use crate::input::Command;
 use crate::inspect::Census;
 use crate::journal::Journal;
@@ -57,7 +57,7 @@ pub fn start_broker_with(
     authenticator: Arc<impl Authenticator>,
     authorizer: Arc<dyn Authorizer>,
 ) -> Result<BrokerHandle, StartBrokerError> {
-    check(&settings, &*authenticator)?;
+    refuse_open_doors(&settings, authenticator.admits_anyone())?;
     let core = Core::new(settings, authorizer.clone());
     start(core, events, authenticator, authorizer, Clock::start(), |_| Ok(None))
 }
@@ -78,7 +78,7 @@ pub fn start_broker_with_store(
     authorizer: Arc<dyn Authorizer>,
     mut store: impl Store + 'static,
 ) -> Result<BrokerHandle, StartBrokerError> {
-    check(&settings, &*authenticator)?;
+    refuse_open_doors(&settings, authenticator.admits_anyone())?;
     let clock = Clock::start_at_epoch();
     let seed = RandomState::new().hash_one(());
     let restored = Core::restore(settings, authorizer.clone(), seed, clock.now(), &mut store);
@@ -93,8 +93,11 @@ pub fn start_broker_with_store(
 }
 
 /// Refuses to let anybody in from elsewhere whom nobody asked for.
-fn check(settings: &Settings, authenticator: &impl Authenticator) -> Result<(), StartBrokerError> {
-    if authenticator.admits_anyone() && !settings.allow_anonymous {
+pub(crate) fn refuse_open_doors(
+    settings: &Settings,
+    admits_anyone: bool,
+) -> Result<(), StartBrokerError> {
+    if admits_anyone && !settings.allow_anonymous {
         let open = settings.listeners.iter().filter(|it| !it.transport.proves_clients());
         let mut addresses = open.flat_map(|listener| listener.listen.addresses());
         if let Some((address, _)) = addresses.find(|(address, _)| !address.ip().is_loopback()) {
@@ -112,10 +115,8 @@ fn start(
     clock: Clock,
     keeper: impl FnOnce(Mailboxes) -> Result<Option<Arc<Keeper>>, StartBrokerError>,
 ) -> Result<BrokerHandle, StartBrokerError> {
-    let doors = driver::bind(&core.settings.listeners).map_err(StartBrokerError::Bind)?;
-    let listening =
-        |door: &Door| Some(Listening { scheme: door.listener().scheme(), place: door.place()? });
-    let listening: Vec<_> = doors.iter().filter_map(listening).collect();
+    let doors = driver::bind_all(&core.settings.listeners).map_err(StartBrokerError::Bind)?;
+    let doors = Doors::new(doors, core.settings.limits);
     let broker = &core.broker;
     let mailboxes = Mailboxes::new(core.settings.workers.get());
     let certificates = Certificates::new(&core.settings.listeners, mailboxes.clone());
@@ -123,8 +124,9 @@ fn start(
     let stop = Arc::new(Notify::new());
     let loads: Loads = (0..mailboxes.len()).map(|_| Arc::default()).collect();
     let handle = BrokerHandle {
-        addresses: listening.iter().filter_map(address).collect(),
-        listening,
+        settings: core.settings.clone(),
+        admits_anyone: authenticator.admits_anyone(),
+        doors: doors.clone(),
         certificates,
         manager: MqttManager::new(
             mailboxes.clone(),
@@ -208,8 +210,10 @@ fn lines(errors: &[BindError]) -> String {
 /// A running broker. Dropping the handle does not stop it.
 #[derive(Clone)]
 pub struct BrokerHandle {
-    listening: Vec<Listening>,
-    addresses: Vec<SocketAddr>,
+    /// What it started with.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) admits_anyone: bool,
+    pub(crate) doors: Doors,
     certificates: Certificates,
     manager: MqttManager,
     retained: RetainedStore,
@@ -226,16 +230,16 @@ pub struct BrokerHandle {
 
 impl BrokerHandle {
     /// Returns the addresses the broker listens on, in the order of the settings, with the
-    /// ports the system chose where the settings said 0. Unix sockets have none.
+    /// ports the system chose where the settings said 0. Unix sockets have none. A reload may change them.
     #[must_use]
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listening().iter().filter_map(address).collect()
     }
 
-    /// Returns everything it listens on, each with what is spoken there.
+    /// Returns everything it listens on, each with what is spoken there. A reload may change it.
     #[must_use]
-    pub fn listening(&self) -> &[Listening] {
-        &self.listening
+    pub fn listening(&self) -> Vec<Listening> {
+        self.doors.listening()
     }
 
     /// Returns the certificates of all listeners, to have them read again.
@@ -375,7 +379,9 @@ impl BrokerHandle {
 
 impl fmt::Debug for BrokerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BrokerHandle").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("BrokerHandle")
+            .field("addresses", &self.local_addrs())
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ mod descriptors;
 mod directory;
 #[cfg(target_os = "linux")]
 mod memory;
+mod reload;
 mod store;
 mod tokens;
 

@@ -26,7 +26,7 @@ fn broker_at(path: &Path, mode: u32) -> Broker {
 }
 
 #[track_caller]
-fn expect_served(path: &Path) {
+pub(crate) fn expect_served(path: &Path) {
     let mut stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(&[&Connect::new(V5, "a").bytes()[..], &PINGREQ].concat()).unwrap();

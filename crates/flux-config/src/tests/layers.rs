@@ -138,3 +138,25 @@ fn further_listeners_of_flags_stand_beside_all_others() {
     let of_file = names(Some("flux.toml".as_ref()));
     assert_eq!(of_file, ["a loopback:1", "b loopback:2", "ws loopback:8083", "unix unix:/x"]);
 }
+
+#[test]
+fn what_waits_for_the_next_start_is_named() {
+    let config = |text: &str| load_files([("flux.toml", text)]).unwrap().config;
+    let before = config("[storage]\ndata_dir = \"/a\"\n");
+    let after = config(
+        "[broker]\nworkers = 3\n[storage]\ndata_dir = \"/b\"\n[limits]\nhandshakes = 7\nconnections = 8\n\
+         [protocol]\nmax_qos = 1\nconnect_timeout = \"1s\"\n[session]\nqueued_messages = 9\n[log]\nfilter = \"info\"\n\
+         [[listener]]\nname = \"a\"\nbind = \"loopback:1\"\n[acl]\nfile = \"roles\"\n",
+    );
+    let mut names = before.changes_at_start(&after);
+    names.sort_unstable();
+    let expected = [
+        "acl.file",
+        "broker.workers",
+        "limits.handshakes",
+        "protocol.connect_timeout",
+        "storage.data_dir",
+    ];
+    assert_eq!(names, expected);
+    assert!(before.changes_at_start(&before).is_empty());
+}

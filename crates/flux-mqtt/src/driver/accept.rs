@@ -2,7 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,11 +16,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+use super::doors::{Doors, NewDoor};
 use super::entrance::Entrance;
 use super::mailbox::{Accepted, AcceptedSocket};
 use super::unix::UnixDoor;
 use crate::counters::Count;
-use crate::listener::{Listen, Listener, Place};
+use crate::listener::{Listen, Listener, Place, UnixSocket};
 
 /// An address that the broker cannot listen on, or a Unix socket.
 #[derive(Debug, Error)]
@@ -49,47 +50,79 @@ fn hint(place: &Place, error: &io::Error) -> String {
 
 /// A listening socket, and what its listener says of it.
 pub(crate) struct Door {
-    socket: DoorSocket,
-    listener: Arc<Listener>,
+    pub(super) socket: DoorSocket,
+    pub(super) spot: Spot,
+    pub(super) listener: Arc<Listener>,
 }
 
-enum DoorSocket {
+pub(super) enum DoorSocket {
     Tcp(TcpListener),
     Unix(UnixDoor),
 }
 
-impl Door {
-    pub(crate) fn listener(&self) -> &Listener {
-        &self.listener
-    }
-
+impl DoorSocket {
     /// Returns where it is, if the system says so.
-    pub(crate) fn place(&self) -> Option<Place> {
-        match &self.socket {
-            DoorSocket::Tcp(socket) => socket.local_addr().ok().map(Place::Address),
-            DoorSocket::Unix(door) => Some(Place::Unix(door.path().into())),
+    pub(super) fn place(&self) -> Option<Place> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().map(Place::Address),
+            Self::Unix(door) => Some(Place::Unix(door.path().into())),
         }
     }
 }
 
-/// Binds every address of every listener, or says which ones cannot be bound, all of them.
-pub(crate) fn bind(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
+/// Where a listener wants to listen. A port that the system chose is found again by the name of its listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    Address(SocketAddr),
+    AnyPort(IpAddr, Arc<str>),
+    Unix(UnixSocket),
+}
+
+/// Returns where a listener wants to listen.
+pub(super) fn spots(listener: &Listener) -> Vec<Spot> {
+    let spot = |(address, _): (SocketAddr, bool)| spot(listener, address);
+    match &listener.listen {
+        Listen::Unix(socket) => vec![Spot::Unix(socket.clone())],
+        Listen::Loopback(_) | Listen::Addresses(_) => {
+            listener.listen.addresses().into_iter().map(spot).collect()
+        }
+    }
+}
+
+fn spot(listener: &Listener, address: SocketAddr) -> Spot {
+    match address.port() {
+        0 => Spot::AnyPort(address.ip(), listener.name.clone()),
+        _ => Spot::Address(address),
+    }
+}
+
+/// Binds every address of every listener, but for those that are open; or says which ones cannot be bound, all of them.
+pub(super) fn bind(
+    listeners: &[Listener],
+    is_open: impl Fn(&Spot) -> bool,
+) -> Result<Vec<Door>, Vec<BindError>> {
     let (mut doors, mut errors) = (Vec::new(), Vec::new());
     for listener in listeners {
         let listener = Arc::new(listener.clone());
-        let mut door = |socket| doors.push(Door { socket, listener: listener.clone() });
+        let mut door = |socket, spot| doors.push(Door { socket, spot, listener: listener.clone() });
         if let Listen::Unix(socket) = &listener.listen {
-            match UnixDoor::bind(socket, BACKLOG) {
-                Ok(socket) => door(DoorSocket::Unix(socket)),
-                Err(source) => {
+            let spot = Spot::Unix(socket.clone());
+            match (!is_open(&spot)).then(|| UnixDoor::bind(socket, BACKLOG)) {
+                Some(Ok(socket)) => door(DoorSocket::Unix(socket), spot),
+                Some(Err(source)) => {
                     let place = Place::Unix(socket.path.as_path().into());
                     errors.push(BindError { place, source });
                 }
+                None => {}
             }
         }
         for (address, is_optional) in listener.listen.addresses() {
+            let spot = spot(&listener, address);
+            if is_open(&spot) {
+                continue;
+            }
             match bind_one(address) {
-                Ok(socket) => door(DoorSocket::Tcp(socket)),
+                Ok(socket) => door(DoorSocket::Tcp(socket), spot),
                 Err(error) if is_optional && is_missing(&error) => {
                     tracing::debug!(%address, %error, "this machine lacks the address");
                 }
@@ -100,6 +133,11 @@ pub(crate) fn bind(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> 
         }
     }
     if errors.is_empty() { Ok(doors) } else { Err(errors) }
+}
+
+/// Binds every address of every listener, or says which ones cannot be bound, all of them.
+pub(crate) fn bind_all(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
+    bind(listeners, |_| false)
 }
 
 /// The address family or the address does not exist here.
@@ -126,21 +164,28 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
 
-/// Accepts from these sockets, in tasks of this thread, until nobody holds `open` any more.
-pub(super) fn open(doors: Vec<Door>, entrance: Entrance, open: &watch::Receiver<()>) {
+/// Accepts from all doors, in tasks of this thread, until there will be no more.
+pub(super) async fn run(doors: Doors, entrance: Entrance) {
     let entrance = Rc::new(entrance);
-    for door in doors {
-        let (entrance, mut open) = (entrance.clone(), open.clone());
-        tokio::task::spawn_local(async move {
-            let (mut accepting, mut closed) = (pin!(accept(door, entrance)), pin!(open.changed()));
-            let lost = poll_fn(|cx| match closed.as_mut().poll(cx) {
-                Poll::Ready(_) => Poll::Ready(None),
-                Poll::Pending => accepting.as_mut().poll(cx).map(Some),
-            });
-            if let Some(Err(error)) = lost.await {
-                tracing::error!(%error, "a listener is lost");
-            }
-        });
+    while let Some(new) = doors.next().await {
+        for door in new {
+            tokio::task::spawn_local(open(door, entrance.clone()));
+        }
+    }
+}
+
+/// Accepts from a door until it is closed.
+async fn open(door: NewDoor, entrance: Rc<Entrance>) {
+    let (socket, listener, _guard) = door.open();
+    let mut changes = listener.clone();
+    let closed = async move { while changes.changed().await.is_ok() {} };
+    let (mut accepting, mut closed) = (pin!(accept(socket, listener, entrance)), pin!(closed));
+    let lost = poll_fn(|cx| match closed.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => accepting.as_mut().poll(cx).map(Some),
+    });
+    if let Some(Err(error)) = lost.await {
+        tracing::error!(%error, "a listener is lost");
     }
 }
 
@@ -189,8 +234,11 @@ impl Doorway {
 }
 
 /// Accepts connections and hands each to the worker that serves the fewest.
-async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
-    let Door { socket, listener } = door;
+async fn accept(
+    socket: DoorSocket,
+    listener: watch::Receiver<Arc<Listener>>,
+    entrance: Rc<Entrance>,
+) -> io::Result<()> {
     let doorway = Doorway::new(socket)?;
     let mut warned = false;
     loop {
@@ -198,8 +246,9 @@ async fn accept(door: Door, entrance: Rc<Entrance>) -> io::Result<()> {
             Ok((socket, peer)) => {
                 warned = false;
                 entrance.count(Count::Accepted);
-                entrance.wait_for_turn(&listener, peer).await;
-                entrance.admit(Accepted { socket, peer, by: listener.clone(), place: None });
+                let by = listener.borrow().clone();
+                entrance.wait_for_turn(&by, peer).await;
+                entrance.admit(Accepted { socket, peer, by, place: None });
             }
             Err(error) if is_for_the_peer(&error) => {
                 entrance.count(Count::AcceptError);

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::{Event, EventBus};
 use ntex::rt::{Arbiter, System};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use super::accept::{self, Door};
+use super::accept;
 use super::clock::Clock;
+use super::doors::Doors;
 use super::entrance::Entrance;
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
@@ -30,7 +31,7 @@ pub(crate) struct Control {
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) loads: Loads,
-    pub(crate) doors: Vec<Door>,
+    pub(crate) doors: Doors,
     pub(crate) authenticator: Arc<dyn DynAuthenticator>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) events: Arc<EventBus>,
@@ -47,7 +48,7 @@ pub(crate) fn run(control: Control) {
     system.block_on(serve(control));
 }
 
-async fn serve(mut control: Control) {
+async fn serve(control: Control) {
     let idle = Arc::new(Notify::new());
     let loads = control.loads.to_vec();
     let mut arbiters: Vec<Arbiter> = loads
@@ -55,27 +56,30 @@ async fn serve(mut control: Control) {
         .enumerate()
         .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
         .collect();
-    let (mailboxes, limits) = (control.mailboxes.clone(), control.core.settings.limits);
+    let (mailboxes, limits) = (control.mailboxes.clone(), control.doors.limits());
     let (events, tally) = (control.events.clone(), control.core.broker.tally.clone());
     let (clock, shares) = (control.clock, loads.clone());
     // On the thread that it stays on.
     let entrance = move || Entrance::new(mailboxes, shares, limits, clock, events, tally);
-    let doors = std::mem::take(&mut control.doors);
-    for door in &doors {
-        if let Some(Place::Address(address)) = door.place() {
+    for listening in control.doors.listening() {
+        if let Place::Address(address) = listening.place {
             control.events.publish(Event::Listening { address });
         }
     }
-    let (is_open, open) = watch::channel(());
+    let doors = control.doors.clone();
     match &arbiters[..] {
         // It would be woken for each connection by a thread that was woken for it.
         [alone] => {
-            alone.handle().spawn(async move { accept::open(doors, entrance(), &open) });
+            alone.handle().spawn(async move {
+                tokio::task::spawn_local(accept::run(doors, entrance()));
+            });
         }
-        _ => accept::open(doors, entrance(), &open),
+        _ => {
+            tokio::task::spawn_local(accept::run(doors, entrance()));
+        }
     }
     control.stop.notified().await;
-    drop(is_open);
+    control.doors.close();
     for index in 0..arbiters.len() {
         control.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(Command::Shutdown)));
     }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
 use flux_session::Timestamp;
 
+use tokio::sync::watch;
+
 use super::clock::Clock;
 use super::mailbox::{Accepted, Mail, Mailboxes};
 use crate::counters::{Count, Tally};
@@ -26,7 +28,7 @@ pub(super) struct Entrance {
     mailboxes: Mailboxes,
     /// How many connections each worker serves.
     loads: Vec<Arc<AtomicUsize>>,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     pace: RefCell<Pace>,
     /// Those who came through the listeners of each name.
     crowds: RefCell<BTreeMap<Arc<str>, Rc<Crowd>>>,
@@ -39,7 +41,7 @@ impl Entrance {
     pub(super) fn new(
         mailboxes: Mailboxes,
         loads: Vec<Arc<AtomicUsize>>,
-        limits: Limits,
+        limits: watch::Receiver<Limits>,
         clock: Clock,
         events: Arc<EventBus>,
         tally: Tally,
@@ -56,7 +58,8 @@ impl Entrance {
             let limit = Limit::ListenerConnectsPerSecond;
             self.wait_for(&crowd.pace, rate, limit, peer).await;
         }
-        if let Some(rate) = self.limits.connects_per_second {
+        let rate = self.limits.borrow().connects_per_second;
+        if let Some(rate) = rate {
             self.wait_for(&self.pace, rate, Limit::ConnectsPerSecond, peer).await;
         }
     }
@@ -79,7 +82,7 @@ impl Entrance {
     /// Hands a connection to the worker that serves the fewest, or closes it: it is one too many.
     pub(super) fn admit(&self, mut accepted: Accepted) {
         let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
-        if served >= self.limits.connections {
+        if served >= self.limits.borrow().connections {
             return self.tell_limit(Limit::Connections, accepted.peer);
         }
         // Who is there counts whether or not there is a limit: a reload may bring one.

@@ -117,7 +117,7 @@ fn a_signal_has_users_and_roles_read_again() {
     fs::write(&roles, ROLES.replace("cmd", "{no}")).unwrap();
     program.signal("HUP");
     let complaint = program.line();
-    assert!(complaint.contains("users and roles stay as they were"), "{complaint}");
+    assert!(complaint.contains("the config stays as it was"), "{complaint}");
     assert!(complaint.contains(&roles) && complaint.contains("{no}"), "{complaint}");
     alice.ping();
 

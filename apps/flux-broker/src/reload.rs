@@ -1,0 +1,66 @@
+//! SIGHUP: the config and all that it names are read again and checked, then all of it holds at once, or nothing has changed.
+
+use flux_config::{Config, Loaded, System, load};
+use flux_mqtt::BrokerHandle;
+use tracing_subscriber::EnvFilter;
+
+use crate::access::{Access, certificate_name};
+use crate::cli::Cli;
+use crate::renewal;
+use crate::settings::{Known, settings};
+
+/// What a reload goes by.
+pub(crate) struct Reload<'a> {
+    pub(crate) cli: &'a Cli,
+    /// The config that the broker started with.
+    pub(crate) started: Config,
+    /// The certificates in use.
+    pub(crate) known: Known,
+    pub(crate) access: &'a Access,
+    pub(crate) broker: &'a BrokerHandle,
+    /// Replaces what is logged.
+    pub(crate) set_filter: Box<dyn Fn(EnvFilter) + 'a>,
+}
+
+impl Reload<'_> {
+    /// Reads all again, and logs what came of it.
+    pub(crate) fn run(&mut self) {
+        match self.try_run() {
+            Ok(waiting) => {
+                tracing::info!("the config was read again");
+                for name in waiting {
+                    tracing::warn!("`{name}` has changed, and holds from the next start on");
+                }
+            }
+            Err(error) => {
+                for line in format!("{error:#}").lines() {
+                    tracing::error!("the config stays as it was: {line}");
+                }
+            }
+        }
+    }
+
+    /// Returns the names of settings that wait for the next start.
+    fn try_run(&mut self) -> anyhow::Result<Vec<String>> {
+        let loaded = load(self.cli.config.as_deref(), self.cli.flags(), &System)?;
+        let filter = EnvFilter::try_new(&loaded.config.log.filter)?;
+        let (settings, known) = settings(&loaded, &self.known)?;
+        let prepared = self.broker.prepare_reload(settings)?;
+        // The last that can fail; what it replaces, it replaces at once.
+        self.access.reload()?;
+        prepared.apply();
+        self.known = known;
+        renewal::reload(self.broker.certificates());
+        self.broker.recheck_rights();
+        (self.set_filter)(filter);
+        Ok(self.waiting(&loaded))
+    }
+
+    fn waiting(&self, loaded: &Loaded) -> Vec<String> {
+        let mut names = self.started.changes_at_start(&loaded.config);
+        if certificate_name(&self.started) != certificate_name(&loaded.config) {
+            names.push("tls.username_from".to_owned());
+        }
+        names
+    }
+}

@@ -1,0 +1,146 @@
+//! SIGHUP: the config is read again while clients are connected.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::child::Program;
+use super::directory::Directory;
+use crate::support::Version::V5;
+use crate::support::{Client, Connect, Publish};
+use crate::unix::expect_served;
+
+const LOG: &str = "[log]\nfilter = \"flux_broker::reload=info\"\n";
+const A: &str = "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n";
+const B: &str = "[[listener]]\nname = \"b\"\nbind = \"127.0.0.1:0\"\n";
+
+/// Writes the file, has it read, and waits for a line of the log with these words.
+#[track_caller]
+fn reload(program: &mut Program, path: &str, text: &str, words: &str) -> String {
+    fs::write(path, text).unwrap();
+    program.signal("HUP");
+    let mut seen = String::new();
+    loop {
+        let line = program.line();
+        assert!(!line.is_empty(), "it ended: {seen}");
+        seen += &line;
+        if line.contains(words) {
+            return seen;
+        }
+    }
+}
+
+fn start(name: &str, text: &str) -> (Directory, String, Program) {
+    let directory = Directory::new(name);
+    let path = directory.file("flux.toml");
+    fs::write(&path, text).unwrap();
+    let program = Program::start(&["--config", &path]);
+    (directory, path, program)
+}
+
+#[track_caller]
+fn publish(client: &mut Client, id: u16) {
+    client.send(&Publish::new("t", "x").qos(1, id).bytes(V5));
+    client.expect_ack(0x40, id, 0x10);
+}
+
+#[test]
+fn listeners_come_go_and_change_and_connections_stay() {
+    let (directory, path, mut program) = start("reload", &[LOG, A, B].concat());
+    let [at_a, at_b] = program.addresses[..] else { panic!("{}", program.announced) };
+    let mut old_a = Client::connect_to(at_a, &Connect::new(V5, "old"));
+    let mut old_b = Client::connect_to(at_b, &Connect::new(V5, "b"));
+
+    let socket = directory.file("c.sock");
+    let c = format!("[[listener]]\nname = \"c\"\nbind = \"unix:{socket}\"\n");
+    let text = [LOG, A, "max_qos = 0\n", &c, "[broker]\nworkers = 3\n"].concat();
+    let seen = reload(&mut program, &path, &text, "`broker.workers` has changed");
+    assert!(seen.contains("the config was read again"), "{seen}");
+    expect_served(Path::new(&socket));
+    assert!(TcpStream::connect(at_b).is_err(), "nobody listens there any more");
+    publish(&mut old_b, 1);
+    publish(&mut old_a, 1);
+    let new_a = Client::connect_to(at_a, &Connect::new(V5, "new")).connack;
+    assert_eq!(new_a.number(0x24), Some(0), "its Maximum QoS");
+
+    // And back: the socket goes, everything at once on the same address.
+    reload(&mut program, &path, &[LOG, A].concat(), "was read again");
+    assert!(!Path::new(&socket).exists());
+    let new_a = Client::connect_to(at_a, &Connect::new(V5, "newer")).connack;
+    assert_eq!(new_a.number(0x24), None);
+    publish(&mut old_b, 2);
+    publish(&mut old_a, 2);
+}
+
+#[test]
+fn a_config_that_cannot_be_had_changes_nothing_and_says_why() {
+    let (directory, path, mut program) = start("reload-errors", &[LOG, A].concat());
+    let at_a: SocketAddr = program.addresses[0];
+    let mut client = Client::connect_to(at_a, &Connect::new(V5, "a"));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap();
+    let socket = directory.file("c.sock");
+    let c = format!("[[listener]]\nname = \"c\"\nbind = \"unix:{socket}\"\n");
+    let busy = format!("[[listener]]\nname = \"d\"\nbind = \"{taken}\"\n");
+    let certificates = "[tls.t]\ncert = \"/no/cert\"\nkey = \"/no/key\"\n[[listener]]\nname = \"t\"\n\
+                        transport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"t\"\n";
+    for (wrong, words) in [
+        ("[limits]\nconections = 5\n", "did you mean `connections`?"),
+        (busy.as_str(), "another program listens there"),
+        (certificates, "/no/cert"),
+        ("[acl]\nfile = \"/no/roles\"\n[storage]\ndurability = \"disk\"\n", "nowhere to keep"),
+    ] {
+        let text = [LOG, A, "max_qos = 0\n", &c, wrong].concat();
+        let seen = reload(&mut program, &path, &text, words);
+        assert!(seen.contains("the config stays as it was"), "{seen}");
+        assert!(!Path::new(&socket).exists());
+        let new = Client::connect_to(at_a, &Connect::new(V5, "new")).connack;
+        assert_eq!(new.number(0x24), None, "{wrong}");
+        client.ping();
+    }
+}
+
+/// As many as a test has time for; `cargo xtask stress` has more.
+#[test]
+fn reloads_under_load_lose_no_message() {
+    let (directory, path, mut program) = start("reload-load", &[LOG, A].concat());
+    let at_a = program.addresses[0];
+    let mut subscriber = Client::connect_to(at_a, &Connect::new(V5, "subscriber"));
+    subscriber.subscribe("t", 1);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = is_over.clone();
+    let publisher = thread::spawn(move || {
+        let mut client = Client::connect_to(at_a, &Connect::new(V5, "publisher"));
+        let mut sent = 0_u32;
+        while !over.load(Ordering::Relaxed) {
+            client.publish("t", sent.to_string(), 1);
+            sent += 1;
+        }
+        client.publish("t", "end", 1);
+        sent
+    });
+    let received = thread::spawn(move || {
+        let mut received = 0_u32;
+        loop {
+            let message = subscriber.receive_and_acknowledge();
+            if message.text() == "end" {
+                return received;
+            }
+            assert_eq!(message.text(), received.to_string(), "in order, each once");
+            received += 1;
+        }
+    });
+    let socket = directory.file("c.sock");
+    let c = format!("[[listener]]\nname = \"c\"\nbind = \"unix:{socket}\"\n");
+    for _ in 0..20 {
+        reload(&mut program, &path, &[LOG, A, "max_qos = 1\n", &c].concat(), "was read again");
+        reload(&mut program, &path, &[LOG, A].concat(), "was read again");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let sent = publisher.join().unwrap();
+    assert!(sent > 0);
+    assert_eq!(received.join().unwrap(), sent);
+}

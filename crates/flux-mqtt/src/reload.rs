@@ -1,0 +1,58 @@
+//! Other settings for a broker that runs: all that is new is made first, then everything changes at once, or nothing.
+
+use std::sync::Arc;
+
+use crate::driver::Change;
+use crate::input::Command;
+use crate::server::{BrokerHandle, StartBrokerError, refuse_open_doors};
+use crate::settings::Settings;
+
+/// Other settings that a broker can have: what they need is there, and nothing has changed yet.
+pub struct PreparedReload {
+    broker: BrokerHandle,
+    settings: Settings,
+    doors: Change,
+}
+
+impl BrokerHandle {
+    /// Prepares other settings, and binds what they listen on that nobody listens on yet. Nothing changes before
+    /// [`PreparedReload::apply`].
+    ///
+    /// Listeners are added, removed and changed; connections stay, those of removed listeners too, and what was agreed on
+    /// with clients that are connected holds for them until they leave. [`Limits`](crate::Limits) and what is agreed on with
+    /// clients hold from then on, [`Settings::session`] for sessions that begin. A broker goes on with what it started with of
+    /// `workers`, `connect_timeout`, `unsent_for_deliveries`, `unsent_for_answers`, `shared`, `retained`, `drain_timeout`
+    /// and [`Limits::handshakes`](crate::Limits::handshakes).
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be listened on, or anybody could connect from elsewhere. The broker goes on as it was.
+    pub fn prepare_reload(
+        &self,
+        mut settings: Settings,
+    ) -> Result<PreparedReload, StartBrokerError> {
+        let before = &self.settings;
+        settings.workers = before.workers;
+        settings.connect_timeout = before.connect_timeout;
+        settings.unsent_for_deliveries = before.unsent_for_deliveries;
+        settings.unsent_for_answers = before.unsent_for_answers;
+        settings.shared = before.shared;
+        settings.retained = before.retained;
+        settings.drain_timeout = before.drain_timeout;
+        settings.limits.handshakes = before.limits.handshakes;
+        refuse_open_doors(&settings, self.admits_anyone)?;
+        let doors = self.doors.prepare(&settings.listeners).map_err(StartBrokerError::Bind)?;
+        Ok(PreparedReload { broker: self.clone(), settings, doors })
+    }
+}
+
+impl PreparedReload {
+    /// Has the settings hold on all workers, and returns when what is not listened on any more is closed.
+    pub fn apply(self) {
+        let Self { broker, settings, doors } = self;
+        broker.certificates().set(&settings.listeners);
+        let settings = Arc::new(settings);
+        broker.manager().tell_workers(|| Command::Settings(settings.clone()));
+        broker.doors.apply(doors, settings.limits);
+    }
+}
