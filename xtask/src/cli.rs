@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::steps::Step;
-use crate::{bench, conformance, crash, fuzz, interop, load, mutants, sim, steps, stress};
+use crate::{bench, conformance, crash, dist, fuzz, interop, load, mutants, sim, steps, stress};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -44,6 +44,8 @@ pub(crate) enum Task {
     Crash(crash::Options),
     /// Break the broker on purpose, one fault at a time: which seed of the simulator catches it?
     Mutants(mutants::Options),
+    /// Pack a release of the broker with checksums, and start what was packed
+    Dist,
     /// Load a broker and count deliveries (started by `bench`)
     #[command(hide = true)]
     Load(load::Options),
@@ -73,6 +75,7 @@ impl Task {
             Self::Sim(options) => sim::run(&options),
             Self::Crash(options) => crash::run(&options),
             Self::Mutants(options) => mutants::run(&options),
+            Self::Dist => dist::run(),
             Self::Load(options) => load::run(&options),
             Self::StressLoad(options) => stress::load(&options),
         }
@@ -107,6 +110,7 @@ mod tests {
             "sim",
             "crash",
             "mutants",
+            "dist",
         ];
         for task in tasks {
             assert!(help.contains(&format!("\n  {task} ")), "{task} is not in: {help}");

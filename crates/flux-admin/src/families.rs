@@ -67,6 +67,15 @@ impl Family {
         gauge("inflight_messages", "Messages sent and not acknowledged", None, |it| {
             one(it.census.in_flight)
         }),
+        gauge(
+            "subscriber_behind_messages",
+            "Messages that wait for a client that is connected: of the ten who are furthest behind",
+            Some("client_id"),
+            |it| {
+                let behind = it.census.behind.iter();
+                behind.map(|it| ((*it.client_id).to_owned().into(), whole(it.queued))).collect()
+            },
+        ),
         gauge("held_bytes", "Bytes held for clients", Some("kind"), held),
         counter("connects", "Clients admitted, by protocol version", Some("version"), |it| {
             let versions = [(Version::V31, "3.1"), (Version::V311, "3.1.1"), (Version::V5, "5.0")];
@@ -175,13 +184,15 @@ const fn counter(
 }
 
 fn one(number: usize) -> Vec<Sample> {
-    vec![("".into(), i64::try_from(number).unwrap_or(i64::MAX))]
+    vec![("".into(), whole(number))]
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn both(numbers: [(&'static str, usize); 2]) -> Vec<Sample> {
-    let sample = |(name, number): (&'static str, usize)| {
-        (Cow::Borrowed(name), i64::try_from(number).unwrap_or(i64::MAX))
-    };
+    let sample = |(name, number): (&'static str, usize)| (Cow::Borrowed(name), whole(number));
     numbers.map(sample).to_vec()
 }
 

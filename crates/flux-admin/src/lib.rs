@@ -16,6 +16,8 @@
 //! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle) alone.
 
 mod clients;
+#[cfg(test)]
+mod deploy;
 mod families;
 mod health;
 mod metrics;

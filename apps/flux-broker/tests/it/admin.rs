@@ -150,6 +150,9 @@ fn what_waits_and_what_is_under_way_is_counted() {
     assert_eq!(numbers["flux_queued_messages{in=\"shared\"}"], 0);
     assert_eq!(numbers["flux_inflight_messages"], 2);
     assert!(numbers["flux_queued_bytes"] > 0);
+    // Who is away is not behind.
+    assert_eq!(numbers["flux_subscriber_behind_messages{client_id=\"slow\"}"], 3);
+    assert!(!numbers.contains_key("flux_subscriber_behind_messages{client_id=\"away\"}"));
     for received in [first, second] {
         slow.send(&[0x40, 2, 0, u8::try_from(received.id).unwrap()]);
     }
@@ -167,8 +170,12 @@ fn both_formats_name_every_family() {
     let (_, head, open) = get(admin.address(), "/metrics", accept);
     assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
     assert!(open.ends_with("# EOF\n"));
-    let absent =
-        ["flux_certificate_expires_in_days", "flux_store_failing", "flux_store_unsynced_bytes"];
+    let absent = [
+        "flux_certificate_expires_in_days",
+        "flux_store_failing",
+        "flux_store_unsynced_bytes",
+        "flux_subscriber_behind_messages",
+    ];
     for family in Family::ALL {
         let name = family.full_name();
         let is_there = !absent.contains(&&*name);

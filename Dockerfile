@@ -1,0 +1,22 @@
+# The broker alone, as a user of its own. Data and config come from outside:
+#
+#   docker build -t flux-broker .
+#   docker run -p 1883:1883 -v flux:/var/lib/flux flux-broker
+#
+# It listens on all addresses of the container and, without further settings, lets anybody in: publish the port to whom
+# that is meant for, or give it passwords (--passwords FILE) and leave --allow-anonymous out.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --locked --release --package flux-broker
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --home-dir /var/lib/flux --create-home flux
+COPY --from=build /src/target/release/flux-broker /usr/local/bin/flux-broker
+USER 10001
+VOLUME /var/lib/flux
+EXPOSE 1883
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["flux-broker", "health", "--admin", "127.0.0.1:9883"]
+ENTRYPOINT ["flux-broker"]
+CMD ["--bind", "0.0.0.0", "--allow-anonymous", "--data-dir", "/var/lib/flux", "--admin", "127.0.0.1:9883"]
