@@ -3,13 +3,8 @@
 //! `steps` holds what must pass before a commit, `tidy` the rules that lints cannot hold,
 //! `conformance` the statements of the standards, `interop` the clients we did not write, `bench` with
 //! `load` the measurements, `stress` the crowds, `fuzz` the inputs that nobody thought of, `sim` the
-<<<<<<< HEAD
-//! worlds in virtual time, `crash` the kills that nothing may be lost in, and `mutants` the faults that these must find;
-//! `doors` is our broker with every transport, for those that need it.
-=======
-//! worlds in virtual time, `crash` the kills that nothing may be lost in, `mutants` the faults that these must
-//! find, and `dist` the archive that is given away.
->>>>>>> 1930826 (Pack a release, and give operators a unit, dashboards and alerts)
+//! worlds in virtual time, `crash` the kills that nothing may be lost in, `mutants` the faults that these must find,
+//! and `dist` the archive that is given away; `doors` is our broker with every transport, for those that need it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod background;
@@ -18,11 +13,8 @@ mod cli;
 mod clock;
 mod conformance;
 mod crash;
-<<<<<<< HEAD
-mod doors;
-=======
 mod dist;
->>>>>>> 1930826 (Pack a release, and give operators a unit, dashboards and alerts)
+mod doors;
 mod fuzz;
 mod interop;
 mod load;

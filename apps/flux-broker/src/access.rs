@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::Result;
 use flux_auth::{
     AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bans, Chain,
-    ClientCertificate, Clock, Credentials, Link, RoleAuthorizer, SimpleAuthenticator,
+    ClientCertificate, Clock, Credentials, Exchange, Link, RoleAuthorizer, SimpleAuthenticator,
 };
 use flux_config::Config;
 use flux_mqtt::IpNet;
@@ -54,6 +54,13 @@ impl Authenticator for Gate {
         match self {
             Self::Open(simple) => simple.authenticate(credentials).await,
             Self::Guarded(chain) => chain.authenticate(credentials).await,
+        }
+    }
+
+    fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        match self {
+            Self::Open(simple) => simple.begin(method, credentials),
+            Self::Guarded(chain) => chain.begin(method, credentials),
         }
     }
 

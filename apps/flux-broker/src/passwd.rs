@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use flux_auth::{PasswordHash, Users};
 
-/// What to do with a password file. mosquitto's are read as well; what is added is argon2id.
+/// What to do with a password file. mosquitto's are read as well; what is added is argon2id, or keys for SCRAM.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Passwd {
     /// Add a user or change a password; it is asked for, or is the first line of what is piped in
@@ -16,6 +16,10 @@ pub(crate) enum Passwd {
         file: PathBuf,
         /// The user name
         user: String,
+        /// Keep keys for SCRAM-SHA-256 instead of a hash: the client may log in with MQTT 5.0 without sending its password, and
+        /// with its password as well
+        #[arg(long)]
+        scram: bool,
     },
     /// Remove a user
     Remove {
@@ -47,10 +51,14 @@ impl Passwd {
         ask: &mut dyn FnMut(IsNew) -> Result<Vec<u8>>,
     ) -> Result<bool> {
         match self {
-            Self::Add { file, user } => {
+            Self::Add { file, user, scram } => {
                 let mut users = load_if_there(file)?;
                 let is_change = users.hash(user).is_some();
-                let hash = PasswordHash::of(&ask(IsNew::Yes)?)?;
+                let password = ask(IsNew::Yes)?;
+                let hash = match scram {
+                    true => PasswordHash::for_scram(str::from_utf8(&password)?)?,
+                    false => PasswordHash::of(&password)?,
+                };
                 users.set(user, hash)?;
                 users.save(file)?;
                 let done = if is_change { "changed" } else { "added" };
@@ -162,7 +170,7 @@ mod tests {
             (done.ok(), String::from_utf8(out).unwrap())
         };
         let user = || String::from("alice");
-        let add = Passwd::Add { file: file.clone(), user: user() };
+        let add = Passwd::Add { file: file.clone(), user: user(), scram: false };
         let check = Passwd::Check { file: file.clone(), user: Some(user()) };
         let remove = Passwd::Remove { file: file.clone(), user: user() };
         assert_eq!(run(&remove, "").0, None);
@@ -177,7 +185,7 @@ mod tests {
         assert!(!fs::read_to_string(&file).unwrap().contains("other"));
         assert_eq!(run(&remove, ""), (Some(true), "user `alice` removed\n".into()));
         assert_eq!(run(&remove, ""), (Some(false), "there is no user `alice`\n".into()));
-        let bad = Passwd::Add { file, user: "a:b".into() };
+        let bad = Passwd::Add { file, user: "a:b".into(), scram: false };
         assert_eq!(run(&bad, "secret").0, None);
         fs::remove_dir_all(&directory).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::{Authentication, BoxFuture, Credentials};
+use crate::{Authentication, BoxFuture, Credentials, Exchange};
 
 /// Finds out who a client is.
 ///
@@ -39,6 +39,16 @@ pub trait Authenticator: Send + Sync + 'static {
         credentials: &Credentials,
     ) -> impl Future<Output = Authentication> + Send;
 
+    /// Begins an exchange by this authentication method (MQTT 5.0 section 4.12); `None` if there is no such method.
+    ///
+    /// Called in place of [`authenticate`](Self::authenticate) for a client that names a method, and again when it wants
+    /// to authenticate once more. The first step gets the Authentication Data that came along. There is no method by
+    /// default.
+    fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        let _ = (method, credentials);
+        None
+    }
+
     /// Returns whether a client that proves nothing gets in.
     ///
     /// A broker refuses to listen beyond loopback with such an authenticator unless it is told to.
@@ -65,6 +75,9 @@ pub trait DynAuthenticator: Send + Sync + 'static {
     /// Returns the answer of [`Authenticator::authenticate`], which keeps all it needs alive.
     fn dyn_authenticate(self: Arc<Self>, credentials: Credentials) -> BoxFuture<Authentication>;
 
+    /// Returns the answer of [`Authenticator::begin`].
+    fn dyn_begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>>;
+
     /// Returns the answer of [`Authenticator::admits_anyone`].
     fn dyn_admits_anyone(&self) -> bool;
 }
@@ -72,6 +85,10 @@ pub trait DynAuthenticator: Send + Sync + 'static {
 impl<A: Authenticator> DynAuthenticator for A {
     fn dyn_authenticate(self: Arc<Self>, credentials: Credentials) -> BoxFuture<Authentication> {
         Box::pin(async move { self.authenticate(&credentials).await })
+    }
+
+    fn dyn_begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        self.begin(method, credentials)
     }
 
     fn dyn_admits_anyone(&self) -> bool {

@@ -7,13 +7,20 @@ use std::sync::Arc;
 use flux_time::Timestamp;
 
 use crate::{
-    Attributes, Authentication, Authenticator, Bans, ClientIdRules, Credentials, Identity, Refusal,
+    Attributes, Authentication, Authenticator, Bans, ClientIdRules, Credentials, Exchange,
+    Identity, Refusal, Step,
 };
 
 /// An authenticator that may leave the question to the next one.
 pub trait Link: Send + Sync + 'static {
     /// Returns what it thinks of a client. What [`Authenticator::authenticate`] says holds here too.
     fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a>;
+
+    /// Begins an exchange by this authentication method, if it knows that. What [`Authenticator::begin`] says holds here too.
+    fn begin(&self, method: &str) -> Option<Box<dyn Exchange>> {
+        let _ = method;
+        None
+    }
 
     /// Returns whether a client that proves nothing gets in.
     fn admits_anyone(&self) -> bool {
@@ -43,8 +50,8 @@ pub enum Opinion {
 /// attributes, whoever accepted it.
 pub struct Chain {
     links: Vec<Arc<dyn Link>>,
-    bans: Option<(Arc<Bans>, Clock)>,
-    client_ids: ClientIdRules,
+    bans: Option<Arc<(Arc<Bans>, Clock)>>,
+    client_ids: Arc<ClientIdRules>,
 }
 
 /// Tells the time since a start that does not change.
@@ -54,20 +61,20 @@ impl Chain {
     /// Returns an authenticator that asks `links` in this order.
     #[must_use]
     pub fn new(links: Vec<Arc<dyn Link>>) -> Self {
-        Self { links, bans: None, client_ids: ClientIdRules::default() }
+        Self { links, bans: None, client_ids: Arc::default() }
     }
 
     /// Bans addresses that fail again and again.
     #[must_use]
     pub fn with_bans(mut self, bans: Arc<Bans>, clock: Clock) -> Self {
-        self.bans = Some((bans, clock));
+        self.bans = Some(Arc::new((bans, clock)));
         self
     }
 
     /// Ties users to client identifiers.
     #[must_use]
     pub fn with_client_ids(mut self, rules: ClientIdRules) -> Self {
-        self.client_ids = rules;
+        self.client_ids = Arc::new(rules);
         self
     }
 
@@ -87,22 +94,73 @@ impl Chain {
         })
     }
 
-    fn accept(&self, credentials: &Credentials, mut identity: Identity) -> Authentication {
-        if !self.client_ids.allow(identity.username.as_deref(), &credentials.client_id) {
-            return Authentication::Refused(Refusal::NotAuthorized);
+    fn accept(&self, credentials: &Credentials, identity: Identity) -> Authentication {
+        match bound(&self.client_ids, credentials, identity) {
+            Ok(identity) => Authentication::Accepted(identity),
+            Err(refusal) => Authentication::Refused(refusal),
         }
-        for (name, value) in credentials.certificate.iter().flat_map(Attributes::iter) {
-            identity.attributes.insert(name, value);
+    }
+}
+
+/// Returns an identity with what the client's certificate says, if it may have the client identifier.
+fn bound(
+    client_ids: &ClientIdRules,
+    credentials: &Credentials,
+    mut identity: Identity,
+) -> Result<Identity, Refusal> {
+    if !client_ids.allow(identity.username.as_deref(), &credentials.client_id) {
+        return Err(Refusal::NotAuthorized);
+    }
+    for (name, value) in credentials.certificate.iter().flat_map(Attributes::iter) {
+        identity.attributes.insert(name, value);
+    }
+    Ok(identity)
+}
+
+/// An exchange of a link, under what holds for all links.
+struct Supervised {
+    exchange: Box<dyn Exchange>,
+    credentials: Credentials,
+    bans: Option<Arc<(Arc<Bans>, Clock)>>,
+    client_ids: Arc<ClientIdRules>,
+}
+
+impl Exchange for Supervised {
+    fn step(self: Box<Self>, data: &[u8]) -> Step {
+        let Self { exchange, credentials, bans, client_ids } = *self;
+        let peer = credentials.peer.map(|peer| peer.ip());
+        if let (Some(bans), Some(peer)) = (&bans, peer)
+            && bans.0.banned_until((bans.1)(), peer).is_some()
+        {
+            return Step::Refused(Refusal::Banned);
         }
-        Authentication::Accepted(identity)
+        match exchange.step(data) {
+            Step::Continue { data, next } => {
+                let next = Box::new(Self { exchange: next, credentials, bans, client_ids });
+                Step::Continue { data, next }
+            }
+            Step::Accepted { identity, data } => match bound(&client_ids, &credentials, identity) {
+                Ok(identity) => Step::Accepted { identity, data },
+                Err(refusal) => Step::Refused(refusal),
+            },
+            Step::Refused(refusal) => {
+                if let (Some(bans), Some(peer)) = (&bans, peer)
+                    && refusal == Refusal::BadUserNameOrPassword
+                {
+                    bans.0.note_failure((bans.1)(), peer);
+                }
+                Step::Refused(refusal)
+            }
+        }
     }
 }
 
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
-        let (Some((bans, clock)), Some(peer)) = (&self.bans, credentials.peer) else {
+        let (Some(bans), Some(peer)) = (&self.bans, credentials.peer) else {
             return self.ask(credentials).await;
         };
+        let (bans, clock) = &**bans;
         if bans.banned_until(clock(), peer.ip()).is_some() {
             return Authentication::Refused(Refusal::Banned);
         }
@@ -111,6 +169,12 @@ impl Authenticator for Chain {
             bans.note_failure(clock(), peer.ip());
         }
         answer
+    }
+
+    fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        let exchange = self.links.iter().find_map(|link| link.begin(method))?;
+        let (bans, client_ids) = (self.bans.clone(), self.client_ids.clone());
+        Some(Box::new(Supervised { exchange, credentials: credentials.clone(), bans, client_ids }))
     }
 
     fn admits_anyone(&self) -> bool {
@@ -294,5 +358,58 @@ mod tests {
 
         now.store(u64::try_from(ban_for.as_millis()).unwrap(), Ordering::Relaxed);
         assert_eq!(chain.authenticate(&from("192.0.2.1:4")).await, bad);
+    }
+
+    /// Refuses the first step as if the password were wrong, or accepts it.
+    struct OneStep(bool);
+
+    impl Link for OneStep {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            Box::pin(std::future::ready(Opinion::PassesOn))
+        }
+
+        fn begin(&self, method: &str) -> Option<Box<dyn Exchange>> {
+            (method == "one step").then(|| Box::new(Self(self.0)) as Box<dyn Exchange>)
+        }
+    }
+
+    impl Exchange for OneStep {
+        fn step(self: Box<Self>, _: &[u8]) -> Step {
+            match self.0 {
+                true => Step::Accepted { identity: Identity::user("meter-7"), data: "".into() },
+                false => Step::Refused(Refusal::BadUserNameOrPassword),
+            }
+        }
+    }
+
+    fn refusal(chain: &Chain, credentials: &Credentials) -> Option<Refusal> {
+        match chain.begin("one step", credentials).unwrap().step(b"") {
+            Step::Refused(refusal) => Some(refusal),
+            Step::Accepted { .. } => None,
+            Step::Continue { .. } => panic!("there is one step"),
+        }
+    }
+
+    #[test]
+    fn what_holds_for_all_links_holds_for_exchanges() {
+        let rules = ClientIdRules::compile(&[crate::ClientIdRule {
+            user: "meter-*".into(),
+            client_id: vec!["{username}".into()],
+        }]);
+        let chain = Chain::new(vec![Arc::new(OneStep(true))]).with_client_ids(rules.unwrap());
+        assert!(chain.begin("another", &Credentials::new("c")).is_none());
+        assert_eq!(refusal(&chain, &Credentials::new("meter-7")), None);
+        assert_eq!(refusal(&chain, &Credentials::new("c")), Some(Refusal::NotAuthorized));
+
+        let bans = Arc::new(Bans::new(BanSettings { failures: 2, ..BanSettings::default() }));
+        let clock = Box::new(|| Timestamp::from_millis(0));
+        let chain = Chain::new(vec![Arc::new(OneStep(false))]).with_bans(bans, clock);
+        let mut credentials = Credentials::new("c");
+        credentials.peer = Some("192.0.2.1:1".parse().unwrap());
+        let expected =
+            [Refusal::BadUserNameOrPassword, Refusal::BadUserNameOrPassword, Refusal::Banned];
+        for expected in expected {
+            assert_eq!(refusal(&chain, &credentials), Some(expected));
+        }
     }
 }

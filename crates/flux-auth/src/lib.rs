@@ -12,7 +12,7 @@
 //! The crate deliberately knows no packets, sockets or clocks. Which code a refusal becomes
 //! in which protocol version, how long an answer may take and what is logged are the broker's
 //! decisions. Of the exchange of AUTH packets (MQTT 5.0 section 4.12) there is
-//! what a mechanism does with their contents: [`ScramExchange`].
+//! what a mechanism does with their contents, an [`Exchange`]: [`ScramExchange`] is what one does for SCRAM-SHA-256.
 //!
 //! # Example
 //!
@@ -81,6 +81,7 @@ mod bans;
 mod chain;
 mod client_ids;
 mod credentials;
+mod exchange;
 mod future;
 mod passwords;
 mod rules;
@@ -100,6 +101,7 @@ pub use bans::{Ban, BanSettings, Bans};
 pub use chain::{Anonymous, Chain, ClientCertificate, Clock, Link, LinkFuture, Opinion};
 pub use client_ids::{ClientIdRule, ClientIdRules};
 pub use credentials::Credentials;
+pub use exchange::{Exchange, Step};
 pub use future::BoxFuture;
 pub use passwords::{
     HashPasswordError, HashPool, ParseHashError, ParseUsersError, PasswordAuthenticator,

@@ -6,7 +6,12 @@
 
 mod exchange;
 mod keys;
+mod login;
 mod message;
 
 pub use self::exchange::{ScramError, ScramExchange};
 pub use self::keys::{ParseScramKeysError, ScramKeys, ScramKeysError};
+pub(crate) use self::login::ScramLogin;
+
+/// What clients call it (RFC 7677).
+pub(crate) const METHOD: &str = "SCRAM-SHA-256";

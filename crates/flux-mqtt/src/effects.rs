@@ -1,8 +1,9 @@
 //! What comes out of a worker: everything it wants done in the world.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use flux_auth::{AccessRequest, Client, Credentials};
+use flux_auth::{AccessRequest, Client, Credentials, Exchange, Identity};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 
@@ -46,6 +47,23 @@ pub trait Effects {
 
     /// Asks who a client is; [`Input::Authenticated`](crate::Input::Authenticated) answers.
     fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials);
+
+    /// Begins an exchange by this authentication method; `None` if there is no such method, as by default.
+    fn begin_exchange(
+        &mut self,
+        connection: ConnectionId,
+        method: &str,
+        credentials: &Credentials,
+    ) -> Option<Box<dyn Exchange>> {
+        let _ = (connection, method, credentials);
+        None
+    }
+
+    /// Returns for how long what a client has proven holds; `None` for good, as by default.
+    fn valid_for(&self, identity: &Identity) -> Option<Duration> {
+        let _ = identity;
+        None
+    }
 
     /// Asks what a client may do; [`Input::Authorized`](crate::Input::Authorized) answers.
     fn authorize(

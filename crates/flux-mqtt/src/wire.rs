@@ -9,6 +9,7 @@
 mod ack;
 mod alias;
 mod answer;
+mod auth;
 mod codec;
 mod connect;
 mod cursor;
@@ -32,6 +33,7 @@ pub(crate) use alias::TopicForm;
 pub(crate) use answer::{
     ConnAck, PINGRESP, write_connack, write_disconnect, write_refusal, write_suback, write_unsuback,
 };
+pub(crate) use auth::{Auth, AuthStep, write_auth};
 pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;
 pub use error::FrameError;

@@ -16,6 +16,7 @@ mod consumer;
 mod decided;
 mod deliver;
 mod end;
+mod exchange;
 mod held;
 mod memory;
 mod pace;
@@ -235,6 +236,9 @@ impl Worker {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
             stage = self.not_mqtt(id, ReasonCode::ProtocolError, fx);
         }
+        if let Stage::Authenticating(candidate) = stage {
+            return self.take_step(now, id, *candidate, bytes, fx);
+        }
         let session = stage.session();
         let _reading = session.as_ref().map(|session| session.read());
         let (mut consumed, mut frames, mut arrivals) = (0, 0, Arrivals::default());
@@ -335,7 +339,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         match stage {
-            Stage::Fresh => self.first_frame(id, frame, fx),
+            Stage::Fresh => self.first_frame(now, id, frame, fx),
             Stage::Online(mut online) => {
                 match self.packet_in_bounds(now, id, &mut online, frame, fx) {
                     Ok(()) => {
@@ -402,13 +406,12 @@ impl Worker {
             PacketType::Unsubscribe => self.unsubscribe(now, online, frame, fx),
             PacketType::PingReq => self.ping(frame),
             PacketType::Disconnect => Err(Self::disconnect(online, frame)),
+            PacketType::Auth => self.authenticate_again(now, id, online, frame, fx),
             PacketType::Connect
             | PacketType::ConnAck
             | PacketType::SubAck
             | PacketType::UnsubAck
-            | PacketType::PingResp
-            // Nobody authenticates in steps here [MQTT-4.12.0-7].
-            | PacketType::Auth => {
+            | PacketType::PingResp => {
                 Err(FrameError::UnexpectedPacket(frame.packet_type.name()).into())
             }
         }

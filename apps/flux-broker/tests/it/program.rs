@@ -13,6 +13,7 @@ mod directory;
 #[cfg(target_os = "linux")]
 mod memory;
 mod reload;
+mod scram;
 mod store;
 mod tokens;
 

@@ -10,6 +10,7 @@ mod clock;
 mod events;
 mod http;
 mod rights;
+mod scram;
 mod tokens;
 mod websocket;
 
@@ -25,5 +26,6 @@ pub(crate) use flux_conformance::{
     Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
 pub(crate) use http::HttpServer;
+pub(crate) use scram::{Scram, auth, method};
 pub(crate) use tokens::{Signer, claims, unsigned};
 pub(crate) use websocket::{ws_listener, ws_request};

@@ -1,25 +1,30 @@
 //! [`PasswordAuthenticator`]: asks a password file.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::file::Users;
 use super::hash::{HashPasswordError, PasswordHash};
 use super::pool::HashPool;
-use crate::{Credentials, Identity, Link, LinkFuture, Opinion, Refusal};
+use crate::scram::{METHOD, ScramLogin};
+use crate::{Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal, ScramKeys};
 
 /// Accepts users whose password is right, refuses those whose is wrong, and passes on whom it does not know.
 ///
 /// A name that it does not know costs the same as one that it does: the password is held against the hash of
 /// some user, always the same one for the same name, so the time tells nothing even where hashes of several
 /// kinds stand in one file.
-#[derive(Debug)]
 pub struct PasswordAuthenticator {
     known: RwLock<Arc<Known>>,
     pool: Arc<HashPool>,
     hasher: RandomState,
+    /// Makes keys for SCRAM of names that are not there.
+    secret: [u8; 32],
 }
 
 #[derive(Debug)]
@@ -29,6 +34,8 @@ struct Known {
     decoys: Vec<Arc<PasswordHash>>,
     /// The same where there are no users.
     first_decoy: Arc<PasswordHash>,
+    /// The costs of SCRAM for unknown names; `None` if nobody has keys for it.
+    iterations: Option<NonZeroU32>,
 }
 
 impl PasswordAuthenticator {
@@ -39,7 +46,9 @@ impl PasswordAuthenticator {
     /// When there are no users and no hash can be made for those who try all the same.
     pub fn new(users: Users, pool: Arc<HashPool>) -> Result<Self, HashPasswordError> {
         let known = RwLock::new(Arc::new(Known::new(users)?));
-        Ok(Self { known, pool, hasher: RandomState::new() })
+        let mut secret = [0; 32];
+        SystemRandom::new().fill(&mut secret).map_err(|_| HashPasswordError::NoRandomness)?;
+        Ok(Self { known, pool, hasher: RandomState::new(), secret })
     }
 
     /// Knows these users from now on. Who is connected stays so.
@@ -72,6 +81,23 @@ impl Link for PasswordAuthenticator {
     fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
         Box::pin(self.opinion(credentials))
     }
+
+    /// SCRAM-SHA-256, if somebody has keys for it.
+    fn begin(&self, method: &str) -> Option<Box<dyn Exchange>> {
+        let (known, secret) = (self.known.read().clone(), self.secret);
+        let iterations = known.iterations.filter(|_| method == METHOD)?;
+        let keys_of = move |username: &str| {
+            let keys = known.users.hash(username).and_then(|hash| hash.scram());
+            keys.cloned().unwrap_or_else(|| ScramKeys::decoy(username, iterations, &secret))
+        };
+        Some(Box::new(ScramLogin { keys_of }))
+    }
+}
+
+impl fmt::Debug for PasswordAuthenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordAuthenticator").field("known", &self.known).finish_non_exhaustive()
+    }
 }
 
 impl Known {
@@ -81,7 +107,9 @@ impl Known {
             Some(decoy) => decoy.clone(),
             None => Arc::new(PasswordHash::of(b"")?),
         };
-        Ok(Self { users, decoys, first_decoy })
+        let mut keys = decoys.iter().filter_map(|hash| hash.scram());
+        let iterations = keys.next().map(|keys| keys.iterations);
+        Ok(Self { users, decoys, first_decoy, iterations })
     }
 
     /// Returns the hash to hold a password against, and whether it is the user's.

@@ -282,7 +282,7 @@ mod tests {
         );
         check(
             "a:secret",
-            "line 1, user `a`: the hash is of an unknown kind: $argon2id$, $6$ and $7$ are known; a plain \
+            "line 1, user `a`: the hash is of an unknown kind: $argon2id$, $6$, $7$ and SCRAM-SHA-256$ are known; a plain \
              password is not",
         );
         let long = "x".repeat(65_536);

@@ -14,11 +14,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 
 use crate::secrets::are_equal;
+use crate::{ScramKeys, ScramKeysError};
 
 /// A salted hash of a password. It prints as the text that stands in a file.
 ///
 /// New ones are argon2id with the costs that OWASP recommends (19 MiB, 2 passes). Those that
-/// mosquitto writes are read as well: `$6$` (SHA-512), `$7$` (PBKDF2) and argon2.
+/// mosquitto writes are read as well: `$6$` (SHA-512), `$7$` (PBKDF2) and argon2. So are the
+/// [keys of SCRAM](ScramKeys), with which a client may also prove the password without sending it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     scheme: Scheme,
@@ -34,6 +36,8 @@ enum Scheme {
     Sha512,
     /// `$7$iterations$salt$hash`
     Pbkdf2 { iterations: NonZeroU32 },
+    /// `SCRAM-SHA-256$iterations:salt$stored:server`, which has salt and output of its own.
+    Scram(ScramKeys),
 }
 
 impl PasswordHash {
@@ -59,6 +63,29 @@ impl PasswordHash {
         }
     }
 
+    /// Returns the keys for SCRAM of a password, with a salt of their own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness, or the password has characters beyond ASCII.
+    pub fn for_scram(password: &str) -> Result<Self, ScramKeysError> {
+        let iterations = NonZeroU32::new(SCRAM_ITERATIONS).unwrap_or(NonZeroU32::MIN);
+        Ok(Self::of_scram(ScramKeys::of(password, iterations)?))
+    }
+
+    fn of_scram(keys: ScramKeys) -> Self {
+        Self { scheme: Scheme::Scram(keys), salt: Box::default(), output: Box::default() }
+    }
+
+    /// Returns the keys for SCRAM, if it is those.
+    #[must_use]
+    pub fn scram(&self) -> Option<&ScramKeys> {
+        match &self.scheme {
+            Scheme::Scram(keys) => Some(keys),
+            Scheme::Argon2 { .. } | Scheme::Sha512 | Scheme::Pbkdf2 { .. } => None,
+        }
+    }
+
     /// Returns whether this is the hash of `password`. How long it takes depends on the hash, not
     /// on how far it agrees.
     #[must_use]
@@ -66,6 +93,9 @@ impl PasswordHash {
         let Self { scheme, salt, output } = self;
         if let Scheme::Pbkdf2 { iterations } = scheme {
             return pbkdf2::verify(PBKDF2_HMAC_SHA512, *iterations, salt, password, output).is_ok();
+        }
+        if let Scheme::Scram(keys) = scheme {
+            return keys.are_of(password);
         }
         let mut derived = vec![0; output.len()];
         scheme.derive(password, salt, &mut derived) && are_equal(&derived, output)
@@ -82,6 +112,7 @@ impl PasswordHash {
                     && *memory_kib >= Params::DEFAULT_M_COST
                     && *passes >= Params::DEFAULT_T_COST
             }
+            Scheme::Scram(keys) => keys.iterations.get() >= SCRAM_ITERATIONS,
             Scheme::Sha512 | Scheme::Pbkdf2 { .. } => false,
         }
     }
@@ -114,6 +145,8 @@ impl Scheme {
                 pbkdf2::derive(PBKDF2_HMAC_SHA512, *iterations, salt, password, output);
                 true
             }
+            // Its keys are looked at by themselves.
+            Self::Scram(_) => false,
         }
     }
 }
@@ -122,6 +155,13 @@ impl FromStr for PasswordHash {
     type Err = ParseHashError;
 
     fn from_str(text: &str) -> Result<Self, ParseHashError> {
+        if text.starts_with("SCRAM-SHA-256$") {
+            let keys: ScramKeys = text.parse().map_err(|_| ParseHashError::Incomplete)?;
+            if keys.iterations.get() > MOST_ITERATIONS {
+                return Err(ParseHashError::Cost { max: "10,000,000 iterations" });
+            }
+            return Ok(Self::of_scram(keys));
+        }
         let fields: Vec<&str> = text.split('$').collect();
         let (scheme, salt, output) = match fields.as_slice() {
             ["", "6", salt, output] => (Scheme::Sha512, salt, output),
@@ -146,6 +186,7 @@ impl PasswordHash {
         let (expected, least_salt) = match self.scheme {
             Scheme::Argon2 { .. } => (LEAST_OUTPUT_BYTES..=MOST_OUTPUT_BYTES, argon2::MIN_SALT_LEN),
             Scheme::Sha512 | Scheme::Pbkdf2 { .. } => (SHA512_OUTPUT_LEN..=SHA512_OUTPUT_LEN, 1),
+            Scheme::Scram(_) => (0..=0, 0),
         };
         let (output, salt) = (self.output.len(), self.salt.len());
         if !expected.contains(&output) || !(least_salt..=MOST_SALT_BYTES).contains(&salt) {
@@ -186,6 +227,7 @@ fn argon2(name: &str, version: &str, params: &str) -> Result<Scheme, ParseHashEr
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let engine = match &self.scheme {
+            Scheme::Scram(keys) => return keys.fmt(f),
             Scheme::Argon2 { algorithm, version, memory_kib, passes, lanes } => {
                 let version = u32::from(*version);
                 let costs = format_args!("m={memory_kib},t={passes},p={lanes}");
@@ -231,7 +273,7 @@ pub enum HashPasswordError {
 pub enum ParseHashError {
     /// It begins as none of those that are known.
     #[error(
-        "the hash is of an unknown kind: $argon2id$, $6$ and $7$ are known; a plain password is not"
+        "the hash is of an unknown kind: $argon2id$, $6$, $7$ and SCRAM-SHA-256$ are known; a plain password is not"
     )]
     UnknownScheme,
     /// Some part is missing, or there are too many.
@@ -271,6 +313,8 @@ const OUTPUT_BYTES: usize = 32;
 const MOST_SALT_BYTES: usize = 128;
 const LEAST_OUTPUT_BYTES: usize = 10;
 const MOST_OUTPUT_BYTES: usize = 128;
+/// Several times what RFC 7677 demands, and what a small device can do: it has to do as much for each login.
+const SCRAM_ITERATIONS: u32 = 15_000;
 const MOST_ITERATIONS: u32 = 10_000_000;
 const MOST_MEMORY_KIB: u32 = 1 << 20;
 const MOST_PASSES: u32 = 100;
@@ -361,5 +405,21 @@ mod tests {
         check("$7$0$c29tZXNhbHQ$AAAA", too_many);
         let too_much = ParseHashError::Cost { max: "1 GiB, 100 passes, 16 lanes" };
         check("$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$AAAA", too_much);
+    }
+
+    #[test]
+    fn keys_for_scram_are_a_hash_like_others() {
+        let hash = PasswordHash::for_scram("pencil").unwrap();
+        assert!(hash.is_of_today() && hash.verify(b"pencil") && !hash.verify(b"pencil "));
+        let text = hash.to_string();
+        assert!(text.starts_with("SCRAM-SHA-256$15000:"), "{text}");
+        let read: PasswordHash = text.parse().unwrap();
+        assert!(read == hash && read.scram().is_some());
+        assert!(PasswordHash::for_scram("p\u{e4}").is_err());
+        assert!(PasswordHash::of(b"pencil").unwrap().scram().is_none());
+        let dear = text.replace("$15000:", "$10000001:").parse::<PasswordHash>();
+        assert_eq!(dear.unwrap_err(), ParseHashError::Cost { max: "10,000,000 iterations" });
+        let short = text.replace("$15000:", "$0:").parse::<PasswordHash>();
+        assert_eq!(short.unwrap_err(), ParseHashError::Incomplete);
     }
 }

@@ -10,11 +10,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 use thiserror::Error;
 
+use crate::secrets::are_equal;
+
 /// What the server keeps of a password. It prints as PostgreSQL writes it:
 /// `SCRAM-SHA-256$iterations:salt$stored:server`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramKeys {
-    pub(super) iterations: NonZeroU32,
+    pub(crate) iterations: NonZeroU32,
     pub(super) salt: Box<[u8]>,
     /// The hash of what the client proves to have (RFC 5802 section 3).
     pub(super) stored: [u8; KEY_BYTES],
@@ -48,6 +50,14 @@ impl ScramKeys {
         pbkdf2::derive(algorithm, iterations, salt, password.as_bytes(), &mut salted);
         let stored = sha256(&hmac(&salted, b"Client Key"));
         Ok(Self { iterations, salt: salt.into(), stored, server: hmac(&salted, b"Server Key") })
+    }
+
+    /// Returns whether these are the keys of a password.
+    pub(crate) fn are_of(&self, password: &[u8]) -> bool {
+        let derived = str::from_utf8(password)
+            .ok()
+            .and_then(|password| Self::derive(password, self.iterations, &self.salt).ok());
+        derived.is_some_and(|derived| are_equal(&derived.stored, &self.stored))
     }
 
     /// Returns keys that no password has, always the same for the same name: who asks for a user that is not there

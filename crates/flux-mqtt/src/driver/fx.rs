@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use flux_auth::{AccessRequest, Attributes, Authentication, Client, Credentials};
+use flux_auth::{
+    AccessRequest, Attributes, Authentication, Client, Credentials, Exchange, Identity,
+};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::{BytePages, Bytes};
@@ -38,6 +40,21 @@ impl NtexEffects<'_> {
             shell.input(input.unwrap_or(Input::Panicked(connection)));
         });
         self.shell.with_link(connection, |link| link.question = Some(task.abort_handle()));
+    }
+
+    /// Adds what the connection's certificate says, if it showed one.
+    fn add_certificate(&self, connection: ConnectionId, credentials: &mut Credentials) {
+        self.shell.with_link(connection, |link| {
+            let Some(Shown { certificate, by }) = &link.shown else { return };
+            let mut fields = Attributes::default();
+            for (name, value) in certificate.fields() {
+                fields.insert(&format!("cert.{name}"), &value);
+            }
+            credentials.certificate = Some(fields);
+            if let Some(name) = by.username(certificate) {
+                credentials.username = Some(name);
+            }
+        });
     }
 }
 
@@ -106,24 +123,32 @@ impl Effects for NtexEffects<'_> {
     }
 
     fn authenticate(&mut self, connection: ConnectionId, mut credentials: Credentials) {
-        self.shell.with_link(connection, |link| {
-            let Some(Shown { certificate, by }) = &link.shown else { return };
-            let mut fields = Attributes::default();
-            for (name, value) in certificate.fields() {
-                fields.insert(&format!("cert.{name}"), &value);
-            }
-            credentials.certificate = Some(fields);
-            if let Some(name) = by.username(certificate) {
-                credentials.username = Some(name);
-            }
-        });
+        self.add_certificate(connection, &mut credentials);
         let authenticator = self.shell.outfit.authenticator.clone();
         // Called in there, so that it may panic at once or later.
         self.ask(connection, async move {
             let authentication = authenticator.dyn_authenticate(credentials).await;
-            let valid_for = valid_for(&authentication);
+            let valid_for = match &authentication {
+                Authentication::Accepted(identity) => valid_for(identity),
+                Authentication::Refused(_) => None,
+            };
             Input::Authenticated { connection, authentication, valid_for }
         });
+    }
+
+    fn begin_exchange(
+        &mut self,
+        connection: ConnectionId,
+        method: &str,
+        credentials: &Credentials,
+    ) -> Option<Box<dyn Exchange>> {
+        let mut credentials = credentials.clone();
+        self.add_certificate(connection, &mut credentials);
+        self.shell.outfit.authenticator.dyn_begin(method, &credentials)
+    }
+
+    fn valid_for(&self, identity: &Identity) -> Option<Duration> {
+        valid_for(identity)
     }
 
     fn authorize(
@@ -184,12 +209,7 @@ impl Effects for NtexEffects<'_> {
     clippy::disallowed_methods,
     reason = "proofs end at a time of day: the core hears for how long they hold"
 )]
-fn valid_for(authentication: &Authentication) -> Option<Duration> {
-    match authentication {
-        Authentication::Accepted(identity) => {
-            let left = identity.expires_at?.duration_since(SystemTime::now());
-            Some(left.unwrap_or_default())
-        }
-        Authentication::Refused(_) => None,
-    }
+fn valid_for(identity: &Identity) -> Option<Duration> {
+    let left = identity.expires_at?.duration_since(SystemTime::now());
+    Some(left.unwrap_or_default())
 }

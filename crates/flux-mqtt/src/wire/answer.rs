@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use bytes::Bytes;
 use flux_session::{PacketId, QoS};
 use ntex_bytes::ByteString;
 use ntex_mqtt::{v3, v5};
@@ -35,6 +36,8 @@ pub(crate) struct ConnAck {
     pub(crate) keep_alive: Option<u16>,
     /// Left out where it would make the packet larger than the client takes.
     pub(crate) response_information: Option<String>,
+    /// The Authentication Method of CONNECT, and what the last step of the exchange brought [MQTT-4.12.0-5].
+    pub(crate) authentication: Option<(String, Bytes)>,
 }
 
 /// Appends the CONNACK that lets a client in; `max` is the client's Maximum Packet Size.
@@ -59,7 +62,12 @@ pub(crate) fn write_connack(out: &mut Vec<u8>, version: Version, answer: ConnAck
 }
 
 fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
+    let (auth_method, auth_data) = answer.authentication.unzip();
     v5::codec::ConnectAck {
+        auth_method: auth_method.map(Into::into),
+        auth_data: auth_data
+            .filter(|data| !data.is_empty())
+            .map(|data| ntex_bytes::Bytes::copy_from_slice(&data)),
         session_present: answer.session_present,
         receive_max: NonZeroU16::new(answer.receive_maximum).unwrap_or(NonZeroU16::MAX),
         max_qos: match answer.maximum_qos {

@@ -32,8 +32,8 @@ pub(crate) struct Connect {
     pub(crate) wants_problem_information: bool,
     /// Request Response Information.
     pub(crate) wants_response_information: bool,
-    /// The client wants enhanced authentication.
-    pub(crate) enhanced_authentication: bool,
+    /// The client wants enhanced authentication, by this method, with the data of its first step.
+    pub(crate) authentication: Option<(String, Bytes)>,
     pub(crate) client_id: String,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Bytes>,
@@ -98,7 +98,7 @@ impl Connect {
             topic_alias_maximum: 0,
             wants_problem_information: true,
             wants_response_information: false,
-            enhanced_authentication: false,
+            authentication: None,
             client_id: String::new(),
             username: None,
             password: None,
@@ -136,6 +136,7 @@ impl Connect {
     }
 
     fn read_properties(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FrameError> {
+        let (mut method, mut data) = (None, Bytes::new());
         property::read(cursor, Place::Connect, |property| match property.id {
             property::SESSION_EXPIRY_INTERVAL => self.session_expiry = property.number,
             property::RECEIVE_MAXIMUM => {
@@ -151,9 +152,12 @@ impl Connect {
             property::REQUEST_RESPONSE_INFORMATION => {
                 self.wants_response_information = property.number == 1;
             }
-            property::AUTHENTICATION_METHOD => self.enhanced_authentication = true,
+            property::AUTHENTICATION_METHOD => method = property.text().map(str::to_owned),
+            property::AUTHENTICATION_DATA => data = Bytes::copy_from_slice(property.binary()),
             _ => {}
-        })
+        })?;
+        self.authentication = method.map(|method| (method, data));
+        Ok(())
     }
 }
 

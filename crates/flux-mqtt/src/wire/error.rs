@@ -65,6 +65,15 @@ pub enum FrameError {
     /// Authentication Data without Authentication Method (section 3.1.2.11.10).
     #[error("there is authentication data and no authentication method")]
     AuthenticationDataAlone,
+    /// AUTH without Authentication Method (section 3.15.2.2.2).
+    #[error("there is no authentication method")]
+    NoAuthenticationMethod,
+    /// AUTH with another Authentication Method than CONNECT [MQTT-4.12.0-5].
+    #[error("the authentication method is another one than that of CONNECT")]
+    AuthenticationMethodChanged,
+    /// AUTH where nobody waits for it, or that begins while one is under way.
+    #[error("AUTH comes out of turn")]
+    AuthOutOfTurn,
     /// A property that may come once came twice.
     #[error("property {0:#04x} is there twice")]
     RepeatedProperty(u8),
@@ -180,6 +189,9 @@ impl FrameError {
             Self::PacketIdZero
             | Self::UnknownTopicAlias(_)
             | Self::AuthenticationDataAlone
+            | Self::NoAuthenticationMethod
+            | Self::AuthenticationMethodChanged
+            | Self::AuthOutOfTurn
             | Self::RepeatedProperty(_)
             | Self::PropertyValue(_)
             | Self::NoTopicFilter

@@ -11,7 +11,7 @@ pub(super) const CORRELATION_DATA: u8 = 0x09;
 pub(super) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
 pub(super) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
 pub(super) const AUTHENTICATION_METHOD: u8 = 0x15;
-const AUTHENTICATION_DATA: u8 = 0x16;
+pub(super) const AUTHENTICATION_DATA: u8 = 0x16;
 pub(super) const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
 pub(super) const WILL_DELAY_INTERVAL: u8 = 0x18;
 pub(super) const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
@@ -34,6 +34,7 @@ pub(super) enum Place {
     Subscribe,
     Unsubscribe,
     Disconnect,
+    Auth,
 }
 
 /// A property as it stands in the packet.
@@ -44,6 +45,18 @@ pub(super) struct Property<'a> {
     pub(super) number: u32,
     /// Identifier and value as they came.
     pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Property<'a> {
+    /// Returns the value of the kinds with a length in front.
+    pub(super) fn binary(&self) -> &'a [u8] {
+        self.bytes.get(3..).unwrap_or_default()
+    }
+
+    /// Returns the value of the kinds that are text, which has been checked.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        str::from_utf8(self.binary()).ok()
+    }
 }
 
 /// Reads the property length, then checks each property and hands it to `visit`.
@@ -147,14 +160,16 @@ const fn belongs(id: u8, place: Place) -> bool {
         // [MQTT-3.3.4-6]: not in a PUBLISH from a client.
         SUBSCRIPTION_IDENTIFIER => matches!(place, Place::Subscribe),
         SESSION_EXPIRY_INTERVAL => matches!(place, Place::Connect | Place::Disconnect),
-        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => matches!(place, Place::Connect),
+        AUTHENTICATION_METHOD | AUTHENTICATION_DATA => {
+            matches!(place, Place::Connect | Place::Auth)
+        }
         REQUEST_PROBLEM_INFORMATION
         | REQUEST_RESPONSE_INFORMATION
         | RECEIVE_MAXIMUM
         | TOPIC_ALIAS_MAXIMUM
         | MAXIMUM_PACKET_SIZE => matches!(place, Place::Connect),
         WILL_DELAY_INTERVAL => matches!(place, Place::Will),
-        REASON_STRING => matches!(place, Place::Ack | Place::Disconnect),
+        REASON_STRING => matches!(place, Place::Ack | Place::Disconnect | Place::Auth),
         TOPIC_ALIAS => matches!(place, Place::Publish),
         USER_PROPERTY => true,
         _ => false,
@@ -171,6 +186,7 @@ impl Place {
             Self::Subscribe => "SUBSCRIBE",
             Self::Unsubscribe => "UNSUBSCRIBE",
             Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use flux_auth::{Access, Decision, Verdict};
 use flux_eventbus::{DropReason, Event, Limit};
 use flux_session::{
@@ -14,7 +15,7 @@ use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::connect::Refusal;
-use super::connection::{Admission, Online, Stage};
+use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::pace::Meter;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
@@ -97,13 +98,17 @@ impl Worker {
             meter: Meter::new(now, &terms),
             parked: None,
             verdicts: None,
+            method: connect
+                .authentication
+                .as_ref()
+                .map(|(name, _)| Box::new(Method { name: name.clone(), exchange: None })),
         };
         if claimed.present {
             self.drop_denied(now, &online, &allowed, fx);
         }
         let present = claimed.present;
         self.settle(now, claimed, fx);
-        self.welcome(now, id, online, connect, present, candidate.is_assigned, fx)
+        self.welcome(now, id, online, &candidate, present, fx)
     }
 
     /// Gives a session to a connection or a consumer, unless that would be one too many: which limit
@@ -236,20 +241,21 @@ impl Worker {
     }
 
     /// Sends CONNACK and opens the connection for everything else.
-    #[expect(clippy::too_many_arguments, reason = "the last step gathers what the others found")]
     fn welcome(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
         online: Online,
-        connect: &Connect,
+        candidate: &Candidate,
         session_present: bool,
-        is_assigned: bool,
         fx: &mut impl Effects,
     ) -> Stage {
+        let Candidate { connect, is_assigned, proof, .. } = candidate;
         let client_id = &online.client.client_id;
         let (settings, terms) = (&self.settings, &online.terms);
-        let connack = connack_of(settings, terms, connect, client_id, is_assigned, session_present);
+        let (is_assigned, proof) = (*is_assigned, proof.clone());
+        let connack =
+            connack_of(settings, terms, connect, client_id, is_assigned, session_present, proof);
         let max = connect.maximum_packet_size;
         write_connack(&mut self.answers, connect.version, connack, max);
         self.wait_if_stored(&online);
@@ -292,6 +298,7 @@ pub(super) fn connack_of(
     client_id: &str,
     is_assigned: bool,
     session_present: bool,
+    proof: Bytes,
 ) -> ConnAck {
     let response_information = settings.response_information.clone();
     ConnAck {
@@ -308,6 +315,7 @@ pub(super) fn connack_of(
         keep_alive: server_keep_alive(terms, connect),
         // [MQTT-3.1.2-28]
         response_information: response_information.filter(|_| connect.wants_response_information),
+        authentication: connect.authentication.as_ref().map(|(name, _)| (name.clone(), proof)),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use flux_auth::{Access, Authentication, Client, Credentials};
+use bytes::Bytes;
+use flux_auth::{Access, Authentication, Client, Credentials, Identity};
 use flux_eventbus::Limit;
 use flux_session::{QoS, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
@@ -70,8 +71,13 @@ impl Worker {
         };
         tell_limit(Limit::ConnectTime, candidate.as_ref().map(|it| &it.client_id), peer, fx);
         match candidate {
-            Some(Candidate { connect, client_id, .. }) => {
-                let refusal = Refusal::of(&connect, ReasonCode::ServerUnavailable);
+            Some(Candidate { connect, client_id, exchange, .. }) => {
+                // It is the client that is late, or whoever should have decided.
+                let reason = match exchange {
+                    Some(_) => ReasonCode::NotAuthorized,
+                    None => ReasonCode::ServerUnavailable,
+                };
+                let refusal = Refusal::of(&connect, reason);
                 self.refuse(id, &refusal, Some(client_id), fx);
             }
             None => fx.close(id),
@@ -82,12 +88,13 @@ impl Worker {
     /// The first packet is a CONNECT: nothing else is let through to here.
     pub(super) fn first_frame(
         &mut self,
+        now: Timestamp,
         id: ConnectionId,
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Stage {
         match Connect::read(frame) {
-            Ok(connect) => self.candidate(id, connect, fx),
+            Ok(connect) => self.candidate(now, id, connect, fx),
             Err(error) => {
                 tracing::debug!(%error, source = ?error.source, "CONNECT is refused");
                 let refusal = Refusal {
@@ -101,15 +108,13 @@ impl Worker {
         }
     }
 
-    fn candidate(&mut self, id: ConnectionId, connect: Connect, fx: &mut impl Effects) -> Stage {
-        if connect.enhanced_authentication {
-            return self.refuse(
-                id,
-                &Refusal::of(&connect, ReasonCode::BadAuthenticationMethod),
-                None,
-                fx,
-            );
-        }
+    fn candidate(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        connect: Connect,
+        fx: &mut impl Effects,
+    ) -> Stage {
         let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
         if let Err(reason) = is_within(&terms, &connect) {
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
@@ -141,7 +146,8 @@ impl Worker {
         }
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
-        if !can_be_welcomed(&self.settings, &terms, &connect, &client_id, is_assigned) {
+        let nothing = Bytes::new();
+        if !can_be_welcomed(&self.settings, &terms, &connect, &client_id, is_assigned, nothing) {
             let refusal =
                 Refusal { version: None, ..Refusal::of(&connect, ReasonCode::PacketTooLarge) };
             return self.refuse(id, &refusal, Some(client_id), fx);
@@ -159,16 +165,24 @@ impl Worker {
         credentials.peer = self.connections.peer(id);
         credentials.listener = self.connections.listener(id);
         credentials.protocol_level = connect.version.level();
-        let since = fx.stamp();
-        fx.pause(id);
-        fx.authenticate(id, credentials);
-        Stage::Authenticating(Box::new(Candidate {
+        let (exchange, proof, since) = (None, Bytes::new(), fx.stamp());
+        let mut candidate = Candidate {
             connect,
             client_id,
             is_assigned,
+            exchange,
+            proof,
             _pending: pending,
             since,
-        }))
+        };
+        if let Some((method, data)) = candidate.connect.authentication.take() {
+            let exchange = fx.begin_exchange(id, &method, &credentials);
+            candidate.connect.authentication = Some((method, Bytes::new()));
+            return self.step(now, id, candidate, exchange, &data, fx);
+        }
+        fx.pause(id);
+        fx.authenticate(id, credentials);
+        Stage::Authenticating(Box::new(candidate))
     }
 
     /// A client identifier that no session has [MQTT-3.1.3-6].
@@ -195,12 +209,7 @@ impl Worker {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Authenticating(candidate) => match authentication {
-                Authentication::Accepted(identity) => {
-                    let mut client = Client::new(candidate.client_id.clone(), identity);
-                    client.peer = self.connections.peer(id);
-                    client.listener = self.connections.listener(id);
-                    self.ask_rights(now, id, *candidate, Arc::new(client), fx)
-                }
+                Authentication::Accepted(identity) => self.known(now, id, *candidate, identity, fx),
                 Authentication::Refused(refusal) => {
                     let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));
                     self.refuse(id, &refusal, Some(candidate.client_id), fx)
@@ -211,6 +220,21 @@ impl Worker {
             }
         };
         self.connections.put(id, stage);
+    }
+
+    /// It is known who the client is.
+    pub(super) fn known(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        candidate: Candidate,
+        identity: Identity,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let mut client = Client::new(candidate.client_id.clone(), identity);
+        client.peer = self.connections.peer(id);
+        client.listener = self.connections.listener(id);
+        self.ask_rights(now, id, candidate, Arc::new(client), fx)
     }
 
     /// Asks what the client may do: connect, leave its will, keep what it subscribed to.
@@ -231,6 +255,7 @@ impl Worker {
             Some(verdicts) => self.admit(now, id, admission, &verdicts, fx),
             None => {
                 let requests = decided.open(admission.accesses());
+                fx.pause(id);
                 fx.authorize(id, admission.client.clone(), requests);
                 Stage::Authorizing(Box::new(admission), decided)
             }
@@ -329,18 +354,19 @@ fn is_within(terms: &Terms, connect: &Connect) -> Result<(), ReasonCode> {
 
 /// Whether CONNACK fits into what the client takes; nothing smaller could stand for it
 /// [MQTT-3.1.2-24].
-fn can_be_welcomed(
+pub(super) fn can_be_welcomed(
     settings: &Settings,
     terms: &Terms,
     connect: &Connect,
     client_id: &str,
     is_assigned: bool,
+    proof: Bytes,
 ) -> bool {
     if connect.maximum_packet_size == u32::MAX {
         return true;
     }
     let mut connack = Vec::new();
-    let answer = connack_of(settings, terms, connect, client_id, is_assigned, false);
+    let answer = connack_of(settings, terms, connect, client_id, is_assigned, false, proof);
     let max = connect.maximum_packet_size;
     write_connack(&mut connack, connect.version, answer, max);
     u32::try_from(connack.len()).is_ok_and(|len| len <= max)
@@ -357,7 +383,7 @@ fn is_legal_client_id(connect: &Connect) -> bool {
 }
 
 /// What a refusal is called on the wire (sections 3.2.2.2 and, in 3.1.1, 3.2.2.3).
-const fn refusal_code(refusal: flux_auth::Refusal) -> ReasonCode {
+pub(super) const fn refusal_code(refusal: flux_auth::Refusal) -> ReasonCode {
     use flux_auth::Refusal;
     match refusal {
         Refusal::BadUserNameOrPassword => ReasonCode::BadUserNameOrPassword,

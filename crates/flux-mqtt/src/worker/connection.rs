@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flux_auth::{Client, Verdict};
+use bytes::Bytes;
+use flux_auth::{Client, Exchange, Verdict};
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
@@ -65,7 +66,7 @@ pub(super) struct Origin {
 pub(super) enum Stage {
     /// No CONNECT yet.
     Fresh,
-    /// The authenticator was asked; nothing is read meanwhile.
+    /// The authenticator was asked, and nothing is read meanwhile; or the client is to send the next AUTH.
     Authenticating(Box<Candidate>),
     /// The authorizer was asked, except about what it had decided at once; nothing is read meanwhile.
     Authorizing(Box<Admission>, Decided),
@@ -81,6 +82,10 @@ pub(super) struct Candidate {
     pub(super) client_id: Arc<str>,
     /// Whether we chose the client identifier.
     pub(super) is_assigned: bool,
+    /// An exchange that waits for an AUTH of the client; then nobody else is asked who it is.
+    pub(super) exchange: Option<Box<dyn Exchange>>,
+    /// What the last step of an exchange brought for the client.
+    pub(super) proof: Bytes,
     /// It is one of those that wait for an answer.
     pub(super) _pending: Place,
     /// When its CONNECT came, if that is timed.
@@ -132,6 +137,15 @@ pub(super) struct Online {
     pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
+    /// How the client authenticated, if it named a method.
+    pub(super) method: Option<Box<Method>>,
+}
+
+/// The Authentication Method of a client that is in.
+pub(super) struct Method {
+    pub(super) name: String,
+    /// A re-authentication that waits for an AUTH of the client.
+    pub(super) exchange: Option<Box<dyn Exchange>>,
 }
 
 impl Online {
@@ -300,7 +314,8 @@ impl Stage {
         match self {
             Self::Fresh => true,
             Self::Online(online) => online.reads(),
-            Self::Authenticating(_) | Self::Authorizing(..) | Self::Closing => false,
+            Self::Authenticating(candidate) => candidate.exchange.is_some(),
+            Self::Authorizing(..) | Self::Closing => false,
         }
     }
 

@@ -63,7 +63,10 @@ const fn is_stricter(error: &FrameError) -> bool {
         // A Response Topic with wildcards [MQTT-3.3.2-14].
         FrameError::PropertyValue(0x08) => true,
         // Section 3.1.2.11.10.
-        FrameError::AuthenticationDataAlone => true,
+        FrameError::AuthenticationDataAlone
+        | FrameError::NoAuthenticationMethod
+        | FrameError::AuthenticationMethodChanged
+        | FrameError::AuthOutOfTurn => true,
         // It knows no aliases of the connection.
         FrameError::TopicAlias { .. } | FrameError::UnknownTopicAlias(_) => true,
         FrameError::PacketTooLarge { .. }
@@ -166,7 +169,7 @@ fn show_connect(connect: &Connect) -> String {
             connect.topic_alias_maximum,
             connect.wants_problem_information,
             connect.wants_response_information,
-            connect.enhanced_authentication
+            connect.authentication.is_some()
         );
     }
     shown

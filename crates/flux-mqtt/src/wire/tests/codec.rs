@@ -183,7 +183,8 @@ proptest! {
         prop_assert_eq!(read.receive_maximum, sent.receive_max.map_or(u16::MAX, u16::from));
         let size = sent.max_packet_size.map_or(u32::MAX, u32::from);
         prop_assert_eq!(read.maximum_packet_size, size);
-        prop_assert_eq!(read.enhanced_authentication, sent.auth_method.is_some());
+        let read_method = read.authentication.as_ref().map(|(method, _)| method.as_str());
+        prop_assert_eq!(read_method, sent.auth_method.as_deref());
         prop_assert_eq!(&*read.client_id, &*sent.client_id);
         prop_assert_eq!(read.username.as_deref(), sent.username.as_deref());
         prop_assert_eq!(read.password.as_deref(), sent.password.as_deref());
@@ -390,6 +391,7 @@ fn connack() -> ConnAck {
         assigned_client_id: None,
         keep_alive: None,
         response_information: None,
+        authentication: None,
     }
 }
 

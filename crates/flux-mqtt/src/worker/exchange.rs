@@ -1,0 +1,195 @@
+//! Enhanced authentication: AUTH packets before CONNACK, and after it once more (section 4.12).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flux_auth::{Client, Credentials, Exchange, Step};
+use flux_session::Timestamp;
+
+use super::connect::{Refusal, can_be_welcomed, refusal_code};
+use super::connection::{Candidate, Method, Online, Stage};
+use super::end::End;
+use super::{Received, Worker};
+use crate::arrivals::Arrivals;
+use crate::effects::Effects;
+use crate::names::ConnectionId;
+use crate::reason::ReasonCode;
+use crate::wire::{self, Auth, AuthStep, Frame, FrameError, PacketType, Version, write_auth};
+
+impl Worker {
+    /// Takes one frame of a client that is to send AUTH; what follows has its turn later.
+    pub(super) fn take_step(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut candidate: Candidate,
+        bytes: &[u8],
+        fx: &mut impl Effects,
+    ) -> Received {
+        let Some(exchange) = candidate.exchange.take() else {
+            // Somebody else is asked who it is.
+            self.connections.put(id, Stage::Authenticating(Box::new(candidate)));
+            return Received { consumed: 0, again: false };
+        };
+        let max = self.largest_packet(id, &Stage::Fresh);
+        let (consumed, stage) = match wire::split(bytes, max, Some(Version::V5)) {
+            Ok(None) => {
+                candidate.exchange = Some(exchange);
+                (0, Stage::Authenticating(Box::new(candidate)))
+            }
+            Ok(Some(frame)) => {
+                let mut arrivals = Arrivals::default();
+                arrivals.note(&frame);
+                arrivals.note_bytes(frame.bytes.len());
+                fx.arrived(&arrivals);
+                (frame.bytes.len(), self.next_step(now, id, candidate, exchange, &frame, fx))
+            }
+            Err(error) => (0, self.refuse_step(id, candidate, &error, fx)),
+        };
+        let consumed = if stage.is_closing() { bytes.len() } else { consumed };
+        let unread = bytes.len() - consumed;
+        let again = unread > 0 && consumed > 0 && stage.reads();
+        let stage = self.hold_back(now, id, stage, unread, again, fx);
+        self.connections.put(id, stage);
+        Received { consumed, again }
+    }
+
+    fn next_step(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        candidate: Candidate,
+        exchange: Box<dyn Exchange>,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        // [MQTT-3.1.2-30]
+        let auth = match frame.packet_type {
+            PacketType::Auth => Auth::read(frame),
+            PacketType::Disconnect => {
+                fx.close(id);
+                return Stage::Closing;
+            }
+            other => Err(FrameError::UnexpectedPacket(other.name())),
+        };
+        let method = candidate.connect.authentication.as_ref().map(|(name, _)| name);
+        let auth = auth.and_then(|auth| match auth.step {
+            AuthStep::Again => Err(FrameError::AuthOutOfTurn),
+            AuthStep::Continue if Some(&auth.method) != method => {
+                Err(FrameError::AuthenticationMethodChanged)
+            }
+            AuthStep::Continue => Ok(auth),
+        });
+        match auth {
+            Ok(auth) => self.step(now, id, candidate, Some(exchange), &auth.data, fx),
+            Err(error) => self.refuse_step(id, candidate, &error, fx),
+        }
+    }
+
+    fn refuse_step(
+        &mut self,
+        id: ConnectionId,
+        candidate: Candidate,
+        error: &FrameError,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let refusal = Refusal::of(&candidate.connect, error.reason_code());
+        self.refuse(id, &refusal, Some(candidate.client_id), fx)
+    }
+
+    /// Goes on with an exchange before CONNACK; `None` if there is no such method.
+    pub(super) fn step(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut candidate: Candidate,
+        exchange: Option<Box<dyn Exchange>>,
+        data: &Bytes,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        let refused = Step::Refused(flux_auth::Refusal::BadAuthenticationMethod);
+        let reason = match exchange.map_or(refused, |exchange| exchange.step(data)) {
+            Step::Continue { data, next } => {
+                let mut auth = Vec::new();
+                let method = candidate.connect.authentication.as_ref().map(|(name, _)| name);
+                write_auth(&mut auth, false, method.map_or("", String::as_str), &data);
+                let max = candidate.connect.maximum_packet_size;
+                if u32::try_from(auth.len()).is_ok_and(|len| len <= max) {
+                    fx.send(id, &auth);
+                    candidate.exchange = Some(next);
+                    return Stage::Authenticating(Box::new(candidate));
+                }
+                ReasonCode::PacketTooLarge
+            }
+            Step::Accepted { identity, data } => {
+                candidate.proof = data;
+                let Candidate { connect, client_id, is_assigned, proof, .. } = &candidate;
+                let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
+                let (settings, is_assigned, proof) = (&self.settings, *is_assigned, proof.clone());
+                if can_be_welcomed(settings, &terms, connect, client_id, is_assigned, proof) {
+                    let valid = fx.valid_for(&identity).map(|valid| now + valid);
+                    self.connections.hold_until(id, valid);
+                    return self.known(now, id, candidate, identity, fx);
+                }
+                ReasonCode::PacketTooLarge
+            }
+            Step::Refused(refusal) => refusal_code(refusal),
+        };
+        let refusal = Refusal::of(&candidate.connect, reason);
+        self.refuse(id, &refusal, Some(candidate.client_id), fx)
+    }
+
+    /// An AUTH of a client that is in: it may authenticate once more, and be nobody else then.
+    pub(super) fn authenticate_again(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        online: &mut Online,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Result<(), End> {
+        // [MQTT-4.12.0-7]
+        let Some(Method { name, exchange }) = online.method.as_deref_mut() else {
+            return Err(FrameError::UnexpectedPacket(frame.packet_type.name()).into());
+        };
+        let auth = Auth::read(frame)?;
+        // [MQTT-4.12.1-1]
+        if auth.method != *name {
+            return Err(FrameError::AuthenticationMethodChanged.into());
+        }
+        let current = match (auth.step, exchange.take()) {
+            (AuthStep::Continue, Some(exchange)) => exchange,
+            (AuthStep::Again, None) => {
+                let mut credentials = Credentials::new(online.client.client_id.clone());
+                credentials.peer = online.client.peer;
+                credentials.listener = online.client.listener.clone();
+                fx.begin_exchange(id, name, &credentials).ok_or(End::Revoked)?
+            }
+            (AuthStep::Continue, None) | (AuthStep::Again, Some(_)) => {
+                return Err(FrameError::AuthOutOfTurn.into());
+            }
+        };
+        match current.step(&auth.data) {
+            Step::Continue { data, next } => {
+                write_auth(&mut self.answers, false, name, &data);
+                *exchange = Some(next);
+            }
+            Step::Accepted { identity, data } => {
+                if identity.username != online.client.identity.username {
+                    return Err(End::Revoked);
+                }
+                let valid = fx.valid_for(&identity).map(|valid| now + valid);
+                self.connections.hold_until(id, valid);
+                let mut client = Client::new(online.client.client_id.clone(), identity);
+                client.peer = online.client.peer;
+                client.listener = online.client.listener.clone();
+                online.client = Arc::new(client);
+                write_auth(&mut self.answers, true, name, &data);
+                let patience = online.patience.map(|patience| now + patience);
+                self.set_timer(id, patience.into_iter().chain(valid).min());
+            }
+            Step::Refused(_) => return Err(End::Revoked),
+        }
+        Ok(())
+    }
+}
