@@ -87,8 +87,6 @@ impl Message {
         expires_at: Option<Timestamp>,
         since: Option<Stamp>,
     ) -> Self {
-        // Whoever gets it later, because it is retained, says nothing about how long it took.
-        let since = since.filter(|_| !publish.retain);
         match &publish.properties {
             Properties::InPlace(properties_len) => {
                 let apart = if is_large(publish.payload) { publish.payload.len() } else { 0 };
@@ -101,7 +99,7 @@ impl Message {
                     payload_len: len(publish.payload),
                     qos: publish.qos,
                     retain: publish.retain,
-                    rare: rare(publish.payload, since),
+                    rare: rare(publish.payload, publish.retain, since),
                 };
                 let bytes = publish.bytes.get(..together).unwrap_or_default();
                 Self(ThinArc::from_header_and_slice(header, bytes))
@@ -135,7 +133,7 @@ impl Message {
             payload_len: len(parts.payload),
             qos: parts.qos,
             retain: parts.retain,
-            rare: rare(parts.payload, since),
+            rare: rare(parts.payload, parts.retain, since),
         };
         let payload = if is_large(parts.payload) { &[] } else { parts.payload };
         let bytes = [topic, parts.properties, payload].concat();
@@ -271,7 +269,7 @@ impl From<RetainedMessage> for Message {
             payload_len: len(&payload),
             qos: QoS::try_from(qos).unwrap_or(QoS::ExactlyOnce),
             retain: true,
-            rare: rare(&payload, None),
+            rare: rare(&payload, true, None),
         };
         let payload = if is_large(&payload) { &[] } else { &payload[..] };
         let bytes = [topic.as_bytes(), payload].concat();
@@ -295,12 +293,14 @@ const fn is_large(payload: &[u8]) -> bool {
 
 /// Copies a payload, if it is to be apart.
 #[inline]
-fn rare(payload: &[u8], since: Option<Stamp>) -> Option<Box<Rare>> {
-    if is_large(payload) || since.is_some() { Some(apart(payload, since)) } else { None }
+fn rare(payload: &[u8], retain: bool, since: Option<Stamp>) -> Option<Box<Rare>> {
+    if is_large(payload) || since.is_some() { Some(apart(payload, retain, since)) } else { None }
 }
 
 #[cold]
-fn apart(payload: &[u8], since: Option<Stamp>) -> Box<Rare> {
+fn apart(payload: &[u8], retain: bool, since: Option<Stamp>) -> Box<Rare> {
+    // Whoever gets it later, because it is retained, says nothing about how long it took.
+    let since = since.filter(|_| !retain);
     let payload = is_large(payload).then(|| ntex_bytes::Bytes::copy_from_slice(payload));
     Box::new(Rare { payload, since })
 }

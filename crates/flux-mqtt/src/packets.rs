@@ -92,7 +92,6 @@ impl Packets {
     }
 
     /// Notes that something is over once they are sent.
-    #[cold]
     pub(crate) fn note_span(&mut self, span: Span) {
         self.spans.push(span);
     }

@@ -157,6 +157,7 @@ fn what_waits_and_what_is_under_way_is_counted() {
         slow.send(&[0x40, 2, 0, u8::try_from(received.id).unwrap()]);
     }
     slow.receive();
+    slow.receive();
     assert_eq!(scrape(&admin)["flux_queued_messages{in=\"sessions\"}"], 5 + 1);
 }
 
@@ -291,4 +292,46 @@ fn what_is_timed_is_counted_in_buckets() {
     subscriber.receive();
     subscriber.ping();
     assert_eq!(broker.handle.latency(Latency::Delivery).count(), before);
+}
+
+#[test]
+fn each_message_is_sent_waits_or_is_dropped_once_for_each_subscription() {
+    let broker = Broker::start(2, |settings| settings.session.queued_messages = 5);
+    let admin = admin_of(&broker);
+    for (name, qos) in [("away", 1), ("careless", 0)] {
+        let mut client = Client::connect(&broker, &Connect::persistent(V5, name));
+        client.subscribe("a", qos);
+        client.disconnect();
+    }
+    let mut here = Client::connect(&broker, &Connect::new(V5, "here"));
+    here.subscribe("a", 2);
+    let mut publisher = Client::connect(&broker, &Connect::new(V311, "publisher"));
+    for number in 0..20_u32 {
+        publisher.publish("a", number.to_string(), 1);
+        here.receive_and_acknowledge();
+    }
+    here.ping();
+    let check = |sent, queued, full, offline| {
+        let numbers = scrape(&admin);
+        let sum = |name: &str| {
+            let series = numbers.iter().filter(|(series, _)| series.starts_with(name));
+            series.map(|(_, number)| number).sum::<i64>()
+        };
+        let dropped =
+            |reason| numbers[&format!("flux_messages_dropped_total{{reason=\"{reason}\"}}")];
+        assert_eq!(sum("flux_messages_sent_total"), sent);
+        assert_eq!(sum("flux_queued_messages"), queued);
+        assert_eq!((dropped("queue_full"), dropped("offline")), (full, offline));
+        let all = sent + queued + sum("flux_messages_dropped_total");
+        assert_eq!(all, 3 * sum("flux_messages_received_total"));
+    };
+    check(20, 5, 15, 20);
+    // What waits is sent once its client is back, and counted once.
+    let mut away = Client::resume(&broker, &Connect::persistent(V5, "away"));
+    for _ in 0..5 {
+        away.receive_and_acknowledge();
+    }
+    away.ping();
+    check(25, 0, 15, 20);
+    assert_eq!(scrape(&admin)["flux_inflight_messages"], 0);
 }

@@ -229,11 +229,8 @@ fn write(
                 return Some((delivery, DropReason::PacketTooLarge));
             };
             out.note_message(delivery.qos);
-            if let Some(since) = delivery.message.since()
-                && !dup
-                && client.since.is_some_and(|here| here < since)
-            {
-                out.note_span(Span { what: Latency::Delivery, since });
+            if let Some(since) = delivery.message.since() {
+                note_delivery(out, since, client, dup);
             }
             write_publish(out, client.version, &delivery, form, packet_id, dup, now);
             client.aliases.written(delivery.message.topic_bytes(), form);
@@ -245,6 +242,14 @@ fn write(
         }
     }
     None
+}
+
+/// Notes that a message is timed until now, if the client was here when it came, and gets it for the first time.
+#[cold]
+fn note_delivery(out: &mut Packets, since: Stamp, client: &Client<'_>, dup: bool) {
+    if !dup && client.since.is_some_and(|here| here < since) {
+        out.note_span(Span { what: Latency::Delivery, since });
+    }
 }
 
 /// Tells what became of messages that left the queue: those that nobody acknowledges are delivered with their bytes.

@@ -91,9 +91,11 @@ impl Worker {
 
     /// Returns when this message came, if it is one of those that are timed.
     fn sample(&mut self, now: Timestamp, fx: &mut impl Effects) -> Option<Stamp> {
-        if now < self.times_from {
-            return None;
-        }
+        if now < self.times_from { None } else { self.stamp(now, fx) }
+    }
+
+    #[cold]
+    fn stamp(&mut self, now: Timestamp, fx: &mut impl Effects) -> Option<Stamp> {
         self.times_from = now + Latency::EVERY;
         fx.stamp()
     }
@@ -220,6 +222,12 @@ impl Worker {
         self.route(now, publish.topic, &message, stored.as_ref(), fx).reason_code()
     }
 
+    /// Notes that a message is timed until its acknowledgement is sent.
+    #[cold]
+    fn note_acknowledgement(&mut self, since: Stamp) {
+        self.spans.push(Span { what: Latency::Acknowledgement, since });
+    }
+
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
     /// positive and the message gone [MQTT-3.3.5-2].
     fn acknowledge_publish(
@@ -235,7 +243,7 @@ impl Worker {
         }
         let Some(packet_id) = publish.packet_id else { return };
         if let Some(since) = self.since {
-            self.spans.push(Span { what: Latency::Acknowledgement, since });
+            self.note_acknowledgement(since);
         }
         if online.version == Version::V5 && online.words(&[reason]).is_some() {
             let max = online.maximum_packet_size;
