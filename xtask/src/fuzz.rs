@@ -35,16 +35,19 @@ enum Target {
     Connections,
     /// Arbitrary text as a config file
     Config,
+    /// Arbitrary bytes as a request for WebSocket, or as its frames
+    Websocket,
 }
 
 impl Target {
-    const ALL: [Self; 3] = [Self::Frames, Self::Connections, Self::Config];
+    const ALL: [Self; 4] = [Self::Frames, Self::Connections, Self::Config, Self::Websocket];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Frames => "frames",
             Self::Connections => "connections",
             Self::Config => "config",
+            Self::Websocket => "websocket",
         }
     }
 
@@ -52,7 +55,7 @@ impl Target {
     const fn longest(self) -> usize {
         match self {
             Self::Frames => 2048,
-            Self::Connections | Self::Config => 1024,
+            Self::Connections | Self::Config | Self::Websocket => 1024,
         }
     }
 }

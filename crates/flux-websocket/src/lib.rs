@@ -16,6 +16,8 @@
 //! ```
 
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod upgrade;
 mod write;
 
