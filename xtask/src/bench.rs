@@ -24,7 +24,8 @@ use self::grid::Form;
 use self::measurement::Measurement;
 use self::table::Table;
 use crate::background::Background;
-use crate::load::{Outcome, Scenario};
+use crate::doors::certificates::Certificates;
+use crate::load::{Outcome, Scenario, Transport};
 use crate::repository::{self, Profile};
 use crate::stress::footprint::Footprint;
 
@@ -58,6 +59,9 @@ pub(crate) struct Options {
     /// Speak MQTT 5.0 instead of 3.1.1
     #[arg(long)]
     v5: bool,
+    /// Clients come over this: our broker and mosquitto are measured behind that door
+    #[arg(long, default_value = "tcp", conflicts_with_all = ["brokers", "peers", "workers", "only_given", "counts"])]
+    transport: Transport,
     /// Measure only the brokers given with --broker and --peers
     #[arg(long)]
     only_given: bool,
@@ -94,7 +98,16 @@ impl Options {
         Ok(scenarios)
     }
 
-    fn contenders(&self, binaries: &Path) -> Result<Vec<Contender>> {
+    fn contenders(
+        &self,
+        binaries: &Path,
+        certificates: Option<&Certificates>,
+    ) -> Result<Vec<Contender>> {
+        if let Some(certificates) = certificates {
+            let ours = Contender::ours_behind(binaries, self.transport, certificates);
+            let mosquitto = Contender::mosquitto_behind(self.transport, certificates)?;
+            return Ok([ours].into_iter().chain(mosquitto).collect());
+        }
         let mut contenders = Vec::new();
         if !self.only_given {
             let ours = Contender::ours(binaries);
@@ -127,7 +140,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ours: &[&str] = if options.only_given { &[] } else { &["flux-broker"] };
     // The load is built for release too, or it would be the limit.
     let binaries = repository::build(&[ours, &["xtask"]].concat(), Profile::Release)?;
-    let contenders = options.contenders(&binaries)?;
+    let certificates = match options.transport {
+        Transport::Tcp => None,
+        _ => Some(Certificates::make(&binaries.join("flux-broker"), "bench")?),
+    };
+    let contenders = options.contenders(&binaries, certificates.as_ref())?;
     ensure!(!contenders.is_empty(), "there is no broker: --only-given takes --broker or --peers");
     // Brokers and loads inherit it.
     rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
@@ -140,7 +157,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             for contender in &contenders {
                 let (name, broker) = (scenario.name, contender.name());
                 // Others may have limits that a scenario does not fit into: the rest is still worth knowing.
-                match measure(contender, scenario, options, &binaries) {
+                match measure(contender, scenario, options, &binaries, certificates.as_ref()) {
                     Ok(measurement) => {
                         println!("    round {round} {name:<17} {broker:<14} {measurement}");
                         table.add(broker, measurement);
@@ -169,9 +186,10 @@ fn measure(
     scenario: Scenario,
     options: &Options,
     binaries: &Path,
+    certificates: Option<&Certificates>,
 ) -> Result<Measurement> {
     let broker = contender.start()?;
-    let mut load = start_load(&broker, scenario, options, binaries)?;
+    let mut load = start_load(&broker, scenario, options, binaries, certificates)?;
     let outcome = load
         .wait_for(DEADLINE, |lines| lines.iter().find_map(|line| Outcome::parse(line)))
         .ok_or_else(|| anyhow!("the load did not end: {}", load.text()))?;
@@ -185,6 +203,7 @@ fn start_load(
     scenario: Scenario,
     options: &Options,
     binaries: &Path,
+    certificates: Option<&Certificates>,
 ) -> Result<Background> {
     let mut command = Command::new(binaries.join("xtask"));
     command
@@ -192,6 +211,10 @@ fn start_load(
         .args(["--broker", &broker.id().to_string()])
         .args(["--messages", &options.messages.to_string()])
         .args(["--seconds", &options.seconds.to_string()]);
+    if let Some(certificates) = certificates {
+        command.args(["--transport", options.transport.name(), "--ca"]);
+        command.arg(certificates.file("ca.crt"));
+    }
     if options.v5 {
         command.arg("--v5");
     }

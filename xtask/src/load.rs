@@ -9,6 +9,7 @@ mod client;
 mod connections;
 mod flow;
 mod frames;
+mod gateway;
 mod kept;
 mod messages;
 mod meter;
@@ -23,14 +24,17 @@ mod tests;
 mod traffic;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use self::gateway::Gateway;
 use self::kept::Half;
 use self::packets::Version;
 use self::scenario::Work;
 
+pub(crate) use self::gateway::Transport;
 pub(crate) use self::outcome::{Latency, Outcome};
 pub(crate) use self::scenario::Scenario;
 
@@ -53,6 +57,12 @@ pub(crate) struct Options {
     /// Speak MQTT 5.0
     #[arg(long)]
     v5: bool,
+    /// Through a gateway that lays this over the connections
+    #[arg(long, default_value = "tcp")]
+    transport: Transport,
+    /// Certificate of the authority that signed the broker's
+    #[arg(long)]
+    ca: Option<PathBuf>,
 }
 
 /// The broker that is loaded, and how much.
@@ -76,15 +86,21 @@ struct Target {
 /// messages are counted, not an error.
 pub(crate) fn run(options: &Options) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
+    let gateway = match options.transport {
+        Transport::Tcp => None,
+        other => Some(Gateway::start(options.addr, other, options.ca.as_deref())?),
+    };
     let target = Target {
-        address: options.addr,
+        address: gateway.as_ref().map_or(options.addr, Gateway::address),
         broker: options.broker,
         version: if options.v5 { Version::V5 } else { Version::V311 },
         messages: options.messages,
         time: Duration::from_secs(options.seconds),
         patience: PATIENCE,
     };
-    println!("{}", work(&target, options.scenario.work)?.line());
+    let mut outcome = work(&target, options.scenario.work)?;
+    outcome.resumed = gateway.as_ref().map_or(0, Gateway::percent_resumed);
+    println!("{}", outcome.line());
     Ok(())
 }
 

@@ -13,9 +13,10 @@ mod size;
 pub(crate) mod visitors;
 
 use std::cell::Cell;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -26,6 +27,9 @@ use self::size::Size;
 use crate::bench::contender::Contender;
 use crate::bench::processor;
 use crate::clock::Stopwatch;
+use crate::doors::broker::Broker;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::Scheme;
 use crate::repository::{self, Profile};
 
 /// How long, and what.
@@ -50,6 +54,12 @@ pub(crate) struct LoadOptions {
     /// Process identifier of the broker
     #[arg(long)]
     broker: u32,
+    /// Where it listens for TLS
+    #[arg(long, requires = "ca")]
+    tls_addr: Option<SocketAddr>,
+    /// Certificate of the authority that signed its own
+    #[arg(long)]
+    ca: Option<PathBuf>,
     #[arg(long)]
     scenario: Scenario,
     #[arg(long)]
@@ -71,18 +81,48 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         |scenario: &&Scenario| options.scenarios.is_empty() || options.scenarios.contains(scenario);
     println!("{}", Footprint::HEADING);
     for scenario in Scenario::ALL.iter().filter(chosen) {
-        let broker = contender.start()?;
         let mut load = Command::new(binaries.join("xtask"));
-        load.args(["stress-load", "--addr", &broker.address().to_string()])
-            .args(["--broker", &broker.id().to_string(), "--scenario", scenario.name()])
+        load.args(["stress-load", "--scenario", scenario.name()])
             .args(["--seconds", &options.seconds.to_string()]);
         if options.short {
             load.arg("--short");
         }
-        repository::run(&mut processor::pinned(&load, processor::LOAD_CORE))
-            .with_context(|| format!("scenario {} failed", scenario.name()))?;
+        if scenario.is_over_tls() {
+            run_over_tls(&binaries, options, &mut load)
+        } else {
+            let broker = contender.start()?;
+            load.args(["--addr", &broker.address().to_string()])
+                .args(["--broker", &broker.id().to_string()]);
+            repository::run(&mut processor::pinned(&load, processor::LOAD_CORE))
+        }
+        .with_context(|| format!("scenario {} failed", scenario.name()))?;
     }
     Ok(())
+}
+
+/// Starts a broker that listens for TLS too, and runs the load against it.
+fn run_over_tls(binaries: &Path, options: &Options, load: &mut Command) -> Result<()> {
+    let binary = binaries.join("flux-broker");
+    let certificates = Certificates::make(&binary, "stress")?;
+    let size = Size::of(options.short, options.seconds);
+    let (handshakes, seconds) = size.handshakes;
+    let config = certificates.file("broker.toml");
+    let [cert, key] = ["server.crt", "server.key"].map(|name| certificates.file(name));
+    let text = format!(
+        "broker.workers = 1\nlimits.handshakes = {handshakes}\n\
+         tls.stress = {{ cert = {cert:?}, key = {key:?}, handshake_timeout = \"{seconds}s\" }}\n\
+         [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\n\
+         [[listener]]\nname = \"tls\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"stress\"\n"
+    );
+    fs::write(&config, text).context("cannot write the broker's configuration")?;
+    let broker = Broker::start_from(&binary, &config)?;
+    let address = |scheme| broker.door(scheme)?.address().context("no address");
+    load.args(["--addr", &address(Scheme::Mqtt)?.to_string()])
+        .args(["--tls-addr", &address(Scheme::Mqtts)?.to_string(), "--ca"])
+        .arg(certificates.file("ca.crt"))
+        .args(["--broker", &broker.id().to_string()]);
+    repository::run(&mut processor::pinned(load, processor::LOAD_CORE))?;
+    broker.stop()
 }
 
 /// Runs one scenario against a broker that is there, and prints what came of it.
@@ -93,17 +133,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn load(options: &LoadOptions) -> Result<()> {
     ensure!(options.addr.ip().is_loopback(), "{} is not this machine", options.addr);
     rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
-    let size =
-        if options.short { Size::SHORT } else { Size::long(Duration::from_secs(options.seconds)) };
+    let size = Size::of(options.short, options.seconds);
     let start = first_footprint(options)?;
     // The first connections bring what stays: threads' buffers, pages of code.
     scenario::connections(options.addr, &Size { connections: 100, ..size })?;
     let before = start.after_all_have_left(options.broker)?;
     let watch = Stopwatch::start();
-    let report = options.scenario.run(options.addr, options.broker, &size)?;
+    let report = options.scenario.run(options, &size)?;
     let time = watch.elapsed();
     let after = start.after_all_have_left(options.broker)?;
-    options.scenario.run(options.addr, options.broker, &size).context("the second time")?;
+    options.scenario.run(options, &size).context("the second time")?;
     let again = start.after_all_have_left(options.broker)?;
     probe::still_serves(options.addr)?;
     println!("{}", before.row([&after, &again], options.scenario.name(), time));
@@ -114,7 +153,7 @@ pub(crate) fn load(options: &LoadOptions) -> Result<()> {
     let Some(clients) = options.scenario.clients(&size) else { return Ok(()) };
     let mut rounds = vec![again];
     for _ in 0..ROUNDS {
-        options.scenario.run(options.addr, options.broker, &size).context("another time")?;
+        options.scenario.run(options, &size).context("another time")?;
         rounds.push(start.after_all_have_left(options.broker)?);
     }
     println!("    MiB after each further time: {}", Footprint::column(&rounds));

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::processor;
 use crate::background::Background;
+use crate::doors::certificates::Certificates;
+use crate::load::Transport;
 use crate::{clock, repository};
 
 /// A broker and how to start it.
@@ -77,6 +79,60 @@ impl Contender {
         })?;
         let command = [found, "-p", "{port}"].map(String::from).to_vec();
         Self::new("mosquitto".to_owned(), command, Vec::new()).ok()
+    }
+
+    /// Returns our broker behind another door than TCP, with these certificates for TLS.
+    pub(super) fn ours_behind(
+        binaries: &Path,
+        transport: Transport,
+        certificates: &Certificates,
+    ) -> Self {
+        let mut ours = Self::ours(binaries);
+        let door: &[&str] = match transport {
+            Transport::Tcp => return ours,
+            Transport::Tls | Transport::TlsResumed => &["--tls-only", "--tls-port", "{port}"],
+            Transport::Ws => &["--port", "0", "--ws={port}"],
+            Transport::Wss => &["--tls-only", "--tls-port", "0", "--wss={port}"],
+        };
+        ours.command.truncate(1);
+        let all = ["--bind", "127.0.0.1", "--workers", "1"];
+        ours.command.extend(all.iter().chain(door).map(|&word| word.to_owned()));
+        if transport != Transport::Ws {
+            ours.command.extend(certificates.files_of_server());
+        }
+        ours
+    }
+
+    /// Returns mosquitto without its limits behind the same door, where it is installed.
+    pub(super) fn mosquitto_behind(
+        transport: Transport,
+        certificates: &Certificates,
+    ) -> Result<Option<Self>> {
+        let Some(mut mosquitto) = Self::mosquitto() else { return Ok(None) };
+        let config = certificates.file("mosquitto.conf").display().to_string();
+        let file = |name| certificates.file(name).display().to_string();
+        let protocol = match transport {
+            // With no other listener, 2.0.11 believes that it has none.
+            Transport::Ws | Transport::Wss => {
+                format!("protocol websockets\nlistener 0 {}\n", file("mosquitto.sock"))
+            }
+            Transport::Tcp | Transport::Tls | Transport::TlsResumed => String::new(),
+        };
+        let tls = match transport {
+            Transport::Tls | Transport::TlsResumed | Transport::Wss => {
+                format!("certfile {}\nkeyfile {}\n", file("server.crt"), file("server.key"))
+            }
+            Transport::Tcp | Transport::Ws => String::new(),
+        };
+        let text = format!(
+            "user root\nmax_inflight_messages 0\nmax_queued_messages 0\nallow_anonymous true\n\
+             listener {{port}} 127.0.0.1\n{tls}{protocol}"
+        );
+        let script = format!("printf '{text}' > {config}").replace('\n', "\\n");
+        mosquitto.setup = ["sh", "-c", &script].map(str::to_owned).to_vec();
+        mosquitto.command.truncate(1);
+        mosquitto.command.extend(["-c".to_owned(), config]);
+        Ok(Some(mosquitto))
     }
 
     /// Has mosquitto keep any number of messages in flight and queued: with its defaults it drops some of

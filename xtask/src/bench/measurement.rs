@@ -45,6 +45,9 @@ impl fmt::Display for Measurement {
         if outcome.pass > 0 {
             write!(f, ", {:.0} ms a pass", float(outcome.pass) / 1000.0)?;
         }
+        if outcome.resumed > 0 {
+            write!(f, ", {} % resumed", outcome.resumed)?;
+        }
         match self.lost() {
             0 => Ok(()),
             lost => write!(f, ", {lost} LOST"),

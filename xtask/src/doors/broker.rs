@@ -25,11 +25,23 @@ impl Broker {
     /// When it cannot be started or does not say where it listens; the message holds its log.
     pub(crate) fn start(binary: &Path, options: &[String]) -> Result<Self> {
         let mut command = Command::new(binary);
-        command
-            .args(["--bind", "127.0.0.1", "--port", "0", "--log", "info"])
-            .args(options)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null());
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--log", "info"]).args(options);
+        Self::run(command)
+    }
+
+    /// Starts the broker as a config file says, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub(crate) fn start_from(binary: &Path, config: &Path) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command.arg("--config").arg(config);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Result<Self> {
+        command.env("NO_COLOR", "1").stdin(Stdio::null());
         let process = Background::start(&mut command)?;
         let doors = process
             .wait_for(DEADLINE, |lines| {
@@ -40,6 +52,11 @@ impl Broker {
                 anyhow!("the broker did not say where it listens; its output:\n{log}")
             })?;
         Ok(Self { process, doors })
+    }
+
+    /// Returns its process identifier.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn doors(&self) -> &[Door] {

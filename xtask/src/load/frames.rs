@@ -42,8 +42,8 @@ fn complete(bytes: &[u8], see: &mut impl FnMut(u8, &[u8])) -> usize {
     header + body
 }
 
-/// Returns the length of the fixed header and of the rest.
-fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
+/// Returns the length of the fixed header and of the rest; nothing while they are not known.
+pub(super) fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
     let digits = bytes.get(1..)?;
     let mut value = 0;
     for (place, digit) in digits.iter().take(4).enumerate() {

@@ -18,6 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) bytes: u64,
     /// How long one pass over all units takes, in microseconds.
     pub(crate) pass: u64,
+    /// Of a hundred TLS handshakes, how many resumed a session.
+    pub(crate) resumed: u64,
     pub(crate) latency: Latency,
 }
 
@@ -49,10 +51,22 @@ impl Outcome {
 
     /// Returns the line of standard output that says it.
     pub(super) fn line(self) -> String {
-        let Self { expected, done, microseconds, broker, load, bytes, pass, latency } = self;
+        let Self { expected, done, microseconds, broker, load, bytes, pass, resumed, latency } =
+            self;
         let Latency { half, of_100, of_1000 } = latency;
-        let numbers =
-            [expected, done, microseconds, broker, load, bytes, pass, half, of_100, of_1000];
+        let numbers = [
+            expected,
+            done,
+            microseconds,
+            broker,
+            load,
+            bytes,
+            pass,
+            resumed,
+            half,
+            of_100,
+            of_1000,
+        ];
         format!("{OUTCOME}{}", numbers.map(|number| format!(" {number}")).concat())
     }
 
@@ -68,6 +82,7 @@ impl Outcome {
             load: next()?,
             bytes: next()?,
             pass: next()?,
+            resumed: next()?,
             latency: Latency { half: next()?, of_100: next()?, of_1000: next()? },
         })
     }
@@ -89,10 +104,11 @@ mod tests {
             load: 6,
             bytes: 7,
             pass: 8,
+            resumed: 9,
             latency: Latency { half: 1, of_100: 2, of_1000: 3 },
         };
         assert_eq!(Outcome::parse(&outcome.line()), Some(outcome));
         assert_eq!(Outcome::parse("ready"), None);
-        assert_eq!(Outcome::parse("outcome 1 2 3 4 5 6 7 8 9"), None);
+        assert_eq!(Outcome::parse("outcome 1 2 3 4 5 6 7 8 9 10"), None);
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum Names {
 
 impl Scenario {
     /// Every scenario, in the order of the table.
-    pub(crate) const ALL: [Self; 43] = [
+    pub(crate) const ALL: [Self; 45] = [
         window("pairs", Shape::Pairs(10), 0, 64, 100),
         window("pairs-qos1", Shape::Pairs(10), 1, 64, 100),
         window("pairs-qos2", Shape::Pairs(10), 2, 64, 100),
@@ -85,8 +85,10 @@ impl Scenario {
         work("connect", Work::Connect { clients: 10_000, sessions: 0 }),
         work("connect-10k", Work::Connect { clients: 10_000, sessions: 10_000 }).like("connect"),
         work("connect-50k", Work::Connect { clients: 10_000, sessions: 50_000 }).like("connect"),
+        work("connect-2k", Work::Connect { clients: 2_000, sessions: 0 }),
         work("connect-all", Work::Visit { clients: 10_000 }),
         work("idle", Work::Hold { clients: 10_000 }),
+        work("idle-2k", Work::Hold { clients: 2_000 }),
         hold("subscriptions", Names::OfClient),
         hold("subscriptions-own", Names::OfFilter),
         work("subscribe-100k", Work::Subscribe { clients: 100 }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use flux_mqtt::{
     AllowAll, BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator,
-    start_broker_with,
+    WebSocketSettings, start_broker_with,
 };
 
 use super::beside::Beside;
@@ -125,5 +125,28 @@ fn what_a_full_queue_drops_is_lost() {
     let target = Target { patience: Duration::from_secs(2), ..target(&broker, Version::V311) };
     let outcome = work(&target, Work::Drain { messages: 250 }).unwrap();
     assert_eq!((outcome.expected, outcome.done), (250, 100));
+    broker.stop();
+}
+
+#[test]
+fn a_gateway_lays_websocket_over_everything() {
+    let mut settings = settings();
+    let listen = Listen::Addresses(vec!["127.0.0.1:0".parse().unwrap()]);
+    settings.listeners = vec![Listener::ws(listen, WebSocketSettings::default())];
+    let broker = start(settings);
+    let direct = target(&broker, Version::V5);
+    let gateway = Gateway::start(direct.address, Transport::Ws, None).unwrap();
+    let target = Target { address: gateway.address(), ..direct };
+    let large = Traffic { shape: Shape::Pairs(2), qos: 1, payload: 70_000, pace: Pace::Window(10) };
+    let pieces = [
+        (messages(Shape::Pairs(5), 1, Beside::Nobody), 500),
+        (Work::Messages(large, Beside::Nobody), 500),
+        (Work::Connect { clients: 50, sessions: 0 }, 50),
+    ];
+    for (piece, units) in pieces {
+        let outcome = work(&target, piece).unwrap();
+        assert_eq!((outcome.expected, outcome.done), (units, units), "{piece:?}");
+    }
+    assert!(work(&direct, Work::Connect { clients: 1, sessions: 0 }).is_err(), "no WebSocket");
     broker.stop();
 }

@@ -6,14 +6,14 @@ mod deaf;
 mod flood;
 mod reconnect;
 mod silent;
+mod stalled;
 mod takeover;
-
-use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
 pub(super) use self::connections::connections;
+use super::LoadOptions;
 use super::size::Size;
 
 /// A situation; every one of them ends with all connections closed.
@@ -33,11 +33,13 @@ pub(super) enum Scenario {
     Flood,
     /// A subscriber does not read, answers keep alive, and reads at last
     Deaf,
+    /// 10,000 peers begin a TLS handshake and say no more
+    Stalled,
 }
 
 impl Scenario {
     /// Every scenario, in the order in which they run.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Connections,
         Self::Churn,
         Self::Reconnect,
@@ -45,6 +47,7 @@ impl Scenario {
         Self::Takeover,
         Self::Flood,
         Self::Deaf,
+        Self::Stalled,
     ];
 
     /// Returns its name on the command line.
@@ -57,7 +60,13 @@ impl Scenario {
             Self::Takeover => "takeover",
             Self::Flood => "flood",
             Self::Deaf => "deaf",
+            Self::Stalled => "stalled",
         }
+    }
+
+    /// Says whether the broker needs a door for TLS.
+    pub(super) fn is_over_tls(self) -> bool {
+        self == Self::Stalled
     }
 
     /// Returns how many clients it has, if that is all its time depends on: then it may be run often.
@@ -65,7 +74,12 @@ impl Scenario {
         match self {
             Self::Connections => Some(size.connections),
             Self::Reconnect => Some(size.sessions),
-            Self::Churn | Self::Silent | Self::Takeover | Self::Flood | Self::Deaf => None,
+            Self::Churn
+            | Self::Silent
+            | Self::Takeover
+            | Self::Flood
+            | Self::Deaf
+            | Self::Stalled => None,
         }
     }
 
@@ -74,7 +88,8 @@ impl Scenario {
     /// # Errors
     ///
     /// When the broker does not do what it must.
-    pub(super) fn run(self, address: SocketAddr, broker: u32, size: &Size) -> Result<Vec<String>> {
+    pub(super) fn run(self, options: &LoadOptions, size: &Size) -> Result<Vec<String>> {
+        let (address, broker) = (options.addr, options.broker);
         match self {
             Self::Connections => connections(address, size),
             Self::Churn => churn::churn(address, size),
@@ -83,6 +98,7 @@ impl Scenario {
             Self::Takeover => takeover::takeover(address, size),
             Self::Flood => flood::flood(address, size),
             Self::Deaf => deaf::deaf(address, broker, size),
+            Self::Stalled => stalled::stalled(options, size),
         }
     }
 }

@@ -61,11 +61,16 @@ impl<A> Handshakes<A> {
     }
 
     /// Returns who shakes hands next, if there is room, and the number of that handshake.
+    ///
+    /// In turn whoever has waited longest and whoever came last: who comes after thousands that say nothing
+    /// does not wait for all of them to be thrown out, and nobody waits for ever.
     pub(super) fn next(&mut self) -> Option<(u64, A)> {
         if self.under_way.len() >= self.limit {
             return None;
         }
-        let arrival = self.waiting.pop_front()?;
+        let is_turn_of_last = self.number % 2 == 1;
+        let arrival =
+            if is_turn_of_last { self.waiting.pop_back() } else { self.waiting.pop_front() }?;
         self.number += 1;
         Some((self.number, arrival))
     }
@@ -126,3 +131,16 @@ impl<A> Handshakes<A> {
 /// How long a handshake may take when others wait. Long enough for a slow network, and for all those under way
 /// to have had their turn.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_came_last_and_whoever_waits_longest_take_turns() {
+        let mut handshakes = Handshakes::new(10);
+        (1..=5).for_each(|arrival| handshakes.arrive(arrival));
+        let order: Vec<u8> = std::iter::from_fn(|| Some(handshakes.next()?.1)).collect();
+        assert_eq!(order, [1, 5, 2, 4, 3]);
+    }
+}
