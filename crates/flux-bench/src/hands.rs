@@ -78,7 +78,7 @@ impl Effects for Hands {
 
     fn count(&mut self, what: Count) {
         match what {
-            Count::Connected(_) | Count::Disconnected(_) => {}
+            Count::Connected(_) | Count::Disconnected(_) | Count::SessionEnded(_) => {}
             _ => self.surprises += 1,
         }
     }
