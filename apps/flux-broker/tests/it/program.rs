@@ -106,7 +106,7 @@ fn it_serves_metrics_where_it_is_told_to() {
     let (address, _) = address.split_once("/metrics").unwrap();
     let address = address.parse().unwrap();
     assert_eq!(get(address, "/readyz", "").0, 200);
-    assert!(get(address, "/metrics", "").2.contains("flux_sessions 0"));
+    assert!(get(address, "/metrics", "").2.contains("flux_sessions{state=\"online\"} 0"));
     assert_eq!(program.terminate("TERM").0.code(), Some(0));
 
     // Whoever asks for it, and does not get it, is told.

@@ -147,7 +147,10 @@ impl Worker {
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };
         let nothing = Bytes::new();
-        if !can_be_welcomed(&self.settings, &terms, &connect, &client_id, is_assigned, nothing) {
+        // Whoever proves itself step by step may be refused before that, and hears why.
+        if connect.authentication.is_none()
+            && !can_be_welcomed(&self.settings, &terms, &connect, &client_id, is_assigned, nothing)
+        {
             let refusal =
                 Refusal { version: None, ..Refusal::of(&connect, ReasonCode::PacketTooLarge) };
             return self.refuse(id, &refusal, Some(client_id), fx);

@@ -131,7 +131,7 @@ fn keys_are_read_again_and_a_file_without_one_changes_nothing() {
     fs::write(directory.file("keys"), "no key").unwrap();
     program.signal("HUP");
     let complaint = program.line();
-    assert!(complaint.contains("stay as they were") && complaint.contains("keys"), "{complaint}");
+    assert!(complaint.contains("stays as it was") && complaint.contains("keys"), "{complaint}");
     meter.ping();
     refused(address, &tokens[1], 0x86, 4);
 
