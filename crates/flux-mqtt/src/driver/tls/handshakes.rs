@@ -91,11 +91,14 @@ impl<A> Handshakes<A> {
         self.under_way.remove(&number);
     }
 
-    /// Removes those that have taken so long that they make room for others: as many as wait, at most.
+    /// Removes those that have taken so long that they make room for others: as many as wait and have no
+    /// room, at most.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(Option<SocketAddr>, AbortHandle)> {
         let is_overdue = |under_way: &UnderWay| now.saturating_since(under_way.since) >= PATIENCE;
+        let free = self.limit.saturating_sub(self.under_way.len());
+        let homeless = self.waiting.len().saturating_sub(free);
         let mut overdue = Vec::new();
-        while overdue.len() < self.waiting.len()
+        while overdue.len() < homeless
             && let Some(oldest) = self.under_way.first_entry()
             && is_overdue(oldest.get())
         {
@@ -142,5 +145,25 @@ mod tests {
         (1..=5).for_each(|arrival| handshakes.arrive(arrival));
         let order: Vec<u8> = std::iter::from_fn(|| Some(handshakes.next()?.1)).collect();
         assert_eq!(order, [1, 5, 2, 4, 3]);
+    }
+
+    #[tokio::test]
+    async fn nobody_goes_for_one_that_has_room() {
+        let mut handshakes = Handshakes::new(2);
+        let begin = |handshakes: &mut Handshakes<u8>, now| {
+            let (number, _) = handshakes.next().unwrap();
+            let task = tokio::spawn(async {}).abort_handle();
+            handshakes.began(number, now, None, task);
+        };
+        let start = Timestamp::from_millis(0);
+        let late = start + PATIENCE;
+        handshakes.arrive(1);
+        begin(&mut handshakes, start);
+        handshakes.arrive(2);
+        assert!(handshakes.overdue(late).is_empty());
+        begin(&mut handshakes, late);
+        handshakes.arrive(3);
+        assert_eq!(handshakes.overdue(late).len(), 1);
+        assert!(handshakes.overdue(late).is_empty());
     }
 }
