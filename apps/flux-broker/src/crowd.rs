@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flux_mqtt::BrokerHandle;
 
-/// Looks each second at what the broker holds, until the sender of `over` is gone.
+/// Looks five times a second at what the broker holds, until the sender of `over` is gone.
 pub(crate) fn watch(broker: &BrokerHandle, over: &Receiver<()>) {
     let (mut sessions, mut bytes) = (Peak::default(), Peak::default());
     while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -36,11 +36,11 @@ impl Peak {
     }
 }
 
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_millis(200);
 /// Sessions that make a crowd.
 const CROWD: usize = 1000;
 /// Bytes that make a long queue.
-const QUEUE: usize = 32 * 1024 * 1024;
+const QUEUE: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
