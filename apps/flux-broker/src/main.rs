@@ -3,6 +3,7 @@
 mod access;
 mod acl;
 mod admin_client;
+mod beside;
 mod cli;
 mod clients;
 mod config;
@@ -17,7 +18,7 @@ mod store;
 mod tls_init;
 
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
@@ -31,6 +32,7 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use crate::access::Access;
+use crate::beside::Beside;
 use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
 use crate::reload::Reload;
@@ -126,22 +128,16 @@ fn run(
         watched.wait();
         handle.close();
     });
-    let (over, crowd_is_over) = mpsc::sync_channel::<()>(0);
+    let mut beside = Beside::default();
     let watched = broker.clone();
-    let crowd = thread::spawn(move || crowd::watch(&watched, &crowd_is_over));
-    let (over_too, renewal_is_over) = mpsc::sync_channel::<()>(0);
+    beside.run("watches the crowd", move |over| crowd::watch(&watched, over));
     let certificates = broker.certificates().clone();
-    let renewal = thread::spawn(move || renewal::watch(&certificates, &renewal_is_over));
-    let (over_as_well, numbers_are_over) = mpsc::sync_channel::<()>(0);
+    beside.run("watches certificates", move |over| renewal::watch(&certificates, over));
     let interval = loaded.config.sys.interval.0;
-    let numbers = thread::spawn({
-        let broker = broker.clone();
-        move || {
-            if !interval.is_zero() {
-                publish_sys_topics(&broker, interval, &numbers_are_over);
-            }
-        }
-    });
+    if !interval.is_zero() {
+        let told = broker.clone();
+        beside.run("publishes numbers", move |over| publish_sys_topics(&told, interval, over));
+    }
     let started = loaded.config.clone();
     let mut reload = Reload { cli, started, known, access: &access, broker: &broker, set_filter };
     let mut is_stopping = false;
@@ -157,16 +153,7 @@ fn run(
         is_stopping = true;
         broker.stop();
     }
-    drop((over, over_too, over_as_well));
-    for (thread, does) in [
-        (crowd, "watches the crowd"),
-        (renewal, "watches certificates"),
-        (numbers, "publishes numbers"),
-    ] {
-        if thread.join().is_err() {
-            tracing::error!("the thread that {does} had panicked");
-        }
-    }
+    beside.end();
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
 
