@@ -2,7 +2,6 @@
 
 mod address_range;
 mod bind;
-mod byte_rate;
 mod one_or_more;
 mod period;
 mod permissions;
@@ -11,11 +10,10 @@ mod size;
 
 pub use address_range::AddressRange;
 pub use bind::Bind;
-pub use byte_rate::ByteRate;
 pub use one_or_more::OneOrMore;
 pub use period::Period;
 pub use permissions::Permissions;
-pub use rate::Rate;
+pub use rate::{ByteRate, Rate};
 pub use size::Size;
 
 /// Gives a type that reads and writes itself as text what a value of a file needs: serde, and a schema that
