@@ -17,6 +17,7 @@ mod decided;
 mod deliver;
 mod end;
 mod exchange;
+mod frame;
 mod held;
 mod memory;
 mod pace;
@@ -35,17 +36,17 @@ mod timers;
 use std::fmt;
 use std::sync::Arc;
 
-use flux_eventbus::{DropReason, Limit};
+use flux_eventbus::DropReason;
 use flux_session::Timestamp;
 
-use self::connection::{Connections, Online, Origin, Stage};
+use self::connection::{Connections, Origin, Stage};
 use self::consumer::Consumers;
 use self::end::End;
 use self::memory::Memory;
 use self::pace::Paced;
 use self::promise::Promise;
 use self::store::Readings;
-use self::tell::{tell_dropped, tell_limit};
+use self::tell::tell_dropped;
 use self::timers::Timers;
 use crate::arrivals::Arrivals;
 use crate::broker::Broker;
@@ -61,7 +62,7 @@ use crate::session::Attachment;
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::terms::Terms;
-use crate::wire::{self, Frame, FrameError, PacketType};
+use crate::wire;
 
 /// One worker of a broker.
 pub struct Worker {
@@ -272,16 +273,6 @@ impl Worker {
         Received { consumed, again }
     }
 
-    fn largest_packet(&mut self, id: ConnectionId, stage: &Stage) -> u32 {
-        match stage {
-            Stage::Online(online) => online.terms.packet_size,
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) | Stage::Closing => {
-                let most = self.settings.limits.connect_packet_size;
-                self.connections.get(id).map_or(most, |it| most.min(it.origin.terms.packet_size))
-            }
-        }
-    }
-
     /// Ends a turn: everything that came to this worker's connections since the last one is
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
@@ -328,121 +319,6 @@ impl Worker {
     #[must_use]
     pub fn timers(&self) -> usize {
         self.timers.len()
-    }
-
-    fn frame(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        stage: Stage,
-        frame: &Frame<'_>,
-        fx: &mut impl Effects,
-    ) -> Stage {
-        match stage {
-            Stage::Fresh => self.first_frame(now, id, frame, fx),
-            Stage::Online(mut online) => {
-                match self.packet_in_bounds(now, id, &mut online, frame, fx) {
-                    Ok(()) => {
-                        if frame.packet_type == PacketType::Publish {
-                            self.slow(now, id, &mut online, fx);
-                        }
-                        Stage::Online(online)
-                    }
-                    Err(end) => {
-                        // What was answered comes before goodbye [MQTT-3.14.4-1].
-                        self.send_answers(id, fx);
-                        self.end(now, id, &online, &end, fx)
-                    }
-                }
-            }
-            other @ (Stage::Authenticating(_) | Stage::Authorizing(..) | Stage::Closing) => other,
-        }
-    }
-
-    /// Handles one packet of a client that is online, if the session is still this connection's;
-    /// no answer is larger than the client takes [MQTT-3.1.2-24].
-    fn packet_in_bounds(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        online: &mut Online,
-        frame: &Frame<'_>,
-        fx: &mut impl Effects,
-    ) -> Result<(), End> {
-        if !online.session.is_held_by(online.generation) {
-            // The letter that says so is on its way.
-            let overflowed = online.session.lock().overflowed;
-            return Err(if overflowed { End::Overflow } else { End::TakenOver });
-        }
-        let before = self.answers.len();
-        self.must_wait = false;
-        self.packet(now, id, online, frame, fx)?;
-        if self.must_wait && self.answers.len() > before {
-            self.waits_from.get_or_insert(before);
-        }
-        let len = u32::try_from(self.answers.len() - before).unwrap_or(u32::MAX);
-        if len > online.maximum_packet_size {
-            self.answers.truncate(before);
-            return Err(FrameError::AnswerTooLarge { len, max: online.maximum_packet_size }.into());
-        }
-        Ok(())
-    }
-
-    /// Handles one packet, whatever the size of the answer.
-    fn packet(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        online: &mut Online,
-        frame: &Frame<'_>,
-        fx: &mut impl Effects,
-    ) -> Result<(), End> {
-        match frame.packet_type {
-            PacketType::Publish => self.publish(now, id, online, frame, fx),
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.acknowledge(id, online, frame, fx)
-            }
-            PacketType::Subscribe => self.subscribe(now, id, online, frame, fx),
-            PacketType::Unsubscribe => self.unsubscribe(now, online, frame, fx),
-            PacketType::PingReq => self.ping(frame),
-            PacketType::Disconnect => Err(Self::disconnect(online, frame)),
-            PacketType::Auth => self.authenticate_again(now, id, online, frame, fx),
-            PacketType::Connect
-            | PacketType::ConnAck
-            | PacketType::SubAck
-            | PacketType::UnsubAck
-            | PacketType::PingResp => {
-                Err(FrameError::UnexpectedPacket(frame.packet_type.name()).into())
-            }
-        }
-    }
-
-    fn ping(&mut self, frame: &Frame<'_>) -> Result<(), End> {
-        match frame.body.len() {
-            0 => self.answers.extend_from_slice(&wire::PINGRESP),
-            extra => return Err(FrameError::TrailingBytes(extra).into()),
-        }
-        Ok(())
-    }
-
-    /// Bytes that are no frame end the connection.
-    fn unreadable(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        stage: Stage,
-        error: FrameError,
-        fx: &mut impl Effects,
-    ) -> Stage {
-        if let FrameError::PacketTooLarge { .. } = error {
-            let client_id = stage.client_id();
-            tell_limit(Limit::PacketSize, client_id, self.connections.peer(id), fx);
-        }
-        if let Stage::Online(online) = stage {
-            self.send_answers(id, fx);
-            return self.end(now, id, &online, &error.into(), fx);
-        }
-        self.not_mqtt(id, error.reason_code(), fx)
     }
 
     fn send_answers(&mut self, id: ConnectionId, fx: &mut impl Effects) {
