@@ -169,7 +169,8 @@ impl Flow {
 
     /// Serves one connection that has news.
     fn attend(&mut self, token: usize) -> Result<()> {
-        let now = if self.is_timed() { self.now()? } else { 0 };
+        let is_timed = self.is_timed();
+        let now = if is_timed { self.now()? } else { 0 };
         if let Some(publisher) = self.publishers.get_mut(token) {
             publisher.read(&mut self.buffer)?;
             publisher.peer.flush()?;
@@ -181,12 +182,11 @@ impl Flow {
             return Ok(());
         }
         let number = token - self.publishers.len();
-        let has_rate = self.traffic.interval().is_some();
         let Some(subscriber) = self.subscribers.get_mut(number) else { return Ok(()) };
         let (publishers, ledger) = (&mut self.publishers, &mut self.ledger);
         let mut wrong = None;
         subscriber.read(&mut self.buffer, |stamp| {
-            if has_rate {
+            if is_timed {
                 ledger.latency.saturating_record(now.saturating_sub(stamp.due));
             }
             if let Err(message) = ledger.note(publishers, number, stamp) {
