@@ -2,24 +2,19 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use flux_mqtt::Latency;
 use flux_storage::{Directory, Durability, Fault, Log, LogSettings, SimulatedDisk};
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, pubrel};
+use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, new_folder, pubrel};
 
 /// A directory of its own, gone when this is dropped.
 struct Data(PathBuf);
 
 impl Data {
     fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("flux-it-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(new_folder())
     }
 
     fn log(&self) -> Log<Directory> {

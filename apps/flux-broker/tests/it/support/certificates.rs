@@ -1,6 +1,7 @@
 //! Certificates for one test, and clients that use them.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,10 +166,18 @@ pub(crate) fn open_tls(
 /// Makes a folder of its own for a test.
 pub(crate) fn new_folder() -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("flux-it-{}-{number}", std::process::id()));
-    fs::create_dir(&folder).unwrap();
-    folder
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("flux-it-{}-{number}", std::process::id()));
+        match fs::create_dir(&folder) {
+            // Of a process that was killed and had the same number.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => {
+                made.unwrap();
+                return folder;
+            }
+        }
+    }
 }
 
 /// Returns what is in a file of PEM, the first of its kind.
