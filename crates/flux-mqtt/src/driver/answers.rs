@@ -120,6 +120,10 @@ mod tests {
             self.0.borrow_mut().push(written);
             Ok(len)
         }
+
+        fn end(&self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! One connection as a task: what was read goes to the worker, what it wishes is done.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +8,7 @@ use ntex::io::{Filter, Io, IoTaskStatus};
 use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Peer, Shell};
-use super::stream::Stream;
+use super::stream::{Stream, wake_after_the_others};
 use crate::counters::Count;
 use crate::names::ConnectionId;
 
@@ -28,10 +27,8 @@ pub(super) async fn serve<F: Filter>(
     let mut connection = Connection { io: &io, stream: &stream, open: &open, has_unread: true };
     poll_fn(|cx| connection.poll(cx)).await;
     drop(open);
-    // Sends what is left, for as long as the disconnect time-out allows.
-    if let Err(error) = stream.beside(io.shutdown()).await {
-        tracing::trace!(%error, "connection was gone before everything was sent");
-    }
+    // On the heap: a connection that is served has no room for it.
+    Box::pin(stream.finish()).await;
     drop(counted);
 }
 
@@ -139,13 +136,4 @@ impl<F> Connection<'_, F> {
             received.again
         })
     }
-}
-
-/// Wakes this task when the runtime has asked the system what has come for the other connections.
-///
-/// Woken at once, it would have dozens of turns before that: with something to do, the runtime asks only now
-/// and then.
-fn wake_after_the_others(cx: &mut Context<'_>) {
-    let woken = pin!(tokio::task::yield_now()).poll(cx);
-    debug_assert!(woken.is_pending(), "yielding takes until the next turn");
 }

@@ -9,14 +9,17 @@ mod tests;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BufMut as _;
 use ntex::io::{Handle, Io, IoContext, IoRef, IoStream, IoTaskStatus, Readiness};
 use ntex::service::cfg::SharedCfg;
 use ntex_bytes::{BytePages, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -39,6 +42,9 @@ pub(super) trait Socket: AsyncRead + Unpin {
 
     /// Writes what the system takes at once.
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Says that nothing more is written.
+    fn end(&self) -> io::Result<()>;
 }
 
 impl Socket for TcpStream {
@@ -56,6 +62,10 @@ impl Socket for TcpStream {
             parts => self.try_write_vectored(parts),
         }
     }
+
+    fn end(&self) -> io::Result<()> {
+        SockRef::from(self).shutdown(Shutdown::Write)
+    }
 }
 
 impl Socket for UnixStream {
@@ -69,6 +79,10 @@ impl Socket for UnixStream {
 
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.try_write_vectored(parts)
+    }
+
+    fn end(&self) -> io::Result<()> {
+        SockRef::from(self).shutdown(Shutdown::Write)
     }
 }
 
@@ -167,7 +181,46 @@ impl Stream {
         }
     }
 
-    /// Moves bytes both ways while a future runs that needs them moved: a handshake, a shutdown.
+    /// Sends what is left, for as long as the disconnect time-out allows, and ends the connection so that it arrives.
+    ///
+    /// What the peer sends meanwhile is thrown away, and until it has ended its side, for a second at most: a
+    /// socket that is closed with something unread is reset, and what was sent goes lost on the way.
+    pub(super) async fn finish(&self) {
+        self.io.close();
+        let mut has_more = true;
+        poll_fn(|cx| {
+            self.poll_write(cx);
+            // It has the layers say their last words, and keeps the time.
+            if let Poll::Ready(Readiness::Shutdown | Readiness::Terminate) =
+                self.context.poll_read_ready(cx)
+            {
+                return Poll::Ready(());
+            }
+            has_more = has_more && self.poll_discard(cx).is_pending();
+            Poll::Pending
+        })
+        .await;
+        if has_more && self.socket.borrow().end().is_ok() {
+            let discarded = poll_fn(|cx| self.poll_discard(cx));
+            // A peer that goes on was given time enough.
+            let _in_time = tokio::time::timeout(LINGER, discarded).await;
+        }
+    }
+
+    /// Throws away what comes; ready when nothing comes any more.
+    fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; DISCARDED];
+        let mut socket = self.socket.borrow_mut();
+        match ready!(pin!(socket.read(&mut bytes)).poll(cx)) {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            Ok(_) => {
+                wake_after_the_others(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Moves bytes both ways while a future runs that needs them moved: a handshake.
     pub(super) async fn beside<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|cx| {
@@ -185,6 +238,15 @@ impl Stream {
         })
         .await
     }
+}
+
+/// Wakes this task when the runtime has asked the system what has come for the other connections.
+///
+/// Woken at once, it would have dozens of turns before that: with something to do, the runtime asks only now
+/// and then.
+pub(super) fn wake_after_the_others(cx: &mut Context<'_>) {
+    let woken = pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(woken.is_pending(), "yielding takes until the next turn");
 }
 
 /// Starts an `Io`, which gives the context away only then.
@@ -270,3 +332,9 @@ fn write_pages(socket: &dyn Socket, pages: &mut BytePages) -> io::Result<usize> 
 
 /// How many parts one call to the system writes.
 const PARTS: usize = 64;
+
+/// Bytes that are thrown away in one go.
+const DISCARDED: usize = 4096;
+
+/// How long a peer that was told that nothing more comes may go on.
+const LINGER: Duration = Duration::from_secs(1);

@@ -80,7 +80,7 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     };
     let protocol = if by.websocket.is_some() { Protocol::Http } else { Protocol::Mqtt };
     let config = tls.server_config(protocol);
-    let shaking = stream.beside(shake_hands(io, config.clone()));
+    let shaking = shake_hands(io, &stream, config.clone());
     let Ok(shaken) = tokio::time::timeout(tls.handshake_timeout(), shaking).await else {
         return tell_limit(shell, Limit::ConnectTime, peer);
     };

@@ -32,7 +32,7 @@ pub(super) async fn enter<F: Filter>(
         ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
         return;
     };
-    let upgrading = stream.beside(upgrade(&io, settings));
+    let upgrading = upgrade(&io, &stream, settings);
     match tokio::time::timeout(shell.connect_timeout, upgrading).await {
         Ok(Ok(upgrade)) => {
             peer.address = source(peer.address, &upgrade.forwarded_for, &settings.forwarded_by);
@@ -65,6 +65,7 @@ enum UpgradeError {
 /// Waits for the request, and answers it.
 async fn upgrade<F: Filter>(
     io: &Io<F>,
+    stream: &Stream,
     settings: &WebSocketSettings,
 ) -> Result<Upgrade, UpgradeError> {
     let rules = settings.rules();
@@ -79,16 +80,15 @@ async fn upgrade<F: Filter>(
         match read {
             Ok(Some(upgrade)) => {
                 io.encode_slice(upgrade.response().as_bytes())?;
-                io.flush(true).await?;
+                stream.beside(io.flush(true)).await?;
                 return Ok(upgrade);
             }
             Ok(None) => {
-                io.read_notify().await?.ok_or(UpgradeError::Closed)?;
+                stream.beside(io.read_notify()).await?.ok_or(UpgradeError::Closed)?;
             }
             Err(refusal) => {
                 io.encode_slice(refusal.response().as_bytes())?;
-                // That the peer may be gone is no news.
-                let _gone = io.shutdown().await;
+                stream.finish().await;
                 return Err(UpgradeError::Refused(refusal));
             }
         }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use flux_eventbus::{Event, EventKind, Limit};
 use flux_mqtt::Count;
-use rustls::{ClientConfig, Error};
+use rustls::{AlertDescription, ClientConfig, Error};
 
 use crate::support::Version::V5;
 use crate::support::{
-    Broker, Bystander, Certificates, Client, Connect, DEADLINE, Events, PINGREQ, begin_tls,
-    open_tls, tls_listener,
+    Broker, Bystander, Certificates, Client, Connect, DEADLINE, Events, PINGREQ, Publish, Will,
+    begin_tls, open_tls, tls_listener,
 };
 
 /// Speaks TCP first and TLS second, with so many handshakes at once in one worker.
@@ -72,22 +72,51 @@ fn who_does_not_speak_tls_gets_an_alert() {
     let broker = broker(&certificates, 10, Duration::from_secs(600));
     let mut bystander = Bystander::connect(&broker, V5);
     let large = vec![0x16; 100_000];
-    for (index, bytes) in
-        [&Connect::new(V5, "a").bytes()[..], b"GET / HTTP/1.1\r\n\r\n", &large].iter().enumerate()
-    {
+    for bytes in [&Connect::new(V5, "a").bytes()[..], b"GET / HTTP/1.1\r\n\r\n", &large] {
         let mut stream = connect(tls_address(&broker));
         let _is_closed_meanwhile = stream.write_all(bytes);
         let answer = rest(stream);
-        if index < 2 {
-            // Alert, version, length, fatal.
-            assert!(matches!(answer[..], [0x15, 3, _, 0, 2, 2, _]), "{answer:02x?}");
-        }
+        // Alert, version, length, fatal.
+        assert!(matches!(answer[..], [0x15, 3, _, 0, 2, 2, _]), "{answer:02x?}");
         bystander.exchange();
     }
     let failed = || broker.handle.counters().of(Count::HandshakeFailed);
     while failed() < 3 {
         bystander.exchange();
     }
+}
+
+/// Whoever said goodbye before has no will sent.
+#[test]
+fn a_broken_record_ends_the_connection_after_what_came_before_it() {
+    let certificates = Certificates::new();
+    let broker = broker(&certificates, 10, DEADLINE);
+    let mut bystander = Client::connect(&broker, &Connect::new(V5, "bystander"));
+    bystander.subscribe("#", 0);
+    let (mut tls, mut stream) = (begin_tls(&certificates.client()), connect(tls_address(&broker)));
+    let connect = Connect::new(V5, "a").will(Will::new("gone", "unexpected"));
+    tls.writer().write_all(&connect.bytes()).unwrap();
+    let mut connack = [0; 2];
+    while tls.reader().read(&mut connack).is_err() {
+        tls.complete_io(&mut stream).unwrap();
+    }
+    let mut records = Vec::new();
+    for packet in [&[0xE0, 0][..], &PINGREQ] {
+        tls.writer().write_all(packet).unwrap();
+        tls.write_tls(&mut records).unwrap();
+    }
+    *records.last_mut().unwrap() ^= 1;
+    stream.write_all(&records).unwrap();
+    let error = loop {
+        assert!(tls.read_tls(&mut stream).unwrap() > 0, "closed without an alert");
+        if let Err(error) = tls.process_new_packets() {
+            break error;
+        }
+    };
+    assert_eq!(error, Error::AlertReceived(AlertDescription::BadRecordMac));
+    rest(stream);
+    bystander.send(&Publish::new("gone", "expected").bytes(V5));
+    bystander.expect_publish(&Publish::new("gone", "expected"));
 }
 
 #[test]

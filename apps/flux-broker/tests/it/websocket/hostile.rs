@@ -30,7 +30,7 @@ fn answer(address: SocketAddr, bytes: &[u8]) -> String {
     // The broker may not want to read to the end.
     let _is_taken = stream.write_all(bytes);
     let mut answer = Vec::new();
-    let _is_reset = stream.read_to_end(&mut answer);
+    stream.read_to_end(&mut answer).unwrap();
     String::from_utf8(answer).unwrap()
 }
 

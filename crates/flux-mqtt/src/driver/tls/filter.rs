@@ -16,6 +16,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use thiserror::Error;
 
+use crate::driver::stream::Stream;
+
 /// Encrypts and decrypts what passes through.
 #[derive(Debug)]
 pub(super) struct TlsFilter {
@@ -47,6 +49,7 @@ pub(super) struct PeerChain(pub(super) Vec<CertificateDer<'static>>);
 /// Shakes hands as the server. Takes as long as the peer does.
 pub(super) async fn shake_hands<F: Filter>(
     io: Io<F>,
+    stream: &Stream,
     config: Arc<ServerConfig>,
 ) -> Result<Io<Layer<TlsFilter, F>>, HandshakeError> {
     let session = RefCell::new(ServerConnection::new(config)?);
@@ -54,15 +57,15 @@ pub(super) async fn shake_hands<F: Filter>(
     loop {
         let failed = io.filter().failed.borrow_mut().take();
         if let Some(error) = failed {
-            // The alert goes out; that the peer may be gone is no news.
-            let _gone = io.shutdown().await;
+            // The alert goes out.
+            stream.finish().await;
             return Err(error.into());
         }
-        io.flush(false).await?;
+        stream.beside(io.flush(false)).await?;
         if !io.filter().session.borrow().is_handshaking() {
             return Ok(io);
         }
-        io.read_notify().await?.ok_or(HandshakeError::Closed)?;
+        stream.beside(io.read_notify()).await?.ok_or(HandshakeError::Closed)?;
     }
 }
 
@@ -77,17 +80,10 @@ impl TlsFilter {
         let mut session = self.session.borrow_mut();
         while !from.is_empty() {
             session.read_tls(from)?;
-            let state = session.process_new_packets()?;
-            let mut left = state.plaintext_bytes_to_read();
-            into.reserve(left);
-            while left > 0 {
-                let mut reader = session.reader();
-                let bytes = reader.fill_buf()?;
-                let len = bytes.len();
-                into.extend_from_slice(bytes);
-                reader.consume(len);
-                left = left.saturating_sub(len.max(1));
-            }
+            let state = session.process_new_packets();
+            // What came before an error, too.
+            take_plaintext(&mut session, into);
+            let state = state?;
             if state.peer_has_closed() {
                 from.clear();
                 return Ok(true);
@@ -103,6 +99,19 @@ impl TlsFilter {
             session.write_tls(&mut Records(into))?;
         }
         Ok(())
+    }
+}
+
+/// Moves what is decrypted.
+fn take_plaintext(session: &mut ServerConnection, into: &mut BytesMut) {
+    let mut reader = session.reader();
+    // An error says that there is nothing, or that nothing more comes.
+    while let Ok(bytes) = reader.fill_buf()
+        && !bytes.is_empty()
+    {
+        let len = bytes.len();
+        into.extend_from_slice(bytes);
+        reader.consume(len);
     }
 }
 
@@ -139,11 +148,16 @@ impl FilterLayer for TlsFilter {
         buf.with_write_buffers(|_, into| self.write_records(into))?;
         match read {
             Ok(false) => {}
+            // As at the end of a connection without TLS, what it has not been answered is not sent any more.
             Ok(true) => buf.io().close(),
             Err(error) if was_shaking_hands => {
                 self.failed.borrow_mut().get_or_insert(error.into());
             }
-            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            // What came before it counts, and the alert goes out.
+            Err(error) => {
+                tracing::debug!(%error, "a client breaks the rules of TLS");
+                buf.io().close();
+            }
         }
         Ok(())
     }

@@ -45,9 +45,11 @@ impl FilterLayer for WebSocketFilter {
                 if let Some(ping) = ping {
                     let mut pong = Vec::new();
                     write_pong(&ping, &mut pong);
+                    // Under TLS, that has taken all that was in between.
+                    let unsent = buf.io().with_write_dst_buf(|pages| pages.len());
                     buf.with_write_buffers(|_, into| {
                         // Whoever reads no answers gets no more of them.
-                        if into.len() < MAX_UNSENT {
+                        if unsent.max(into.len()) < MAX_UNSENT {
                             into.extend_from_slice(&pong);
                         }
                     });
@@ -110,3 +112,85 @@ const MAX_UNSENT: usize = 64 * 1024;
 const MAX_COPIED: usize = 4096;
 /// Two bytes and eight of length.
 const LONGEST_HEADER: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::IoSlice;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    use ntex::io::IoConfig;
+    use ntex::rt::{DefaultRuntime, System};
+    use ntex::service::cfg::SharedCfg;
+    use tokio::io::{AsyncRead, ReadBuf};
+
+    use super::*;
+    use crate::driver::stream::{Socket, Stream};
+
+    /// Sends one ping after the other, and takes no answer.
+    struct Pings;
+
+    impl AsyncRead for Pings {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buffer.put_slice(&[&b"\x89\xFD\0\0\0\0"[..], &[7; 125]].concat());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Socket for Pings {
+        fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_write_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn end(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// As TLS does, it takes all that it is given.
+    #[derive(Debug)]
+    struct Between;
+
+    impl FilterLayer for Between {
+        fn process_read_buf(&self, buf: &FilterBuf<'_>) -> io::Result<()> {
+            buf.with_read_buffers(|from, into| {
+                for byte in from.take().iter().flat_map(|bytes| bytes.iter()) {
+                    into.extend_from_slice(&[*byte]);
+                }
+            });
+            Ok(())
+        }
+
+        fn process_write_buf(&self, buf: &FilterBuf<'_>) -> io::Result<()> {
+            buf.with_write_buffers(BytePages::move_to);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pings_of_a_peer_that_takes_no_answers_are_not_answered_for_ever() {
+        System::build().name("test").build(DefaultRuntime).block_on(async {
+            let config = SharedCfg::new("test").add(IoConfig::new().set_write_buf_threshold(1));
+            let (io, stream) = Stream::over(Pings, config.into()).unwrap();
+            let io = io.add_filter(Between).add_filter(WebSocketFilter::default());
+            for _ in 0..10 * MAX_UNSENT / 125 {
+                poll_fn(|cx| stream.poll_read(cx)).await;
+            }
+            let unsent = io.with_write_dst_buf(|pages| pages.len());
+            assert!((MAX_UNSENT..MAX_UNSENT + 127).contains(&unsent), "{unsent} bytes unsent");
+        });
+    }
+}
