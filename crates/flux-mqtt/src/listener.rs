@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flux_tls::TlsConfig;
-use flux_websocket::UpgradeRules;
+use flux_websocket::{Origins, UpgradeRules};
 use ipnet::IpNet;
 
 use crate::terms::Terms;
@@ -102,8 +102,9 @@ impl Listener {
 pub struct WebSocketSettings {
     /// The path that clients ask for; `*` is any. Default: `/mqtt`.
     pub path: String,
-    /// The origins whose pages may connect, as browsers write them: `https://example.org`. Default: none, and then all
-    /// may. Clients that are no browsers say nothing of an origin, and are not asked.
+    /// The origins whose pages may connect, as browsers write them: `https://example.org`; `*` is any. Default: none. Then all
+    /// may where clients prove who they are; where the authenticator [admits anyone](flux_auth::Authenticator::admits_anyone),
+    /// only those [from near](Origins::Near). Clients that are no browsers say nothing of an origin, and are not asked.
     pub origins: Vec<String>,
     /// From where HTTP proxies connect that say in `X-Forwarded-For` whom a connection is from. Of others, it is not
     /// believed. Default: none.
@@ -117,8 +118,14 @@ impl Default for WebSocketSettings {
 }
 
 impl WebSocketSettings {
-    pub(crate) fn rules(&self) -> UpgradeRules {
-        UpgradeRules { path: self.path.clone(), origins: self.origins.clone() }
+    pub(crate) fn rules(&self, admits_anyone: bool) -> UpgradeRules {
+        let origins = match &self.origins[..] {
+            [] if admits_anyone => Origins::Near,
+            [] => Origins::Any,
+            origins if origins.iter().any(|origin| origin == "*") => Origins::Any,
+            origins => Origins::Listed(origins.to_vec()),
+        };
+        UpgradeRules { path: self.path.clone(), origins }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What holds for any bytes of a client: the function that the fuzzer calls, and a test with its corpus.
 #![expect(clippy::panic, reason = "a fuzz target fails by a panic")]
 
-use crate::{FrameError, Frames, Heard, Upgrade, UpgradeRules};
+use crate::{FrameError, Frames, Heard, Origins, Upgrade, UpgradeRules};
 
 /// Takes the first byte for how to go on: the rest is a request, or frames that are cut into pieces of so many bytes.
 ///
@@ -18,8 +18,7 @@ pub fn check(input: &[u8]) {
 
 /// A request is answered once it is whole, in lines that nobody else can add to.
 fn check_request(bytes: &[u8]) {
-    let rules =
-        UpgradeRules { path: "/mqtt".to_owned(), origins: vec!["https://example.org".to_owned()] };
+    let rules = UpgradeRules { path: "/mqtt".to_owned(), origins: Origins::Near };
     let whole = Upgrade::read(bytes, &rules);
     let answer = match &whole {
         Ok(None) => return,

@@ -18,9 +18,11 @@
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod origin;
 mod upgrade;
 mod write;
 
 pub use frames::{FrameError, Frames, Heard};
+pub use origin::Origins;
 pub use upgrade::{Refusal, SubProtocol, Upgrade, UpgradeRules};
 pub use write::{CLOSE_NORMAL, write_binary_header, write_close, write_pong};

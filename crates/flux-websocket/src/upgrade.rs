@@ -11,14 +11,15 @@ use httparse::{EMPTY_HEADER, Header, Request, Status};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use thiserror::Error;
 
+use crate::origin::Origins;
+
 /// Which requests are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeRules {
     /// The path that must be asked for; what follows a question mark is not looked at. `*` is any.
     pub path: String,
-    /// The origins whose pages may connect, as browsers write them: `https://example.org`. With none, all may. Clients that
-    /// are no browsers say nothing of an origin, and are not asked.
-    pub origins: Vec<String>,
+    /// Whose pages may connect.
+    pub origins: Origins,
 }
 
 /// A request that is accepted.
@@ -163,7 +164,11 @@ impl Refusal {
         let words = match self {
             Self::Malformed(_) => "what came is no HTTP request\n".to_owned(),
             Self::Path(_) => "nothing is served at this path\n".to_owned(),
-            Self::Origin(_) => "pages of this origin may not connect\n".to_owned(),
+            Self::Origin(_) => {
+                "pages of this origin may not connect here: who runs the broker can add it to \
+                                `origins` of the listener (--ws-origin)\n"
+                    .to_owned()
+            }
             Self::TooLong
             | Self::Impatient
             | Self::Method
@@ -212,9 +217,8 @@ impl<'a> Fields<'a> {
     }
 
     fn check_origin(&self, rules: &UpgradeRules) -> Result<(), Refusal> {
-        let may = |origin: &str| rules.origins.iter().any(|it| it.eq_ignore_ascii_case(origin));
-        let refused =
-            self.values("origin").find(|origin| !rules.origins.is_empty() && !may(origin));
+        let host = self.only("host");
+        let refused = self.values("origin").find(|origin| !rules.origins.admit(origin, host));
         refused.map_or(Ok(()), |origin| Err(Refusal::Origin(origin.to_owned())))
     }
 

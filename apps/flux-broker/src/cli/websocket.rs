@@ -34,7 +34,8 @@ pub(crate) struct DoorArguments {
     #[arg(long, env = "FLUX_WS_PATH", value_name = "PATH", default_value = "/mqtt")]
     ws_path: String,
 
-    /// Origin whose pages may connect, such as `https://example.org`; may be repeated. Default: all may
+    /// Origin whose pages may connect, such as `https://example.org`; may be repeated; `*` is any. Default: all may, or, where
+    /// anybody is let in, those from this machine and from the host that they connect to
     #[arg(long, env = "FLUX_WS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     ws_origin: Vec<String>,
 

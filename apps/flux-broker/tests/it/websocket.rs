@@ -2,6 +2,7 @@
 
 mod doors;
 mod hostile;
+mod pages;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -31,8 +31,9 @@ pub struct Listener {
     pub proxy_from: OneOrMore<AddressRange>,
     /// The path that clients ask for, with `ws` and `wss`; `*` is any.
     pub path: String,
-    /// The origins whose pages may connect, with `ws` and `wss`, as browsers write them. Without one all may; programs say
-    /// nothing of an origin, and are not asked.
+    /// The origins whose pages may connect, with `ws` and `wss`, as browsers write them; `*` is any. Without one all may where
+    /// clients prove who they are; where anybody is let in, only pages from this machine (`localhost`, loopback addresses) and from
+    /// the host that they connect to. Programs say nothing of an origin, and are not asked.
     #[schemars(extend("x-example" = "https://example.org"))]
     pub origins: OneOrMore<String>,
     /// From where HTTP proxies connect whose `X-Forwarded-For` is believed, with `ws` and `wss`. Nobody else's is.

@@ -4,9 +4,10 @@ mod filter;
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Once;
 
 use flux_eventbus::Limit;
-use flux_websocket::{Refusal, Upgrade};
+use flux_websocket::{Origins, Refusal, Upgrade, UpgradeRules};
 use ipnet::IpNet;
 use ntex::io::{Filter, Io};
 use thiserror::Error;
@@ -16,7 +17,7 @@ use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
 use super::tls::tell_limit;
 use crate::counters::Count;
-use crate::listener::{Listener, WebSocketSettings};
+use crate::listener::Listener;
 use filter::WebSocketFilter;
 
 /// Has a connection served: at once, or over WebSocket if its listener wants that.
@@ -32,7 +33,8 @@ pub(super) async fn enter<F: Filter>(
         ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
         return;
     };
-    let upgrading = upgrade(&io, &stream, settings);
+    let rules = settings.rules(shell.outfit.authenticator.dyn_admits_anyone());
+    let upgrading = upgrade(&io, &stream, &rules);
     match tokio::time::timeout(shell.connect_timeout, upgrading).await {
         Ok(Ok(upgrade)) => {
             peer.address = source(peer.address, &upgrade.forwarded_for, &settings.forwarded_by);
@@ -42,6 +44,7 @@ pub(super) async fn enter<F: Filter>(
         Ok(Err(error)) => {
             let (peer, outfit) = (peer.address, &shell.outfit);
             outfit.tally.count(outfit.id, Count::HandshakeFailed);
+            tell_of_pages(&error, &rules, &by.name);
             tracing::info!(?peer, %error, "a WebSocket handshake failed");
         }
         Err(_elapsed) => tell_limit(shell, Limit::ConnectTime, peer.address),
@@ -66,12 +69,11 @@ enum UpgradeError {
 async fn upgrade<F: Filter>(
     io: &Io<F>,
     stream: &Stream,
-    settings: &WebSocketSettings,
+    rules: &UpgradeRules,
 ) -> Result<Upgrade, UpgradeError> {
-    let rules = settings.rules();
     loop {
         let read = io.with_read_buf(|bytes| {
-            let read = Upgrade::read(bytes, &rules);
+            let read = Upgrade::read(bytes, rules);
             if !matches!(read, Ok(None)) {
                 bytes.clear();
             }
@@ -92,6 +94,20 @@ async fn upgrade<F: Filter>(
                 return Err(UpgradeError::Refused(refusal));
             }
         }
+    }
+}
+
+/// Logs once what to do for pages that may not connect, although nobody has said so.
+fn tell_of_pages(error: &UpgradeError, rules: &UpgradeRules, listener: &str) {
+    static TOLD: Once = Once::new();
+    if let (UpgradeError::Refused(Refusal::Origin(origin)), Origins::Near) = (error, &rules.origins)
+    {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "pages of {origin:?} may not connect: the broker lets anyone in, and listener {listener:?} says of no page that it may; \
+                 add to it (or start with --ws-origin) origins = [{origin:?}], or origins = [\"*\"] for all pages"
+            );
+        });
     }
 }
 

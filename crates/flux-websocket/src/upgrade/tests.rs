@@ -5,7 +5,7 @@ use super::*;
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 
 fn rules() -> UpgradeRules {
-    UpgradeRules { path: "/mqtt".to_owned(), origins: Vec::new() }
+    UpgradeRules { path: "/mqtt".to_owned(), origins: Origins::Any }
 }
 
 /// A request that is accepted, but for what is replaced in it.
@@ -118,16 +118,31 @@ fn what_is_too_long_is_refused() {
 
 #[test]
 fn pages_of_other_origins_may_not_connect() {
-    let rules = UpgradeRules { origins: vec!["https://example.org".to_owned()], ..rules() };
+    let origins = Origins::Listed(vec!["https://example.org".to_owned()]);
+    let rules = UpgradeRules { origins, ..rules() };
     let read = |request: String| Upgrade::read(request.as_bytes(), &rules);
     assert!(read(with("Origin: https://Example.org")).is_ok());
     assert!(read(request("Host", "Host")).is_ok(), "no browser");
     for origin in ["http://example.org", "https://example.org.evil.net", "null", ""] {
         let refusal = read(with(&format!("Origin: {origin}"))).unwrap_err();
-        assert!(refusal.response().starts_with("HTTP/1.1 403 "), "{origin}");
+        let response = refusal.response();
+        assert!(response.starts_with("HTTP/1.1 403 "), "{origin}");
+        assert!(response.contains("`origins`"), "it says what to change: {response}");
     }
     let two = with("Origin: https://example.org\r\nOrigin: https://evil.net");
     assert_eq!(read(two), Err(Refusal::Origin("https://evil.net".to_owned())));
+}
+
+#[test]
+fn pages_from_near_are_those_of_the_host_that_is_asked() {
+    let rules = UpgradeRules { origins: Origins::Near, ..rules() };
+    let read = |request: String| Upgrade::read(request.as_bytes(), &rules);
+    assert!(read(request("Host", "Host")).is_ok(), "no browser");
+    assert!(read(with("Origin: http://broker.example:3000")).is_ok());
+    let evil = "https://evil.example";
+    assert_eq!(read(with(&format!("Origin: {evil}"))), Err(Refusal::Origin(evil.to_owned())));
+    let two_hosts = with(&format!("Host: evil.example\r\nOrigin: {evil}"));
+    assert_eq!(read(two_hosts), Err(Refusal::Origin(evil.to_owned())));
 }
 
 #[test]
