@@ -49,6 +49,7 @@ impl Reload<'_> {
         // The last that can fail; what it replaces, it replaces at once.
         self.access.reload()?;
         prepared.apply();
+        known.take_the_place_of(&self.known, self.broker.certificates());
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();

@@ -11,9 +11,9 @@ use flux_config::{
     Tls, TlsVersion as Version, TooFast,
 };
 use flux_mqtt::{
-    GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull, RetainedLimits,
-    SessionLimits, Settings, SharedSettings, SharedStrategy, Terms, TlsConfig, UnixSocket,
-    Versions, WebSocketSettings, WhenFull, WhenTooFast,
+    Certificates, GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull,
+    RetainedLimits, SessionLimits, Settings, SharedSettings, SharedStrategy, Terms, TlsConfig,
+    UnixSocket, Versions, WebSocketSettings, WhenFull, WhenTooFast,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
@@ -54,6 +54,15 @@ impl Known {
         match problems {
             Some(problems) => Err(problems),
             None => Ok(Self(certificates)),
+        }
+    }
+
+    /// Has clients that came by certificates of the same name looked at with these.
+    pub(crate) fn take_the_place_of(&self, before: &Self, certificates: &Certificates) {
+        for (name, _, old) in &before.0 {
+            if let Some(new) = self.of(Some(name)) {
+                certificates.replace(old, new);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_tls::{CertificateInUse, LoadTlsError, Reloaded, TlsConfig};
+use flux_tls::{CertificateInUse, LoadTlsError, Reloaded, TlsConfig, WeakTlsConfig};
 use parking_lot::Mutex;
 
 use crate::driver::{Mail, Mailboxes};
@@ -12,13 +12,20 @@ use crate::names::WorkerId;
 /// The certificates of all listeners of a broker. A clone is a reference to the same.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    configs: Arc<Mutex<Vec<TlsConfig>>>,
+    known: Arc<Mutex<Known>>,
     mailboxes: Mailboxes,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    in_use: Vec<TlsConfig>,
+    /// Those of listeners that are gone: clients that came by them may be connected.
+    gone: Vec<WeakTlsConfig>,
 }
 
 impl Certificates {
     pub(crate) fn new(listeners: &[Listener], mailboxes: Mailboxes) -> Self {
-        let certificates = Self { configs: Arc::default(), mailboxes };
+        let certificates = Self { known: Arc::default(), mailboxes };
         certificates.set(listeners);
         certificates
     }
@@ -34,13 +41,25 @@ impl Certificates {
                 Transport::Tls(_) | Transport::Tcp => {}
             }
         }
-        *self.configs.lock() = configs;
+        let mut known = self.known.lock();
+        let before = std::mem::replace(&mut known.in_use, configs);
+        let is_in_use = |tls: &TlsConfig| known.in_use.iter().any(|it| it.is_same(tls));
+        let gone = before.iter().filter(|tls| !is_in_use(tls)).map(TlsConfig::downgrade).collect();
+        let before = std::mem::replace(&mut known.gone, gone);
+        known.gone.extend(before.into_iter().filter(|tls| tls.upgrade().is_some()));
+    }
+
+    /// Has certificates take the place of others, after a reload of the broker: clients that came by those are looked at with
+    /// these from now on, and are disconnected as [`Certificates::reload`] does it.
+    pub fn replace(&self, old: &TlsConfig, new: &TlsConfig) {
+        let reloaded = old.succeed_by(new);
+        self.tell_workers(new, reloaded);
     }
 
     /// Returns whether there are any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.configs.lock().is_empty()
+        self.known.lock().in_use.is_empty()
     }
 
     /// Reads the files of all listeners again: see [`TlsConfig::reload`]. One listener does not wait for another.
@@ -51,31 +70,46 @@ impl Certificates {
     #[must_use]
     pub fn reload(&self) -> Vec<Result<Reloaded, LoadTlsError>> {
         let reload = |tls: &TlsConfig| self.settle(tls, tls.reload());
-        self.all().iter().map(reload).collect()
+        let mut reloads: Vec<_> = self.in_use().iter().map(reload).collect();
+        reloads.extend(self.reload_changed_of(&self.gone()));
+        reloads
     }
 
     /// The same for the listeners whose files have changed since they were last read; call it every few seconds.
     #[must_use]
     pub fn reload_changed(&self) -> Vec<Result<Reloaded, LoadTlsError>> {
-        let reload = |tls: &TlsConfig| Some(self.settle(tls, tls.reload_if_changed()?));
-        self.all().iter().filter_map(reload).collect()
+        let mut reloads = self.reload_changed_of(&self.in_use());
+        reloads.extend(self.reload_changed_of(&self.gone()));
+        reloads
     }
 
     /// Returns the certificates that clients are shown, of all listeners, each with the whole days until it expires:
     /// negative when it has.
     #[must_use]
     pub fn days_left(&self) -> Vec<(CertificateInUse, i64)> {
-        self.all().iter().flat_map(TlsConfig::days_left).collect()
+        self.in_use().iter().flat_map(TlsConfig::days_left).collect()
     }
 
     /// Returns what an operator should hear of, in a sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.all().iter().flat_map(TlsConfig::warnings).map(|it| it.to_string()).collect()
+        self.in_use().iter().flat_map(TlsConfig::warnings).map(|it| it.to_string()).collect()
     }
 
-    fn all(&self) -> Vec<TlsConfig> {
-        self.configs.lock().clone()
+    fn in_use(&self) -> Vec<TlsConfig> {
+        self.known.lock().in_use.clone()
+    }
+
+    /// Returns those of listeners that are gone which clients came by, if nothing took their place.
+    fn gone(&self) -> Vec<TlsConfig> {
+        let known = self.known.lock();
+        let gone = known.gone.iter().filter_map(WeakTlsConfig::upgrade);
+        gone.filter(|tls| tls.latest().is_same(tls)).collect()
+    }
+
+    fn reload_changed_of(&self, some: &[TlsConfig]) -> Vec<Result<Reloaded, LoadTlsError>> {
+        let reload = |tls: &TlsConfig| Some(self.settle(tls, tls.reload_if_changed()?));
+        some.iter().filter_map(reload).collect()
     }
 
     fn settle(
@@ -84,11 +118,15 @@ impl Certificates {
         reloaded: Result<Reloaded, LoadTlsError>,
     ) -> Result<Reloaded, LoadTlsError> {
         let reloaded = reloaded?;
+        self.tell_workers(tls, reloaded);
+        Ok(reloaded)
+    }
+
+    fn tell_workers(&self, tls: &TlsConfig, reloaded: Reloaded) {
         if reloaded.clients_changed && tls.ends_revoked_clients() {
             for worker in 0..self.mailboxes.len() {
                 self.mailboxes.post(WorkerId(worker), Mail::ClientsChanged(tls.clone()));
             }
         }
-        Ok(reloaded)
     }
 }

@@ -1,5 +1,7 @@
 //! Certificates in use.
 
+mod succession;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::settings::{ClientCertificates, Protocol, TlsSettings, TlsVersion};
 use crate::stamp::Stamp;
 use crate::validity;
 use crate::warning::TlsWarning;
+pub use succession::WeakTlsConfig;
 
 /// What a listener shakes hands with. A clone is a reference to the same, and sees its reloads.
 #[derive(Clone)]
@@ -33,6 +36,8 @@ struct Inner {
     settings: TlsSettings,
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<Loaded>>,
+    /// What took its place. It leads to no circle: what has a place is never put into one.
+    successor: RwLock<Option<TlsConfig>>,
     /// What the files looked like before they were last read. Held while they are read.
     stamps: Mutex<Vec<Option<Stamp>>>,
 }
@@ -88,6 +93,7 @@ impl TlsConfig {
             settings,
             provider,
             current: RwLock::new(Arc::new(loaded)),
+            successor: RwLock::default(),
             stamps: Mutex::new(stamps),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -157,11 +163,7 @@ impl TlsConfig {
         began_with: &Arc<ServerConfig>,
     ) -> Result<Option<ClientCertificate>, AdmitError> {
         let Some(first) = chain.first() else { return Ok(None) };
-        let is_current = {
-            let current = self.inner.current.read();
-            Arc::ptr_eq(&current.mqtt, began_with) || Arc::ptr_eq(&current.http, began_with)
-        };
-        if is_current {
+        if self.is_current(began_with) {
             // A session that was resumed was not verified again, and time has passed.
             let now = self.now().ok_or(rustls::Error::FailedToGetCurrentTime)?;
             chain.iter().try_for_each(|certificate| validity::check(certificate, now))?;
@@ -171,6 +173,15 @@ impl TlsConfig {
         client_certificate(first).map(Some)
     }
 
+    /// Returns whether a handshake that began with this configuration would begin with the same now.
+    #[must_use]
+    pub fn is_current(&self, began_with: &Arc<ServerConfig>) -> bool {
+        let current = self.inner.current.read();
+        let is_same =
+            Arc::ptr_eq(&current.mqtt, began_with) || Arc::ptr_eq(&current.http, began_with);
+        is_same && self.successor().is_none()
+    }
+
     /// Checks whether a client that showed this chain would be admitted now: its authority is known, nothing
     /// is revoked, nothing has expired.
     ///
@@ -178,7 +189,7 @@ impl TlsConfig {
     ///
     /// Why it would be refused.
     pub fn admit(&self, chain: &[CertificateDer<'_>]) -> Result<(), AdmitError> {
-        let authorities = self.inner.current.read().authorities.clone();
+        let authorities = self.latest().inner.current.read().authorities.clone();
         let (Some(authorities), Some((first, others))) = (authorities, chain.split_first()) else {
             return Ok(());
         };

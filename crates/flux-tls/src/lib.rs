@@ -40,7 +40,7 @@ mod warning;
 mod tests;
 
 pub use certificate::{CertificateName, ClientCertificate, Fingerprint};
-pub use config::{CertificateInUse, Reloaded, TlsConfig};
+pub use config::{CertificateInUse, Reloaded, TlsConfig, WeakTlsConfig};
 pub use identity::{AdmitError, client_certificate};
 pub use problem::{FileError, LoadTlsError, Problem};
 pub use settings::{

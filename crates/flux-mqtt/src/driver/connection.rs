@@ -9,6 +9,7 @@ use ntex_bytes::BytesMut;
 
 use super::shell::{Counted, Peer, Shell};
 use super::stream::{Stream, wake_after_the_others};
+use super::tls;
 use crate::counters::Count;
 use crate::names::ConnectionId;
 
@@ -20,10 +21,14 @@ pub(super) async fn serve<F: Filter>(
     io: Io<F>,
     stream: Stream,
     shell: Rc<Shell>,
-    peer: Peer,
+    mut peer: Peer,
     counted: Counted,
 ) {
+    let shook_with = peer.shook_with.take();
     let open = Open { id: shell.open(&io, peer), shell };
+    if let Some(shook_with) = shook_with {
+        tls::admit_again(&open.shell, open.id, &shook_with);
+    }
     let mut connection = Connection { io: &io, stream: &stream, open: &open, has_unread: true };
     poll_fn(|cx| connection.poll(cx)).await;
     drop(open);

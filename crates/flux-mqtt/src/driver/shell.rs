@@ -14,6 +14,7 @@ use flux_auth::{Authorizer, DynAuthenticator};
 use flux_eventbus::EventBus;
 use flux_tls::{ClientCertificate, TlsConfig};
 use ntex::io::{Base, Filter, Io, IoRef};
+use rustls::ServerConfig;
 use slab::Slab;
 use tokio::task::AbortHandle;
 
@@ -111,6 +112,8 @@ pub(super) struct Peer {
     /// What that agrees on with clients.
     pub(super) terms: Option<Arc<Terms>>,
     pub(super) shown: Option<Shown>,
+    /// What it shook hands with, if it has shown a certificate.
+    pub(super) shook_with: Option<Arc<ServerConfig>>,
 }
 
 /// A certificate that a client showed.
@@ -132,7 +135,7 @@ impl Peer {
     /// Returns somebody who has shown nothing yet.
     pub(super) fn through(listener: &Listener, address: Option<SocketAddr>) -> Self {
         let (listener, terms) = (listener.name.clone(), listener.terms.clone());
-        Self { address, listener, terms, shown: None }
+        Self { address, listener, terms, shown: None, shook_with: None }
     }
 }
 

@@ -5,11 +5,13 @@ mod handshakes;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use flux_eventbus::{Event, EventKind, Limit};
 use flux_session::Timestamp;
 use flux_tls::{AdmitError, Protocol, TlsConfig};
 use ntex::service::cfg::SharedCfg;
+use rustls::ServerConfig;
 
 use super::shell::{Peer, Shell, Shown};
 use super::stream::Stream;
@@ -94,7 +96,9 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     match admitted {
         Ok((io, certificate)) => {
             let shown = certificate.map(|it| Shown { certificate: Box::new(it), by: tls.clone() });
-            websocket::enter(io, stream, shell, &by, Peer { shown, ..nobody }, counted).await;
+            let shook_with = shown.is_some().then_some(config);
+            let peer = Peer { shown, shook_with, ..nobody };
+            websocket::enter(io, stream, shell, &by, peer, counted).await;
         }
         Err(error) => {
             let outfit = &shell.outfit;
@@ -115,7 +119,9 @@ pub(super) fn tell_limit(shell: &Shell, limit: Limit, peer: Option<SocketAddr>) 
 /// Ends the connections of clients that would not be admitted now. Others have their turn meanwhile: to verify
 /// a certificate takes time.
 pub(super) async fn end_revoked(shell: Rc<Shell>, by: TlsConfig) {
-    let came_by = |connection: &ConnectionId| shell.refusal(*connection, &by);
+    let came_by = |connection: &ConnectionId| {
+        shell.refusal(*connection, |by_then| by_then.latest().is_same(&by))
+    };
     let connections = shell.connections();
     for some in connections.chunks(CHUNK) {
         for (connection, error) in some.iter().filter_map(|it| Some((*it, came_by(it)?))) {
@@ -123,6 +129,19 @@ pub(super) async fn end_revoked(shell: Rc<Shell>, by: TlsConfig) {
             shell.input(Input::Revoked(connection));
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Ends a connection that is new to the worker if its client was admitted by files that are no longer in use, and would not be
+/// now: whoever looked for such clients did not find it yet.
+pub(super) fn admit_again(
+    shell: &Rc<Shell>,
+    connection: ConnectionId,
+    shook_with: &Arc<ServerConfig>,
+) {
+    if let Some(error) = shell.refusal(connection, |by| !by.is_current(shook_with)) {
+        tracing::info!(?connection, %error, "a client is no longer admitted");
+        shell.input(Input::Revoked(connection));
     }
 }
 
@@ -139,11 +158,15 @@ impl Shell {
         links.iter().map(id).collect()
     }
 
-    /// Returns why a client would be refused now, if it came by this configuration and would be.
-    fn refusal(&self, connection: ConnectionId, by: &TlsConfig) -> Option<AdmitError> {
+    /// Returns why a client would be refused now, if what it came by is asked about and it would be.
+    fn refusal(
+        &self,
+        connection: ConnectionId,
+        is_asked: impl FnOnce(&TlsConfig) -> bool,
+    ) -> Option<AdmitError> {
         self.with_link(connection, |link| {
-            let came_by_it = link.shown.as_ref().is_some_and(|shown| shown.by.is_same(by));
-            let chain = came_by_it.then(|| link.io.query::<PeerChain>())?;
+            let by = &link.shown.as_ref()?.by;
+            let chain = is_asked(by).then(|| link.io.query::<PeerChain>())?;
             by.admit(&chain.as_ref()?.0).err()
         })?
     }

@@ -61,6 +61,13 @@ impl Folder {
         settings
     }
 
+    /// The same, with a list of what is revoked.
+    pub(super) fn settings_with_crl(&self, name: &str) -> TlsSettings {
+        let mut settings = self.settings_with_clients();
+        settings.crl = vec![self.path(name)];
+        settings
+    }
+
     /// Returns the sentences of an error, with the folder left out.
     pub(super) fn sentences(&self, error: &LoadTlsError) -> String {
         error.to_string().replace(&format!("{}/", self.0.display()), "")

@@ -18,9 +18,7 @@ fn scene() -> Scene {
     let (folder, root, _) = Folder::with_server();
     folder.write("crl.pem", root.revoke(&[]));
     let client = root.sign_with(&["meter"], |params| params.serial_number = Some(7.into()));
-    let mut settings = folder.settings_with_clients();
-    settings.crl = vec![folder.path("crl.pem")];
-    let tls = folder.load(settings);
+    let tls = folder.load(folder.settings_with_crl("crl.pem"));
     Scene { folder, root, client, tls }
 }
 
@@ -135,6 +133,31 @@ fn a_handshake_during_which_its_client_is_revoked_leads_nowhere() {
     let revoked = Error::InvalidCertificate(CertificateError::Revoked);
     let answer = scene.tls.identify(chain, &pair.began_with);
     assert_eq!(answer, Err(AdmitError::Refused(revoked)));
+}
+
+/// Other settings of a listener: who came by the old ones is looked at with the new ones.
+#[test]
+fn what_takes_the_place_of_another_says_who_stays() {
+    let scene = scene();
+    let mut under_way = scene.peer(false).begin(&scene.tls, "localhost", Protocol::Mqtt);
+    let live = connect(&scene.peer(false), &scene.tls, false);
+    let chain = live.server.peer_certificates().unwrap();
+    let same = scene.folder.load(scene.folder.settings_with_crl("crl.pem"));
+    assert_eq!(scene.tls.succeed_by(&same), Reloaded { clients_changed: false });
+    scene.tls.identify(chain, &live.began_with).unwrap();
+
+    scene.folder.write("other.pem", scene.root.revoke(&[7]));
+    let other = scene.folder.load(scene.folder.settings_with_crl("other.pem"));
+    assert_eq!(scene.tls.succeed_by(&other), Reloaded { clients_changed: true });
+    assert!(scene.tls.latest().is_same(&other) && same.latest().is_same(&other));
+    let kept = same.downgrade();
+    drop(same);
+    assert!(kept.upgrade().is_none(), "nobody needs what is in between");
+    let revoked = Err(AdmitError::Refused(Error::InvalidCertificate(CertificateError::Revoked)));
+    assert_eq!(scene.tls.admit(chain), revoked);
+    under_way.finish().unwrap();
+    let chain = under_way.server.peer_certificates().unwrap();
+    assert_eq!(scene.tls.identify(chain, &under_way.began_with).map(drop), revoked);
 }
 
 #[test]

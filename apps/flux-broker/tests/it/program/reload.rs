@@ -10,7 +10,7 @@ use std::thread;
 use super::child::Program;
 use super::directory::Directory;
 use crate::support::Version::V5;
-use crate::support::{Client, Connect, Publish};
+use crate::support::{Certificates, Client, Connect, Publish, open_tls};
 use crate::unix::expect_served;
 
 const LOG: &str = "[log]\nfilter = \"flux_broker::reload=info\"\n";
@@ -101,6 +101,34 @@ fn a_config_that_cannot_be_had_changes_nothing_and_says_why() {
         assert_eq!(new.number(0x24), None, "{wrong}");
         client.ping();
     }
+}
+
+/// The client came by the settings from before.
+#[test]
+fn a_list_of_the_revoked_that_is_new_ends_clients_that_are_connected() {
+    let certificates = Certificates::new();
+    certificates.revoke(&[7]);
+    let file = |name: &str| format!("{:?}", certificates.path(name).display().to_string());
+    let (cert, key, ca) = (file("server.crt"), file("server.key"), file("ca.crt"));
+    let tls = format!(
+        "[[listener]]\nname = \"t\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"t\"\n\
+         [tls.t]\ncert = {cert}\nkey = {key}\nclient_ca = {ca}\n"
+    );
+    let (_directory, path, mut program) = start("reload-revoked", &[LOG, &tls].concat());
+    let address = program.tls[0];
+    let connect = |serial: u64| {
+        let name = format!("meter-{serial}");
+        let config = certificates.client_named(&name, serial);
+        open_tls(address, V5, &config).connected(&Connect::new(V5, &name))
+    };
+    let (mut good, mut revoked) = (connect(1), connect(7));
+    let longer = "handshake_timeout = \"30s\"\n";
+    reload(&mut program, &path, &[LOG, &tls, longer].concat(), "was read again");
+    revoked.ping();
+    let crl = format!("crl = {}\n", file("crl.pem"));
+    reload(&mut program, &path, &[LOG, &tls, &crl].concat(), "was read again");
+    revoked.expect_disconnect(0x87);
+    good.ping();
 }
 
 /// As many as a test has time for; `cargo xtask stress` has more.

@@ -111,6 +111,13 @@ impl Certificates {
         settings.client_certificates = ClientCertificates::Required;
         settings
     }
+
+    /// The same, and none that is revoked in `crl.pem`.
+    pub(crate) fn settings_with_crl(&self) -> TlsSettings {
+        let mut settings = self.settings_with_clients();
+        settings.crl = vec![self.path("crl.pem")];
+        settings
+    }
 }
 
 impl Drop for Certificates {
