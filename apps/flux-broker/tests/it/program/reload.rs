@@ -17,11 +17,17 @@ const LOG: &str = "[log]\nfilter = \"flux_broker::reload=info\"\n";
 const A: &str = "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n";
 const B: &str = "[[listener]]\nname = \"b\"\nbind = \"127.0.0.1:0\"\n";
 
-/// Writes the file, has it read, and waits for a line of the log with these words.
+/// Writes the file, has it read, and waits for these words.
 #[track_caller]
 fn reload(program: &mut Program, path: &str, text: &str, words: &str) -> String {
     fs::write(path, text).unwrap();
     program.signal("HUP");
+    wait_for(program, words)
+}
+
+/// Returns what was logged up to a line with these words.
+#[track_caller]
+fn wait_for(program: &mut Program, words: &str) -> String {
     let mut seen = String::new();
     loop {
         let line = program.line();
@@ -129,6 +135,36 @@ fn a_list_of_the_revoked_that_is_new_ends_clients_that_are_connected() {
     reload(&mut program, &path, &[LOG, &tls, &crl].concat(), "was read again");
     revoked.expect_disconnect(0x87);
     good.ping();
+}
+
+/// Without a word, and at once when it is told to look.
+#[test]
+fn certificates_whose_files_change_are_read_again() {
+    let certificates = Certificates::new();
+    let path = |name: &str| certificates.path(name).display().to_string();
+    let (cert, key) = (path("server.crt"), path("server.key"));
+    let mut program = Program::start(&[
+        "--tls-only",
+        "--tls-port",
+        "0",
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--log",
+        "flux_broker::renewal=info",
+    ]);
+    let address = program.tls[0];
+    let mut client =
+        open_tls(address, V5, &certificates.client()).connected(&Connect::new(V5, "a"));
+    certificates.write("server.key", "nothing");
+    let complaint = wait_for(&mut program, "certificates stay as they were");
+    assert!(complaint.contains(&key), "{complaint}");
+    certificates.renew();
+    wait_for(&mut program, "certificates were read again");
+    program.signal("HUP");
+    wait_for(&mut program, "certificates were read again");
+    client.ping();
 }
 
 /// As many as a test has time for; `cargo xtask stress` has more.
