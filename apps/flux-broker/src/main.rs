@@ -13,6 +13,7 @@ mod limits;
 mod passwd;
 mod reload;
 mod renewal;
+mod service;
 mod settings;
 mod store;
 mod tls_init;
@@ -121,6 +122,7 @@ fn run(
         format!(", metrics at http://{}/metrics", admin.address())
     });
     announce(&broker, &format!("{}{also}", access.words()), connections, found.as_ref());
+    service::is_ready(SERVING);
     renewal::warn(broker.certificates());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());
@@ -129,6 +131,10 @@ fn run(
         handle.close();
     });
     let mut beside = Beside::default();
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        let broker = broker.clone();
+        beside.run("keeps the watchdog", move |over| service::keep_alive(&broker, limit, over));
+    }
     let watched = broker.clone();
     beside.run("watches the crowd", move |over| crowd::watch(&watched, over));
     let certificates = broker.certificates().clone();
@@ -143,7 +149,9 @@ fn run(
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {
-            reload.run();
+            service::is_reloading();
+            let has_worked = reload.run();
+            service::is_ready(if has_worked { SERVING } else { SERVING_AS_BEFORE });
             continue;
         }
         if is_stopping {
@@ -151,6 +159,7 @@ fn run(
         }
         tracing::info!(signal, "stopping");
         is_stopping = true;
+        service::is_stopping();
         broker.stop();
     }
     beside.end();
@@ -192,3 +201,8 @@ fn complain(error: &dyn std::error::Error) {
         eprintln!("flux-broker: {line}");
     }
 }
+
+/// What a service manager shows.
+const SERVING: &str = "serving";
+const SERVING_AS_BEFORE: &str =
+    "serving as before: the config could not be read again, see the log";

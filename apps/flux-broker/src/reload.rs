@@ -23,19 +23,21 @@ pub(crate) struct Reload<'a> {
 }
 
 impl Reload<'_> {
-    /// Reads all again, and logs what came of it.
-    pub(crate) fn run(&mut self) {
+    /// Reads all again, and logs what came of it. Returns whether it holds now.
+    pub(crate) fn run(&mut self) -> bool {
         match self.try_run() {
             Ok(waiting) => {
                 tracing::info!("the config was read again");
                 for name in waiting {
                     tracing::warn!("`{name}` has changed, and holds from the next start on");
                 }
+                true
             }
             Err(error) => {
                 for line in format!("{error:#}").lines() {
                     tracing::error!("the config stays as it was: {line}");
                 }
+                false
             }
         }
     }

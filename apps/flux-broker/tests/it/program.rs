@@ -14,6 +14,7 @@ mod directory;
 mod memory;
 mod reload;
 mod scram;
+mod service;
 mod store;
 mod tokens;
 

@@ -21,10 +21,13 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 /// A command whose settings come from its arguments alone.
-fn command(program: &str) -> Command {
+pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLUX_")) {
-        command.env_remove(name);
+    let of_manager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+    for (name, _) in std::env::vars() {
+        if name.starts_with("FLUX_") || of_manager.contains(&&*name) {
+            command.env_remove(name);
+        }
     }
     command
 }
@@ -37,6 +40,13 @@ impl Program {
         Self::spawn(command)
     }
 
+    /// The same with these in its environment.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_flux-broker"));
+        command.envs(environment.iter().copied()).args(arguments);
+        Self::spawn(command)
+    }
+
     /// The same in a shell that first runs `preparation`, such as `ulimit`.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_after(preparation: &str, arguments: &[&str]) -> Self {
@@ -46,7 +56,8 @@ impl Program {
         Self::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    /// Runs this command, and reads where it listens.
+    pub(super) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (addresses, tls, announced) = (Vec::new(), Vec::new(), String::new());
