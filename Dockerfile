@@ -1,10 +1,11 @@
 # The broker alone, as a user of its own. Data and config come from outside:
 #
 #   docker build -t flux-broker .
-#   docker run -p 1883:1883 -v flux:/var/lib/flux flux-broker
+#   docker run --read-only --cap-drop ALL -p 1883:1883 -v flux:/var/lib/flux flux-broker
 #
-# It listens on all addresses of the container and, without further settings, lets anybody in: publish the port to whom
-# that is meant for, or give it passwords (--passwords FILE) and leave --allow-anonymous out.
+# It writes nowhere but there, and needs no rights. It listens on all addresses of the container and, without further
+# settings, lets anybody in: publish the port to whom that is meant for, or give it passwords (--passwords FILE) and leave
+# --allow-anonymous out.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

@@ -6,6 +6,8 @@ mod callback;
 pub(crate) mod child;
 mod commands;
 mod config;
+#[cfg(target_os = "linux")]
+mod confined;
 mod data;
 #[cfg(target_os = "linux")]
 mod descriptors;
