@@ -60,6 +60,9 @@ pub(crate) struct LoadOptions {
     /// Certificate of the authority that signed its own
     #[arg(long)]
     ca: Option<PathBuf>,
+    /// The file that it was started with
+    #[arg(long)]
+    config: Option<PathBuf>,
     #[arg(long)]
     scenario: Scenario,
     #[arg(long)]
@@ -87,8 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if options.short {
             load.arg("--short");
         }
-        if scenario.is_over_tls() {
-            run_over_tls(&binaries, options, &mut load)
+        if scenario.needs_file() {
+            let workers = if *scenario == Scenario::Reload { 2 } else { 1 };
+            run_from_file(&binaries, options, workers, &mut load)
         } else {
             let broker = contender.start()?;
             load.args(["--addr", &broker.address().to_string()])
@@ -100,8 +104,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Starts a broker that listens for TLS too, and runs the load against it.
-fn run_over_tls(binaries: &Path, options: &Options, load: &mut Command) -> Result<()> {
+/// Starts a broker from a file, which listens for TLS too, and runs the load against it.
+fn run_from_file(
+    binaries: &Path,
+    options: &Options,
+    workers: usize,
+    load: &mut Command,
+) -> Result<()> {
     let binary = binaries.join("flux-broker");
     let certificates = Certificates::make(&binary, "stress")?;
     let size = Size::of(options.short, options.seconds);
@@ -109,10 +118,10 @@ fn run_over_tls(binaries: &Path, options: &Options, load: &mut Command) -> Resul
     let config = certificates.file("broker.toml");
     let [cert, key] = ["server.crt", "server.key"].map(|name| certificates.file(name));
     let text = format!(
-        "broker.workers = 1\nlimits.handshakes = {handshakes}\n\
+        "broker.workers = {workers}\nlimits.handshakes = {handshakes}\n\
          tls.stress = {{ cert = {cert:?}, key = {key:?}, handshake_timeout = \"{seconds}s\" }}\n\
-         [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\n\
-         [[listener]]\nname = \"tls\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"stress\"\n"
+         [[listener]]\nname = \"tls\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"stress\"\n\
+         [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\n"
     );
     fs::write(&config, text).context("cannot write the broker's configuration")?;
     let broker = Broker::start_from(&binary, &config)?;
@@ -120,6 +129,8 @@ fn run_over_tls(binaries: &Path, options: &Options, load: &mut Command) -> Resul
     load.args(["--addr", &address(Scheme::Mqtt)?.to_string()])
         .args(["--tls-addr", &address(Scheme::Mqtts)?.to_string(), "--ca"])
         .arg(certificates.file("ca.crt"))
+        .arg("--config")
+        .arg(&config)
         .args(["--broker", &broker.id().to_string()]);
     repository::run(&mut processor::pinned(load, processor::LOAD_CORE))?;
     broker.stop()

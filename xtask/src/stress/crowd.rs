@@ -61,7 +61,12 @@ impl Crowd {
 
     /// Opens a connection that sends these bytes first; returns its number.
     pub(crate) fn connect(&mut self, bytes: Vec<u8>) -> Result<usize> {
-        let mut stream = TcpStream::connect(self.address).context("cannot connect")?;
+        self.connect_to(self.address, bytes)
+    }
+
+    /// The same somewhere else.
+    pub(super) fn connect_to(&mut self, address: SocketAddr, bytes: Vec<u8>) -> Result<usize> {
+        let mut stream = TcpStream::connect(address).context("cannot connect")?;
         let number = self.peers.len();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(number), interest)?;

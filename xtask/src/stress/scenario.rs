@@ -5,6 +5,7 @@ mod connections;
 mod deaf;
 mod flood;
 mod reconnect;
+mod reload;
 mod silent;
 mod stalled;
 mod takeover;
@@ -35,11 +36,13 @@ pub(super) enum Scenario {
     Deaf,
     /// 10,000 peers begin a TLS handshake and say no more
     Stalled,
+    /// The config is read again 10,000 times while messages are published
+    Reload,
 }
 
 impl Scenario {
     /// Every scenario, in the order in which they run.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Connections,
         Self::Churn,
         Self::Reconnect,
@@ -48,6 +51,7 @@ impl Scenario {
         Self::Flood,
         Self::Deaf,
         Self::Stalled,
+        Self::Reload,
     ];
 
     /// Returns its name on the command line.
@@ -61,12 +65,22 @@ impl Scenario {
             Self::Flood => "flood",
             Self::Deaf => "deaf",
             Self::Stalled => "stalled",
+            Self::Reload => "reload",
         }
     }
 
-    /// Says whether the broker needs a door for TLS.
-    pub(super) fn is_over_tls(self) -> bool {
-        self == Self::Stalled
+    /// Says whether the broker is to be started from a file, with a door for TLS.
+    pub(super) const fn needs_file(self) -> bool {
+        match self {
+            Self::Stalled | Self::Reload => true,
+            Self::Connections
+            | Self::Churn
+            | Self::Reconnect
+            | Self::Silent
+            | Self::Takeover
+            | Self::Flood
+            | Self::Deaf => false,
+        }
     }
 
     /// Returns how many clients it has, if that is all its time depends on: then it may be run often.
@@ -79,7 +93,8 @@ impl Scenario {
             | Self::Takeover
             | Self::Flood
             | Self::Deaf
-            | Self::Stalled => None,
+            | Self::Stalled
+            | Self::Reload => None,
         }
     }
 
@@ -99,6 +114,7 @@ impl Scenario {
             Self::Flood => flood::flood(address, size),
             Self::Deaf => deaf::deaf(address, broker, size),
             Self::Stalled => stalled::stalled(options, size),
+            Self::Reload => reload::reload(options, size),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Size {
     pub(super) stalled: usize,
     /// Handshakes that the broker has under way at once, and the seconds that each may take.
     pub(super) handshakes: (usize, u64),
+    /// How often the config is read again.
+    pub(super) reloads: u32,
     /// How long a scenario lasts that has no end of its own.
     pub(super) time: Duration,
 }
@@ -33,6 +35,7 @@ impl Size {
         rivals: 20,
         stalled: 300,
         handshakes: (100, 1),
+        reloads: 40,
         time: Duration::from_secs(1),
     };
 
@@ -49,6 +52,7 @@ impl Size {
             rivals: 100,
             stalled: 10_000,
             handshakes: (1_000, 10),
+            reloads: 10_000,
             time,
         }
     }
