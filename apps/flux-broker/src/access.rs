@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use flux_auth::{
-    AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bans, Chain,
-    ClientCertificate, Clock, Credentials, Exchange, Link, RoleAuthorizer, SimpleAuthenticator,
+    AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bouncer, Chain,
+    ClientCertificate, ClientIdRule, ClientIdRules, Clock, Credentials, Exchange, Link,
+    RoleAuthorizer, SimpleAuthenticator,
 };
-use flux_config::Config;
-use flux_mqtt::IpNet;
+use flux_config::{Auth, Config};
+use flux_eventbus::{Event, EventBus};
 use flux_session::Timestamp;
 
 use self::http::Callback;
@@ -26,6 +27,7 @@ use crate::acl;
 pub(crate) struct Access {
     pub(crate) gate: Arc<Gate>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) bouncer: Arc<Bouncer>,
     proofs: Proofs,
     roles: Option<(PathBuf, Arc<RoleAuthorizer>)>,
 }
@@ -78,22 +80,25 @@ impl Access {
     /// # Errors
     ///
     /// When one cannot be read, or says what makes no sense.
-    pub(crate) fn open(config: &Config) -> Result<Self> {
+    pub(crate) fn open(config: &Config, events: &Arc<EventBus>) -> Result<Self> {
         let passwords = config.auth.password_file.as_deref().map(Passwords::open).transpose()?;
         let callback = Callback::open(&config.auth.http)?;
         let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords, callback };
         let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
-        let gate = if proofs.words().is_empty() && roles.is_none() {
-            Gate::Open(SimpleAuthenticator::new())
-        } else {
-            let name = certificate_name(config);
-            Gate::Guarded(chain(&proofs, config.auth.allow_anonymous, name.as_deref()))
-        };
+        let bouncer = bouncer(&config.auth.bans, events);
+        let gate =
+            if proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty() {
+                Gate::Open(SimpleAuthenticator::new())
+            } else {
+                let name = certificate_name(config);
+                let chain = chain(&proofs, &config.auth, name.as_deref())?;
+                Gate::Guarded(chain.with_bans(bouncer.clone()))
+            };
         let authorizer: Arc<dyn Authorizer> = match &roles {
             Some((_, roles)) => roles.clone(),
             None => Arc::new(AllowAll),
         };
-        Ok(Self { gate: Arc::new(gate), authorizer, proofs, roles })
+        Ok(Self { gate: Arc::new(gate), authorizer, bouncer, proofs, roles })
     }
 
     /// Reads the files again: all take effect, or none.
@@ -160,7 +165,7 @@ fn open_roles(path: &Path) -> Result<(PathBuf, Arc<RoleAuthorizer>)> {
     Ok((path.to_owned(), Arc::new(RoleAuthorizer::new(acl::load(path)?))))
 }
 
-fn chain(proofs: &Proofs, allow_anonymous: bool, certificate_name: Option<&str>) -> Chain {
+fn chain(proofs: &Proofs, auth: &Auth, certificate_name: Option<&str>) -> Result<Chain> {
     let mut links: Vec<Arc<dyn Link>> = Vec::new();
     if let Some(part) = certificate_name {
         links.push(Arc::new(ClientCertificate { username_from: format!("cert.{part}") }));
@@ -168,12 +173,36 @@ fn chain(proofs: &Proofs, allow_anonymous: bool, certificate_name: Option<&str>)
     let proofs = proofs.links();
     let asks_nobody = proofs.is_empty();
     links.extend(proofs);
-    if asks_nobody || allow_anonymous {
+    if asks_nobody || auth.allow_anonymous {
         links.push(Arc::new(Anonymous));
     }
-    let loopback = ["127.0.0.0/8", "::1/128"].iter().filter_map(|it| it.parse::<IpNet>().ok());
-    let settings = BanSettings { exempt: loopback.collect(), ..BanSettings::default() };
-    Chain::new(links).with_bans(Arc::new(Bans::new(settings)), clock())
+    Ok(Chain::new(links).with_client_ids(client_ids(auth)?))
+}
+
+fn client_ids(auth: &Auth) -> Result<ClientIdRules> {
+    let rule = |it: &flux_config::ClientIds| ClientIdRule {
+        user: it.user.clone(),
+        client_id: it.client_id.0.clone(),
+    };
+    let rules: Vec<_> = auth.client_ids.iter().map(rule).collect();
+    ClientIdRules::compile(&rules).context("`auth.client_ids`")
+}
+
+/// Tells the log and the platform of each ban.
+fn bouncer(config: &flux_config::Bans, events: &Arc<EventBus>) -> Arc<Bouncer> {
+    let settings = BanSettings {
+        failures: config.failures,
+        within: config.within.0,
+        ban_for: config.ban_for.0,
+        addresses: usize::try_from(config.addresses).unwrap_or(usize::MAX),
+        exempt: config.exempt.0.iter().map(|range| range.0).collect(),
+    };
+    let events = events.clone();
+    let tell = move |address, length| {
+        tracing::warn!(%address, ?length, "banned: it failed too often to prove who it is");
+        events.publish(Event::Banned { address, length });
+    };
+    Arc::new(Bouncer::new(settings, clock()).telling(Box::new(tell)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long ago somebody failed is nobody else's time")]

@@ -13,6 +13,7 @@ use flux_config::Flags;
 pub(crate) use self::arguments::Arguments;
 use crate::acl::Acl;
 use crate::admin_client::AdminClient;
+use crate::bans::BansCommand;
 use crate::clients::Clients;
 use crate::config::ConfigCommand;
 use crate::passwd::Passwd;
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// List, show and disconnect the clients of a broker that runs with --admin
     #[command(subcommand)]
     Clients(Clients),
+    /// List and lift the bans of a broker that runs with --admin
+    #[command(subcommand)]
+    Bans(BansCommand),
     /// Ask a broker that runs with --admin whether it can serve: the exit code is 0 if so
     Health(AdminClient),
     /// Keep the users of a password file

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -82,7 +83,7 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
     if let Err(problems) = settings(&loaded, &Known::default()) {
         is_right = refuse(&problems);
     }
-    if let Err(error) = Access::open(&loaded.config) {
+    if let Err(error) = Access::open(&loaded.config, &Arc::default()) {
         is_right = refuse(&loaded.error(&["auth"], format!("{error:#}")));
     }
     if is_right {

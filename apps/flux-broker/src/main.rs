@@ -3,6 +3,7 @@
 mod access;
 mod acl;
 mod admin_client;
+mod bans;
 mod beside;
 mod cli;
 mod clients;
@@ -82,6 +83,7 @@ fn do_once(command: &Command) -> ExitCode {
         Command::Config(config) => config.run(out),
         Command::Store { command } => return command.run(),
         Command::Clients(clients) => clients.run(out),
+        Command::Bans(bans) => bans.run(out),
         Command::Health(broker) => broker.is_ready(out),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
@@ -107,7 +109,7 @@ fn run(
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
     let (settings, known) = settings::settings(loaded, &Known::default())?;
-    let access = Access::open(&loaded.config)?;
+    let access = Access::open(&loaded.config, &events)?;
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),
@@ -116,7 +118,9 @@ fn run(
             (started?, Some(found))
         }
     };
-    let admin = settings::admin(loaded).map(|settings| start_admin(settings, broker.clone()));
+    let bouncer = Some(access.bouncer.clone());
+    let admin = settings::admin(loaded, bouncer);
+    let admin = admin.map(|settings| start_admin(settings, broker.clone()));
     let admin = admin.transpose()?;
     let also = admin.as_ref().map_or_else(String::new, |admin| {
         format!(", metrics at http://{}/metrics", admin.address())

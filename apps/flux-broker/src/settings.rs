@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
 
 use flux_admin::AdminSettings;
+use flux_auth::Bouncer;
 use flux_config::{
     Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion, OneOrMore,
     Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which,
@@ -73,7 +74,7 @@ impl Known {
 }
 
 /// Returns where metrics are served, if they are.
-pub(crate) fn admin(loaded: &Loaded) -> Option<AdminSettings> {
+pub(crate) fn admin(loaded: &Loaded, bouncer: Option<Arc<Bouncer>>) -> Option<AdminSettings> {
     let admin = &loaded.config.admin;
     let address = match admin.bind.as_ref()? {
         Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
@@ -82,6 +83,7 @@ pub(crate) fn admin(loaded: &Loaded) -> Option<AdminSettings> {
         Bind::Unix(_) => return None,
     };
     let mut settings = AdminSettings::new(address);
+    settings.bouncer = bouncer;
     settings.token = admin.token.as_deref().map(|token| token.trim().to_owned());
     Some(settings)
 }

@@ -7,14 +7,17 @@
 //! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
 //! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; one with `id`, which DELETE disconnects |
+//! | `/api/v1/bans` | the addresses that are banned, as [`BanEntry`]s in JSON; DELETE with `address` lifts a ban |
 //!
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
 //! A listener beyond loopback needs a token, which all but `/healthz` and `/readyz` then ask for.
 //!
 //! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
 //!
-//! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle) alone.
+//! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle), and whoever bans addresses as a
+//! [`Bouncer`](flux_auth::Bouncer).
 
+mod bans;
 mod clients;
 #[cfg(test)]
 mod deploy;
@@ -26,6 +29,7 @@ mod snapshot;
 mod sys;
 mod times;
 
+pub use bans::BanEntry;
 pub use clients::ClientEntry;
 pub use families::{Family, Kind, Sample};
 pub use metrics::Metrics;

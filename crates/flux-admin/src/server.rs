@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use flux_auth::Bouncer;
 use flux_mqtt::BrokerHandle;
 use ntex::http::header::{ACCEPT, AUTHORIZATION};
 use ntex::rt::{DefaultRuntime, System};
@@ -15,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::bans::bans;
 use crate::clients::clients;
 use crate::health::problems;
 use crate::metrics::Metrics;
@@ -27,13 +29,15 @@ pub struct AdminSettings {
     pub address: SocketAddr,
     /// What all but `/healthz` and `/readyz` ask for, as `Authorization: Bearer TOKEN`.
     pub token: Option<String>,
+    /// Who bans addresses, if somebody does.
+    pub bouncer: Option<Arc<Bouncer>>,
 }
 
 impl AdminSettings {
     /// Listens there, without a token.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, token: None }
+        Self { address, token: None, bouncer: None }
     }
 }
 
@@ -99,7 +103,7 @@ pub fn start_admin(
     settings: AdminSettings,
     broker: BrokerHandle,
 ) -> Result<AdminServer, StartAdminError> {
-    let AdminSettings { address, token } = settings;
+    let AdminSettings { address, token, bouncer } = settings;
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
@@ -109,7 +113,8 @@ pub fn start_admin(
     let bind = |error| StartAdminError::Bind { address, error };
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let office = Arc::new(Office { metrics: Metrics::of(broker.clone()), broker, token });
+    let metrics = Metrics::of(broker.clone());
+    let office = Arc::new(Office { metrics, broker, bouncer, token });
     let (started, starting) = oneshot::channel();
     let serve = move || {
         System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {
@@ -140,6 +145,7 @@ pub fn start_admin(
 pub(crate) struct Office {
     metrics: Metrics,
     pub(crate) broker: BrokerHandle,
+    pub(crate) bouncer: Option<Arc<Bouncer>>,
     token: Option<String>,
 }
 
@@ -164,6 +170,11 @@ fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
                 web::resource("/api/v1/clients")
                     .route(web::get().to(clients))
                     .route(web::delete().to(clients)),
+            )
+            .service(
+                web::resource("/api/v1/bans")
+                    .route(web::get().to(bans))
+                    .route(web::delete().to(bans)),
             )
     });
     Ok(server.workers(1).maxconn(CONNECTIONS).disable_signals().listen(listener)?.run())

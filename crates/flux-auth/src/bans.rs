@@ -68,7 +68,7 @@ impl Bans {
         table.records.get(&key(address))?.banned_until.filter(|until| *until > now)
     }
 
-    /// Notes that a client from this address failed, and returns until when it is banned, if it is now.
+    /// Notes that a client from this address failed, and returns until when it is banned, if that begins now.
     pub fn note_failure(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
         let address = address.to_canonical();
         if self.settings.failures == 0
@@ -85,11 +85,12 @@ impl Bans {
         }
         record.failures = record.failures.saturating_add(1);
         record.last = now;
+        let was_banned = record.banned_until.is_some();
         if record.failures >= self.settings.failures {
             record.banned_until = Some(now + self.settings.ban_for);
         }
         table.put(key(address), record, self.settings.addresses);
-        record.banned_until
+        record.banned_until.filter(|_| !was_banned)
     }
 
     /// Bans an address until then, whatever it did.

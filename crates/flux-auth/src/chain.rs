@@ -4,10 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use flux_time::Timestamp;
-
 use crate::{
-    Attributes, Authentication, Authenticator, Bans, ClientIdRules, Credentials, Exchange,
+    Attributes, Authentication, Authenticator, Bouncer, ClientIdRules, Credentials, Exchange,
     Identity, Refusal, Step,
 };
 
@@ -50,24 +48,21 @@ pub enum Opinion {
 /// attributes, whoever accepted it.
 pub struct Chain {
     links: Vec<Arc<dyn Link>>,
-    bans: Option<Arc<(Arc<Bans>, Clock)>>,
+    bouncer: Option<Arc<Bouncer>>,
     client_ids: Arc<ClientIdRules>,
 }
-
-/// Tells the time since a start that does not change.
-pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Chain {
     /// Returns an authenticator that asks `links` in this order.
     #[must_use]
     pub fn new(links: Vec<Arc<dyn Link>>) -> Self {
-        Self { links, bans: None, client_ids: Arc::default() }
+        Self { links, bouncer: None, client_ids: Arc::default() }
     }
 
     /// Bans addresses that fail again and again.
     #[must_use]
-    pub fn with_bans(mut self, bans: Arc<Bans>, clock: Clock) -> Self {
-        self.bans = Some(Arc::new((bans, clock)));
+    pub fn with_bans(mut self, bouncer: Arc<Bouncer>) -> Self {
+        self.bouncer = Some(bouncer);
         self
     }
 
@@ -121,22 +116,22 @@ fn bound(
 struct Supervised {
     exchange: Box<dyn Exchange>,
     credentials: Credentials,
-    bans: Option<Arc<(Arc<Bans>, Clock)>>,
+    bouncer: Option<Arc<Bouncer>>,
     client_ids: Arc<ClientIdRules>,
 }
 
 impl Exchange for Supervised {
     fn step(self: Box<Self>, data: &[u8]) -> Step {
-        let Self { exchange, credentials, bans, client_ids } = *self;
+        let Self { exchange, credentials, bouncer, client_ids } = *self;
         let peer = credentials.peer.map(|peer| peer.ip());
-        if let (Some(bans), Some(peer)) = (&bans, peer)
-            && bans.0.banned_until((bans.1)(), peer).is_some()
+        if let (Some(bouncer), Some(peer)) = (&bouncer, peer)
+            && bouncer.turns_away(peer)
         {
             return Step::Refused(Refusal::Banned);
         }
         match exchange.step(data) {
             Step::Continue { data, next } => {
-                let next = Box::new(Self { exchange: next, credentials, bans, client_ids });
+                let next = Box::new(Self { exchange: next, credentials, bouncer, client_ids });
                 Step::Continue { data, next }
             }
             Step::Accepted { identity, data } => match bound(&client_ids, &credentials, identity) {
@@ -144,10 +139,10 @@ impl Exchange for Supervised {
                 Err(refusal) => Step::Refused(refusal),
             },
             Step::Refused(refusal) => {
-                if let (Some(bans), Some(peer)) = (&bans, peer)
+                if let (Some(bouncer), Some(peer)) = (&bouncer, peer)
                     && refusal == Refusal::BadUserNameOrPassword
                 {
-                    bans.0.note_failure((bans.1)(), peer);
+                    bouncer.note_failure(peer);
                 }
                 Step::Refused(refusal)
             }
@@ -157,24 +152,24 @@ impl Exchange for Supervised {
 
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
-        let (Some(bans), Some(peer)) = (&self.bans, credentials.peer) else {
+        let (Some(bouncer), Some(peer)) = (&self.bouncer, credentials.peer) else {
             return self.ask(credentials).await;
         };
-        let (bans, clock) = &**bans;
-        if bans.banned_until(clock(), peer.ip()).is_some() {
+        if bouncer.turns_away(peer.ip()) {
             return Authentication::Refused(Refusal::Banned);
         }
         let answer = self.ask(credentials).await;
         if answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
-            bans.note_failure(clock(), peer.ip());
+            bouncer.note_failure(peer.ip());
         }
         answer
     }
 
     fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
         let exchange = self.links.iter().find_map(|link| link.begin(method))?;
-        let (bans, client_ids) = (self.bans.clone(), self.client_ids.clone());
-        Some(Box::new(Supervised { exchange, credentials: credentials.clone(), bans, client_ids }))
+        let (bouncer, client_ids) = (self.bouncer.clone(), self.client_ids.clone());
+        let credentials = credentials.clone();
+        Some(Box::new(Supervised { exchange, credentials, bouncer, client_ids }))
     }
 
     fn admits_anyone(&self) -> bool {
@@ -233,6 +228,8 @@ impl Link for ClientCertificate {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use flux_time::Timestamp;
 
     use super::*;
     use crate::BanSettings;
@@ -337,14 +334,14 @@ mod tests {
     async fn an_address_that_fails_again_and_again_is_banned_for_a_while() {
         let settings = BanSettings { failures: 2, ..BanSettings::default() };
         let ban_for = settings.ban_for;
-        let bans = Arc::new(Bans::new(settings));
         let now = Arc::new(AtomicU64::new(0));
         let clock = {
             let now = now.clone();
             Box::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed)))
         };
         let refuses = link(Opinion::Refuses(Refusal::BadUserNameOrPassword));
-        let chain = Chain::new(vec![refuses.clone()]).with_bans(bans.clone(), clock);
+        let bouncer = Arc::new(Bouncer::new(settings, clock));
+        let chain = Chain::new(vec![refuses.clone()]).with_bans(bouncer);
         let from = |peer: &str| Credentials { peer: Some(peer.parse().unwrap()), ..named("a") };
         let (bad, banned) = (
             Authentication::Refused(Refusal::BadUserNameOrPassword),
@@ -401,9 +398,9 @@ mod tests {
         assert_eq!(refusal(&chain, &Credentials::new("meter-7")), None);
         assert_eq!(refusal(&chain, &Credentials::new("c")), Some(Refusal::NotAuthorized));
 
-        let bans = Arc::new(Bans::new(BanSettings { failures: 2, ..BanSettings::default() }));
-        let clock = Box::new(|| Timestamp::from_millis(0));
-        let chain = Chain::new(vec![Arc::new(OneStep(false))]).with_bans(bans, clock);
+        let settings = BanSettings { failures: 2, ..BanSettings::default() };
+        let bouncer = Bouncer::new(settings, Box::new(|| Timestamp::from_millis(0)));
+        let chain = Chain::new(vec![Arc::new(OneStep(false))]).with_bans(Arc::new(bouncer));
         let mut credentials = Credentials::new("c");
         credentials.peer = Some("192.0.2.1:1".parse().unwrap());
         let expected =

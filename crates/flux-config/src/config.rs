@@ -15,7 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::auth::{Acl, Auth, HttpCallback, Jwt};
+pub use self::auth::{Acl, Auth, Bans, ClientIds, HttpCallback, Jwt};
 pub use self::limits::{Limits, TooFast};
 pub use self::listener::{Listener, Transport};
 pub use self::protocol::{MqttVersion, Protocol};

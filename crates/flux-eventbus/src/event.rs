@@ -1,7 +1,8 @@
 //! The things that happen in a broker.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -131,6 +132,13 @@ pub enum Event {
         /// Where its connection comes from, or `None` where that is not known.
         peer: Option<SocketAddr>,
     },
+    /// An address failed too often to prove who it is, and is turned away for a while.
+    Banned {
+        /// The address.
+        address: IpAddr,
+        /// For how long.
+        length: Duration,
+    },
     /// The broker has stopped; nothing happens after this.
     Stopped,
 }
@@ -154,6 +162,7 @@ impl Event {
             Self::SessionEnded { .. } => EventKind::SessionEnded,
             Self::WillSent { .. } => EventKind::WillSent,
             Self::LimitReached { .. } => EventKind::LimitReached,
+            Self::Banned { .. } => EventKind::Banned,
             Self::Stopped => EventKind::Stopped,
         }
     }
@@ -200,6 +209,7 @@ mod tests {
             Event::SessionEnded { client_id: id, reason: SessionEnd::Expired },
             Event::WillSent { client_id, topic },
             Event::LimitReached { limit: Limit::HalfOpen, client_id: None, peer: None },
+            Event::Banned { address: [192, 0, 2, 1].into(), length: Duration::from_secs(300) },
             Event::Stopped,
         ];
         assert_eq!(events.len(), EventKind::ALL.len(), "an event of each kind");

@@ -34,6 +34,8 @@ pub enum EventKind {
     WillSent,
     /// See [`Event::LimitReached`](crate::Event::LimitReached).
     LimitReached,
+    /// See [`Event::Banned`](crate::Event::Banned).
+    Banned,
     // Stays last: the assertion below counts by it.
     /// See [`Event::Stopped`](crate::Event::Stopped).
     Stopped,
@@ -41,7 +43,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -56,6 +58,7 @@ impl EventKind {
         Self::SessionEnded,
         Self::WillSent,
         Self::LimitReached,
+        Self::Banned,
         Self::Stopped,
     ];
 

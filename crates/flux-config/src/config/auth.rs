@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{OneOrMore, Period};
+use crate::value::{AddressRange, OneOrMore, Period};
 
 /// Who may connect. Where there are several ways to prove it, the first that has an opinion decides: certificate, token,
 /// password, an address that is asked.
@@ -27,6 +27,12 @@ pub struct Auth {
     /// An address that is asked about each client that shows something, and about whom nothing above has an opinion. What it is
     /// asked and may answer is in the guide, security.md.
     pub http: HttpCallback,
+    /// Ties users to client identifiers, so that nobody takes over the session of another. Users that no entry is for may have
+    /// any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_ids: Vec<ClientIds>,
+    /// Addresses that fail to prove who they are again and again are left outside for a while.
+    pub bans: Bans,
 }
 
 impl Auth {
@@ -34,6 +40,48 @@ impl Auth {
     #[must_use]
     pub fn asks_for_proof(&self) -> bool {
         self.password_file.is_some() || self.jwt.is_used() || self.http.url.is_some()
+    }
+}
+
+/// The client identifiers that some users may have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientIds {
+    /// The users: a name, or a pattern with `*` and `?`.
+    #[schemars(extend("x-example" = "meter-*", "x-required" = true))]
+    pub user: String,
+    /// What they may have: patterns, in which `{username}` stands for the name of the user.
+    #[schemars(extend("x-example" = "{username}", "x-required" = true))]
+    pub client_id: OneOrMore<String>,
+}
+
+/// When an address is banned, and for how long. Of an IPv6 address the first 64 bits count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bans {
+    /// So many failures lead to a ban. With 0 nobody is banned.
+    pub failures: u32,
+    /// They count as long as no more than this lies between one and the next.
+    pub within: Period,
+    /// How long a ban lasts.
+    pub ban_for: Period,
+    /// For how many addresses there is room. With one more the one that failed longest ago is forgotten.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub addresses: u32,
+    /// Addresses and ranges that are never banned, such as one behind which a whole fleet hides.
+    pub exempt: OneOrMore<AddressRange>,
+}
+
+impl Default for Bans {
+    fn default() -> Self {
+        let loopback = ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok());
+        Self {
+            failures: 10,
+            within: Period(Duration::from_secs(60)),
+            ban_for: Period(Duration::from_secs(300)),
+            addresses: 65_536,
+            exempt: OneOrMore(loopback.collect()),
+        }
     }
 }
 

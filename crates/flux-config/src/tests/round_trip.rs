@@ -85,6 +85,23 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn client_ids()(user in "[ -~é]{1,9}", client_id in vec("[ -~]{0,9}", 1..3)) -> ClientIds {
+        ClientIds { user, client_id: OneOrMore(client_id) }
+    }
+}
+
+prop_compose! {
+    fn bans()(
+        (failures, addresses) in (any::<u32>(), 1_u32..10_000_000),
+        (within, ban_for) in (period(), period()),
+        exempt in vec(any::<[u8; 4]>(), 0..3),
+    ) -> Bans {
+        let exempt = exempt.into_iter().map(|ip| AddressRange(std::net::IpAddr::from(ip).into()));
+        Bans { failures, within, ban_for, addresses, exempt: OneOrMore(exempt.collect()) }
+    }
+}
+
+prop_compose! {
     fn http()(
         url in option::of("https?://[ -~]{0,9}"),
         token in option::of("[ -~]{1,9}"),
@@ -160,6 +177,7 @@ prop_compose! {
         mut listeners in listeners(),
         mut tls in btree_map("[a-c.\"é]{1,2}", tls(), 0..4),
         (has_acl, has_users, jwt, http) in (any::<bool>(), any::<bool>(), jwt(), http()),
+        (client_ids, bans) in (vec(client_ids(), 0..3), bans()),
         file in path(),
         (connections, rate, levels) in (1_u32.., any::<u32>(), 1_u32..),
         (packet_size, connect_packet_size, bytes) in (packet(), packet(), size(1 << 16)),
@@ -178,7 +196,7 @@ prop_compose! {
                 listener.transport = if has_websocket { Transport::Ws } else { Transport::Mqtt };
             }
         }
-        let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt, http };
+        let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt, http, client_ids, bans };
         if auth.asks_for_proof() {
             // They would have to be alike.
             tls.values_mut().for_each(|tls| tls.username_from = None);

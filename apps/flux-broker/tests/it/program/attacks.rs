@@ -1,0 +1,217 @@
+//! What somebody tries who is in, or not: sessions, topics and time of others.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::child::{Program, run};
+use super::commands::run_with_input;
+use super::directory::Directory;
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect, Publish, Version};
+
+const ROLES: &str = r##"
+[roles.device]
+publish = ["dev/{username}/#", "$test/#"]
+subscribe = ["dev/{username}/#", "$test/#"]
+retain = ["dev/{username}/#"]
+[roles.operator]
+publish = ["#", "$test/#"]
+subscribe = ["#", "$test/#"]
+retain = ["#"]
+[[bind]]
+user = "alice"
+roles = ["device"]
+[[bind]]
+user = "bob"
+roles = ["device"]
+[[bind]]
+user = "root"
+roles = ["operator"]
+"##;
+
+/// A broker with users and roles, and with these further settings.
+fn start(name: &str, settings: &str) -> (Directory, Program) {
+    let directory = Directory::new(name);
+    let (users, roles) = (directory.file("users"), directory.file("roles"));
+    for user in ["alice", "bob", "root"] {
+        let added = run_with_input(&["passwd", "add", &users, user], user);
+        assert_eq!(added.status.code(), Some(0));
+    }
+    fs::write(&roles, ROLES).unwrap();
+    let config =
+        format!("[acl]\nfile = \"{roles}\"\n[auth]\npassword_file = \"{users}\"\n{settings}");
+    let path = directory.file("flux.toml");
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path, "--port", "0"]);
+    (directory, program)
+}
+
+fn login(version: Version, user: &str, client_id: &str) -> Connect {
+    Connect::new(version, client_id).login(user, user)
+}
+
+#[track_caller]
+fn refused(address: SocketAddr, connect: &Connect, code: u8) {
+    let mut client = Client::open(address, V5);
+    client.send(&connect.bytes());
+    client.expect_refusal(code);
+}
+
+#[test]
+fn nobody_takes_over_the_session_of_another_user() {
+    let tied = "client_ids = [{ user = \"*\", client_id = [\"{username}\", \"{username}-?\"] }]\n";
+    let (_directory, program) = start("attacks-takeover", tied);
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice", "alice-1"));
+    for client_id in ["alice-1", "alice", "", "bob-12", "bobalice", "*", "bob-", "Bob"] {
+        refused(address, &login(V5, "bob", client_id), 0x87);
+    }
+    let mut old = Client::open(address, V311);
+    old.send(&login(V311, "bob", "alice-1").bytes());
+    old.expect(&[0x20, 2, 0, 5]);
+    old.expect_closed();
+    alice.ping();
+    Client::connect_to(address, &login(V5, "bob", "bob-1")).ping();
+    Client::connect_to(address, &login(V5, "bob", "bob")).ping();
+    Client::connect_to(address, &login(V5, "alice", "alice-1")).ping();
+    alice.expect_disconnect(0x8E);
+}
+
+#[test]
+fn a_session_that_somebody_else_resumes_brings_no_rights_along() {
+    let (_directory, program) = start("attacks-resume", "");
+    let address = program.addresses[0];
+    let session = |user: &str| login(V5, user, "shared").expiry(600);
+    let mut root = Client::connect_to(address, &login(V5, "root", "root"));
+    let mut alice = Client::connect_to(address, &session("alice"));
+    alice.subscribe("dev/alice/#", 1);
+    alice.disconnect();
+    let mut bob = Client::connect_to(address, &session("bob").resume());
+    root.publish("dev/alice/secret", "x", 1);
+    bob.subscribe("dev/bob/#", 1);
+    root.publish("dev/bob/x", "y", 1);
+    assert_eq!(bob.receive_and_acknowledge().payload, b"y");
+    bob.expect_nothing();
+}
+
+#[test]
+fn an_alias_leads_to_no_topic_that_its_name_does_not() {
+    let (_directory, program) = start("attacks-alias", "");
+    let address = program.addresses[0];
+    let mut root = Client::connect_to(address, &login(V5, "root", "root"));
+    root.subscribe("#", 0);
+    let mut bob = Client::connect_to(address, &login(V5, "bob", "bob"));
+    let alias = [0x23, 0, 1];
+    let named = |topic| Publish::new(topic, "x").property(&alias).qos(1, 1).bytes(V5);
+    // Refused with its name, refused by its alias: on the way there, and back.
+    for (topic, code) in [
+        ("dev/alice/x", 0x87),
+        ("", 0x87),
+        ("dev/bob/x", 0),
+        ("", 0),
+        ("dev/alice/x", 0x87),
+        ("", 0x87),
+    ] {
+        bob.send(&named(topic));
+        if code == 0 { bob.expect(&[0x40, 2, 0, 1]) } else { bob.expect_ack(0x40, 1, code) }
+    }
+    for _ in 0..2 {
+        assert_eq!(root.receive().topic, "dev/bob/x");
+    }
+    root.expect_nothing();
+}
+
+#[test]
+fn what_is_retained_for_another_is_not_read() {
+    let (_directory, program) = start("attacks-retained", "");
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice", "alice"));
+    alice.send(&Publish::new("dev/alice/secret", "x").retain().qos(1, 1).bytes(V5));
+    alice.expect_ack(0x40, 1, 0x10);
+    let mut bob = Client::connect_to(address, &login(V5, "bob", "bob"));
+    let filters = ["dev/alice/secret", "dev/alice/#", "dev/+/secret", "+/+/+", "#", "$share/g/#"];
+    for (id, filter) in (1..).zip(filters) {
+        bob.send(&V5.subscribe(id, &[(filter, 1)]));
+        bob.expect_codes(0x90, id, &[0x87]);
+    }
+    bob.expect_nothing();
+    // Nor is it wiped out.
+    bob.send(&Publish::new("dev/alice/secret", "").retain().qos(1, 1).bytes(V5));
+    bob.expect_ack(0x40, 1, 0x87);
+    alice.subscribe("dev/alice/secret", 0);
+    assert_eq!(alice.receive().payload, b"x");
+}
+
+#[test]
+fn credentials_as_long_as_they_can_be_are_refused_like_others() {
+    let (_directory, program) = start("attacks-long", "");
+    let address = program.addresses[0];
+    let long = "x".repeat(60_000);
+    for (user, password) in [(&*long, "alice"), ("alice", &*long), (&*long, &*long)] {
+        refused(address, &Connect::new(V5, "a").login(user, password), 0x86);
+    }
+    // Longer than a CONNECT may be.
+    let longest = "x".repeat(65_535);
+    let mut client = Client::open(address, V5);
+    client.try_send(&Connect::new(V5, &longest).login(&longest, &longest).bytes());
+    client.expect_closed();
+    Client::connect_to(address, &login(V5, "alice", "a")).ping();
+}
+
+#[test]
+fn others_are_served_while_passwords_are_guessed() {
+    let (_directory, program) = start("attacks-guesses", "");
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice", "alice"));
+    alice.subscribe("dev/alice/#", 1);
+    let guess = |number: u32| {
+        let mut client = Client::open(address, V5);
+        client.send(&Connect::new(V5, "").login("alice", &number.to_string()).bytes());
+        client
+    };
+    // Ten thousand, a hundred at once: who does not wait for an answer has none worked out.
+    for round in 0..100 {
+        let guesses: Vec<Client> = (0..100).map(guess).collect();
+        alice.publish("dev/alice/x", round.to_string(), 1);
+        assert_eq!(alice.receive_and_acknowledge().payload, round.to_string().as_bytes());
+        drop(guesses);
+    }
+    // Who waits is told; not more than so many wait at once.
+    for mut client in (0..20).map(guess).collect::<Vec<_>>() {
+        let code = client.packet()[3];
+        assert!(matches!(code, 0x86 | 0x88), "{code:#04x}");
+    }
+    alice.ping();
+}
+
+#[test]
+fn whoever_guesses_again_and_again_is_banned_until_that_is_lifted() {
+    let settings = "[auth.bans]\nfailures = 3\nexempt = []\n[admin]\nbind = \"127.0.0.1:0\"\n";
+    let (_directory, mut program) = start("attacks-bans", settings);
+    let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
+    let admin = rest.split('/').next().unwrap().to_owned();
+    let bans = |arguments: &[&str]| run(&[&["bans"], arguments, &["--admin", &admin]].concat());
+    let address = program.addresses[0];
+    let mut alice = Client::connect_to(address, &login(V5, "alice", "alice"));
+    for _ in 0..3 {
+        refused(address, &Connect::new(V5, "a").login("alice", "guess"), 0x86);
+    }
+    let told = program.line();
+    assert!(told.contains("banned") && told.contains("127.0.0.1"), "{told}");
+    // Also with the right password, and without a hash being made for it.
+    for _ in 0..1_000 {
+        refused(address, &login(V5, "bob", "bob"), 0x8A);
+    }
+    // Whoever is in stays in.
+    alice.ping();
+    let listed = String::from_utf8(bans(&["list"]).stdout).unwrap();
+    let lines: Vec<_> = listed.lines().map(str::split_whitespace).map(Vec::from_iter).collect();
+    assert_eq!((lines.len(), lines[0][0], lines[1][0]), (2, "ADDRESS", "127.0.0.1"));
+    assert!((1..=300).contains(&lines[1][1].parse::<u64>().unwrap()), "{listed}");
+    let json = String::from_utf8(bans(&["list", "--json"]).stdout).unwrap();
+    assert!(json.starts_with(r#"{"address":"127.0.0.1","seconds":"#), "{json}");
+    assert_eq!(bans(&["lift", "127.0.0.2"]).status.code(), Some(1));
+    assert_eq!(bans(&["lift", "127.0.0.1"]).status.code(), Some(0));
+    assert_eq!(bans(&["lift", "127.0.0.1"]).status.code(), Some(1));
+    Client::connect_to(address, &login(V5, "bob", "bob")).ping();
+}
