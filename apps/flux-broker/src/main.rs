@@ -104,11 +104,13 @@ fn run(
     cli: &Cli,
     set_filter: Box<dyn Fn(EnvFilter)>,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let inherited = service::sockets()?;
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
-    let (settings, known) = settings::settings(loaded, &Known::default())?;
+    let (mut settings, known) = settings::settings(loaded, &Known::default())?;
+    settings.inherited = inherited.clone();
     let access = Access::open(&loaded.config, &events)?;
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
@@ -127,6 +129,7 @@ fn run(
     });
     announce(&broker, &format!("{}{also}", access.words()), connections, found.as_ref());
     service::is_ready(SERVING);
+    service::warn_of_unused(&inherited, &broker);
     renewal::warn(broker.certificates());
     // Ends the loop below when the broker has ended, by itself or because it was stopped.
     let (watched, handle) = (broker.clone(), signals.handle());

@@ -1,11 +1,36 @@
-//! What a service manager is told (`sd_notify` of systemd): ready, reloading, stopping, alive. Without one nobody is told.
+//! A service manager: what it is told (`sd_notify` of systemd), ready, reloading, stopping, alive, and the sockets that it passes
+//! on. Without one nobody is told.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use flux_mqtt::BrokerHandle;
+use anyhow::Context as _;
+use flux_mqtt::{BrokerHandle, InheritedSockets};
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
+
+/// Returns the sockets that the service manager listens with and has passed on (`LISTEN_FDS`), if it has. Before there is a second
+/// thread: the environment forgets them.
+///
+/// # Errors
+///
+/// When one is none for TCP.
+pub(crate) fn sockets() -> anyhow::Result<InheritedSockets> {
+    let mut passed = ListenFd::from_env();
+    let sockets = (0..passed.len()).filter_map(|index| passed.take_tcp_listener(index).transpose());
+    sockets.collect::<io::Result<_>>().context("a socket that was passed on cannot be used")
+}
+
+/// Logs at which of them no listener is: whoever connects there waits for nothing.
+pub(crate) fn warn_of_unused(sockets: &InheritedSockets, broker: &BrokerHandle) {
+    let used = broker.local_addrs();
+    for address in sockets.addresses().filter(|address| !used.contains(address)) {
+        tracing::warn!(
+            "nobody is served at {address}: the service manager listens there, and no listener binds it"
+        );
+    }
+}
 
 /// Tells that clients are served, and how that came.
 pub(crate) fn is_ready(status: &str) {

@@ -21,7 +21,7 @@ impl BrokerHandle {
     /// Listeners are added, removed and changed; connections stay, those of removed listeners too, and what was agreed on
     /// with clients that are connected holds for them until they leave. [`Limits`](crate::Limits) and what is agreed on with
     /// clients hold from then on, [`Settings::session`] for sessions that begin. A broker goes on with what it started with of
-    /// `workers`, `connect_timeout`, `unsent_for_deliveries`, `unsent_for_answers`, `shared`, `retained`, `drain_timeout`
+    /// `inherited`, `workers`, `connect_timeout`, `unsent_for_deliveries`, `unsent_for_answers`, `shared`, `retained`, `drain_timeout`
     /// and [`Limits::handshakes`](crate::Limits::handshakes).
     ///
     /// # Errors
@@ -32,6 +32,7 @@ impl BrokerHandle {
         mut settings: Settings,
     ) -> Result<PreparedReload, StartBrokerError> {
         let before = &self.settings;
+        settings.inherited = before.inherited.clone();
         settings.workers = before.workers;
         settings.connect_timeout = before.connect_timeout;
         settings.unsent_for_deliveries = before.unsent_for_deliveries;
@@ -41,7 +42,7 @@ impl BrokerHandle {
         settings.drain_timeout = before.drain_timeout;
         settings.limits.handshakes = before.limits.handshakes;
         refuse_open_doors(&settings, self.admits_anyone)?;
-        let doors = self.doors.prepare(&settings.listeners).map_err(StartBrokerError::Bind)?;
+        let doors = self.doors.prepare(&settings).map_err(StartBrokerError::Bind)?;
         Ok(PreparedReload { broker: self.clone(), settings, doors })
     }
 }

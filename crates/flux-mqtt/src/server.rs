@@ -115,7 +115,7 @@ fn start(
     clock: Clock,
     keeper: impl FnOnce(Mailboxes) -> Result<Option<Arc<Keeper>>, StartBrokerError>,
 ) -> Result<BrokerHandle, StartBrokerError> {
-    let doors = driver::bind_all(&core.settings.listeners).map_err(StartBrokerError::Bind)?;
+    let doors = driver::bind_all(&core.settings).map_err(StartBrokerError::Bind)?;
     let doors = Doors::new(doors, core.settings.limits);
     let broker = &core.broker;
     let mailboxes = Mailboxes::new(core.settings.workers.get());

@@ -9,6 +9,7 @@ use flux_retained::RetainedLimits;
 use flux_session::{GroupLimits, QoS, SessionLimits};
 use thiserror::Error;
 
+use crate::inherited::InheritedSockets;
 use crate::limits::Limits;
 use crate::listener::{Listen, Listener};
 use crate::terms::Versions;
@@ -19,6 +20,8 @@ use crate::terms::Versions;
 pub struct Settings {
     /// Where clients come in. Default: plain TCP on port 1883 of both loopback addresses.
     pub listeners: Vec<Listener>,
+    /// Sockets that listen already, for listeners at the same addresses. Default: none, and each listener makes its own.
+    pub inherited: InheritedSockets,
     /// Threads that serve connections. Default: one for each core.
     pub workers: NonZeroUsize,
     /// Whether an authenticator that admits anyone may serve addresses that are not loopback, on listeners
@@ -117,6 +120,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listeners: vec![Listener::tcp(Listen::Loopback(1883))],
+            inherited: InheritedSockets::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             allow_anonymous: false,
             max_qos: QoS::ExactlyOnce,

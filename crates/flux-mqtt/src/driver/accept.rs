@@ -22,6 +22,7 @@ use super::mailbox::{Accepted, AcceptedSocket};
 use super::unix::UnixDoor;
 use crate::counters::Count;
 use crate::listener::{Listen, Listener, Place, UnixSocket};
+use crate::settings::Settings;
 
 /// An address that the broker cannot listen on, or a Unix socket.
 #[derive(Debug, Error)]
@@ -96,13 +97,13 @@ fn spot(listener: &Listener, address: SocketAddr) -> Spot {
     }
 }
 
-/// Binds every address of every listener, but for those that are open; or says which ones cannot be bound, all of them.
+/// Binds every address of every listener, but for those that are open, and those where a socket that was inherited listens; or says which ones cannot be bound, all of them.
 pub(super) fn bind(
-    listeners: &[Listener],
+    settings: &Settings,
     is_open: impl Fn(&Spot) -> bool,
 ) -> Result<Vec<Door>, Vec<BindError>> {
     let (mut doors, mut errors) = (Vec::new(), Vec::new());
-    for listener in listeners {
+    for listener in &settings.listeners {
         let listener = Arc::new(listener.clone());
         let mut door = |socket, spot| doors.push(Door { socket, spot, listener: listener.clone() });
         if let Listen::Unix(socket) = &listener.listen {
@@ -121,7 +122,7 @@ pub(super) fn bind(
             if is_open(&spot) {
                 continue;
             }
-            match bind_one(address) {
+            match settings.inherited.at(address).unwrap_or_else(|| bind_one(address)) {
                 Ok(socket) => door(DoorSocket::Tcp(socket), spot),
                 Err(error) if is_optional && is_missing(&error) => {
                     tracing::debug!(%address, %error, "this machine lacks the address");
@@ -136,8 +137,8 @@ pub(super) fn bind(
 }
 
 /// Binds every address of every listener, or says which ones cannot be bound, all of them.
-pub(crate) fn bind_all(listeners: &[Listener]) -> Result<Vec<Door>, Vec<BindError>> {
-    bind(listeners, |_| false)
+pub(crate) fn bind_all(settings: &Settings) -> Result<Vec<Door>, Vec<BindError>> {
+    bind(settings, |_| false)
 }
 
 /// The address family or the address does not exist here.

@@ -10,6 +10,7 @@ use super::accept::{BindError, Door, DoorSocket, Spot, bind, spots};
 use crate::blocking::block_on;
 use crate::limits::Limits;
 use crate::listener::{Listener, Listening};
+use crate::settings::Settings;
 
 /// What a broker listens on. A clone is a reference to the same.
 #[derive(Clone)]
@@ -86,15 +87,15 @@ impl Doors {
     }
 
     /// Binds what these listeners have and nobody has yet.
-    pub(crate) fn prepare(&self, listeners: &[Listener]) -> Result<Change, Vec<BindError>> {
+    pub(crate) fn prepare(&self, settings: &Settings) -> Result<Change, Vec<BindError>> {
         let mut kept = Vec::new();
         let is_open = |spot: &Spot| self.0.open.lock().iter().any(|door| door.spot == *spot);
-        for listener in listeners {
+        for listener in &settings.listeners {
             let listener = Arc::new(listener.clone());
             let spots = spots(&listener).into_iter().filter(is_open);
             kept.extend(spots.map(|spot| (spot, listener.clone())));
         }
-        let bound = bind(listeners, is_open)?;
+        let bound = bind(settings, is_open)?;
         Ok(Change { bound, kept })
     }
 

@@ -1,7 +1,8 @@
 //! The program as a child process, which ends with the test.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
 /// A running broker program.
@@ -23,7 +24,8 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 /// A command whose settings come from its arguments alone.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    let of_manager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+    command.stdin(Stdio::null());
+    let of_manager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"];
     for (name, _) in std::env::vars() {
         if name.starts_with("FLUX_") || of_manager.contains(&&*name) {
             command.env_remove(name);
@@ -47,6 +49,16 @@ impl Program {
         Self::spawn(command)
     }
 
+    /// The same as a service manager does that listens with these sockets.
+    pub(crate) fn start_with(socket: TcpListener, arguments: &[&str]) -> Self {
+        let mut command = command("sh");
+        // It has the place where such sockets begin.
+        command.args(["-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\" 3<&0 </dev/null"]);
+        command.arg(env!("CARGO_BIN_EXE_flux-broker")).args(arguments);
+        command.stdin(OwnedFd::from(socket));
+        Self::spawn(command)
+    }
+
     /// The same in a shell that first runs `preparation`, such as `ulimit`.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_after(preparation: &str, arguments: &[&str]) -> Self {
@@ -58,7 +70,7 @@ impl Program {
 
     /// Runs this command, and reads where it listens.
     pub(super) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (addresses, tls, announced) = (Vec::new(), Vec::new(), String::new());
         let mut program = Self { child, stderr, addresses, tls, announced };

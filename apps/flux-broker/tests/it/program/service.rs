@@ -1,11 +1,13 @@
 //! Under a service manager, which hears of it through a socket.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 
 use super::child::Program;
 use super::directory::Directory;
-use crate::support::DEADLINE;
+use crate::support::Version::V5;
+use crate::support::{Client, Connect, DEADLINE};
 
 /// What a service manager listens on.
 struct Manager {
@@ -73,4 +75,31 @@ fn a_watchdog_hears_that_the_broker_lives() {
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
     }
     program.kill();
+}
+
+/// Who connects before the broker is there waits, and is served: nobody but the manager bound that port.
+#[test]
+fn clients_come_through_a_socket_that_was_passed_on() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut early = Client::open(address, V5);
+    early.send(&Connect::new(V5, "early").bytes());
+    let port = address.port().to_string();
+    let program = Program::start_with(socket, &["--bind", "127.0.0.1", "--port", &port]);
+    assert_eq!(program.addresses, [address]);
+    early.expect_connack();
+    early.ping();
+    let mut late = Client::connect_to(address, &Connect::new(V5, "late"));
+    late.ping();
+    let (status, log) = program.terminate("TERM");
+    assert_eq!((status.code(), log.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_socket_that_no_listener_is_for_is_told() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let program = Program::start_with(socket, &["--bind", "127.0.0.1", "--port", "0"]);
+    let (_, log) = program.terminate("TERM");
+    assert!(log.contains(&format!("nobody is served at {address}")), "{log}");
 }
