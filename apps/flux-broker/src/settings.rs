@@ -12,9 +12,10 @@ use flux_config::{
     Tls, TlsVersion as Version, TooFast,
 };
 use flux_mqtt::{
-    Certificates, GroupFull, GroupLimits, Limits, Listen, Listener, QoS, RetainedFull,
-    RetainedLimits, SessionLimits, Settings, SharedSettings, SharedStrategy, Terms, TlsConfig,
-    UnixSocket, Versions, WebSocketSettings, WhenFull, WhenTooFast,
+    Certificates, GroupFull, GroupLimits, Limits, Listen, Listener, PublishRates, QoS,
+    RetainedFull, RetainedLimits, SessionExpiry, SessionLimits, Settings, SharedSettings,
+    SharedStrategy, Terms, TlsConfig, UnixSocket, Versions, WebSocketSettings, WhenFull,
+    WhenTooFast,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
@@ -107,7 +108,9 @@ fn without_listeners(config: &Config) -> Settings {
     settings.empty_client_ids = protocol.empty_client_ids;
     settings.topic_alias_maximum = protocol.topic_alias_maximum;
     settings.topic_alias_maximum_cap = protocol.topic_alias_maximum_cap;
+    settings.min_keep_alive = protocol.min_keep_alive.and_then(seconds);
     settings.max_keep_alive = protocol.max_keep_alive.and_then(seconds);
+    settings.max_session_expiry = config.session.max_expiry.map_or(SessionExpiry::NEVER, expiry);
     settings.response_information.clone_from(&protocol.response_information);
     settings.connect_timeout = protocol.connect_timeout.0;
     settings.unsent_for_deliveries = size(protocol.unsent_for_deliveries);
@@ -156,16 +159,30 @@ fn terms(listener: &flux_config::Listener, settings: &Settings) -> Terms {
     set(&mut terms.subscription_identifiers, listener.subscription_identifiers);
     set(&mut terms.shared_subscriptions, listener.shared_subscriptions);
     set(&mut terms.empty_client_ids, listener.empty_client_ids);
-    set(&mut terms.receive_maximum, listener.inbound_receive_maximum);
     set(&mut terms.topic_alias_maximum, listener.topic_alias_maximum);
     set(&mut terms.topic_alias_maximum_cap, listener.topic_alias_maximum_cap);
+    set(&mut terms.min_keep_alive, listener.min_keep_alive.map(seconds));
     set(&mut terms.max_keep_alive, listener.max_keep_alive.map(seconds));
+    set(&mut terms.max_session_expiry, listener.max_session_expiry.map(expiry));
+    session_terms(listener, &mut terms.session);
+    terms.subscriptions_per_client = listener.subscriptions_per_client.map(count);
+    terms.topic_levels = listener.topic_levels.map(count);
     set(&mut terms.packet_size, listener.packet_size.map(packet_size));
-    set(&mut terms.publishes_per_second, listener.publishes_per_second.map(|rate| rate.0));
-    let bytes = listener.publish_bytes_per_second.map(|rate| rate.0);
-    set(&mut terms.publish_bytes_per_second, bytes);
+    set(&mut terms.publishes.messages, listener.publishes_per_second.map(|rate| rate.0));
+    set(&mut terms.publishes.bytes, listener.publish_bytes_per_second.map(|rate| rate.0));
+    let own = &mut terms.client_publishes;
+    set(&mut own.messages, listener.client_publishes_per_second.map(|rate| rate.0));
+    set(&mut own.bytes, listener.client_publish_bytes_per_second.map(|rate| rate.0));
     set(&mut terms.when_too_fast, listener.when_too_fast.map(when_too_fast));
     terms
+}
+
+fn session_terms(listener: &flux_config::Listener, session: &mut SessionLimits) {
+    set(&mut session.inbound_receive_maximum, listener.inbound_receive_maximum);
+    set(&mut session.receive_maximum_cap, listener.receive_maximum_cap);
+    set(&mut session.queued_messages, listener.queued_messages.map(count));
+    set(&mut session.queued_bytes, listener.queued_bytes.map(size));
+    set(&mut session.when_full, listener.when_full.map(when_full));
 }
 
 fn set<T>(to: &mut T, value: Option<T>) {
@@ -196,6 +213,10 @@ fn qos(qos: u8) -> QoS {
 
 fn seconds(period: Period) -> Option<NonZeroU16> {
     u16::try_from(period.0.as_secs()).ok().and_then(NonZeroU16::new)
+}
+
+fn expiry(period: Period) -> SessionExpiry {
+    SessionExpiry::from_secs(u32::try_from(period.0.as_secs()).unwrap_or(u32::MAX))
 }
 
 fn packet_size(size: flux_config::Size) -> u32 {
@@ -273,8 +294,14 @@ fn limits(config: &Config) -> Limits {
         topic_levels: count(limits.topic_levels),
         packet_size: packet_size(limits.packet_size),
         connect_packet_size: packet_size(limits.connect_packet_size),
-        publishes_per_second: limits.publishes_per_second.0,
-        publish_bytes_per_second: limits.publish_bytes_per_second.0,
+        publishes: PublishRates {
+            messages: limits.publishes_per_second.0,
+            bytes: limits.publish_bytes_per_second.0,
+        },
+        client_publishes: PublishRates {
+            messages: limits.client_publishes_per_second.0,
+            bytes: limits.client_publish_bytes_per_second.0,
+        },
         when_too_fast: when_too_fast(limits.when_too_fast),
         bytes: limits.bytes.0,
     }
@@ -287,14 +314,18 @@ fn session(config: &Config) -> SessionLimits {
         queued_messages: count(session.queued_messages),
         queued_bytes: size(session.queued_bytes),
         queued_here: count(session.queued_here),
-        when_full: match session.when_full {
-            SessionFull::DropNewest => WhenFull::DropNewest,
-            SessionFull::DropOldest => WhenFull::DropOldest,
-            SessionFull::Refuse => WhenFull::Refuse,
-            SessionFull::EndSession => WhenFull::EndSession,
-        },
+        when_full: when_full(session.when_full),
         inbound_receive_maximum: session.inbound_receive_maximum,
         ..SessionLimits::default()
+    }
+}
+
+const fn when_full(full: SessionFull) -> WhenFull {
+    match full {
+        SessionFull::DropNewest => WhenFull::DropNewest,
+        SessionFull::DropOldest => WhenFull::DropOldest,
+        SessionFull::Refuse => WhenFull::Refuse,
+        SessionFull::EndSession => WhenFull::EndSession,
     }
 }
 
@@ -371,18 +402,21 @@ mod tests {
              origins = \"https://z\"\nforwarded_by = \"127.0.0.1\"\nproxy_from = \"10.0.0.0/8\"\n\
              versions = [\"3.1.1\"]\nmax_qos = 0\nretain_available = false\nwildcard_subscriptions = false\n\
              subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\n\
-             inbound_receive_maximum = 37\ntopic_alias_maximum = 38\ntopic_alias_maximum_cap = 39\nmax_keep_alive = \"40s\"\n\
+             inbound_receive_maximum = 37\nmin_keep_alive = \"8s\"\nmax_session_expiry = \"51s\"\nreceive_maximum_cap = 52\n\
+             queued_messages = 53\nqueued_bytes = 54\nwhen_full = \"end-session\"\nsubscriptions_per_client = 55\ntopic_levels = 56\n\
+             client_publishes_per_second = \"57/s\"\nclient_publish_bytes_per_second = \"58B/s\"\ntopic_alias_maximum = 38\ntopic_alias_maximum_cap = 39\nmax_keep_alive = \"40s\"\n\
              packet_size = 410\nconnections = 42\nconnects_per_second = \"43/s\"\npublishes_per_second = \"44/s\"\n\
              publish_bytes_per_second = \"45B/s\"\nwhen_too_fast = \"wait\"\n\
              [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
              connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
              connect_packet_size = 200\npublishes_per_second = \"46/s\"\npublish_bytes_per_second = \"47B/s\"\n\
+             client_publishes_per_second = \"48/s\"\nclient_publish_bytes_per_second = \"49B/s\"\n\
              when_too_fast = \"drop-qos0\"\nbytes = \"21MiB\"\n\
              [protocol]\nversions = [\"3.1\", \"5.0\"]\nmax_qos = 1\nretain_available = false\nwildcard_subscriptions = false\n\
-             subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmax_keep_alive = \"24s\"\n\
+             subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\ntopic_alias_maximum = 22\ntopic_alias_maximum_cap = 23\nmin_keep_alive = \"9s\"\nmax_keep_alive = \"24s\"\n\
              response_information = \"25\"\nconnect_timeout = \"26s\"\nunsent_for_deliveries = 27\nunsent_for_answers = 28\n\
              [session]\nreceive_maximum_cap = 29\ninbound_receive_maximum = 30\nqueued_messages = 31\nqueued_bytes = 32\n\
-             queued_here = 33\nwhen_full = \"refuse\"\n\
+             queued_here = 33\nwhen_full = \"refuse\"\nmax_expiry = \"60s\"\n\
              [shared]\nstrategy = \"sticky\"\nqueued_messages = 34\nqueued_bytes = 35\nwhen_full = \"drop-oldest\"\n\
              [retained]\nmessages = 36\nbytes = 37\nmessage_bytes = 38\nwhen_full = \"drop-oldest\"\n",
         );
@@ -395,24 +429,31 @@ mod tests {
             "allow_anonymous: true",
             "connections: 11, half_open: 12, handshakes: 13, sessions: 14, pending_connects: 15, \
              connects_per_second: Some(16), subscriptions_per_client: 17, topic_levels: 18, packet_size: 190, \
-             connect_packet_size: 200, publishes_per_second: Some(46), \
-             publish_bytes_per_second: Some(47), when_too_fast: DropQos0, bytes: 22020096",
+             connect_packet_size: 200, publishes: PublishRates { messages: Some(46), bytes: Some(47) }, \
+             client_publishes: PublishRates { messages: Some(48), bytes: Some(49) }, when_too_fast: DropQos0, bytes: 22020096",
             "max_qos: AtLeastOnce, versions: Versions { v31: true, v311: false, v5: true }, retain_available: false, \
              wildcard_subscriptions: false, subscription_identifiers: false, shared_subscriptions: false, \
              empty_client_ids: false",
             "terms: Some(Terms { versions: Versions { v31: true, v311: false, v5: true }, max_qos: AtLeastOnce, \
              retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
-             shared_subscriptions: false, empty_client_ids: false, receive_maximum: 30, topic_alias_maximum: 22, \
-             topic_alias_maximum_cap: 23, max_keep_alive: Some(24), packet_size: 190, \
-             publishes_per_second: Some(46), publish_bytes_per_second: Some(47), when_too_fast: DropQos0 })",
+             shared_subscriptions: false, empty_client_ids: false, session: SessionLimits { receive_maximum_cap: 29, \
+             queued_messages: 31, queued_bytes: 32, queued_here: 33, when_full: Refuse, packet_ids: 65535, \
+             inbound_receive_maximum: 30 }, max_session_expiry: SessionExpiry(60), topic_alias_maximum: 22, \
+             topic_alias_maximum_cap: 23, min_keep_alive: Some(9), max_keep_alive: Some(24), packet_size: 190, \
+             subscriptions_per_client: None, topic_levels: None, publishes: PublishRates { messages: None, bytes: None }, \
+             client_publishes: PublishRates { messages: Some(48), bytes: Some(49) }, when_too_fast: DropQos0 })",
             "terms: Some(Terms { versions: Versions { v31: false, v311: true, v5: false }, max_qos: AtMostOnce, \
              retain_available: false, wildcard_subscriptions: false, subscription_identifiers: false, \
-             shared_subscriptions: false, empty_client_ids: false, receive_maximum: 37, topic_alias_maximum: 38, \
-             topic_alias_maximum_cap: 39, max_keep_alive: Some(40), packet_size: 410, \
-             publishes_per_second: Some(44), publish_bytes_per_second: Some(45), when_too_fast: Wait })",
+             shared_subscriptions: false, empty_client_ids: false, session: SessionLimits { receive_maximum_cap: 52, \
+             queued_messages: 53, queued_bytes: 54, queued_here: 33, when_full: EndSession, packet_ids: 65535, \
+             inbound_receive_maximum: 37 }, max_session_expiry: SessionExpiry(51), topic_alias_maximum: 38, \
+             topic_alias_maximum_cap: 39, min_keep_alive: Some(8), max_keep_alive: Some(40), packet_size: 410, \
+             subscriptions_per_client: Some(55), topic_levels: Some(56), \
+             publishes: PublishRates { messages: Some(44), bytes: Some(45) }, \
+             client_publishes: PublishRates { messages: Some(57), bytes: Some(58) }, when_too_fast: Wait })",
             "connections: Some(42), connects_per_second: Some(43)",
-            "topic_alias_maximum: 22, topic_alias_maximum_cap: 23, max_keep_alive: Some(24), \
-             response_information: Some(\"25\"), connect_timeout: 26s, unsent_for_deliveries: 27, unsent_for_answers: 28",
+            "topic_alias_maximum: 22, topic_alias_maximum_cap: 23, min_keep_alive: Some(9), max_keep_alive: Some(24), \
+             max_session_expiry: SessionExpiry(60), response_information: Some(\"25\"), connect_timeout: 26s, unsent_for_deliveries: 27, unsent_for_answers: 28",
             "receive_maximum_cap: 29, queued_messages: 31, queued_bytes: 32, queued_here: 33, when_full: Refuse, \
              packet_ids: 65535, inbound_receive_maximum: 30",
             "strategy: Sticky, limits: GroupLimits { queued_messages: 34, queued_bytes: 35, when_full: Oldest }",

@@ -99,11 +99,22 @@ impl Rules<'_> {
 
     fn protocol(&mut self) {
         let protocol = &self.config.protocol;
-        self.spoken(&["protocol"], &protocol.versions, protocol.max_keep_alive);
-        for (number, listener) in self.config.listeners.iter().enumerate() {
+        let numbers: Vec<_> =
+            (0..self.config.listeners.len()).map(|number| number.to_string()).collect();
+        let mut whole = vec![(vec!["session", "max_expiry"], self.config.session.max_expiry)];
+        let (min, max) = (protocol.min_keep_alive, protocol.max_keep_alive);
+        self.spoken(&["protocol"], &protocol.versions, (min, max), &mut whole);
+        for (number, listener) in numbers.iter().zip(&self.config.listeners) {
             let versions = listener.versions.as_ref().unwrap_or(&protocol.versions);
-            self.spoken(&["listener", &number.to_string()], versions, listener.max_keep_alive);
+            let own = (listener.min_keep_alive, listener.max_keep_alive);
+            let keep_alive = (own.0.or(min), own.1.or(max));
+            self.spoken(&["listener", number], versions, keep_alive, &mut whole);
+            whole.push((
+                vec!["listener", number, "max_session_expiry"],
+                listener.max_session_expiry,
+            ));
         }
+        self.in_whole_seconds(&whole);
         if let Some(text) = &protocol.response_information
             && text.len() > usize::from(u16::MAX)
         {
@@ -117,17 +128,39 @@ impl Rules<'_> {
 }
 
 impl Rules<'_> {
+    /// Checks what the protocol knows in seconds.
+    fn in_whole_seconds(&mut self, periods: &[(Vec<&str>, Option<Period>)]) {
+        for (path, period) in periods {
+            // What a listener takes over is told where it stands.
+            if period.is_some_and(|period| period.0.subsec_nanos() != 0)
+                && self.tree.at(path).is_some()
+            {
+                let title = format!("`{}` is to be in whole seconds", path.join("."));
+                self.error(path, Problem::error(title), "");
+            }
+        }
+    }
+
     /// Checks what may stand in `protocol` and in each listener.
-    fn spoken(
+    fn spoken<'a>(
         &mut self,
-        table: &[&str],
+        table: &[&'a str],
         versions: &OneOrMore<MqttVersion>,
-        max_keep_alive: Option<Period>,
+        (min, max): (Option<Period>, Option<Period>),
+        whole: &mut Vec<(Vec<&'a str>, Option<Period>)>,
     ) {
         let (name, path) = (table.join("."), |key| [table, &[key]].concat());
-        if max_keep_alive.is_some_and(|period| period.0.subsec_nanos() != 0) {
-            let title = format!("`{name}.max_keep_alive` is to be in whole seconds");
-            self.error(&path("max_keep_alive"), Problem::error(title), "");
+        whole.extend([(path("min_keep_alive"), min), (path("max_keep_alive"), max)]);
+        if let (Some(min), Some(max)) = (min, max)
+            && min > max
+            // Told where it is written, not at each listener that takes it over.
+            && let Some(key) = ["min_keep_alive", "max_keep_alive"]
+                .into_iter()
+                .find(|key| self.tree.at(&path(key)).is_some())
+        {
+            let title =
+                format!("the shortest keep alive, {min}, is longer than the longest, {max}");
+            self.error(&path(key), Problem::error(title), "");
         }
         if versions.0.is_empty() {
             let problem =

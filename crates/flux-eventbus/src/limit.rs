@@ -29,10 +29,22 @@ pub enum Limit {
     TopicLevels,
     /// Bytes of one packet.
     PacketSize,
-    /// PUBLISH packets of one connection in a second.
+    /// PUBLISH packets of all clients in a second.
     PublishesPerSecond,
-    /// Bytes of PUBLISH packets of one connection in a second.
+    /// Bytes of them.
     PublishBytesPerSecond,
+    /// PUBLISH packets in a second of all who came in through one listener.
+    ListenerPublishesPerSecond,
+    /// Bytes of them.
+    ListenerPublishBytesPerSecond,
+    /// PUBLISH packets of one client in a second.
+    ClientPublishesPerSecond,
+    /// Bytes of them.
+    ClientPublishBytesPerSecond,
+    /// Keep Alive that a client may choose; it got another.
+    KeepAlive,
+    /// How long a session outlives its connection; it was shortened.
+    SessionExpiry,
     /// Answers that a client does not read, in bytes.
     UnsentAnswers,
     /// Bytes that the whole broker holds for its clients.
@@ -41,7 +53,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::Connections,
         Self::HalfOpen,
         Self::Handshakes,
@@ -56,6 +68,12 @@ impl Limit {
         Self::PacketSize,
         Self::PublishesPerSecond,
         Self::PublishBytesPerSecond,
+        Self::ListenerPublishesPerSecond,
+        Self::ListenerPublishBytesPerSecond,
+        Self::ClientPublishesPerSecond,
+        Self::ClientPublishBytesPerSecond,
+        Self::KeepAlive,
+        Self::SessionExpiry,
         Self::UnsentAnswers,
         Self::Bytes,
     ];
@@ -78,6 +96,12 @@ impl Limit {
             Self::PacketSize => "packet_size",
             Self::PublishesPerSecond => "publishes_per_second",
             Self::PublishBytesPerSecond => "publish_bytes_per_second",
+            Self::ListenerPublishesPerSecond => "listener_publishes_per_second",
+            Self::ListenerPublishBytesPerSecond => "listener_publish_bytes_per_second",
+            Self::ClientPublishesPerSecond => "client_publishes_per_second",
+            Self::ClientPublishBytesPerSecond => "client_publish_bytes_per_second",
+            Self::KeepAlive => "keep_alive",
+            Self::SessionExpiry => "session_expiry",
             Self::UnsentAnswers => "unsent_answers",
             Self::Bytes => "bytes",
         }

@@ -20,6 +20,7 @@ use crate::journal::Journal;
 use crate::latency::Latencies;
 use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
+use crate::meters::Meters;
 use crate::names::SessionKey;
 use crate::routes::Routes;
 use crate::settings::Settings;
@@ -49,6 +50,8 @@ pub(crate) struct Broker {
     pub(crate) ledger: Ledger,
     /// CONNECTs that somebody is asked about.
     pub(crate) pending_connects: Gauge,
+    /// How fast who publishes may.
+    pub(crate) meters: Meters,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     /// What is to outlive the process is written here, if there is a store.
     pub(crate) journal: Option<Arc<Journal>>,
@@ -77,6 +80,7 @@ impl Broker {
             latencies: Latencies::new(settings.workers.get()),
             ledger,
             pending_connects: Gauge::default(),
+            meters: Meters::default(),
             authorizer,
             journal,
         }

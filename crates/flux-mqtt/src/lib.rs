@@ -64,6 +64,7 @@ mod listener;
 mod losses;
 mod manager;
 mod message;
+mod meters;
 mod names;
 mod outcome;
 mod packets;
@@ -107,6 +108,7 @@ pub use listener::{
 };
 pub use manager::{ManagerError, MqttManager};
 pub use message::Message;
+pub use meters::PublishRates;
 pub use names::{ConnectionId, SessionKey, WorkerId};
 pub use outcome::PublishOutcome;
 pub use packets::{Packets, Part};

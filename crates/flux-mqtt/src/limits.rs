@@ -1,6 +1,8 @@
 //! What clients may take of the broker.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
+
+use crate::meters::PublishRates;
 
 /// What clients, all together or each of them, may take of the broker.
 ///
@@ -57,13 +59,15 @@ pub struct Limits {
     /// Default: 128 KiB, which has room for a will and a password as long as they can be. A larger one
     /// is closed without a word: nobody knows yet who sends it. [`Limit::PacketSize`](crate::Limit::PacketSize).
     pub connect_packet_size: u32,
-    /// PUBLISH packets of one connection in a second; after a quiet second so many may come at once. Default: `None` for no
-    /// limit. [`when_too_fast`](Self::when_too_fast) says what happens to more.
-    /// [`Limit::PublishesPerSecond`](crate::Limit::PublishesPerSecond), once for each pause and each message dropped.
-    pub publishes_per_second: Option<NonZeroU32>,
-    /// Bytes of such packets in a second, likewise. Default: `None` for no limit. A larger packet passes, and others wait for
-    /// it. [`Limit::PublishBytesPerSecond`](crate::Limit::PublishBytesPerSecond).
-    pub publish_bytes_per_second: Option<NonZeroU64>,
+    /// How fast all clients together may publish. Default: as fast as they can. [`when_too_fast`](Self::when_too_fast) says
+    /// what happens to who finds nothing left. [`Limit::PublishesPerSecond`](crate::Limit::PublishesPerSecond) and
+    /// [`Limit::PublishBytesPerSecond`](crate::Limit::PublishBytesPerSecond), once for each pause and each message dropped.
+    /// There are further rates for all who come in through a listener, [`Terms::publishes`](crate::Terms::publishes).
+    pub publishes: PublishRates,
+    /// How fast each client may publish. Default: as fast as it can. Who comes again under its client identifier has what
+    /// it had left. [`Limit::ClientPublishesPerSecond`](crate::Limit::ClientPublishesPerSecond) and
+    /// [`Limit::ClientPublishBytesPerSecond`](crate::Limit::ClientPublishBytesPerSecond), likewise.
+    pub client_publishes: PublishRates,
     /// What happens to who publishes too fast. Default: its connection is not read for a while.
     pub when_too_fast: WhenTooFast,
     /// Bytes that the whole broker holds for its clients: see [`Holdings`](crate::Holdings). Default:
@@ -98,8 +102,8 @@ impl Default for Limits {
             topic_levels: 128,
             packet_size: 16 * 1024 * 1024,
             connect_packet_size: 128 * 1024,
-            publishes_per_second: None,
-            publish_bytes_per_second: None,
+            publishes: PublishRates { messages: None, bytes: None },
+            client_publishes: PublishRates { messages: None, bytes: None },
             when_too_fast: WhenTooFast::Wait,
             bytes: 4 * 1024 * 1024 * 1024,
         }

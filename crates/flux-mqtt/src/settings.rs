@@ -6,7 +6,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use flux_retained::RetainedLimits;
-use flux_session::{GroupLimits, QoS, SessionLimits};
+use flux_session::{GroupLimits, QoS, SessionExpiry, SessionLimits};
 use thiserror::Error;
 
 use crate::inherited::InheritedSockets;
@@ -57,10 +57,18 @@ pub struct Settings {
     /// How many topic aliases are used towards a client that takes as many or more, at the same
     /// cost. Default: 16; 0 uses none.
     pub topic_alias_maximum_cap: u16,
+    /// The shortest Keep Alive in seconds: every packet that only says that somebody is there costs. A client of MQTT 5.0
+    /// that asks for a shorter one gets this one instead, and CONNACK tells it (section 3.2.2.3.14); an older client
+    /// cannot be told and keeps its own. Default: none. [`Limit::KeepAlive`](crate::Limit::KeepAlive), as beyond the longest.
+    pub min_keep_alive: Option<NonZeroU16>,
     /// The longest Keep Alive in seconds. A client of MQTT 5.0 that asks for a longer one, or for
     /// none, gets this one instead, and CONNACK tells it (section 3.2.2.3.14); an older client
     /// cannot be told and keeps its own. Default: none.
     pub max_keep_alive: Option<NonZeroU16>,
+    /// The longest that a session outlives its connection. A client of MQTT 5.0 that asks for longer gets this, and
+    /// CONNACK tells it (section 3.2.2.3.2); one of MQTT 3.1 or 3.1.1 that wants its session kept is not told. Default:
+    /// for ever, if the client wants that. [`Limit::SessionExpiry`](crate::Limit::SessionExpiry).
+    pub max_session_expiry: SessionExpiry,
     /// What a client of MQTT 5.0 that asks for Response Information gets: by convention the start
     /// of topic names on which it may be answered (section 3.2.2.3.15). At most 65,535 bytes.
     /// Default: none.
@@ -133,7 +141,9 @@ impl Default for Settings {
             limits: Limits::default(),
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,
+            min_keep_alive: None,
             max_keep_alive: None,
+            max_session_expiry: SessionExpiry::NEVER,
             response_information: None,
             connect_timeout: Duration::from_secs(10),
             unsent_for_deliveries: 64 * 1024,

@@ -1,10 +1,11 @@
 //! [`Terms`]: what is agreed on with the clients of a listener.
 
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::num::NonZeroU16;
 
-use flux_session::QoS;
+use flux_session::{QoS, SessionExpiry, SessionLimits};
 
 use crate::limits::WhenTooFast;
+use crate::meters::PublishRates;
 use crate::settings::Settings;
 use crate::wire::Version;
 
@@ -28,21 +29,34 @@ pub struct Terms {
     pub shared_subscriptions: bool,
     /// Whether clients may have no identifier of their own: see [`Settings::empty_client_ids`].
     pub empty_client_ids: bool,
-    /// Receive Maximum: see [`SessionLimits::inbound_receive_maximum`](flux_session::SessionLimits).
-    pub receive_maximum: u16,
+    /// The limits of sessions that begin here: see [`Settings::session`]. Of a session that goes on here, only its Receive
+    /// Maximum, [`inbound_receive_maximum`](SessionLimits::inbound_receive_maximum), is another.
+    pub session: SessionLimits,
+    /// The longest that a session outlives its connection: see [`Settings::max_session_expiry`].
+    pub max_session_expiry: SessionExpiry,
     /// Topic Alias Maximum: see [`Settings::topic_alias_maximum`].
     pub topic_alias_maximum: u16,
     /// Topic aliases towards a client: see [`Settings::topic_alias_maximum_cap`].
     pub topic_alias_maximum_cap: u16,
+    /// The shortest Keep Alive: see [`Settings::min_keep_alive`].
+    pub min_keep_alive: Option<NonZeroU16>,
     /// The longest Keep Alive: see [`Settings::max_keep_alive`].
     pub max_keep_alive: Option<NonZeroU16>,
     /// Bytes of a packet: see [`Limits::packet_size`](crate::Limits::packet_size).
     pub packet_size: u32,
-    /// PUBLISH packets in a second: see [`Limits::publishes_per_second`](crate::Limits::publishes_per_second).
-    pub publishes_per_second: Option<NonZeroU32>,
-    /// Their bytes in a second: see [`Limits::publish_bytes_per_second`](crate::Limits::publish_bytes_per_second).
-    pub publish_bytes_per_second: Option<NonZeroU64>,
-    /// What happens beyond that.
+    /// Subscriptions of one session. Default: `None` for what
+    /// [`Limits::subscriptions_per_client`](crate::Limits::subscriptions_per_client) says.
+    pub subscriptions_per_client: Option<usize>,
+    /// Levels of a topic name or filter. Default: `None` for what [`Limits::topic_levels`](crate::Limits::topic_levels) says.
+    pub topic_levels: Option<usize>,
+    /// How fast all who come in here may publish, together. Default: as fast as they can.
+    /// [`Limit::ListenerPublishesPerSecond`](crate::Limit::ListenerPublishesPerSecond) and
+    /// [`Limit::ListenerPublishBytesPerSecond`](crate::Limit::ListenerPublishBytesPerSecond), once for each pause and each
+    /// message dropped.
+    pub publishes: PublishRates,
+    /// How fast each of them may publish: see [`Limits::client_publishes`](crate::Limits::client_publishes).
+    pub client_publishes: PublishRates,
+    /// What happens beyond that, and beyond what all together may publish.
     pub when_too_fast: WhenTooFast,
 }
 
@@ -58,13 +72,17 @@ impl Settings {
             subscription_identifiers: self.subscription_identifiers,
             shared_subscriptions: self.shared_subscriptions,
             empty_client_ids: self.empty_client_ids,
-            receive_maximum: self.session.inbound_receive_maximum,
+            session: self.session,
+            max_session_expiry: self.max_session_expiry,
             topic_alias_maximum: self.topic_alias_maximum,
             topic_alias_maximum_cap: self.topic_alias_maximum_cap,
+            min_keep_alive: self.min_keep_alive,
             max_keep_alive: self.max_keep_alive,
             packet_size: self.limits.packet_size,
-            publishes_per_second: self.limits.publishes_per_second,
-            publish_bytes_per_second: self.limits.publish_bytes_per_second,
+            subscriptions_per_client: None,
+            topic_levels: None,
+            publishes: PublishRates { messages: None, bytes: None },
+            client_publishes: self.limits.client_publishes,
             when_too_fast: self.limits.when_too_fast,
         }
     }

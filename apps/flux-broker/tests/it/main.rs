@@ -31,6 +31,7 @@ mod limits;
 mod limits_connections;
 mod limits_counters;
 mod limits_memory;
+mod limits_page;
 mod limits_sessions;
 mod limits_subscriptions;
 mod max_qos;

@@ -3,8 +3,8 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use flux_eventbus::DropReason;
-use flux_mqtt::{Listen, Listener, QoS, Settings};
+use flux_eventbus::{DropReason, Limit};
+use flux_mqtt::{Listen, Listener, QoS, SessionExpiry, Settings, WhenFull};
 
 use crate::support::Version::{V5, V31, V311};
 use crate::support::{Broker, Client, Connect, Publish, Version, Will};
@@ -16,6 +16,10 @@ scenarios! {
     nothing_is_retained_where_it_is_not_available with strict,
     a_session_has_the_receive_maximum_of_each_connection with strict,
     larger_packets_pass_at_the_other_listener with strict,
+    keep_alive_is_at_least_the_shortest with strict,
+    sessions_last_no_longer_than_the_longest with strict,
+    fewer_subscriptions_and_levels_pass with strict,
+    a_session_has_the_queue_of_where_it_began with short,
 }
 
 scenarios_of_all_versions! {
@@ -39,11 +43,24 @@ fn strict(settings: &mut Settings) {
         terms.subscription_identifiers = false;
         terms.shared_subscriptions = false;
         terms.empty_client_ids = false;
-        terms.receive_maximum = 7;
+        terms.session.inbound_receive_maximum = 7;
         terms.topic_alias_maximum = 2;
         terms.topic_alias_maximum_cap = 1;
+        terms.min_keep_alive = NonZeroU16::new(20);
         terms.max_keep_alive = NonZeroU16::new(30);
+        terms.max_session_expiry = SessionExpiry::from_secs(600);
+        terms.subscriptions_per_client = Some(2);
+        terms.topic_levels = Some(2);
         terms.packet_size = 1000;
+    });
+    settings.listeners.push(listener);
+}
+
+fn short(settings: &mut Settings) {
+    let listener = listener(settings, |terms| {
+        terms.session.receive_maximum_cap = 2;
+        terms.session.queued_messages = 3;
+        terms.session.when_full = WhenFull::DropOldest;
     });
     settings.listeners.push(listener);
 }
@@ -158,4 +175,52 @@ fn larger_packets_pass_at_the_other_listener(broker: &Broker) {
     // And a CONNECT, before anybody knows what to answer.
     let will = Will::new("w", &"x".repeat(1000));
     knock(broker, V5, &Connect::new(V5, "c").will(will)).expect_closed();
+}
+
+fn keep_alive_is_at_least_the_shortest(broker: &Broker) {
+    let granted = |keep_alive| {
+        let connect = Connect::new(V5, "a").keep_alive(keep_alive);
+        enter(broker, &connect).connack.number(0x13)
+    };
+    let seen = [1, 19, 20, 30, 31, 0].map(granted);
+    assert_eq!(seen, [Some(20), Some(20), None, None, Some(30), Some(30)]);
+    assert_eq!(broker.handle.counters().reached(Limit::KeepAlive), 4);
+    let open = Client::connect(broker, &Connect::new(V5, "a").keep_alive(1)).connack;
+    assert_eq!(open.number(0x13), None);
+}
+
+fn sessions_last_no_longer_than_the_longest(broker: &Broker) {
+    let granted =
+        |seconds| enter(broker, &Connect::new(V5, "a").expiry(seconds)).connack.number(0x11);
+    let seen = [0, 600, 601, u32::MAX].map(granted);
+    assert_eq!(seen, [None, None, Some(600), Some(600)]);
+    assert_eq!(broker.handle.counters().reached(Limit::SessionExpiry), 2);
+}
+
+fn fewer_subscriptions_and_levels_pass(broker: &Broker) {
+    let filters = [("a/b/c", 0), ("a", 0), ("b", 0), ("c", 0)];
+    let mut client = enter(broker, &Connect::new(V5, "a"));
+    client.send(&V5.subscribe(1, &filters));
+    client.expect_codes(0x90, 1, &[0x8F, 0, 0, 0x97]);
+    let mut open = Client::connect(broker, &Connect::new(V5, "b"));
+    open.send(&V5.subscribe(1, &filters));
+    open.expect_codes(0x90, 1, &[0, 0, 0, 0]);
+    for limit in [Limit::TopicLevels, Limit::SubscriptionsPerClient] {
+        assert_eq!(broker.handle.counters().reached(limit), 1);
+    }
+    let will = Will::new("a/b/c", "x");
+    knock(broker, V5, &Connect::new(V5, "c").will(will)).expect_refusal(0x90);
+}
+
+fn a_session_has_the_queue_of_where_it_began(broker: &Broker) {
+    let mut client = enter(broker, &Connect::persistent(V5, "a"));
+    client.subscribe("t", 1);
+    let mut publisher = Client::connect(broker, &Connect::new(V5, "p"));
+    for number in 0..7 {
+        publisher.publish("t", number.to_string(), 1);
+    }
+    // Two are in flight, three wait.
+    let got: Vec<_> = (0..5).map(|_| client.receive_and_acknowledge().text().to_owned()).collect();
+    assert_eq!(got, ["0", "1", "4", "5", "6"]);
+    assert_eq!(broker.handle.counters().dropped(DropReason::QueueFull), 2);
 }

@@ -43,11 +43,15 @@ pub struct Limits {
     /// Bytes of a CONNECT, if that is less than `packet_size`. A larger one is closed.
     #[schemars(extend("x-minimum" = "64B", "x-maximum" = "268435460B"))]
     pub connect_packet_size: Size,
-    /// PUBLISH packets of one connection in a second; after a quiet second so many may come at once.
+    /// PUBLISH packets of all clients in a second, or `unlimited`; after a quiet second so many may come at once.
     pub publishes_per_second: Rate,
     /// Bytes of such packets in a second. A larger packet passes, and what follows waits for it.
     pub publish_bytes_per_second: ByteRate,
-    /// What happens to a client that publishes faster. At QoS 1 and 2 it always waits.
+    /// PUBLISH packets of one client in a second. Who comes again under its client identifier has what it had left.
+    pub client_publishes_per_second: Rate,
+    /// Bytes of such packets in a second.
+    pub client_publish_bytes_per_second: ByteRate,
+    /// What happens to a client that publishes faster, or finds nothing left of what all may. At QoS 1 and 2 it always waits.
     pub when_too_fast: TooFast,
     /// Bytes that the whole broker holds for its clients. From seven eighths of it on publishers are slowed; at the limit
     /// messages at QoS 0 are dropped, and those at QoS 1 and 2, new sessions and new subscriptions are refused with 0x97.
@@ -70,6 +74,8 @@ impl Default for Limits {
             connect_packet_size: Size(128 << 10),
             publishes_per_second: Rate(None),
             publish_bytes_per_second: ByteRate(None),
+            client_publishes_per_second: Rate(None),
+            client_publish_bytes_per_second: ByteRate(None),
             when_too_fast: TooFast::Wait,
             bytes: Size(4 << 30),
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MqttVersion, TooFast};
+use super::{MqttVersion, SessionFull, TooFast};
 use crate::value::{AddressRange, Bind, ByteRate, OneOrMore, Period, Permissions, Rate, Size};
 
 /// One entrance of the broker.
@@ -81,10 +81,42 @@ pub struct Listener {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u16", extend("x-example" = 0))]
     pub topic_alias_maximum_cap: Option<u16>,
+    /// The shortest Keep Alive here, in whole seconds. Without it: that of `protocol`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Period", extend("x-example" = "10s", "x-minimum" = "1s", "x-maximum" = "65535s"))]
+    pub min_keep_alive: Option<Period>,
     /// The longest Keep Alive here, in whole seconds. Without it: that of `protocol`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Period", extend("x-example" = "10m", "x-minimum" = "1s", "x-maximum" = "65535s"))]
     pub max_keep_alive: Option<Period>,
+    /// The longest that a session outlives its connection here, in whole seconds. Without it: that of `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Period", extend("x-example" = "7d", "x-maximum" = "4294967294s"))]
+    pub max_session_expiry: Option<Period>,
+    /// Unacknowledged messages to a client whose session begins here. Without it: those of `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16", range(min = 1), extend("x-example" = 100))]
+    pub receive_maximum_cap: Option<u16>,
+    /// Messages that wait for a client whose session begins here. Without it: those of `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", extend("x-example" = 1000))]
+    pub queued_messages: Option<u32>,
+    /// Bytes that wait for such a client. Without it: those of `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Size", extend("x-example" = "1MiB"))]
+    pub queued_bytes: Option<Size>,
+    /// What happens to a message that finds the queue of such a client full. Without it: as `session` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SessionFull", extend("x-example" = "drop-oldest"))]
+    pub when_full: Option<SessionFull>,
+    /// Subscriptions of one session here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", extend("x-example" = 10))]
+    pub subscriptions_per_client: Option<u32>,
+    /// Levels of a topic name or filter here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1), extend("x-example" = 10))]
+    pub topic_levels: Option<u32>,
     /// Bytes of a packet that a client sends here. Without it: those of `limits`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Size", extend("x-example" = "64KiB", "x-minimum" = "64B", "x-maximum" = "268435460B"))]
@@ -99,14 +131,23 @@ pub struct Listener {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rate", extend("x-example" = "50/s"))]
     pub connects_per_second: Option<Rate>,
-    /// PUBLISH packets of one connection in a second here. Without it: those of `limits`.
+    /// PUBLISH packets in a second of all clients here; those of `limits` hold for all listeners together. Without it there are
+    /// as many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rate", extend("x-example" = "50/s"))]
     pub publishes_per_second: Option<Rate>,
-    /// Bytes of such packets in a second here. Without it: those of `limits`.
+    /// Bytes of such packets in a second. Without it there are as many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ByteRate", extend("x-example" = "1MiB/s"))]
     pub publish_bytes_per_second: Option<ByteRate>,
+    /// PUBLISH packets of one client in a second here. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate", extend("x-example" = "50/s"))]
+    pub client_publishes_per_second: Option<Rate>,
+    /// Bytes of such packets in a second. Without it: those of `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ByteRate", extend("x-example" = "1MiB/s"))]
+    pub client_publish_bytes_per_second: Option<ByteRate>,
     /// What happens here to a client that publishes faster. Without it: as `limits` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TooFast", extend("x-example" = "drop-qos0"))]
@@ -136,12 +177,22 @@ impl Default for Listener {
             inbound_receive_maximum: None,
             topic_alias_maximum: None,
             topic_alias_maximum_cap: None,
+            min_keep_alive: None,
             max_keep_alive: None,
+            max_session_expiry: None,
+            receive_maximum_cap: None,
+            queued_messages: None,
+            queued_bytes: None,
+            when_full: None,
+            subscriptions_per_client: None,
+            topic_levels: None,
             packet_size: None,
             connections: None,
             connects_per_second: None,
             publishes_per_second: None,
             publish_bytes_per_second: None,
+            client_publishes_per_second: None,
+            client_publish_bytes_per_second: None,
             when_too_fast: None,
         }
     }

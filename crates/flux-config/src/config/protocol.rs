@@ -31,6 +31,11 @@ pub struct Protocol {
     pub topic_alias_maximum: u16,
     /// Topic aliases that are used towards a client which takes as many or more.
     pub topic_alias_maximum_cap: u16,
+    /// The shortest Keep Alive, in whole seconds. A client of MQTT 5.0 that asks for a shorter one gets this one.
+    /// Without it everybody gets what it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Period", extend("x-example" = "10s", "x-minimum" = "1s", "x-maximum" = "65535s"))]
+    pub min_keep_alive: Option<Period>,
     /// The longest Keep Alive, in whole seconds. A client of MQTT 5.0 that asks for a longer one, or for none, gets this one.
     /// Without it everybody gets what it asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +69,7 @@ impl Default for Protocol {
             empty_client_ids: true,
             topic_alias_maximum: 16,
             topic_alias_maximum_cap: 16,
+            min_keep_alive: None,
             max_keep_alive: None,
             response_information: None,
             connect_timeout: Period(Duration::from_secs(10)),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::Size;
+use crate::value::{Period, Size};
 
 /// What each session holds for its client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,11 @@ pub struct Session {
     pub queued_here: u32,
     /// What happens to a message that finds the queue full.
     pub when_full: SessionFull,
+    /// The longest that a session outlives its connection, in whole seconds; `0s` ends it with that. A client of MQTT 5.0 that
+    /// asks for longer is told. Without it: as long as the client asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Period", extend("x-example" = "7d", "x-maximum" = "4294967294s"))]
+    pub max_expiry: Option<Period>,
 }
 
 impl Default for Session {
@@ -36,6 +41,7 @@ impl Default for Session {
             queued_bytes: Size(64 << 20),
             queued_here: 4096,
             when_full: SessionFull::DropNewest,
+            max_expiry: None,
         }
     }
 }

@@ -173,6 +173,10 @@ fn of_the_broker(key: &str) -> Option<Fate> {
             config.protocol.max_keep_alive = Some(Period(Duration::from_secs(seconds)));
             Ok(())
         }),
+        "persistent_client_expiration" => Fate::Global(|config, value| {
+            config.session.max_expiry = Some(Period(Duration::from_secs(expiry(value)?)));
+            Ok(())
+        }),
         "allow_zero_length_clientid" => Fate::Global(|config, value| {
             config.protocol.empty_client_ids = boolean(value)?;
             Ok(())
@@ -212,7 +216,6 @@ fn otherwise_here(key: &str) -> Option<Fate> {
         "log_dest" => {
             Fate::Same("stderr", "the log goes to standard error: systemd and containers keep it")
         }
-        "persistent_client_expiration" => Fate::Not("sessions end when their clients say"),
         "autosave_interval" | "autosave_on_changes" | "persistence_file" => {
             Fate::Not("what is acknowledged is stored at once: see `storage.durability`")
         }
@@ -244,6 +247,17 @@ fn number<T: TryFrom<u64>>(value: &str, min: u64, max: u64) -> Result<T, String>
     let number = value.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
     let number = number.and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| format!("it is to be from {min} to {max}"))
+}
+
+/// Returns the seconds of a number of hours, days, weeks, months or years.
+fn expiry(value: &str) -> Result<u64, String> {
+    let units = [("h", 1), ("d", 24), ("w", 7 * 24), ("m", 30 * 24), ("y", 365 * 24)];
+    let split = units.iter().find_map(|(unit, hours)| Some((value.strip_suffix(unit)?, hours)));
+    let (number, hours) = split.ok_or("it is to be a number and one of h, d, w, m and y")?;
+    number.trim().parse::<u32>().ok().filter(|number| *number > 0).map_or_else(
+        || Err(format!("`{number}` is no number from 1 on")),
+        |number| Ok((u64::from(number) * hours * 3600).min(u64::from(u32::MAX) - 1)),
+    )
 }
 
 fn path(to: &mut Option<PathBuf>, value: &str) -> Result<(), String> {

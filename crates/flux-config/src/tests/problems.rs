@@ -59,7 +59,7 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
             3 | protocol = 5
               | ^^^^^^^^
               |
-              = help: known are name, transport, bind, tls, allow_anonymous, proxy_from, path, origins, forwarded_by, unix_mode, versions, max_qos, retain_available, wildcard_subscriptions, subscription_identifiers, shared_subscriptions, empty_client_ids, inbound_receive_maximum, topic_alias_maximum, topic_alias_maximum_cap, max_keep_alive, packet_size, connections, connects_per_second, publishes_per_second, publish_bytes_per_second, when_too_fast"#]],
+              = help: known are name, transport, bind, tls, allow_anonymous, proxy_from, path, origins, forwarded_by, unix_mode, versions, max_qos, retain_available, wildcard_subscriptions, subscription_identifiers, shared_subscriptions, empty_client_ids, inbound_receive_maximum, topic_alias_maximum, topic_alias_maximum_cap, min_keep_alive, max_keep_alive, max_session_expiry, receive_maximum_cap, queued_messages, queued_bytes, when_full, subscriptions_per_client, topic_levels, packet_size, connections, connects_per_second, publishes_per_second, publish_bytes_per_second, client_publishes_per_second, client_publish_bytes_per_second, when_too_fast"#]],
     );
 }
 

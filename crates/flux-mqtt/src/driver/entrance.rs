@@ -7,10 +7,8 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
-use flux_session::Timestamp;
 
 use tokio::sync::watch;
 
@@ -29,7 +27,7 @@ pub(super) struct Entrance {
     /// How many connections each worker serves.
     loads: Vec<Arc<AtomicUsize>>,
     limits: watch::Receiver<Limits>,
-    pace: RefCell<Pace>,
+    pace: TokenBucket,
     /// Those who came through the listeners of each name.
     crowds: RefCell<BTreeMap<Arc<str>, Rc<Crowd>>>,
     clock: Clock,
@@ -46,7 +44,7 @@ impl Entrance {
         events: Arc<EventBus>,
         tally: Tally,
     ) -> Self {
-        let (pace, crowds) = (RefCell::default(), RefCell::default());
+        let (pace, crowds) = (TokenBucket::default(), RefCell::default());
         Self { mailboxes, loads, limits, pace, crowds, clock, events, tally }
     }
 
@@ -66,13 +64,13 @@ impl Entrance {
 
     async fn wait_for(
         &self,
-        pace: &RefCell<Pace>,
+        pace: &TokenBucket,
         rate: NonZeroU32,
         limit: Limit,
         peer: Option<SocketAddr>,
     ) {
         loop {
-            let taken = pace.borrow_mut().take(self.clock.now(), rate);
+            let taken = pace.take(self.clock.now(), rate.into());
             let Err(wait) = taken else { return };
             self.tell_limit(limit, peer);
             tokio::time::sleep(wait).await;
@@ -121,22 +119,7 @@ impl Entrance {
 #[derive(Default)]
 struct Crowd {
     gauge: Gauge,
-    pace: RefCell<Pace>,
-}
-
-/// How fast connections may come: at a rate that may change.
-#[derive(Default)]
-struct Pace(Option<(NonZeroU32, TokenBucket)>);
-
-impl Pace {
-    /// Lets one pass, or says how long it waits.
-    fn take(&mut self, now: Timestamp, rate: NonZeroU32) -> Result<(), Duration> {
-        if self.0.as_ref().is_none_or(|(before, _)| *before != rate) {
-            self.0 = None;
-        }
-        let (_, bucket) = self.0.get_or_insert_with(|| (rate, TokenBucket::new(now, rate.into())));
-        bucket.take(now)
-    }
+    pace: TokenBucket,
 }
 
 fn least_loaded(loads: &[Arc<AtomicUsize>]) -> Option<(WorkerId, &Arc<AtomicUsize>)> {

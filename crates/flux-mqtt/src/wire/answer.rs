@@ -34,6 +34,8 @@ pub(crate) struct ConnAck {
     pub(crate) assigned_client_id: Option<String>,
     /// Server Keep Alive in seconds, when it is not the one that the client asked for.
     pub(crate) keep_alive: Option<u16>,
+    /// Session Expiry Interval in seconds, when it is not the one that the client asked for.
+    pub(crate) session_expiry: Option<u32>,
     /// Left out where it would make the packet larger than the client takes.
     pub(crate) response_information: Option<String>,
     /// The Authentication Method of CONNECT, and what the last step of the exchange brought [MQTT-4.12.0-5].
@@ -83,6 +85,7 @@ fn connack_v5(answer: ConnAck) -> v5::codec::ConnectAck {
         shared_subscription_available: answer.shared_subscriptions,
         assigned_client_id: answer.assigned_client_id.map(Into::into),
         server_keepalive_sec: answer.keep_alive,
+        session_expiry_interval_secs: answer.session_expiry,
         ..v5::codec::ConnectAck::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
-use super::pace::Meter;
+use super::pace::Allowance;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::counters::Count;
@@ -55,7 +56,7 @@ impl Worker {
             clean_start: connect.clean_start,
             connection: Connection {
                 receive_maximum: connect.receive_maximum,
-                expiry: SessionExpiry::from_secs(connect.session_expiry),
+                expiry: wanted_expiry(connect).min(terms.max_session_expiry),
                 will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
         };
@@ -64,11 +65,8 @@ impl Worker {
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
         self.must_wait = false;
-        let limits = SessionLimits {
-            inbound_receive_maximum: terms.receive_maximum,
-            ..self.settings.session
-        };
-        let Ok(claimed) = self.claim(now, &client.client_id, client.peer, &claim, limits, fx)
+        let peer = client.peer;
+        let Ok(claimed) = self.claim(now, &client.client_id, peer, &claim, terms.session, fx)
         else {
             let refusal = Refusal::of(connect, ReasonCode::QuotaExceeded);
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
@@ -95,7 +93,7 @@ impl Worker {
             is_choked: false,
             is_slowed: false,
             is_paced: false,
-            meter: Meter::new(now, &terms),
+            allowance: None,
             parked: None,
             verdicts: None,
             method: connect
@@ -103,12 +101,36 @@ impl Worker {
                 .as_ref()
                 .map(|(name, _)| Box::new(Method { name: name.clone(), exchange: None })),
         };
+        let online = self.held_to_terms(now, id, online, connect, fx);
         if claimed.present {
             self.drop_denied(now, &online, &allowed, fx);
         }
         let present = claimed.present;
         self.settle(now, claimed, fx);
         self.welcome(now, id, online, &candidate, present, fx)
+    }
+
+    /// Has a client publish no faster than it may, and tells of what else it does not get as it wants it.
+    fn held_to_terms(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut online: Online,
+        connect: &Connect,
+        fx: &mut impl Effects,
+    ) -> Online {
+        let (terms, client) = (online.terms.clone(), online.client.clone());
+        if server_keep_alive(&terms, connect).is_some() {
+            tell_limit(Limit::KeepAlive, Some(&client.client_id), client.peer, fx);
+        }
+        if wanted_expiry(connect) > terms.max_session_expiry {
+            tell_limit(Limit::SessionExpiry, Some(&client.client_id), client.peer, fx);
+        }
+        let listener = self.connections.listener(id);
+        let (meters, client_id) = (&self.broker.meters, &client.client_id);
+        online.allowance = Allowance::new(now, meters, client_id, listener.as_ref(), &terms);
+        self.wait_for_allowance(now, id, &mut online, fx);
+        online
     }
 
     /// Gives a session to a connection or a consumer, unless that would be one too many: which limit
@@ -277,7 +299,9 @@ impl Worker {
         let valid_until = self.connections.get(id).and_then(|connection| connection.valid_until);
         self.set_timer(id, patience.into_iter().chain(valid_until).min());
         self.resend(id, &online.session, online.generation);
-        fx.resume(id);
+        if online.reads() {
+            fx.resume(id);
+        }
         Stage::Online(Box::new(online))
     }
 
@@ -303,7 +327,7 @@ pub(super) fn connack_of(
     let response_information = settings.response_information.clone();
     ConnAck {
         session_present,
-        receive_maximum: terms.receive_maximum.max(1),
+        receive_maximum: terms.session.inbound_receive_maximum.max(1),
         maximum_qos: terms.max_qos,
         retain_available: terms.retain_available,
         maximum_packet_size: terms.packet_size,
@@ -313,6 +337,8 @@ pub(super) fn connack_of(
         shared_subscriptions: terms.shared_subscriptions,
         assigned_client_id: is_assigned.then(|| client_id.to_owned()),
         keep_alive: server_keep_alive(terms, connect),
+        session_expiry: (wanted_expiry(connect) > terms.max_session_expiry)
+            .then_some(terms.max_session_expiry.as_secs()),
         // [MQTT-3.1.2-28]
         response_information: response_information.filter(|_| connect.wants_response_information),
         authentication: connect.authentication.as_ref().map(|(name, _)| (name.clone(), proof)),
@@ -321,9 +347,16 @@ pub(super) fn connack_of(
 
 /// The Keep Alive that holds in place of what the client asked for [MQTT-3.2.2-21].
 fn server_keep_alive(terms: &Terms, connect: &Connect) -> Option<u16> {
-    let max = terms.max_keep_alive?.get();
-    let is_longer = connect.keep_alive == 0 || connect.keep_alive > max;
-    (connect.version == Version::V5 && is_longer).then_some(max)
+    let wanted = connect.keep_alive;
+    let is_longer = |max: &u16| wanted == 0 || wanted > *max;
+    let longest = terms.max_keep_alive.map(NonZeroU16::get).filter(is_longer);
+    let shortest =
+        terms.min_keep_alive.map(NonZeroU16::get).filter(|min| (1..*min).contains(&wanted));
+    longest.or(shortest).filter(|_| connect.version == Version::V5)
+}
+
+const fn wanted_expiry(connect: &Connect) -> SessionExpiry {
+    SessionExpiry::from_secs(connect.session_expiry)
 }
 
 /// What a session is subscribed to, and at which QoS.

@@ -13,6 +13,7 @@ use super::Worker;
 use super::admit::{connack_of, subscriptions};
 use super::connection::{Admission, Candidate, Origin, Stage};
 use super::decided::Decided;
+use super::publish::takes_topic;
 use super::tell::{tell_connect_refused, tell_limit};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -119,17 +120,18 @@ impl Worker {
         if let Err(reason) = is_within(&terms, &connect) {
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
-        let levels = |will: &Will| TopicName::parse(&will.topic).map(TopicName::level_count);
-        let will_levels = connect.will.as_ref().and_then(|will| levels(will).ok()).unwrap_or(0);
-        let takes_topic =
-            |will: &Will| TopicName::parse(&will.topic).is_ok_and(|topic| self.takes_topic(topic));
-        if !connect.will.as_ref().is_none_or(takes_topic) {
+        let levels = |will: &Will| TopicName::parse(&will.topic).ok().map(TopicName::level_count);
+        let will_levels = connect.will.as_ref().and_then(levels).unwrap_or(0);
+        let most_levels = self.most_levels(&terms);
+        let is_taken = |topic: TopicName<'_>| takes_topic(topic, most_levels);
+        let takes_will = |will: &Will| TopicName::parse(&will.topic).is_ok_and(is_taken);
+        if !connect.will.as_ref().is_none_or(takes_will) {
             let reason = match connect.version {
                 // There is no return code for a topic, and closing without a word says less.
                 Version::V31 | Version::V311 => ReasonCode::NotAuthorized,
                 Version::V5 => ReasonCode::TopicNameInvalid,
             };
-            if will_levels > self.settings.limits.topic_levels {
+            if will_levels > most_levels {
                 let client_id = connect.client_id.as_str().into();
                 tell_limit(Limit::TopicLevels, Some(&client_id), self.connections.peer(id), fx);
             }

@@ -12,7 +12,7 @@ use flux_topic::TopicFilter;
 
 use super::decided::Decided;
 use super::held::Held;
-use super::pace::Meter;
+use super::pace::Allowance;
 use super::timers::TimerId;
 use crate::gauge::Place;
 use crate::latency::Stamp;
@@ -133,7 +133,7 @@ pub(super) struct Online {
     /// It published too fast, so we read from it later.
     pub(super) is_paced: bool,
     /// What it may publish, if that is limited.
-    pub(super) meter: Option<Box<Meter>>,
+    pub(super) allowance: Option<Box<Allowance>>,
     pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,

@@ -153,7 +153,9 @@ impl Worker {
     /// Reads DISCONNECT and returns the end that it is.
     pub(super) fn disconnect(online: &Online, frame: &Frame<'_>) -> End {
         match Disconnect::read(frame, online.version) {
-            Ok(packet) => {
+            Ok(mut packet) => {
+                let most = online.terms.max_session_expiry.as_secs();
+                packet.session_expiry = packet.session_expiry.map(|expiry| expiry.min(most));
                 let expiry = packet.session_expiry.map(SessionExpiry::from_secs);
                 let state = online.session.lock();
                 if expiry.is_some_and(|expiry| !state.session.expiry_may_become(expiry)) {

@@ -25,6 +25,7 @@ use crate::outcome::PublishOutcome;
 use crate::reason::{ReasonCode, not_taken};
 use crate::reserved::is_reserved;
 use crate::session::{Aftermath, SharedSession};
+use crate::terms::Terms;
 use crate::wire::{AckKind, Frame, FrameError, Publish, Version, write_ack, write_explained_ack};
 
 impl Worker {
@@ -118,7 +119,7 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Option<Verdict> {
-        if !self.takes_topic(publish.topic) {
+        if !takes_topic(publish.topic, self.most_levels(&online.terms)) {
             return Some(Verdict::Deny);
         }
         let topic = publish.topic.as_str();
@@ -133,10 +134,9 @@ impl Worker {
         verdicts.first().copied()
     }
 
-    /// Whether a client may publish to this topic at all.
-    pub(super) fn takes_topic(&self, topic: TopicName<'_>) -> bool {
-        !is_reserved(topic.as_str())
-            && topic.within_levels(self.settings.limits.topic_levels).is_ok()
+    /// Returns how many levels a topic may have.
+    pub(super) fn most_levels(&self, terms: &Terms) -> usize {
+        terms.topic_levels.unwrap_or(self.settings.limits.topic_levels)
     }
 
     /// Takes a QoS 2 message over whose identifier was just noted; that of a message that is
@@ -177,10 +177,11 @@ impl Worker {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
             tell_not_accepted(&online.session, publish.topic, DropReason::NotAuthorized, fx);
-            if publish.topic.within_levels(self.settings.limits.topic_levels).is_err() {
+            let most_levels = self.most_levels(&online.terms);
+            if publish.topic.within_levels(most_levels).is_err() {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
             }
-            return if self.takes_topic(publish.topic) {
+            return if takes_topic(publish.topic, most_levels) {
                 ReasonCode::NotAuthorized
             } else {
                 ReasonCode::TopicNameInvalid
@@ -380,6 +381,11 @@ impl Worker {
         self.weigh(now, message, found.len(), fx);
         outcome
     }
+}
+
+/// Whether a client may publish to this topic at all.
+pub(super) fn takes_topic(topic: TopicName<'_>, most_levels: usize) -> bool {
+    !is_reserved(topic.as_str()) && topic.within_levels(most_levels).is_ok()
 }
 
 /// Refuses what was not agreed on. Before MQTT 5.0 nobody can be told: then a message is not retained.

@@ -57,7 +57,9 @@ impl Worker {
         {
             (0, Limit::Bytes)
         } else {
-            (self.settings.limits.subscriptions_per_client, Limit::SubscriptionsPerClient)
+            let most = online.terms.subscriptions_per_client;
+            let most = most.unwrap_or(self.settings.limits.subscriptions_per_client);
+            (most, Limit::SubscriptionsPerClient)
         };
         let mut quota = Quota::new(online, most);
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
@@ -66,7 +68,7 @@ impl Worker {
                 ReasonCode::NotAuthorized
             } else if let Some(code) = not_supported(&online.terms, &filter, &options) {
                 code
-            } else if filter.level_count() > self.settings.limits.topic_levels {
+            } else if filter.level_count() > self.most_levels(&online.terms) {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
                 ReasonCode::TopicFilterInvalid
             } else if !quota.takes(online, &filter) {

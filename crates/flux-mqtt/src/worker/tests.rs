@@ -28,6 +28,7 @@ mod shared;
 mod stored;
 mod stress;
 mod takeover;
+mod terms;
 mod violations;
 mod when_full;
 mod will;

@@ -2,12 +2,13 @@
 //! of half a packet than there is, and who breaks the rules leaves nothing behind.
 
 use std::fs;
+use std::thread;
 
 use flux_conformance::{CHAPTERS, Case, Judge, Outcome};
 
 use super::child::Program;
 use crate::support::Version::V311;
-use crate::support::{Client, Connect, DEADLINE, PINGREQ, PINGRESP};
+use crate::support::{Client, Connect, DEADLINE, PINGREQ, PINGRESP, Publish};
 
 /// A PUBLISH of QoS 0 to nobody: nothing is answered, so nothing else holds the client up.
 const PUBLISH: &[u8] = &[0x30, 3, 0, 1, b'a'];
@@ -104,6 +105,49 @@ fn malformed_packets_leave_nothing_behind() {
 }
 
 /// The most memory that the program ever had resident, in KiB.
+/// What is accepted for those who are away, what is retained, and what nobody takes: the limit holds for all of it, and
+/// the broker goes on.
+#[test]
+fn a_flood_of_everything_stays_within_the_limit_of_bytes() {
+    let directory = super::directory::Directory::new("memory-limit");
+    let path = directory.file("flux.toml");
+    fs::write(&path, "broker.workers = 1\nlimits.bytes = \"2MiB\"\nretained.bytes = \"1MiB\"\n[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n").unwrap();
+    let program = Program::start(&["--config", &path]);
+    let at = program.addresses[0];
+    for name in ["a", "b"] {
+        let mut away = Client::connect_to(at, &Connect::persistent(V311, name));
+        away.subscribe("t", 1);
+        away.lose();
+    }
+    let mut bystander = Client::connect_to(at, &Connect::new(V311, "bystander"));
+    bystander.subscribe("small", 0);
+    let before = peak(&program);
+    let payload = "x".repeat(30_000);
+    // 12 MB, of which 2 MiB may stay; what is not taken is acknowledged all the same in this version.
+    thread::scope(|scope| {
+        for number in 0..20 {
+            let payload = &payload;
+            scope.spawn(move || {
+                let name = format!("flood-{number}");
+                let mut flood = Client::connect_to(at, &Connect::new(V311, &name));
+                for round in 0..10 {
+                    flood.publish("t", payload, 1);
+                    let topic = format!("r/{number}/{round}");
+                    flood.send(&Publish::new(&topic, payload.clone()).retain().bytes(V311));
+                }
+                flood.ping();
+            });
+        }
+    });
+    let grown = peak(&program) - before;
+    assert!(grown < 8 * 1024, "the broker grew by {grown} KiB");
+    bystander.ping();
+    let mut back = Client::open(at, V311);
+    back.send(&Connect::persistent(V311, "a").bytes());
+    back.expect(&[0x20, 2, 1, 0]);
+    assert_eq!(back.receive_and_acknowledge().text(), payload, "what was taken is there");
+}
+
 fn peak(program: &Program) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -390,6 +390,7 @@ fn connack() -> ConnAck {
         shared_subscriptions: true,
         assigned_client_id: None,
         keep_alive: None,
+        session_expiry: None,
         response_information: None,
         authentication: None,
     }

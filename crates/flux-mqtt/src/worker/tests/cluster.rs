@@ -16,6 +16,7 @@ use crate::broker::Broker;
 use crate::input::{Command, Input, Letter};
 use crate::names::{ConnectionId, WorkerId};
 use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::wire::Version;
 use crate::worker::Worker;
 
@@ -71,8 +72,22 @@ impl Cluster {
 
     /// Opens a network connection to a worker.
     pub(super) fn open(&mut self, worker: usize, version: Version) -> Peer {
-        let id = self.nodes[worker].open(self.now);
+        let id = self.nodes[worker].open(self.now, None);
         Peer { worker, id, version }
+    }
+
+    /// Connects a client of MQTT 5.0 through a listener with terms of its own.
+    pub(super) fn enter(
+        &mut self,
+        worker: usize,
+        client_id: &str,
+        (listener, terms): (&str, &Arc<Terms>),
+    ) -> Peer {
+        let id = self.nodes[worker].open(self.now, Some((listener.into(), terms.clone())));
+        let peer = Peer { worker, id, version: Version::V5 };
+        self.send(peer, &client::encode_v5(client::connect(client_id).into()));
+        assert_eq!(self.heard(peer), ["CONNACK 00"]);
+        peer
     }
 
     /// Sends a CONNECT of MQTT 5.0 over a new connection; the answer is still to be heard.
@@ -223,7 +238,12 @@ impl Drop for Cluster {
 }
 
 impl Node {
-    pub(super) fn open(&mut self, now: Timestamp) -> ConnectionId {
+    pub(super) fn open(
+        &mut self,
+        now: Timestamp,
+        by: Option<(Arc<str>, Arc<Terms>)>,
+    ) -> ConnectionId {
+        let (listener, terms) = by.unzip();
         let index = self.free.pop().unwrap_or_else(|| {
             self.places += 1;
             self.places - 1
@@ -231,7 +251,7 @@ impl Node {
         self.stamp += 1;
         let connection = ConnectionId { index, stamp: self.stamp };
         self.fx.socket(connection);
-        self.handle(now, Input::Opened { connection, peer: None, listener: None, terms: None });
+        self.handle(now, Input::Opened { connection, peer: None, listener, terms });
         connection
     }
 

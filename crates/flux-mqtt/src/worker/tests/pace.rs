@@ -8,16 +8,26 @@ use flux_eventbus::{DropReason, Event, Limit};
 
 use super::client::{PINGREQ, Peer, connect, publish};
 use super::cluster::Cluster;
+use crate::input::{Command, Input, Letter};
 use crate::limits::{Limits, WhenTooFast};
+use crate::meters::PublishRates;
 use crate::settings::Settings;
+use crate::terms::Terms;
 
 fn cluster(limits: Limits) -> Cluster {
     Cluster::with(1, Settings { limits, ..Settings::default() }, Arc::new(AllowAll))
 }
 
 fn ten_a_second(when_too_fast: WhenTooFast) -> Cluster {
-    let publishes_per_second = NonZeroU32::new(10);
-    cluster(Limits { publishes_per_second, when_too_fast, ..Limits::default() })
+    cluster(Limits { client_publishes: messages(10), when_too_fast, ..Limits::default() })
+}
+
+fn messages(per_second: u32) -> PublishRates {
+    PublishRates { messages: NonZeroU32::new(per_second), bytes: None }
+}
+
+fn bytes(per_second: u64) -> PublishRates {
+    PublishRates { messages: None, bytes: NonZeroU64::new(per_second) }
 }
 
 fn burst(peer: Peer, qos: u8, count: u16) -> Vec<u8> {
@@ -44,7 +54,7 @@ fn messages_beyond_the_rate_wait_and_none_is_lost() {
             c.sleep(1);
             assert_eq!(c.heard(subscriber).len(), 1, "QoS {qos}, {waited}");
         }
-        assert_eq!(reached(&mut c, Limit::PublishesPerSecond), 6);
+        assert_eq!(reached(&mut c, Limit::ClientPublishesPerSecond), 6);
         // It is read from again, and others never waited.
         c.sleep(100);
         c.send(peer, &PINGREQ);
@@ -54,8 +64,7 @@ fn messages_beyond_the_rate_wait_and_none_is_lost() {
 
 #[test]
 fn bytes_beyond_the_rate_wait_however_large_a_packet_is() {
-    let publish_bytes_per_second = NonZeroU64::new(1000);
-    let mut c = cluster(Limits { publish_bytes_per_second, ..Limits::default() });
+    let mut c = cluster(Limits { client_publishes: bytes(1000), ..Limits::default() });
     let (subscriber, peer) = (c.connect(0, "s"), c.connect(0, "p"));
     c.subscribe(subscriber, "t", 0);
     // 3 bytes of header, 3 of topic name, 1 without properties.
@@ -67,7 +76,7 @@ fn bytes_beyond_the_rate_wait_however_large_a_packet_is() {
     assert_eq!(c.heard(subscriber).len(), 0);
     c.sleep(1);
     assert_eq!(c.heard(subscriber).len(), 1);
-    assert_eq!(reached(&mut c, Limit::PublishBytesPerSecond), 2);
+    assert_eq!(reached(&mut c, Limit::ClientPublishBytesPerSecond), 2);
 }
 
 #[test]
@@ -91,8 +100,7 @@ fn at_qos_0_messages_beyond_the_rate_may_be_dropped_instead() {
 
 #[test]
 fn who_waits_is_not_taken_for_silent_and_who_left_is_forgotten() {
-    let publish_bytes_per_second = NonZeroU64::new(100);
-    let mut c = cluster(Limits { publish_bytes_per_second, ..Limits::default() });
+    let mut c = cluster(Limits { client_publishes: bytes(100), ..Limits::default() });
     let mut asked = connect("p");
     asked.keep_alive = 1;
     let peer = c.dial(0, asked);
@@ -109,4 +117,109 @@ fn who_waits_is_not_taken_for_silent_and_who_left_is_forgotten() {
     assert!(!c.is_closed(peer), "it has as long as everybody from here on");
     c.sleep(1000);
     assert!(c.is_closed(peer));
+}
+
+/// One at a time, each a tenth of a second later, and never more.
+#[track_caller]
+fn expect_one_in_100_ms(c: &mut Cluster, subscriber: Peer, times: usize) {
+    for time in 0..times {
+        c.sleep(99);
+        assert_eq!(c.heard(subscriber).len(), 0, "{time}");
+        c.sleep(1);
+        assert_eq!(c.heard(subscriber).len(), 1, "{time}");
+    }
+    c.sleep(1000);
+    assert_eq!(c.heard(subscriber).len(), 0);
+}
+
+#[test]
+fn who_comes_again_has_no_more_than_it_had_left() {
+    let limits = Limits { client_publishes: messages(10), ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let mut c = Cluster::with(2, settings, Arc::new(AllowAll));
+    let (subscriber, peer) = (c.connect(0, "s"), c.connect(0, "p"));
+    c.subscribe(subscriber, "t", 0);
+    c.send(peer, &burst(peer, 0, 12));
+    c.settle();
+    assert_eq!(c.heard(subscriber).len(), 10);
+    // Over a new connection on another worker, which takes the session over; the other with what it had not read.
+    let again = c.connect(1, "p");
+    c.send(again, &burst(again, 0, 3));
+    c.settle();
+    assert_eq!(c.heard(subscriber).len(), 0);
+    c.lose(again);
+    let again = c.connect(0, "p");
+    c.send(again, &burst(again, 0, 3));
+    expect_one_in_100_ms(&mut c, subscriber, 3);
+    let told = reached(&mut c, Limit::ClientPublishesPerSecond);
+    assert!(told >= 3, "both connections had to wait from the beginning: {told}");
+    // Somebody else has its own.
+    let other = c.connect(1, "other");
+    c.send(other, &burst(other, 0, 10));
+    c.settle();
+    assert_eq!(c.heard(subscriber).len(), 10);
+}
+
+#[test]
+fn all_who_come_through_a_listener_share_its_rate() {
+    for (publishes, limit) in [
+        (messages(10), Limit::ListenerPublishesPerSecond),
+        // Each has 9 bytes.
+        (bytes(90), Limit::ListenerPublishBytesPerSecond),
+    ] {
+        let settings = Settings::default();
+        let terms = Arc::new(Terms { publishes, ..settings.terms() });
+        let mut c = Cluster::with(2, settings, Arc::new(AllowAll));
+        let subscriber = c.connect(0, "s");
+        c.subscribe(subscriber, "t", 0);
+        let [a, b] =
+            [(0, "a"), (1, "b")].map(|(worker, name)| c.enter(worker, name, ("x", &terms)));
+        let elsewhere = c.enter(0, "c", ("y", &terms));
+        c.send(a, &burst(a, 1, 8));
+        c.send(b, &burst(b, 1, 4));
+        c.settle();
+        assert_eq!(c.heard(subscriber).len(), 10, "{limit:?}");
+        c.sleep(1000);
+        assert_eq!(c.heard(subscriber).len(), 2);
+        assert!(reached(&mut c, limit) > 0);
+        c.send(elsewhere, &burst(elsewhere, 1, 10));
+        assert_eq!(c.heard(subscriber).len(), 10, "another listener has its own");
+    }
+}
+
+#[test]
+fn all_clients_share_the_rate_of_the_broker_as_it_is_now() {
+    for (rates, limit) in [
+        (messages(10), Limit::PublishesPerSecond),
+        // Each has 9 bytes; the next passes once there is one.
+        (bytes(90), Limit::PublishBytesPerSecond),
+    ] {
+        let mut c = Cluster::with(2, Settings::default(), Arc::new(AllowAll));
+        let (subscriber, a, b) = (c.connect(0, "s"), c.connect(0, "a"), c.connect(1, "b"));
+        c.subscribe(subscriber, "t", 0);
+        c.send(a, &burst(a, 1, 100));
+        assert_eq!(c.heard(subscriber).len(), 100);
+        let settings = |limits| Arc::new(Settings { limits, ..Settings::default() });
+        let limited = settings(Limits { publishes: rates, ..Limits::default() });
+        for worker in 0..2 {
+            c.input(worker, Input::Letter(Letter::Command(Command::Settings(limited.clone()))));
+        }
+        c.send(a, &burst(a, 1, 5));
+        c.send(b, &burst(b, 1, 7));
+        c.settle();
+        assert_eq!(c.heard(subscriber).len(), 10, "{limit:?}");
+        for time in 0..5 {
+            c.sleep(100);
+            assert_eq!(c.heard(subscriber).len(), usize::from(time < 2), "{limit:?}, {time}");
+        }
+        c.sleep(1000);
+        assert!(reached(&mut c, limit) > 0);
+        for worker in 0..2 {
+            let free = settings(Limits::default());
+            c.input(worker, Input::Letter(Letter::Command(Command::Settings(free))));
+        }
+        c.send(b, &burst(b, 1, 100));
+        c.settle();
+        assert_eq!(c.heard(subscriber).len(), 100);
+    }
 }

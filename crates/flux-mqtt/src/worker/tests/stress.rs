@@ -227,7 +227,7 @@ impl Thread {
 
     fn dial(&mut self, packet: v5::codec::Connect) -> Peer {
         let name = packet.client_id.to_string();
-        let id = self.node.open(NOW);
+        let id = self.node.open(NOW, None);
         let peer = Peer { worker: self.worker, id, version: Version::V5 };
         self.send(peer, &client::encode_v5(packet.into()));
         let life = generation(&mut self.node, id);
