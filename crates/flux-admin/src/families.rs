@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use flux_eventbus::{DisconnectReason, DropReason, Limit, SessionEnd};
+use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_mqtt::{Count, PacketType, QoS, ReasonCode, StoreHealth, Version};
 
 use crate::Snapshot;
@@ -131,6 +131,9 @@ impl Family {
         ),
         counter("requests_refused", "PUBLISHes and filters refused", Some("reason"), |it| {
             each(it, failures(), Count::Refused)
+        }),
+        counter("denials", "What clients wanted to do and may not", Some("access"), |it| {
+            each(it, Denial::ALL.map(|denial| (denial, denial.name())), Count::Denied)
         }),
         counter("limits_reached", "How often a limit was reached", Some("limit"), |it| {
             each(it, Limit::ALL.map(|limit| (limit, limit.name())), Count::Reached)

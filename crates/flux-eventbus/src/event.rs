@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{DisconnectReason, DropReason, EventKind, Limit, SessionEnd};
+use crate::{Denial, DisconnectReason, DropReason, EventKind, Limit, SessionEnd};
 
 /// Something that has happened.
 ///
@@ -139,6 +139,18 @@ pub enum Event {
         /// For how long.
         length: Duration,
     },
+    /// A client may not do what it wanted to do, or may not any more. A message that is dropped for it, or a client
+    /// that is refused, is an event of its own too.
+    Denied {
+        /// The client identifier of the client.
+        client_id: Arc<str>,
+        /// Its user name, if it has one.
+        username: Option<Arc<str>>,
+        /// What it may not do.
+        denial: Denial,
+        /// The topic name or the topic filter; empty for [`Denial::Connect`].
+        topic: Arc<str>,
+    },
     /// The broker has stopped; nothing happens after this.
     Stopped,
 }
@@ -163,6 +175,7 @@ impl Event {
             Self::WillSent { .. } => EventKind::WillSent,
             Self::LimitReached { .. } => EventKind::LimitReached,
             Self::Banned { .. } => EventKind::Banned,
+            Self::Denied { .. } => EventKind::Denied,
             Self::Stopped => EventKind::Stopped,
         }
     }
@@ -207,9 +220,10 @@ mod tests {
             Event::SessionCreated { client_id: id.clone() },
             Event::SessionResumed { client_id: id.clone() },
             Event::SessionEnded { client_id: id, reason: SessionEnd::Expired },
-            Event::WillSent { client_id, topic },
+            Event::WillSent { client_id: client_id.clone(), topic: topic.clone() },
             Event::LimitReached { limit: Limit::HalfOpen, client_id: None, peer: None },
             Event::Banned { address: [192, 0, 2, 1].into(), length: Duration::from_secs(300) },
+            Event::Denied { client_id, username: None, denial: Denial::Publish, topic },
             Event::Stopped,
         ];
         assert_eq!(events.len(), EventKind::ALL.len(), "an event of each kind");

@@ -36,6 +36,8 @@ pub enum EventKind {
     LimitReached,
     /// See [`Event::Banned`](crate::Event::Banned).
     Banned,
+    /// See [`Event::Denied`](crate::Event::Denied).
+    Denied,
     // Stays last: the assertion below counts by it.
     /// See [`Event::Stopped`](crate::Event::Stopped).
     Stopped,
@@ -43,7 +45,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -59,6 +61,7 @@ impl EventKind {
         Self::WillSent,
         Self::LimitReached,
         Self::Banned,
+        Self::Denied,
         Self::Stopped,
     ];
 

@@ -39,6 +39,7 @@
 //! assert_eq!(subscriber.missed(), 1, "the queue had room for one event");
 //! ```
 
+mod denial;
 mod event;
 mod kind;
 mod limit;
@@ -49,6 +50,7 @@ mod registry;
 mod subscriber;
 
 pub use bus::EventBus;
+pub use denial::Denial;
 pub use event::Event;
 pub use kind::{EventKind, EventKinds};
 pub use limit::Limit;

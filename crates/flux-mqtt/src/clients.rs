@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use flux_auth::Client;
 use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 use flux_topic::TopicFilter;
@@ -49,6 +50,8 @@ pub(crate) struct Claim {
     pub(crate) attachment: Attachment,
     pub(crate) clean_start: bool,
     pub(crate) connection: Connection<Message>,
+    /// Who leaves the will, if there is one.
+    pub(crate) testator: Option<Arc<Client>>,
 }
 
 /// A session taken into possession.
@@ -62,6 +65,8 @@ pub(crate) struct Claimed {
     pub(crate) displaced: Option<Attachment>,
     /// The will of the connection before, which must be published now.
     pub(crate) will: Option<Will<Message>>,
+    /// Who left it.
+    pub(crate) testator: Option<Arc<Client>>,
     /// Until it is.
     pub(crate) _together: Option<Together>,
     /// What the session lost while its client was away.
@@ -91,6 +96,8 @@ pub(crate) struct Ended {
     pub(crate) unsent: Vec<Delivery>,
     /// What it held. A queue may be long: it is dropped with this, after the lock.
     pub(crate) remains: Remains<Message>,
+    /// Who left its will.
+    pub(crate) testator: Option<Arc<Client>>,
     /// Until its will is published.
     _together: Option<Together>,
     /// Dropped after the lock too: that takes the store's.
@@ -127,7 +134,7 @@ impl Clients {
         ));
         restored.is_from_store();
         // What it holds is counted.
-        drop(restored.lock());
+        restored.lock().is_suspect = true;
         let put = self.put(client_id, None, &restored, usize::MAX);
         debug_assert!(matches!(put, Put::Done), "a client has one session");
         restored
@@ -211,6 +218,7 @@ impl Clients {
                         generation,
                         displaced,
                         will,
+                        testator,
                         together,
                         dropped,
                         timer,
@@ -222,6 +230,7 @@ impl Clients {
                             present: true,
                             displaced,
                             will,
+                            testator,
                             _together: together,
                             dropped,
                             timer,
@@ -244,6 +253,7 @@ impl Clients {
                     present: false,
                     displaced,
                     will: None,
+                    testator: None,
                     _together: None,
                     dropped: Vec::new(),
                     timer: None,
@@ -290,6 +300,7 @@ impl Clients {
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
+            state.testator.clone_from(&claim.testator);
             session.write_standing(&state);
             if state.session.will().is_some() {
                 session.write_will(&state);
@@ -342,6 +353,7 @@ enum Resumed {
         generation: u64,
         displaced: Option<Attachment>,
         will: Option<Will<Message>>,
+        testator: Option<Arc<Client>>,
         together: Option<Together>,
         dropped: Vec<Dropped<Message>>,
         timer: Option<DueId>,
@@ -378,6 +390,7 @@ fn resume(
     // It may have come in elsewhere before, and been told something else.
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
+    let testator = mem::replace(&mut state.testator, claim.testator.clone());
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {
         session.write_will(&state);
@@ -388,7 +401,7 @@ fn resume(
     state.dirty = false;
     let timer = state.timer.take();
     let together = together.filter(|_| will.is_some());
-    Resumed::Continued { generation, displaced, will, together, dropped, timer }
+    Resumed::Continued { generation, displaced, will, testator, together, dropped, timer }
 }
 
 /// Ends a session; the caller has its lock. What it held is dropped, so that routes which
@@ -411,6 +424,7 @@ pub(crate) fn end(
         timer: state.timer.take(),
         unsent: Vec::new(),
         remains: state.session.end(),
+        testator: state.testator.take(),
         _together: together,
         _replays: replays,
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flux_eventbus::{DisconnectReason, DropReason, Limit, SessionEnd};
+use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_session::QoS;
 
 use crate::names::WorkerId;
@@ -61,6 +61,8 @@ pub enum Count {
     /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
     /// lost.
     Panicked,
+    /// A client may not do what it wanted to do.
+    Denied(Denial),
 }
 
 impl Count {
@@ -87,6 +89,7 @@ impl Count {
             Self::HandshakeFailed => HANDSHAKE_FAILED,
             Self::ProxyFailed => PROXY_FAILED,
             Self::Panicked => PANICKED,
+            Self::Denied(denial) => DENIED + denial.index(),
         }
     }
 }
@@ -111,9 +114,10 @@ const ACCEPT_ERROR: usize = ACCEPTED + 1;
 const HANDSHAKE_FAILED: usize = ACCEPT_ERROR + 1;
 const PROXY_FAILED: usize = HANDSHAKE_FAILED + 1;
 const PANICKED: usize = PROXY_FAILED + 1;
+const DENIED: usize = PANICKED + 1;
 
 /// How many cells there are.
-const CELLS: usize = PANICKED + 1;
+const CELLS: usize = DENIED + Denial::ALL.len();
 
 /// How many reason codes say that something failed: the upper half.
 const FAILURES: usize = 128;

@@ -11,6 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use flux_auth::Client;
 use flux_eventbus::{Event, SessionEnd};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
@@ -100,6 +101,11 @@ pub(crate) struct SessionState {
     pub(crate) replays: BTreeMap<TopicFilter, Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
+    /// Who left the will that it has, as far as this process knows: whether it may be published is asked again then.
+    pub(crate) testator: Option<Arc<Client>>,
+    /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
+    /// any more, and is looked at before it is sent.
+    pub(crate) is_suspect: bool,
     /// What the ledger knows of the bytes that it holds.
     counted_bytes: usize,
 }
@@ -151,6 +157,8 @@ impl SharedSession {
             timer: None,
             replays: BTreeMap::new(),
             declined: Vec::new(),
+            testator: None,
+            is_suspect: false,
             counted_bytes: 0,
         };
         let generation = AtomicU64::new(state.generation);

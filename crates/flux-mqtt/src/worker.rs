@@ -15,6 +15,7 @@ mod connection;
 mod consumer;
 mod decided;
 mod deliver;
+mod denials;
 mod end;
 mod exchange;
 mod frame;
@@ -41,6 +42,7 @@ use flux_session::Timestamp;
 
 use self::connection::{Connections, Origin, Stage};
 use self::consumer::Consumers;
+use self::denials::Denials;
 use self::end::End;
 use self::memory::Memory;
 use self::pace::Paced;
@@ -91,6 +93,7 @@ pub struct Worker {
     consumers: Consumers,
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
+    denials: Denials,
     memory: Memory,
     paced: Paced,
     /// From where on the answers are such that wait for the store.
@@ -157,6 +160,7 @@ impl Worker {
             drawn: 0,
             consumers: Consumers::new(),
             ready: Vec::new(),
+            denials: Denials::default(),
             memory: Memory::default(),
             paced: Paced::default(),
             waits_from: None,

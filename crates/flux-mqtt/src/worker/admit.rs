@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::{DropReason, Event, Limit};
+use flux_auth::{Access, Client, Decision, Verdict};
+use flux_eventbus::{Denial, DropReason, Event, Limit};
 use flux_session::{
     Connection, Message as _, QoS, SESSION_OVERHEAD, SessionExpiry, SessionLimits, Timestamp, Will,
 };
@@ -19,7 +19,7 @@ use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::pace::Allowance;
-use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member};
+use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member, tell_not_accepted};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::counters::Count;
 use crate::effects::Effects;
@@ -47,6 +47,7 @@ impl Worker {
         let head = 1 + usize::from(connect.will.is_some());
         let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
         if own.is_empty() || own.contains(&Verdict::Deny) {
+            self.tell_not_admitted(now, &client, connect, own, fx);
             let refusal = Refusal::of(connect, ReasonCode::NotAuthorized);
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
         }
@@ -59,6 +60,7 @@ impl Worker {
                 expiry: wanted_expiry(connect).min(terms.max_session_expiry),
                 will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
+            testator: connect.will.as_ref().map(|_| client.clone()),
         };
         if self.store_takes_no_session(&claim) {
             let refusal = Refusal::of(connect, ReasonCode::ServerUnavailable);
@@ -133,6 +135,22 @@ impl Worker {
         online
     }
 
+    fn tell_not_admitted(
+        &mut self,
+        now: Timestamp,
+        client: &Client,
+        connect: &Connect,
+        own: &[Verdict],
+        fx: &mut impl Effects,
+    ) {
+        match (own, &connect.will) {
+            ([Verdict::Allow, ..], Some(will)) => {
+                self.tell_denied(now, client, Denial::Will, &will.topic, fx);
+            }
+            _ => self.tell_denied(now, client, Denial::Connect, "", fx),
+        }
+    }
+
     /// Gives a session to a connection or a consumer, unless that would be one too many: which limit
     /// that is, is counted, told and returned.
     pub(super) fn claim(
@@ -181,9 +199,7 @@ impl Worker {
             .into_iter()
             .filter_map(|(filter, qos)| (!is_allowed(&filter, qos)).then_some(filter))
             .collect();
-        if !denied.is_empty() {
-            self.leave(now, &online.session, None, &denied, fx);
-        }
+        self.take_away(now, &online.client, &online.session, &denied, fx);
     }
 
     /// Clears away what the claim displaced: an old connection, an old session, their wills.
@@ -196,7 +212,7 @@ impl Worker {
             self.dismiss(now, displaced, &client_id, &End::TakenOver, fx);
         }
         if let Some(will) = &claimed.will {
-            self.send_will(now, &claimed.session, will, fx);
+            self.send_will(now, &claimed.session, will, claimed.testator.as_deref(), fx);
         }
         tell_lost(&claimed.session, claimed.dropped, fx);
         self.bury_displaced(now, &client_id, claimed.ended, fx);
@@ -228,7 +244,7 @@ impl Worker {
         let waited = self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
-            self.send_will(now, &ended.session, will, fx);
+            self.send_will(now, &ended.session, will, ended.testator.as_deref(), fx);
         }
         let mut shared = ended.remains.take_shared();
         shared.append(&mut ended.unsent);
@@ -242,18 +258,26 @@ impl Worker {
         fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
     }
 
-    /// Publishes a will message [MQTT-3.1.2-8].
+    /// Publishes a will message [MQTT-3.1.2-8], if whoever left it still may. What the authorizer would have to be asked
+    /// about was answered at CONNECT, and so it is where an earlier process knew who left it.
     pub(super) fn send_will(
         &mut self,
         now: Timestamp,
         session: &SharedSession,
         will: &Will<Message>,
+        testator: Option<&Client>,
         fx: &mut impl Effects,
     ) {
         let lifetime = will.expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let message =
             will.message.sent_by(session.publisher, lifetime.map(|lifetime| now + lifetime));
         let Ok(topic) = TopicName::parse(message.topic()) else { return };
+        let (qos, retain) = (message.qos().as_u8(), message.retain());
+        let access = Access::Will { topic: topic.as_str(), qos, retain };
+        if let Some(testator) = testator.filter(|testator| self.denies(testator, access)) {
+            self.tell_denied(now, testator, Denial::Will, topic.as_str(), fx);
+            return tell_not_accepted(session, topic, DropReason::NotAuthorized, fx);
+        }
         let outcome = self.publish_message(now, topic, &message, Some(&session.client_id), fx);
         if outcome.is_turned_away() {
             return;

@@ -43,6 +43,7 @@ impl Worker {
                 expiry: attach.expiry,
                 will: None,
             },
+            testator: None,
         };
         let limits = attach.limits.unwrap_or(self.settings.session);
         let claimed = match self.claim(now, &client_id, None, &claim, limits, fx) {

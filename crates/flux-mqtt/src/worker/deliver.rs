@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_auth::Authorizer;
+use flux_auth::{Access, Authorizer, Decision};
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
 use flux_session::{Dropped, Outgoing, PacketId, QoS, Timestamp};
@@ -60,7 +60,7 @@ impl Worker {
             version: online.version,
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
-            filter: Filter::of(&*self.broker.authorizer, &online.client),
+            filter: Filter::of(&*self.broker.authorizer, &online.client, state.is_suspect),
             since: online.since,
         };
         let mut waits_from = None;
@@ -76,6 +76,8 @@ impl Worker {
             }
         }
         let has_room = out.len() < room;
+        // All that came before is sent and acknowledged.
+        state.is_suspect &= state.session.queued() + state.session.in_flight() > 0;
         let may_replay = has_room && state.can_replay();
         let replay = if may_replay && steps > 0 { state.replays.pop_first() } else { None };
         // While it waits for its turn, or to be writable, it knows that there is more: nobody need
@@ -192,17 +194,27 @@ struct Client<'a> {
 struct Filter<'a> {
     authorizer: &'a dyn Authorizer,
     client: &'a flux_auth::Client,
+    /// What waits may have come by a subscription that it may not have.
+    is_suspect: bool,
 }
 
 impl<'a> Filter<'a> {
-    /// Returns one if the rules want it.
-    fn of(authorizer: &'a dyn Authorizer, client: &'a flux_auth::Client) -> Option<Self> {
-        authorizer.filters_deliveries().then_some(Self { authorizer, client })
+    /// Returns one if the rules want it, or the session lost a right.
+    fn of(
+        authorizer: &'a dyn Authorizer,
+        client: &'a flux_auth::Client,
+        is_suspect: bool,
+    ) -> Option<Self> {
+        let is_needed = is_suspect || authorizer.filters_deliveries();
+        is_needed.then_some(Self { authorizer, client, is_suspect })
     }
 
     fn allows(&self, message: &Message) -> bool {
-        TopicName::parse(message.topic())
-            .is_ok_and(|topic| self.authorizer.may_receive(self.client, topic))
+        let Ok(topic) = TopicName::parse(message.topic()) else { return false };
+        // A topic name is a filter that matches itself alone.
+        let own = Access::Resume { filter: topic.as_str(), qos: 0 };
+        self.authorizer.may_receive(self.client, topic)
+            && !(self.is_suspect && self.authorizer.decide(self.client, own) == Decision::Deny)
     }
 }
 

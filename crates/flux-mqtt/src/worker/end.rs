@@ -332,6 +332,7 @@ impl Worker {
         let (key, generation) = (session.key, state.generation);
         state.timer = next.map(|moment| DueId { moment, key, generation });
         let timer = state.timer;
+        let testator = will.as_ref().and_then(|_| state.testator.take());
         drop(state);
         if let Some(id) = timer {
             self.broker.due.set(id, session);
@@ -341,7 +342,7 @@ impl Worker {
             }
         }
         if let Some(will) = will {
-            self.send_will(now, session, &will, fx);
+            self.send_will(now, session, &will, testator.as_deref(), fx);
         }
         tell_lost(session, dropped, fx);
         self.hand_on(now, unsent, fx);

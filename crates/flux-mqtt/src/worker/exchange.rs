@@ -14,6 +14,7 @@ use crate::arrivals::Arrivals;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
+use crate::session::SharedSession;
 use crate::wire::{self, Auth, AuthStep, Frame, FrameError, PacketType, Version, write_auth};
 
 impl Worker {
@@ -184,6 +185,8 @@ impl Worker {
                 client.peer = online.client.peer;
                 client.listener = online.client.listener.clone();
                 online.client = Arc::new(client);
+                self.is_another(now, &online.client, &online.session, fx)?;
+
                 write_auth(&mut self.answers, true, name, &data);
                 let patience = online.patience.map(|patience| now + patience);
                 self.set_timer(id, patience.into_iter().chain(valid).min());
@@ -191,5 +194,22 @@ impl Worker {
             Step::Refused(_) => return Err(End::Revoked),
         }
         Ok(())
+    }
+
+    /// What a client proved anew may come with other rights.
+    fn is_another(
+        &mut self,
+        now: Timestamp,
+        client: &Arc<Client>,
+        session: &Arc<SharedSession>,
+        fx: &mut impl Effects,
+    ) -> Result<(), End> {
+        if let Some(testator) = &mut session.lock().testator {
+            testator.clone_from(client);
+        }
+        match self.has_lost_rights(now, client, session, fx) {
+            true => Err(End::Revoked),
+            false => Ok(()),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Access, Verdict};
-use flux_eventbus::{DropReason, Event, EventKind, Limit};
+use flux_eventbus::{Denial, DropReason, Event, EventKind, Limit};
 use flux_session::{Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
@@ -176,6 +176,10 @@ impl Worker {
     ) -> ReasonCode {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
+            if self.takes_topic(publish.topic) {
+                let (client, topic) = (&online.client, publish.topic.as_str());
+                self.tell_denied(now, client, Denial::Publish, topic, fx);
+            }
             tell_not_accepted(&online.session, publish.topic, DropReason::NotAuthorized, fx);
             let most_levels = self.most_levels(&online.terms);
             if publish.topic.within_levels(most_levels).is_err() {

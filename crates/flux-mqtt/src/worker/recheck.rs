@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use flux_auth::{Access, Client, Decision};
+use flux_eventbus::Denial;
 use flux_session::Timestamp;
+use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::admit::subscriptions;
 use super::end::End;
 use crate::effects::Effects;
+use crate::session::SharedSession;
 
 impl Worker {
     /// Looks once more at what everybody here may do. Whoever may not be here any more, or has a subscription that it
@@ -19,24 +22,58 @@ impl Worker {
         for id in self.connections.ids() {
             let Some(online) = self.connections.online(id) else { continue };
             let (client, session) = (online.client.clone(), online.session.clone());
-            let mut denied = Vec::new();
-            for (filter, qos) in subscriptions(&session) {
-                let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
-                if self.denies(&client, access) {
-                    denied.push(filter);
-                }
-            }
-            if denied.is_empty() && !self.denies(&client, Access::Connect) {
-                continue;
-            }
             self.guard(now, Some(id), fx, |worker, fx| {
-                worker.leave(now, &session, None, &denied, fx);
-                worker.cut(now, id, &End::Revoked, fx);
+                if worker.has_lost_rights(now, &client, &session, fx) {
+                    worker.cut(now, id, &End::Revoked, fx);
+                }
             });
         }
     }
 
-    fn denies(&self, client: &Arc<Client>, access: Access<'_>) -> bool {
+    /// Takes away the subscriptions that a client may not have any more. Returns whether there were some, or it may not
+    /// even be here.
+    pub(super) fn has_lost_rights(
+        &mut self,
+        now: Timestamp,
+        client: &Arc<Client>,
+        session: &Arc<SharedSession>,
+        fx: &mut impl Effects,
+    ) -> bool {
+        let mut denied = Vec::new();
+        for (filter, qos) in subscriptions(session) {
+            let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
+            if self.denies(client, access) {
+                denied.push(filter);
+            }
+        }
+        let is_out = self.denies(client, Access::Connect);
+        if is_out {
+            self.tell_denied(now, client, Denial::Connect, "", fx);
+        }
+        self.take_away(now, client, session, &denied, fx);
+        is_out || !denied.is_empty()
+    }
+
+    /// Takes subscriptions away that a client may not have. What they brought and waits is looked at before it is sent.
+    pub(super) fn take_away(
+        &mut self,
+        now: Timestamp,
+        client: &Client,
+        session: &Arc<SharedSession>,
+        denied: &[TopicFilter],
+        fx: &mut impl Effects,
+    ) {
+        if denied.is_empty() {
+            return;
+        }
+        for filter in denied {
+            self.tell_denied(now, client, Denial::Resume, filter.as_str(), fx);
+        }
+        session.lock().is_suspect = true;
+        self.leave(now, session, None, denied, fx);
+    }
+
+    pub(super) fn denies(&self, client: &Client, access: Access<'_>) -> bool {
         self.broker.authorizer.decide(client, access) == Decision::Deny
     }
 }

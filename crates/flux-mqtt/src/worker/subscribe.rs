@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flux_auth::{Access, Verdict};
-use flux_eventbus::{Event, Limit};
+use flux_eventbus::{Denial, Event, Limit};
 use flux_retained::Progress;
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
@@ -65,6 +65,8 @@ impl Worker {
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, online.terms.max_qos);
             let code = if verdict == Verdict::Deny {
+                let (client, topic) = (&online.client, filter.as_str());
+                self.tell_denied(now, client, Denial::Subscribe, topic, fx);
                 ReasonCode::NotAuthorized
             } else if let Some(code) = not_supported(&online.terms, &filter, &options) {
                 code

@@ -1,4 +1,5 @@
-//! What is counted and told to the platform: here, and nowhere else in a worker (but panics: `panic`).
+//! What is counted and told to the platform: here, and nowhere else in a worker (but panics: `panic`; what
+//! clients may not do: `denials`).
 //!
 //! To count costs nothing that would have to be avoided; an event is made only when somebody listens.
 

@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod consumers;
 mod deliver;
+mod denials;
 mod effects;
 mod events;
 mod keep_alive;

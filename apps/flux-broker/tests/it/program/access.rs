@@ -80,7 +80,7 @@ fn those_who_say_nothing_get_in_where_that_is_allowed() {
 #[test]
 fn roles_say_what_a_user_may_do() {
     let (_directory, users, roles) = files("access-roles");
-    let program = Program::start(&["--port", "0", "--passwords", &users, "--roles", &roles]);
+    let mut program = Program::start(&["--port", "0", "--passwords", &users, "--roles", &roles]);
     assert!(program.announced.contains("; with passwords and roles, "), "{}", program.announced);
     let address = program.addresses[0];
     let mut alice = Client::connect_to(address, &login(V5, "alice"));
@@ -102,6 +102,11 @@ fn roles_say_what_a_user_may_do() {
     heir.send(&login(V5, "bob").will(Will::new("dev/alice/cmd/x", "boo")).bytes());
     heir.expect_refusal(0x87);
     alice.ping();
+    // Each is named once, however much it may not do.
+    for (user, topic) in [("alice", "dev/+/cmd/#"), ("bob", "dev/alice/cmd/x")] {
+        let line = program.line();
+        assert!(line.contains("denied") && line.contains(user) && line.contains(topic), "{line}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use flux_auth::{AccessRequest, Client, Credentials};
+use bytes::Bytes;
+use flux_auth::{AccessRequest, Client, Credentials, Exchange, Identity, Step};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 
@@ -27,6 +28,8 @@ pub(super) struct TestEffects {
     pub(super) store: Option<TestStore>,
     /// Parts of queues that were asked for.
     pub(super) loads: Vec<(SessionKey, Option<Sequence>)>,
+    /// Whom an exchange by any method accepts, at its first step.
+    pub(super) exchange: Option<Identity>,
     /// Nobody listens to anything.
     pub(super) is_unheard: bool,
     /// Called whenever a letter is written, at that moment.
@@ -65,6 +68,15 @@ impl TestEffects {
 
     pub(super) fn take_letters(&mut self) -> Vec<(WorkerId, Letter)> {
         mem::take(&mut self.letters)
+    }
+}
+
+/// Believes whatever it is told.
+struct Accepts(Identity);
+
+impl Exchange for Accepts {
+    fn step(self: Box<Self>, _data: &[u8]) -> Step {
+        Step::Accepted { identity: self.0, data: Bytes::new() }
     }
 }
 
@@ -113,6 +125,15 @@ impl Effects for TestEffects {
         self.authenticate.push((connection, credentials));
     }
 
+    fn begin_exchange(
+        &mut self,
+        _connection: ConnectionId,
+        _method: &str,
+        _credentials: &Credentials,
+    ) -> Option<Box<dyn Exchange>> {
+        Some(Box::new(Accepts(self.exchange.clone()?)))
+    }
+
     fn authorize(
         &mut self,
         connection: ConnectionId,
@@ -144,6 +165,7 @@ impl Effects for TestEffects {
             Event::Dropped { reason, .. } => Some(Count::Dropped(reason)),
             Event::Disconnected { reason, .. } => Some(Count::Disconnected(reason)),
             Event::LimitReached { limit, .. } => Some(Count::Reached(limit)),
+            Event::Denied { denial, .. } => Some(Count::Denied(denial)),
             _ => None,
         };
         assert!(counted.is_none() || counted.as_ref() == self.counts.last(), "{event:?}");

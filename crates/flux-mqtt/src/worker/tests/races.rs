@@ -76,6 +76,7 @@ fn a_takeover_waits_for_the_packet_that_is_being_handled() {
         attachment: Attachment::Connection { worker: WorkerId(1), connection: observer.id },
         clean_start: false,
         connection: Connection::default(),
+        testator: None,
     };
     thread::scope(|scope| {
         let publishing = scope.spawn(|| {
@@ -107,7 +108,8 @@ fn threads_make_as_many_sessions_as_there_may_be() {
     let (clients, now, limits) = (&c.broker.clients, c.now, SessionLimits::default());
     let claim = |name: String, clean_start| {
         let attachment = Attachment::Consumer(Arc::default());
-        let claim = Claim { attachment, clean_start, connection: Connection::default() };
+        let connection = Connection::default();
+        let claim = Claim { attachment, clean_start, connection, testator: None };
         clients.claim(now, &name.into(), &claim, limits, MOST)
     };
     let made: Vec<String> = thread::scope(|scope| {

@@ -1,0 +1,184 @@
+//! What clients may not do, or not any more: what becomes of it, and who is told.
+
+use std::sync::Arc;
+
+use flux_auth::Decision::{self, Allow, Ask, Deny};
+use flux_auth::Identity;
+use flux_eventbus::{Denial, DropReason, Event};
+
+use super::client::{ack, connect, connect_with_will, packet, subscribe};
+use super::cluster::Cluster;
+use super::rights::Rights;
+use crate::counters::Count;
+use crate::input::Command;
+use crate::settings::Settings;
+
+const NOTHING: [&str; 0] = [];
+
+fn cluster(rights: &Arc<Rights>) -> Cluster {
+    Cluster::with(2, Settings::default(), rights.clone())
+}
+
+/// What was denied so far, and to whom.
+fn denied(c: &mut Cluster) -> Vec<(String, Denial, String)> {
+    let events = c.events();
+    let denials = events.into_iter().filter_map(|event| match event {
+        Event::Denied { client_id, denial, topic, .. } => {
+            Some((client_id.to_string(), denial, topic.to_string()))
+        }
+        _ => None,
+    });
+    denials.collect()
+}
+
+fn denial(client_id: &str, denial: Denial, topic: &str) -> (String, Denial, String) {
+    (client_id.to_owned(), denial, topic.to_owned())
+}
+
+#[test]
+fn each_denial_is_counted_and_an_event() {
+    let rights = Rights::new(&[
+        ("connect", Allow),
+        ("publish no", Deny),
+        ("subscribe no", Deny),
+        ("will no", Deny),
+    ]);
+    let mut c = cluster(&rights);
+    let peer = c.connect(0, "a");
+    c.publish(peer, 0, 0, "no", "x");
+    c.publish(peer, 1, 1, "no", "x");
+    c.send(peer, &subscribe(peer.version, 7, &[("no", 1), ("yes", 1)]));
+    c.dial(0, connect_with_will("b", "no", "x", None));
+    rights.set("resume yes", Deny);
+    c.command(0, Command::RecheckRights);
+    rights.set("connect", Deny);
+    c.dial(0, connect("c"));
+    let expected = [
+        denial("a", Denial::Publish, "no"),
+        denial("a", Denial::Publish, "no"),
+        denial("a", Denial::Subscribe, "no"),
+        denial("b", Denial::Will, "no"),
+        denial("a", Denial::Resume, "yes"),
+        denial("c", Denial::Connect, ""),
+    ];
+    assert_eq!(denied(&mut c), expected);
+    let counts = &c.nodes[0].fx.counts;
+    let counted = counts.iter().filter(|count| matches!(count, Count::Denied(_))).count();
+    assert_eq!(counted, expected.len());
+}
+
+/// What a will is that was allowed at CONNECT and is judged again when it is due.
+#[track_caller]
+fn check_will(decision: Decision, delay: Option<u32>, ends: impl Fn(&mut Cluster), heard: &[&str]) {
+    let rights = Rights::new(&[]);
+    let mut c = cluster(&rights);
+    let watcher = c.connect(0, "watcher");
+    c.subscribe(watcher, "w", 0);
+    c.dial(0, connect_with_will("a", "w", "gone", delay));
+    rights.set("will w", decision);
+    ends(&mut c);
+    c.settle();
+    assert_eq!(c.heard(watcher), heard);
+    let drops = c.events().into_iter().filter(|event| {
+        matches!(event, Event::Dropped { reason: DropReason::NotAuthorized, client_id: Some(id), .. }
+            if &**id == "a")
+    });
+    assert_eq!(drops.count(), usize::from(heard.is_empty()));
+}
+
+#[test]
+fn a_will_is_judged_again_when_it_is_due() {
+    let lost = |c: &mut Cluster| {
+        let session = c.broker.clients.get("a").unwrap();
+        let attached = session.lock().attached.clone();
+        let Some(crate::session::Attachment::Connection { worker, connection }) = attached else {
+            panic!("it is connected");
+        };
+        let now = c.now;
+        c.nodes[worker.0].close(now, connection);
+        c.sleep(60_000);
+    };
+    let begins_anew = |c: &mut Cluster| {
+        let mut packet = connect("a");
+        packet.clean_start = true;
+        c.dial(1, packet);
+    };
+    let taken_over = |c: &mut Cluster| {
+        c.dial(1, connect("a"));
+    };
+    for delay in [None, Some(10)] {
+        check_will(Allow, delay, lost, &["w=gone"]);
+        // It was asked about at CONNECT, and nobody can wait now.
+        check_will(Ask, delay, lost, &["w=gone"]);
+        check_will(Deny, delay, lost, &NOTHING);
+    }
+    for ends in [&begins_anew as &dyn Fn(&mut Cluster), &taken_over] {
+        check_will(Allow, None, ends, &["w=gone"]);
+        check_will(Deny, None, ends, &NOTHING);
+    }
+}
+
+#[test]
+fn what_waits_of_a_subscription_that_may_not_be_had_any_more_is_not_sent() {
+    let rights = Rights::new(&[]);
+    let mut c = cluster(&rights);
+    let (publisher, first) = (c.connect(0, "publisher"), c.connect(0, "a"));
+    for filter in ["keep", "drop"] {
+        c.subscribe(first, filter, 1);
+    }
+    c.lose(first);
+    for topic in ["drop", "keep"] {
+        c.publish(publisher, 1, 1, topic, "1");
+    }
+    rights.set("resume drop", Deny);
+    let again = c.dial(1, connect("a"));
+    c.settle();
+    assert_eq!(c.heard(again), ["CONNACK 00 present", "keep=1 q1 #2"]);
+    let withheld = |event: &Event| {
+        matches!(event, Event::Dropped { topic, reason: DropReason::Withheld, .. }
+            if &**topic == "drop")
+    };
+    assert_eq!(c.events().iter().filter(|event| withheld(event)).count(), 1);
+    // Once nothing of before is there any more, nothing is looked at.
+    let session = c.broker.clients.get("a").unwrap();
+    assert!(session.lock().is_suspect);
+    c.send(again, &ack(0x40, 2));
+    c.publish(publisher, 0, 0, "keep", "2");
+    c.settle();
+    assert!(!session.lock().is_suspect);
+}
+
+#[test]
+fn what_was_not_acknowledged_before_a_right_was_lost_is_not_sent_again() {
+    let rights = Rights::new(&[]);
+    let mut c = cluster(&rights);
+    let (publisher, first) = (c.connect(0, "publisher"), c.connect(0, "a"));
+    c.subscribe(first, "drop", 1);
+    c.publish(publisher, 1, 1, "drop", "1");
+    assert_eq!(c.heard(first), ["drop=1 q1 #1"]);
+    rights.set("resume drop", Deny);
+    c.command(0, Command::RecheckRights);
+    assert_eq!(c.heard(first), ["DISCONNECT 87"]);
+    let again = c.dial(0, connect("a"));
+    assert_eq!(c.heard(again), ["CONNACK 00 present"]);
+}
+
+#[test]
+fn who_proves_anew_who_it_is_and_has_fewer_rights_is_disconnected() {
+    let rights = Rights::new(&[]);
+    let mut c = cluster(&rights);
+    c.nodes[0].fx.exchange = Some(Identity::anonymous());
+    let mut packet_with_method = connect("a");
+    packet_with_method.auth_method = Some("m".to_owned().into());
+    let peer = c.dial(0, packet_with_method);
+    c.subscribe_after_connack(peer, "keep", 1);
+    c.subscribe(peer, "drop", 1);
+    let again = packet(0xF0, &[&[0x19, 4, 0x15, 0, 1, b'm']]);
+    c.send(peer, &again);
+    assert_eq!(c.socket(peer).sent[..3], [0xF0, 6, 0]);
+    c.socket(peer).sent.clear();
+    rights.set("resume drop", Deny);
+    c.send(peer, &again);
+    assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
+    assert_eq!(c.broker.routes.len(), 1);
+}
