@@ -176,20 +176,16 @@ impl Worker {
     ) -> ReasonCode {
         let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
-            if self.takes_topic(publish.topic) {
-                let (client, topic) = (&online.client, publish.topic.as_str());
-                self.tell_denied(now, client, Denial::Publish, topic, fx);
-            }
             tell_not_accepted(&online.session, publish.topic, DropReason::NotAuthorized, fx);
             let most_levels = self.most_levels(&online.terms);
             if publish.topic.within_levels(most_levels).is_err() {
                 tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
             }
-            return if takes_topic(publish.topic, most_levels) {
-                ReasonCode::NotAuthorized
-            } else {
-                ReasonCode::TopicNameInvalid
-            };
+            if !takes_topic(publish.topic, most_levels) {
+                return ReasonCode::TopicNameInvalid;
+            }
+            self.tell_denied(now, &online.client, Denial::Publish, publish.topic.as_str(), fx);
+            return ReasonCode::NotAuthorized;
         }
         if self.memory.is_full() {
             let is_told = online.version == Version::V5 && publish.qos > QoS::AtMostOnce;
