@@ -1,9 +1,9 @@
 //! The HTTP server.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::{fmt, io};
 
 use flux_auth::Bouncer;
 use flux_mqtt::BrokerHandle;
@@ -22,7 +22,7 @@ use crate::health::problems;
 use crate::metrics::Metrics;
 
 /// Where the server listens, and whom it tells.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AdminSettings {
     /// The address; with port 0 the system chooses.
@@ -38,6 +38,16 @@ impl AdminSettings {
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
         Self { address, token: None, bouncer: None }
+    }
+}
+
+impl fmt::Debug for AdminSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, token, bouncer: _ } = self;
+        f.debug_struct("AdminSettings")
+            .field("address", address)
+            .field("has_token", &token.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -40,6 +40,13 @@ impl Breaker {
         self.closed_until.take().is_some()
     }
 
+    /// Whoever asked does not wait for it, or had no turn: that says nothing, and another may try at once.
+    pub(crate) fn abandoned(&mut self, now: Timestamp) {
+        if let Some(until) = &mut self.closed_until {
+            *until = (*until).min(now);
+        }
+    }
+
     /// There was none. Returns whether nobody is to ask from now on, and could until now.
     pub(crate) fn failed(&mut self, now: Timestamp) -> bool {
         self.failures = self.failures.saturating_add(1);
@@ -66,9 +73,10 @@ mod tests {
             assert!(!breaker.failed(at(0)));
         }
         assert!(!breaker.succeeded());
-        for expected in [false, false, true, false] {
-            assert!(expected || breaker.may_ask(at(1)) || breaker.failures == 3);
-            assert_eq!(breaker.failed(at(1)), expected);
+        // The fourth was asked before the third had failed.
+        for (may_ask, is_told) in [(true, false), (true, false), (true, true), (false, false)] {
+            assert_eq!(breaker.may_ask(at(1)), may_ask);
+            assert_eq!(breaker.failed(at(1)), is_told);
         }
         assert!(!breaker.may_ask(at(5)));
         assert!(breaker.may_ask(at(6)));
@@ -87,5 +95,8 @@ mod tests {
         assert!(breaker.may_ask(at(5)));
         assert!(!breaker.may_ask(at(9)));
         assert!(breaker.may_ask(at(10)));
+        breaker.abandoned(at(11));
+        assert!(breaker.may_ask(at(11)), "who gave up makes room for another");
+        assert!(!breaker.may_ask(at(11)));
     }
 }

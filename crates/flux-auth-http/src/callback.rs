@@ -19,10 +19,10 @@ use crate::{HttpClient, HttpError};
 /// The question is a POST with JSON: `client_id`, `username`, `password` (or `password_hex`, where it is no text), `peer`,
 /// `listener`, `protocol`, `certificate`. The answer is 200 with `{"result": "allow"}`, `"deny"` or `"ignore"`, and with
 /// `allow` a `username`, `roles`, `attributes` and `expire_at`, if there are any; or 204 for allow, 401 or 403 for deny.
-/// All else is a failure, as no answer in time is, and then nobody gets in
+/// With anything else, as with no answer in time, the client does not get in
 /// ([`ServerUnavailable`](Refusal::ServerUnavailable)).
 ///
-/// What was answered holds for a while. After some failures in a row nobody is asked about for a while, so that those who
+/// What was answered holds for a while. After some failures of the address in a row (no answer, 408, 429, 500 and above) nobody is asked about for a while, so that those who
 /// come are refused at once.
 pub struct HttpCallback {
     client: HttpClient,
@@ -89,7 +89,10 @@ impl HttpCallback {
         if !self.breaker.lock().may_ask((self.clock)()) {
             return Opinion::Refuses(Refusal::ServerUnavailable);
         }
-        match self.ask(question, credentials.username.as_deref()).await {
+        let mut unanswered = Unanswered(Some(self));
+        let answer = self.ask(question, credentials.username.as_deref()).await;
+        unanswered.0 = None;
+        match answer {
             Ok(opinion) => {
                 if self.breaker.lock().succeeded() {
                     tracing::warn!("who may connect can be asked again");
@@ -111,9 +114,18 @@ impl HttpCallback {
     }
 
     fn note(&self, error: &AskError) {
-        // It is us who ask too much, not the address that is down.
-        let is_down = !matches!(error, AskError::Http(HttpError::Busy));
-        let is_first = is_down && self.breaker.lock().failed((self.clock)());
+        let now = (self.clock)();
+        let is_first = match error.is_down() {
+            Some(true) => self.breaker.lock().failed(now),
+            Some(false) => {
+                self.breaker.lock().succeeded();
+                false
+            }
+            None => {
+                self.breaker.lock().abandoned(now);
+                false
+            }
+        };
         let error: &dyn Error = error;
         match is_first {
             true => tracing::warn!(error, "who may connect cannot be asked: nobody new gets in"),
@@ -161,6 +173,17 @@ impl fmt::Debug for HttpCallback {
     }
 }
 
+/// A question whose answer is not there. Whoever does not wait for it any more drops this.
+struct Unanswered<'a>(Option<&'a HttpCallback>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(callback) = self.0 {
+            callback.breaker.lock().abandoned((callback.clock)());
+        }
+    }
+}
+
 /// Why there is no opinion.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
@@ -168,4 +191,19 @@ enum AskError {
     Http(#[from] HttpError),
     #[error("the answer, of status {status}, says neither yes nor no")]
     NoAnswer { status: u16 },
+}
+
+impl AskError {
+    /// Returns whether the address is down, where that can be told from it.
+    fn is_down(&self) -> Option<bool> {
+        match self {
+            // It is us who ask too much.
+            Self::Http(HttpError::Busy | HttpError::Gone) => None,
+            Self::Http(HttpError::Timeout { .. } | HttpError::Exchange(_) | HttpError::Body(_)) => {
+                Some(true)
+            }
+            // Whatever it says to one client, it may say something else to the next.
+            Self::NoAnswer { status } => Some(matches!(status, 408 | 429 | 500..)),
+        }
+    }
 }

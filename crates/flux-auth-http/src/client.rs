@@ -20,7 +20,7 @@ use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time;
+use tokio::time::{self, Instant};
 
 /// Asks one address over HTTP/1.1, with or without TLS, from a thread of its own.
 ///
@@ -137,16 +137,19 @@ impl HttpClient {
             (self.client.clone(), self.under_way.clone(), self.timeout);
         let (mut reply, answer) = oneshot::channel();
         self.runtime.spawn(async move {
+            let end = Instant::now() + timeout;
             let exchange = async {
-                let _turn = under_way.acquire().await.map_err(|_| HttpError::Gone)?;
-                exchange(&client, request).await
+                let turn = time::timeout_at(end, under_way.acquire()).await;
+                let _turn = turn.map_err(|_| HttpError::Busy)?.map_err(|_| HttpError::Gone)?;
+                let answer = time::timeout_at(end, exchange(&client, request)).await;
+                answer.unwrap_or(Err(HttpError::Timeout { timeout }))
             };
             let answer = tokio::select! {
-                answer = time::timeout(timeout, exchange) => answer,
+                answer = exchange => answer,
                 () = reply.closed() => return,
             };
             drop(admitted);
-            let _nobody_waits = reply.send(answer.unwrap_or(Err(HttpError::Timeout { timeout })));
+            let _nobody_waits = reply.send(answer);
         });
         answer.await.unwrap_or(Err(HttpError::Gone))
     }
@@ -161,8 +164,8 @@ pub enum HttpError {
         /// How long it might have taken.
         timeout: Duration,
     },
-    /// Too many wait already.
-    #[error("more than {WAITING} questions wait")]
+    /// Too many wait already, or none of those under way ended in time.
+    #[error("too many questions wait")]
     Busy,
     /// Nobody could be reached, or what came is not HTTP.
     #[error("the exchange failed")]
@@ -204,7 +207,7 @@ pub enum StartHttpClientError {
     "`{url}` is no address: write `https://` or `http://`, a name, and what is asked for there"
 )]
 pub struct ParseAddressError {
-    /// What was written.
+    /// What was written, without a password.
     url: String,
 }
 
@@ -216,7 +219,10 @@ fn bearer(token: &str) -> Result<HeaderValue, StartHttpClientError> {
 }
 
 fn address(url: &str) -> Result<Uri, ParseAddressError> {
-    let error = || ParseAddressError { url: url.to_owned() };
+    // What precedes an `@` may be a password.
+    let shown =
+        url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("..@{rest}"));
+    let error = || ParseAddressError { url: shown.clone() };
     let address: Uri = url.parse().map_err(|_| error())?;
     let scheme = address.scheme_str();
     let is_one = matches!(scheme, Some("http" | "https"))
@@ -276,18 +282,10 @@ mod tests {
         for right in ["http://localhost", "https://a.example:8443/b?c=d", "http://[::1]:1/"] {
             assert!(address(right).is_ok(), "{right}");
         }
-        for wrong in [
-            "",
-            "localhost",
-            "/a",
-            "ftp://a",
-            "http://",
-            "http:///a",
-            "https://u:p@a/",
-            "http://a b",
-        ] {
+        for wrong in ["", "localhost", "/a", "ftp://a", "http://", "http:///a", "http://a b"] {
             assert_eq!(address(wrong), Err(ParseAddressError { url: wrong.to_owned() }));
         }
+        assert_eq!(address("https://u:p@a/"), Err(ParseAddressError { url: "..@a/".to_owned() }));
     }
 
     #[test]

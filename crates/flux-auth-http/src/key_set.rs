@@ -27,7 +27,8 @@ impl KeySet {
 
 /// Fetches the keys of an authenticator at once, and then again and again, each time after `every`.
 ///
-/// Where that fails, the keys that are known hold on, and it is tried again soon.
+/// Where that fails, the keys that are known hold on, and it is tried again soon; as it is when a token names a key that is not
+/// known.
 #[must_use = "keys are fetched only as long as this is there"]
 pub fn keep_keys_fresh(
     client: HttpClient,
@@ -35,15 +36,19 @@ pub fn keep_keys_fresh(
     authenticator: &Arc<TokenAuthenticator>,
 ) -> KeySet {
     let (client, now) = (Arc::new(client), Arc::new(Notify::new()));
-    let task = refresh(Arc::downgrade(&client), Arc::downgrade(authenticator), now.clone(), every);
+    let wanted = Arc::new(Notify::new());
+    let notice = wanted.clone();
+    authenticator.on_unknown_key(move || notice.notify_one());
+    let whom = (Arc::downgrade(&client), Arc::downgrade(authenticator));
+    let task = refresh(whom, now.clone(), wanted, every);
     client.spawn(task);
     KeySet { now, _client: client }
 }
 
 async fn refresh(
-    client: Weak<HttpClient>,
-    authenticator: Weak<TokenAuthenticator>,
+    (client, authenticator): (Weak<HttpClient>, Weak<TokenAuthenticator>),
     now: Arc<Notify>,
+    wanted: Arc<Notify>,
     every: Duration,
 ) {
     loop {
@@ -70,6 +75,8 @@ async fn refresh(
         tokio::select! {
             () = time::sleep(pause) => {}
             () = now.notified() => {}
+            // Whoever has no key may ask for many.
+            () = async { time::sleep(SOON).await; wanted.notified().await } => {}
         }
     }
 }
@@ -93,5 +100,5 @@ enum FetchError {
     Keys(#[from] ParseKeyError),
 }
 
-/// When it is tried again after a failure.
+/// When it is tried again after a failure, or for a key that is not known.
 const SOON: Duration = Duration::from_secs(5);

@@ -203,7 +203,8 @@ impl Link for Anonymous {
 
 /// Accepts clients with a verified certificate, under a name that is in it; passes on the others.
 ///
-/// A user name in the CONNECT packet must be the same one, if there is any.
+/// A user name in the credentials must be the same one, if there is any. (The broker puts that of the certificate there where a
+/// listener has its `username_from`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The field with the user name: `cert.cn` or `cert.san`, say. A certificate that does not have

@@ -22,7 +22,7 @@ impl<'a> ClientFirst<'a> {
         }
         let mut attributes = bare.split(',');
         let username = unescaped(attributes.next()?.strip_prefix("n=")?)?;
-        let nonce = attributes.next()?.strip_prefix("r=").filter(|nonce| is_printable(nonce))?;
+        let nonce = attributes.next()?.strip_prefix("r=").filter(|nonce| is_nonce(nonce))?;
         Some(Self { gs2_header, bare, username, nonce })
     }
 }
@@ -63,9 +63,13 @@ fn unescaped(name: &str) -> Option<String> {
     (!unescaped.is_empty()).then_some(unescaped)
 }
 
-fn is_printable(nonce: &str) -> bool {
-    !nonce.is_empty() && nonce.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b',')
+fn is_nonce(text: &str) -> bool {
+    let is_printable = |byte| matches!(byte, b'!'..=b'~') && byte != b',';
+    (1..=LONGEST_NONCE).contains(&text.len()) && text.bytes().all(is_printable)
 }
+
+/// In bytes. It is sent back, and kept until the exchange ends.
+const LONGEST_NONCE: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -97,5 +101,8 @@ mod tests {
         ] {
             assert!(!is_read(wrong), "{wrong}");
         }
+        let of_len =
+            |len| ClientFirst::parse(&format!("n,,n=user,r={}", "x".repeat(len))).is_some();
+        assert!(of_len(LONGEST_NONCE) && !of_len(LONGEST_NONCE + 1));
     }
 }

@@ -1,7 +1,7 @@
 //! [`TokenAuthenticator`]: a token in place of the password.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
@@ -20,6 +20,8 @@ pub struct TokenAuthenticator {
     keys: RwLock<Arc<TokenKeys>>,
     settings: TokenSettings,
     clock: WallClock,
+    /// Told when a token names a key that is not known.
+    on_unknown_key: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// Tells the time of day.
@@ -60,7 +62,14 @@ impl TokenAuthenticator {
     /// Returns an authenticator that believes these keys.
     #[must_use]
     pub fn new(keys: TokenKeys, settings: TokenSettings, clock: WallClock) -> Self {
-        Self { keys: RwLock::new(Arc::new(keys)), settings, clock }
+        let keys = RwLock::new(Arc::new(keys));
+        Self { keys, settings, clock, on_unknown_key: OnceLock::new() }
+    }
+
+    /// Has this called whenever a token names a key that is not known. It is called from where clients are judged, and must
+    /// not wait. Only the first that is given counts.
+    pub fn on_unknown_key(&self, notice: impl Fn() + Send + Sync + 'static) {
+        let _first_stays = self.on_unknown_key.set(Box::new(notice));
     }
 
     /// Believes these keys from now on. Who is connected stays so, until its token ends.
@@ -93,11 +102,22 @@ impl TokenAuthenticator {
         if !TokenKeys::is_meant(token) {
             return Opinion::PassesOn;
         }
-        match self.identity(token) {
+        let identity = self.identity(token);
+        if let Err(error) = &identity {
+            tracing::debug!(client_id = &*credentials.client_id, %error, "a token is not believed");
+        }
+        match identity {
             Err(_) if !self.has_keys() => Opinion::Refuses(Refusal::ServerUnavailable),
             Ok(identity) => Opinion::Accepts(identity),
             // Its bearer had a right to it once, or elsewhere: no reason for a ban.
             Err(TokenError::Claim(_)) => Opinion::Refuses(Refusal::NotAuthorized),
+            // Nor is one that we are late to hear of.
+            Err(TokenError::UnknownKey) => {
+                if let Some(notice) = self.on_unknown_key.get() {
+                    notice();
+                }
+                Opinion::Refuses(Refusal::NotAuthorized)
+            }
             Err(
                 TokenError::TooLong { .. }
                 | TokenError::NoToken
@@ -117,7 +137,7 @@ impl Link for TokenAuthenticator {
 
 impl fmt::Debug for TokenAuthenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, settings, clock: _ } = self;
+        let Self { keys, settings, clock: _, on_unknown_key: _ } = self;
         f.debug_struct("TokenAuthenticator")
             .field("keys", keys)
             .field("settings", settings)

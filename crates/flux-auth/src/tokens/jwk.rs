@@ -8,18 +8,27 @@ use serde_json::Value;
 
 use super::keys::{Key, ParseKeyError, TokenKey};
 
-/// Returns the keys of a set that tokens are verified with.
+/// Returns the keys of a set that tokens are verified with, without those that are damaged: so RFC 7517 section 5 has it. If no
+/// other is left, the first of them is the error.
 pub(super) fn keys(json: &[u8]) -> Result<Vec<TokenKey>, ParseKeyError> {
     let set: Set = serde_json::from_slice(json).map_err(|_| ParseKeyError::NoKeySet)?;
-    let mut keys = Vec::new();
+    let (mut keys, mut damaged) = (Vec::new(), None);
     for (number, value) in (1..).zip(set.keys) {
         // A key of another kind may have anything anywhere.
         let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
-        if let Some(key) = jwk.key(number)? {
-            keys.push(TokenKey { id: jwk.kid, key });
+        match jwk.key(number) {
+            Ok(Some(key)) => keys.push(TokenKey { id: jwk.kid, key }),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a key for tokens is left out");
+                damaged.get_or_insert(error);
+            }
         }
     }
-    Ok(keys)
+    match damaged {
+        Some(error) if keys.is_empty() => Err(error),
+        _ => Ok(keys),
+    }
 }
 
 #[derive(Deserialize)]

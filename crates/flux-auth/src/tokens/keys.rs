@@ -96,6 +96,10 @@ impl TokenKeys {
             };
             key.key.algorithm() == header.alg && same_id
         };
+        let is_meant = |key: &TokenKey| key.id.is_none() || key.id == header.kid;
+        if header.kid.is_some() && !self.keys.iter().any(is_meant) {
+            return Err(TokenError::UnknownKey);
+        }
         let mut candidates = self.keys.iter().filter(may_be).take(MOST_CANDIDATES);
         if !candidates.any(|key| key.key.has_signed(message.as_bytes(), &signature)) {
             return Err(TokenError::NotSigned);
@@ -126,6 +130,9 @@ pub enum TokenError {
     /// It asks to be read in a way that is not supported.
     #[error("the token has critical headers, which are not supported")]
     Critical,
+    /// It names a key that is not among them; a new one, perhaps.
+    #[error("the token names a key that is not known")]
+    UnknownKey,
     /// None of the keys has signed it, for its algorithm and key identifier.
     #[error("the token is not signed by one of the keys")]
     NotSigned,

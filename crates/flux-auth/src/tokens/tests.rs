@@ -2,6 +2,10 @@
 
 mod pyjwt;
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -10,7 +14,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::{ParseKeyError, TokenAuthenticator, TokenError, TokenKeys, TokenSettings};
-use crate::{Authentication, Authenticator, Chain, Credentials, Identity, Refusal};
+use crate::{Authentication, Authenticator, Chain, Credentials, Identity, Link as _, Refusal};
 
 const NOW: u64 = 1_700_000_100;
 
@@ -217,11 +221,37 @@ fn headers_choose_among_keys_and_ask_for_nothing_else() {
     let named = TokenKeys::from_jwks(named.as_bytes()).unwrap();
     let with_id = |id: &str| signed(&json!({ "alg": "HS256", "kid": id }), &claims());
     assert!(named.verify(&with_id("a")).is_ok() && named.verify(pyjwt::HS256).is_ok());
-    assert_eq!(named.verify(&with_id("b")), Err(TokenError::NotSigned));
+    assert_eq!(named.verify(&with_id("b")), Err(TokenError::UnknownKey));
     let twice = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","alg":"HS256"}"#);
     assert_eq!(secret().verify(&format!("{twice}.e30.AA")), Err(TokenError::NoToken));
     let long = "x".repeat(16 * 1024 + 1);
     assert_eq!(secret().verify(&long), Err(TokenError::TooLong { len: 16_385 }));
+}
+
+/// The keys were changed, and we are late to hear of it: no reason for a ban, and one to look.
+#[test]
+fn a_token_of_a_key_that_is_not_known_is_told_and_does_not_count_as_forged() {
+    let key = r#"{"kty":"oct","kid":"a","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+    let keys = || TokenKeys::from_jwks(format!(r#"{{"keys":[{key}]}}"#).as_bytes()).unwrap();
+    let token = |kid: &str, alg: &str| signed(&json!({"alg": alg, "kid": kid}), &claims());
+    for (kid, alg, expected, is_told) in [
+        ("b", "HS256", NOT_NOW_NOT_HERE, true),
+        ("a", "HS256", FORGED, false),
+        // Of another kind than the key of that name.
+        ("a", "RS256", FORGED, false),
+    ] {
+        assert_eq!(ask(keys(), settings(), NOW, &token(kid, alg)), expected, "{kid} {alg}");
+        let told = std::sync::Arc::new(AtomicBool::new(false));
+        let notice = told.clone();
+        let clock = Box::new(|| seconds(NOW));
+        let authenticator = TokenAuthenticator::new(keys(), settings(), clock);
+        authenticator.on_unknown_key(move || notice.store(true, Ordering::Relaxed));
+        let mut credentials = Credentials::new("c");
+        credentials.password = Some(token(kid, alg).into());
+        let _judged = pin!(authenticator.consider(&credentials))
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(told.load(Ordering::Relaxed), is_told, "{kid} {alg}");
+    }
 }
 
 #[test]
@@ -247,4 +277,6 @@ fn what_is_no_key_is_refused_and_other_keys_of_a_set_are_skipped() {
     check(TokenKeys::from_jwks(others), ParseKeyError::NoKey);
     let damaged = br#"{"keys":[{"kty":"new"},{"kty":"OKP","crv":"Ed25519","x":"AA"}]}"#;
     check(TokenKeys::from_jwks(damaged), ParseKeyError::DamagedKey { number: 2 });
+    let one_is_good = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"},{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+    assert_eq!(TokenKeys::from_jwks(one_is_good).unwrap().len(), 1);
 }
