@@ -21,8 +21,7 @@ impl BrokerHandle {
     /// Listeners are added, removed and changed; connections stay, those of removed listeners too, and what was agreed on
     /// with clients that are connected holds for them until they leave. [`Limits`](crate::Limits) and what is agreed on with
     /// clients hold from then on, [`Settings::session`] for sessions that begin. A broker goes on with what it started with of
-    /// `inherited`, `workers`, `connect_timeout`, `unsent_for_deliveries`, `unsent_for_answers`, `shared`, `retained`, `drain_timeout`
-    /// and [`Limits::handshakes`](crate::Limits::handshakes).
+    /// `inherited`, `workers`, `unsent_for_deliveries`, `shared`, `retained` and `drain_timeout`.
     ///
     /// # Errors
     ///
@@ -34,13 +33,10 @@ impl BrokerHandle {
         let before = &self.settings;
         settings.inherited = before.inherited.clone();
         settings.workers = before.workers;
-        settings.connect_timeout = before.connect_timeout;
         settings.unsent_for_deliveries = before.unsent_for_deliveries;
-        settings.unsent_for_answers = before.unsent_for_answers;
         settings.shared = before.shared;
         settings.retained = before.retained;
         settings.drain_timeout = before.drain_timeout;
-        settings.limits.handshakes = before.limits.handshakes;
         refuse_open_doors(&settings, self.admits_anyone)?;
         let doors = self.doors.prepare(&settings).map_err(StartBrokerError::Bind)?;
         Ok(PreparedReload { broker: self.clone(), settings, doors })

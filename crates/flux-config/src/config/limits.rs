@@ -21,7 +21,7 @@ pub struct Limits {
     pub half_open: u32,
     /// TLS handshakes at once; each worker has an equal share. Further connections wait; then one that has taken two
     /// seconds makes room for the next.
-    #[schemars(range(min = 1), extend("x-changes" = "start"))]
+    #[schemars(range(min = 1))]
     pub handshakes: u32,
     /// Sessions, whether or not their clients are connected. A CONNECT that would make one more is refused with 0x97; who
     /// has one may come back.

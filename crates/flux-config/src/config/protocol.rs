@@ -47,13 +47,13 @@ pub struct Protocol {
     pub response_information: Option<String>,
     /// How long a connection may take until its CONNECT is complete, and again until it is decided about. Then it is
     /// closed, with 0x88 if its CONNECT had come.
-    #[schemars(extend("x-minimum" = "1ms", "x-changes" = "start"))]
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub connect_timeout: Period,
     /// Bytes that may wait unsent in a connection before deliveries stay in the session.
     #[schemars(extend("x-minimum" = "1B", "x-changes" = "start"))]
     pub unsent_for_deliveries: Size,
     /// Bytes that may wait unsent in a connection before the broker stops reading from it.
-    #[schemars(extend("x-minimum" = "1B", "x-changes" = "start"))]
+    #[schemars(extend("x-minimum" = "1B"))]
     pub unsent_for_answers: Size,
 }
 

@@ -41,7 +41,8 @@ async fn introduce(
         return;
     }
     let proxy = accepted.peer;
-    let mut read = pin!(tokio::time::timeout(shell.connect_timeout, source_of(accepted.socket)));
+    let mut read =
+        pin!(tokio::time::timeout(shell.connect_timeout.get(), source_of(accepted.socket)));
     let mut stopped = pin!(shell.stopped.notified());
     let read = poll_fn(|cx| match stopped.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(None),

@@ -61,7 +61,7 @@ pub(super) struct Shell {
     /// Tells whoever waits for something before it can be served that it never will.
     pub(super) stopped: tokio::sync::Notify,
     /// How long that may take.
-    pub(super) connect_timeout: Duration,
+    pub(super) connect_timeout: Cell<Duration>,
     stamp: Cell<u32>,
     turn: RefCell<Option<Waker>>,
     pub(super) outbox: Outbox,
@@ -141,19 +141,25 @@ impl Peer {
 
 impl Shell {
     pub(super) fn new(worker: Worker, outfit: Outfit, settings: &Settings) -> Rc<Self> {
-        let share = settings.limits.handshakes.div_ceil(settings.workers.get()).max(1);
+        let share = share_of_handshakes(settings);
         Rc::new(Self {
             worker: RefCell::new(worker),
             links: RefCell::new(Slab::new()),
             handshakes: RefCell::new(Handshakes::new(share)),
             stopped: tokio::sync::Notify::new(),
-            connect_timeout: settings.connect_timeout,
+            connect_timeout: Cell::new(settings.connect_timeout),
             stamp: Cell::new(0),
             turn: RefCell::new(None),
             outbox: Outbox::new(outfit.mailboxes.len()),
             answers: Answers::default(),
             outfit,
         })
+    }
+
+    /// Has other settings hold for connections that are not served yet; the worker is told by itself.
+    pub(super) fn set(&self, settings: &Settings) {
+        self.connect_timeout.set(settings.connect_timeout);
+        self.handshakes.borrow_mut().set_limit(share_of_handshakes(settings));
     }
 
     /// Gives a connection a place and tells the worker.
@@ -285,6 +291,11 @@ impl Shell {
     pub(super) fn count(self: &Rc<Self>, place: Option<Place>) -> Counted {
         Counted { shell: self.clone(), _place: place }
     }
+}
+
+/// Each worker has an equal share.
+fn share_of_handshakes(settings: &Settings) -> usize {
+    settings.limits.handshakes.div_ceil(settings.workers.get()).max(1)
 }
 
 /// A connection that counts as load until this is dropped. The acceptor has counted it.

@@ -70,6 +70,9 @@ impl Turn {
                     tls::shut_down(&self.shell);
                     self.shell.stopped.notify_waiters();
                 }
+                if let Letter::Command(Command::Settings(settings)) = &letter {
+                    self.shell.set(settings);
+                }
                 self.shell.input(Input::Letter(letter));
             }
             Mail::StoreAnswered => {

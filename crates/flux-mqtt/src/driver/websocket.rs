@@ -35,7 +35,7 @@ pub(super) async fn enter<F: Filter>(
     };
     let rules = settings.rules(shell.outfit.authenticator.dyn_admits_anyone());
     let upgrading = upgrade(&io, &stream, &rules);
-    match tokio::time::timeout(shell.connect_timeout, upgrading).await {
+    match tokio::time::timeout(shell.connect_timeout.get(), upgrading).await {
         Ok(Ok(upgrade)) => {
             peer.address = source(peer.address, &upgrade.forwarded_for, &settings.forwarded_by);
             let io = io.add_filter(WebSocketFilter::default());

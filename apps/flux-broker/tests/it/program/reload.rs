@@ -1,6 +1,7 @@
 //! SIGHUP: the config is read again while clients are connected.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::thread;
 use super::child::Program;
 use super::directory::Directory;
 use crate::support::Version::V5;
-use crate::support::{Certificates, Client, Connect, Publish, open_tls};
+use crate::support::{Certificates, Client, Connect, DEADLINE, Publish, open_tls};
 use crate::unix::expect_served;
 
 const LOG: &str = "[log]\nfilter = \"flux_broker::reload=info\"\n";
@@ -165,6 +166,45 @@ fn certificates_whose_files_change_are_read_again() {
     program.signal("HUP");
     wait_for(&mut program, "certificates were read again");
     client.ping();
+}
+
+#[test]
+fn what_connections_may_take_before_they_are_served_changes() {
+    let websocket = "[[listener]]\nname = \"w\"\ntransport = \"ws\"\nbind = \"127.0.0.1:0\"\n";
+    let rest = "[broker]\nworkers = 1\n[limits]\nhandshakes = ";
+    let text = |changes: &str| [LOG, A, websocket, rest, changes].concat();
+    let start_with = "1\n[protocol]\nconnect_timeout = \"1h\"\n";
+    let (_directory, path, mut program) = start("reload-handshakes", &text(start_with));
+    let at_a = program.addresses[0];
+    let (_, at_w) = program.announced.split_once(" ws://").unwrap();
+    let at_w: SocketAddr = at_w.split(';').next().unwrap().parse().unwrap();
+    // The one handshake that may be under way; it would be cut off for the next.
+    let silent = TcpStream::connect(at_w).unwrap();
+    let slow = "2\n[protocol]\nconnect_timeout = \"1h\"\n";
+    let seen = reload(&mut program, &path, &text(slow), "was read again");
+    assert!(!seen.contains("from the next start on"), "{seen}");
+    let second = TcpStream::connect(at_w).unwrap();
+    upgrade(&second);
+    upgrade(&silent);
+
+    let quick = "2\n[protocol]\nconnect_timeout = \"100ms\"\n";
+    reload(&mut program, &path, &text(quick), "was read again");
+    let mut late = TcpStream::connect(at_a).unwrap();
+    late.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert_eq!(late.read(&mut [0]).unwrap(), 0, "it said nothing in time");
+}
+
+/// Asks for WebSocket, which must be granted.
+#[track_caller]
+fn upgrade(mut stream: &TcpStream) {
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = "GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
 }
 
 /// As many as a test has time for; `cargo xtask stress` has more.

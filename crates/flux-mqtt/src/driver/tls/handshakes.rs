@@ -53,6 +53,11 @@ impl<A> Handshakes<A> {
         }
     }
 
+    /// Has so many be under way at once. Those that are go on.
+    pub(in crate::driver) const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Somebody wants to shake hands.
     pub(in crate::driver) fn arrive(&mut self, arrival: A) {
         if !self.is_closed {
