@@ -1,9 +1,10 @@
 //! The metrics that there are: name, meaning, label, and where the numbers come from.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
-use flux_mqtt::{Count, PacketType, QoS, ReasonCode, StoreHealth, Version};
+use flux_mqtt::{Count, PacketType, QoS, ReasonCode, StoreHealth, Version, WorkerView};
 
 use crate::Snapshot;
 
@@ -27,6 +28,8 @@ pub struct Family {
 pub enum Kind {
     /// It only grows, from 0 when the broker begins.
     Counter,
+    /// The same in seconds; its numbers are nanoseconds.
+    Seconds,
     /// It goes up and down.
     Gauge,
 }
@@ -38,7 +41,10 @@ impl Family {
     /// Returns the name under which it is scraped.
     #[must_use]
     pub fn full_name(&self) -> String {
-        let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
+        let suffix = match self.kind {
+            Kind::Counter | Kind::Seconds => "_total",
+            Kind::Gauge => "",
+        };
         format!("flux_{}{suffix}", self.name)
     }
 
@@ -48,6 +54,13 @@ impl Family {
             vec![(env!("CARGO_PKG_VERSION").into(), 1)]
         }),
         gauge("connections", "Network connections", None, |it| one(it.connections)),
+        gauge(
+            "listener_connections",
+            "Network connections, by the listener they came through",
+            Some("listener"),
+            |it| it.listeners.iter().map(|(name, count)| named(name, *count)).collect(),
+        ),
+        gauge("clients", "Clients connected, by protocol version", Some("version"), clients),
         gauge("sessions", "Sessions, with their clients connected or not", Some("state"), |it| {
             both([("online", it.census.online), ("offline", it.census.offline)])
         }),
@@ -77,9 +90,21 @@ impl Family {
             },
         ),
         gauge("held_bytes", "Bytes held for clients", Some("kind"), held),
+        gauge("held_bytes_limit", "Bytes that may be held for clients, all together", None, |it| {
+            vec![("".into(), number(it.limits.bytes))]
+        }),
+        counter(
+            "authentications",
+            "Clients whose identity was asked for, by what came of it",
+            Some("result"),
+            |it| {
+                let results =
+                    [(Count::Authenticated, "accepted"), (Count::NotAuthenticated, "refused")];
+                each(it, results, std::convert::identity)
+            },
+        ),
         counter("connects", "Clients admitted, by protocol version", Some("version"), |it| {
-            let versions = [(Version::V31, "3.1"), (Version::V311, "3.1.1"), (Version::V5, "5.0")];
-            each(it, versions, Count::Connected)
+            each(it, VERSIONS, Count::Connected)
         }),
         counter("connects_refused", "CONNECTs refused, by reason code", Some("reason"), |it| {
             each(it, failures(), Count::ConnectRefused)
@@ -135,14 +160,23 @@ impl Family {
         counter("denials", "What clients wanted to do and may not", Some("access"), |it| {
             each(it, Denial::ALL.map(|denial| (denial, denial.name())), Count::Denied)
         }),
-        counter("limits_reached", "How often a limit was reached", Some("limit"), |it| {
-            each(it, Limit::ALL.map(|limit| (limit, limit.name())), Count::Reached)
-        }),
+        counter(
+            "limits_reached",
+            "How often a limit was reached; of a rate, how often somebody had to wait for it",
+            Some("limit"),
+            |it| each(it, Limit::ALL.map(|limit| (limit, limit.name())), Count::Reached),
+        ),
         counter("connections_accepted", "Network connections that were accepted", None, |it| {
             count(it, Count::Accepted)
         }),
         counter("accept_errors", "Network connections that could not be accepted", None, |it| {
             count(it, Count::AcceptError)
+        }),
+        counter("tls_handshakes", "TLS handshakes that succeeded", None, |it| {
+            count(it, Count::HandshakeDone)
+        }),
+        counter("websocket_requests_failed", "Requests for WebSocket that failed", None, |it| {
+            count(it, Count::UpgradeFailed)
         }),
         counter("tls_handshakes_failed", "TLS handshakes that failed", None, |it| {
             count(it, Count::HandshakeFailed)
@@ -153,6 +187,25 @@ impl Family {
         counter("panics", "Panics, each of which cost one connection at most", None, |it| {
             count(it, Count::Panicked)
         }),
+        Self {
+            kind: Kind::Seconds,
+            ..gauge(
+                "worker_busy_seconds",
+                "For how long each worker was awake",
+                Some("worker"),
+                |it| {
+                    let busy =
+                        |awake: Duration| i64::try_from(awake.as_nanos()).unwrap_or(i64::MAX);
+                    workers(it, |worker| busy(worker.awake))
+                },
+            )
+        },
+        gauge(
+            "worker_mailbox_letters",
+            "What waits in each worker's mailbox",
+            Some("worker"),
+            |it| workers(it, |worker| whole(worker.letters)),
+        ),
         gauge(
             "certificate_expires_in_days",
             "Days until a certificate expires",
@@ -164,6 +217,12 @@ impl Family {
         }),
         gauge("store_unsynced_bytes", "Bytes that wait to be durable", None, |it| {
             store(it, |store| store.unsynced)
+        }),
+        gauge("store_disk_bytes", "Bytes that the store takes on the disk", None, |it| {
+            store(it, |store| usize::try_from(store.bytes_on_disk).unwrap_or(usize::MAX))
+        }),
+        counter("store_records", "Records handed over to the store", None, |it| {
+            store(it, |store| usize::try_from(store.records).unwrap_or(usize::MAX))
         }),
     ];
 }
@@ -188,6 +247,26 @@ const fn counter(
 
 fn one(number: usize) -> Vec<Sample> {
     vec![("".into(), whole(number))]
+}
+
+fn named(name: &str, number: usize) -> Sample {
+    (name.to_owned().into(), whole(number))
+}
+
+fn workers(snapshot: &Snapshot, read: impl Fn(&WorkerView) -> i64) -> Vec<Sample> {
+    let workers = snapshot.workers.iter().enumerate();
+    workers.map(|(number, worker)| (number.to_string().into(), read(worker))).collect()
+}
+
+/// Those who came and did not leave.
+fn clients(snapshot: &Snapshot) -> Vec<Sample> {
+    let counters = &snapshot.counters;
+    let here = |(version, name): (Version, &'static str)| {
+        // The counts are not of exactly one moment.
+        let came = counters.of(Count::Connected(version));
+        (name.into(), number(came.saturating_sub(counters.of(Count::Left(version)))))
+    };
+    VERSIONS.map(here).to_vec()
 }
 
 fn whole(number: usize) -> i64 {
@@ -244,6 +323,9 @@ fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+const VERSIONS: [(Version, &str); 3] =
+    [(Version::V31, "3.1"), (Version::V311, "3.1.1"), (Version::V5, "5.0")];
+
 const QOS: [(QoS, &str); 3] =
     [(QoS::AtMostOnce, "0"), (QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2")];
 
@@ -262,7 +344,10 @@ mod tests {
              `crates/flux-admin`.\n\n| metric | kind | label | meaning |\n|---|---|---|---|\n",
         );
         for family in Family::ALL {
-            let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
+            let kind = match family.kind {
+                Kind::Counter | Kind::Seconds => "counter",
+                Kind::Gauge => "gauge",
+            };
             let label = family.label.map_or_else(String::new, |label| format!("`{label}`"));
             page += &format!("| `{}` | {kind} | {label} | {} |\n", family.full_name(), family.help);
         }

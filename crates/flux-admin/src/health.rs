@@ -45,6 +45,8 @@ mod tests {
                 failure: None,
                 syncing_for: None,
                 unsynced: 0,
+                records: 0,
+                bytes_on_disk: 0,
                 commits: Histogram::default(),
                 is_stuck: false,
                 is_running: true,

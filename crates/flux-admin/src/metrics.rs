@@ -62,7 +62,7 @@ impl Collector for Numbers {
                 continue;
             }
             let kind = match family.kind {
-                Kind::Counter => MetricType::Counter,
+                Kind::Counter | Kind::Seconds => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
             };
             let mut series = encoder.encode_descriptor(family.name, family.help, None, kind)?;
@@ -95,6 +95,11 @@ fn write(series: &mut MetricEncoder<'_>, kind: Kind, number: i64) -> Result<(), 
         Kind::Counter => {
             let number = u64::try_from(number).unwrap_or_default();
             series.encode_counter::<NoLabelSet, u64, u64>(&number, None)
+        }
+        Kind::Seconds => {
+            let nanos = u64::try_from(number).unwrap_or_default();
+            let seconds = Duration::from_nanos(nanos).as_secs_f64();
+            series.encode_counter::<NoLabelSet, f64, u64>(&seconds, None)
         }
         Kind::Gauge => series.encode_gauge(&number),
     }

@@ -1,9 +1,11 @@
 //! What is known of a broker at one moment.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use flux_mqtt::{
-    BrokerHandle, Census, Count, Counters, Histogram, Holdings, Latency, PacketType, StoreHealth,
+    BrokerHandle, Census, Count, Counters, Histogram, Holdings, Latency, Limits, PacketType,
+    StoreHealth, WorkerView,
 };
 
 /// The numbers of a broker that metrics are made of.
@@ -20,6 +22,12 @@ pub struct Snapshot {
     pub latencies: HashMap<Latency, Histogram>,
     /// Network connections that workers have.
     pub connections: usize,
+    /// Those that came through the listeners of each name.
+    pub listeners: Vec<(Arc<str>, usize)>,
+    /// What each worker has to do.
+    pub workers: Vec<WorkerView>,
+    /// The limits that hold.
+    pub limits: Limits,
     /// Sessions, with or without connection.
     pub sessions: usize,
     /// Subscriptions.
@@ -43,6 +51,9 @@ impl Snapshot {
             latencies: Latency::ALL.into_iter().map(|it| (it, broker.latency(it))).collect(),
             census: broker.census(MOST_BEHIND),
             connections: broker.connections(),
+            listeners: broker.connections_by_listener(),
+            workers: broker.workers(),
+            limits: broker.limits(),
             sessions: broker.sessions(),
             subscriptions: broker.subscriptions(),
             retained: broker.retained().len(),

@@ -26,8 +26,12 @@ pub enum Event {
         client_id: Arc<str>,
         /// The protocol version (section 3.1.2.2): 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is MQTT 5.0.
         protocol_level: u8,
+        /// Who its client was found to be, or `None` for one that nobody knows.
+        username: Option<Arc<str>>,
         /// Where the connection comes from, or `None` where that has no meaning.
         peer: Option<SocketAddr>,
+        /// The name of the listener it came in by, or `None` where listeners have no names.
+        listener: Option<Arc<str>>,
         /// Whether the session was there before (section 3.2.2.1.1).
         session_present: bool,
     },
@@ -35,6 +39,12 @@ pub enum Event {
     Disconnected {
         /// The client identifier of the session.
         client_id: Arc<str>,
+        /// Who its client was found to be, or `None` for one that nobody knows.
+        username: Option<Arc<str>>,
+        /// Where the connection came from, or `None` where that has no meaning.
+        peer: Option<SocketAddr>,
+        /// The name of the listener it came in by, or `None` where listeners have no names.
+        listener: Option<Arc<str>>,
         /// Why it is over.
         reason: DisconnectReason,
     },
@@ -44,6 +54,8 @@ pub enum Event {
         client_id: Option<Arc<str>>,
         /// Where the connection came from, or `None` where that has no meaning.
         peer: Option<SocketAddr>,
+        /// The name of the listener it came in by, or `None` where listeners have no names.
+        listener: Option<Arc<str>>,
         /// Why, as a reason code of MQTT 5.0 (section 3.2.2.2), whichever version the client speaks
         /// and whether or not it was told.
         code: u8,
@@ -194,14 +206,19 @@ mod tests {
             Event::Connected {
                 client_id: id.clone(),
                 protocol_level: 5,
+                username: None,
                 peer: None,
+                listener: None,
                 session_present: false,
             },
             Event::Disconnected {
                 client_id: id.clone(),
+                username: None,
+                peer: None,
+                listener: None,
                 reason: DisconnectReason::ProtocolError { code: 0x82 },
             },
-            Event::ConnectRefused { client_id: None, peer: None, code: 0x87 },
+            Event::ConnectRefused { client_id: None, peer: None, listener: None, code: 0x87 },
             Event::Subscribed { client_id: id.clone(), filter: filter.clone(), qos: 1 },
             Event::Unsubscribed { client_id: id.clone(), filter },
             Event::Published {

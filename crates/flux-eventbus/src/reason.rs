@@ -82,6 +82,26 @@ impl DisconnectReason {
         }
     }
 
+    /// Returns the reason code of DISCONNECT that goes with it (MQTT 5.0 section 3.14.2.1), or `None` where nobody said
+    /// goodbye.
+    #[must_use]
+    pub const fn code(self) -> Option<u8> {
+        match self {
+            Self::ByClient => Some(0x00),
+            Self::ByClientWithWill => Some(0x04),
+            Self::ByClientWithError { code } | Self::ProtocolError { code } => Some(code),
+            Self::ConnectionLost => None,
+            Self::KeepAliveTimeout => Some(0x8D),
+            Self::TakenOver => Some(0x8E),
+            Self::PacketTooLarge => Some(0x95),
+            Self::NotAuthorized => Some(0x87),
+            Self::QuotaExceeded => Some(0x97),
+            Self::Kicked => Some(0x98),
+            Self::ServerShutdown => Some(0x8B),
+            Self::ServerError => Some(0x80),
+        }
+    }
+
     /// Returns its place among the reasons, whatever it carries: from 0, below
     /// [`DisconnectReason::KINDS`], in the order of declaration.
     #[must_use]

@@ -54,8 +54,18 @@ pub enum Count {
     Accepted,
     /// A network connection could not be accepted, or was gone before it was.
     AcceptError,
-    /// A handshake of TLS or WebSocket failed: the peer speaks something else, is not accepted, or left.
+    /// A TLS handshake succeeded.
+    HandshakeDone,
+    /// A TLS handshake failed: the peer speaks something else, is not accepted, or left.
     HandshakeFailed,
+    /// A request for WebSocket failed: the peer speaks something else, is not accepted, or left.
+    UpgradeFailed,
+    /// The authenticator knows who a client is, or an exchange of AUTH says so.
+    Authenticated,
+    /// The authenticator does not admit a client, or an exchange of AUTH failed.
+    NotAuthenticated,
+    /// The connection of a client that had been admitted is closed, which spoke this version.
+    Left(Version),
     /// A load balancer did not say where a connection is from: its PROXY header was missing or malformed.
     ProxyFailed,
     /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
@@ -86,7 +96,12 @@ impl Count {
             Self::SessionEnded(reason) => SESSIONS_ENDED + reason.index(),
             Self::Accepted => ACCEPTED,
             Self::AcceptError => ACCEPT_ERROR,
+            Self::HandshakeDone => HANDSHAKE_DONE,
             Self::HandshakeFailed => HANDSHAKE_FAILED,
+            Self::UpgradeFailed => UPGRADE_FAILED,
+            Self::Authenticated => AUTHENTICATED,
+            Self::NotAuthenticated => NOT_AUTHENTICATED,
+            Self::Left(version) => LEFT + place(version),
             Self::ProxyFailed => PROXY_FAILED,
             Self::Panicked => PANICKED,
             Self::Denied(denial) => DENIED + denial.index(),
@@ -111,8 +126,13 @@ const MESSAGE_BYTES_SENT: usize = MESSAGE_BYTES_RECEIVED + 1;
 const SESSIONS_ENDED: usize = MESSAGE_BYTES_SENT + 1;
 const ACCEPTED: usize = SESSIONS_ENDED + SessionEnd::KINDS;
 const ACCEPT_ERROR: usize = ACCEPTED + 1;
-const HANDSHAKE_FAILED: usize = ACCEPT_ERROR + 1;
-const PROXY_FAILED: usize = HANDSHAKE_FAILED + 1;
+const HANDSHAKE_DONE: usize = ACCEPT_ERROR + 1;
+const HANDSHAKE_FAILED: usize = HANDSHAKE_DONE + 1;
+const UPGRADE_FAILED: usize = HANDSHAKE_FAILED + 1;
+const AUTHENTICATED: usize = UPGRADE_FAILED + 1;
+const NOT_AUTHENTICATED: usize = AUTHENTICATED + 1;
+const LEFT: usize = NOT_AUTHENTICATED + 1;
+const PROXY_FAILED: usize = LEFT + 3;
 const PANICKED: usize = PROXY_FAILED + 1;
 const DENIED: usize = PANICKED + 1;
 
@@ -316,7 +336,13 @@ mod tests {
                 Count::MessageBytesSent,
                 Count::Accepted,
                 Count::AcceptError,
+                Count::HandshakeDone,
                 Count::HandshakeFailed,
+                Count::UpgradeFailed,
+                Count::Authenticated,
+                Count::NotAuthenticated,
+                Count::Left(Version::V31),
+                Count::Left(Version::V5),
                 Count::ProxyFailed,
                 Count::Panicked,
             ])

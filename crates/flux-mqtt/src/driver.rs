@@ -8,6 +8,7 @@
 
 mod accept;
 mod answers;
+mod busy;
 mod clock;
 mod connection;
 mod control;
@@ -30,8 +31,10 @@ mod websocket;
 
 pub use accept::BindError;
 pub(crate) use accept::bind_all;
+pub(crate) use busy::Busy;
 pub(crate) use clock::Clock;
 pub(crate) use control::{Control, Loads, run};
 pub(crate) use doors::{Change, Doors};
+pub(crate) use entrance::HeadCounts;
 pub(crate) use keeper::Keeper;
 pub(crate) use mailbox::{Mail, Mailboxes};

@@ -73,6 +73,16 @@ pub struct ClientView {
     pub is_held_back: bool,
 }
 
+/// What a worker has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerView {
+    /// For how long it was awake since the broker began.
+    pub awake: Duration,
+    /// What waits in its mailbox.
+    pub letters: usize,
+}
+
 /// What a shared subscription holds at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

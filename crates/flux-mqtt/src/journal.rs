@@ -172,7 +172,10 @@ impl Journal {
     fn push(&self, open: &mut Open, record: &Record<'_>) {
         if open.batch.push(record).is_err() {
             // A packet is smaller than that.
-            tracing::error!("a record is too long for the store, and is not written");
+            tracing::error!(
+                help = "lower limits.packet_size",
+                "a record is too long for the store, and is not written"
+            );
         }
         self.last.store(open.ticket, Ordering::Release);
         self.note_waiting(open);
@@ -208,7 +211,10 @@ impl Journal {
         self.is_blocked.store(false, Ordering::Release);
         self.hand_over(take);
         if self.last() > self.handed.load(Ordering::Acquire) {
-            tracing::error!("the store did not take what was written last");
+            tracing::error!(
+                help = "make room on the disk before the next start",
+                "the store did not take what was written last"
+            );
         }
     }
 

@@ -99,7 +99,7 @@ pub use driver::BindError;
 pub use effects::Effects;
 pub use inherited::InheritedSockets;
 pub use input::{Command, Done, Input, Letter};
-pub use inspect::{Census, ClientView, SessionView, ShareView};
+pub use inspect::{Census, ClientView, SessionView, ShareView, WorkerView};
 pub use latency::{Latency, Span, Stamp};
 pub use ledger::Holdings;
 pub use limits::{Limits, WhenTooFast};

@@ -19,12 +19,15 @@ use crate::RetainedStore;
 use crate::certificates::Certificates;
 use crate::core::Core;
 use crate::counters::{Counters, Tally};
-use crate::driver::{self, BindError, Clock, Control, Doors, Keeper, Loads, Mailboxes};
+use crate::driver::{
+    self, BindError, Busy, Clock, Control, Doors, HeadCounts, Keeper, Loads, Mailboxes,
+};
 use crate::input::Command;
-use crate::inspect::Census;
+use crate::inspect::{Census, WorkerView};
 use crate::journal::Journal;
 use crate::latency::Latency;
 use crate::ledger::Holdings;
+use crate::limits::Limits;
 use crate::listener::{Listening, Place};
 use crate::manager::{ManagerError, MqttManager};
 use crate::restore::Restored;
@@ -123,6 +126,7 @@ fn start(
     let keeper = keeper(mailboxes.clone())?;
     let stop = Arc::new(Notify::new());
     let loads: Loads = (0..mailboxes.len()).map(|_| Arc::default()).collect();
+    let (head_counts, busy) = (HeadCounts::default(), Busy::new(mailboxes.len(), clock));
     let handle = BrokerHandle {
         settings: core.settings.clone(),
         admits_anyone: authenticator.admits_anyone(),
@@ -140,6 +144,9 @@ fn start(
         keeper: keeper.as_ref().map(Arc::downgrade).unwrap_or_default(),
         restored: None,
         loads: loads.clone(),
+        head_counts: head_counts.clone(),
+        mailboxes: mailboxes.clone(),
+        busy: busy.clone(),
         stop: stop.clone(),
         stopped: Arc::default(),
     };
@@ -148,6 +155,8 @@ fn start(
         clock,
         mailboxes,
         loads,
+        head_counts,
+        busy,
         doors,
         authenticator,
         authorizer,
@@ -224,6 +233,9 @@ pub struct BrokerHandle {
     restored: Option<Restored>,
     /// How many connections each worker has.
     loads: Loads,
+    head_counts: HeadCounts,
+    mailboxes: Mailboxes,
+    busy: Busy,
     stop: Arc<Notify>,
     stopped: Arc<Stopped>,
 }
@@ -287,6 +299,26 @@ impl BrokerHandle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Returns how many network connections came through the listeners of each name, since the first of them.
+    #[must_use]
+    pub fn connections_by_listener(&self) -> Vec<(Arc<str>, usize)> {
+        self.head_counts.read()
+    }
+
+    /// Returns how much each worker has to do, in the order of their numbers.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerView> {
+        let depths = self.mailboxes.depths();
+        let views = self.busy.read().into_iter().zip(depths);
+        views.map(|(awake, letters)| WorkerView { awake, letters }).collect()
+    }
+
+    /// Returns the limits that hold now; a reload may change them.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        *self.doors.limits().borrow()
     }
 
     /// Returns how many subscriptions there are; a shared one counts once for all its members.

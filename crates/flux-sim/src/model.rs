@@ -305,7 +305,7 @@ impl Model {
     fn overflow(&self, done: &Done) -> Option<usize> {
         let reason = DisconnectReason::QuotaExceeded;
         match done {
-            Done::Event(Event::Disconnected { client_id, reason: is }) if *is == reason => {
+            Done::Event(Event::Disconnected { client_id, reason: is, .. }) if *is == reason => {
                 self.client(client_id)
             }
             Done::Event(Event::SessionEnded { client_id, reason: SessionEnd::QueueFull }) => {

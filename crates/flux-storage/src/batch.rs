@@ -10,6 +10,7 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Vec<u8>,
+    records: u32,
     /// Which parts are not to be divided, in their order.
     joined: Vec<Range<usize>>,
 }
@@ -23,7 +24,7 @@ impl Batch {
     /// Returns a batch without records.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), joined: Vec::new() }
+        Self { bytes: Vec::new(), records: 0, joined: Vec::new() }
     }
 
     /// Adds a record.
@@ -32,7 +33,9 @@ impl Batch {
     ///
     /// When it is too long; the batch stays as it was.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), RecordTooLong> {
-        record.encode(&mut self.bytes).ok_or(RecordTooLong)
+        record.encode(&mut self.bytes).ok_or(RecordTooLong)?;
+        self.records = self.records.saturating_add(1);
+        Ok(())
     }
 
     /// Joins the records that were added since the batch was `from` bytes [long](Self::len): after a crash all of them
@@ -53,6 +56,11 @@ impl Batch {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Returns how many records it has.
+    pub(crate) const fn records(&self) -> u32 {
+        self.records
     }
 
     #[cfg(test)]

@@ -115,6 +115,10 @@ impl<D: Disk> Store for Log<D> {
         self.pending.len()
     }
 
+    fn bytes_on_disk(&self) -> u64 {
+        self.disk_bytes()
+    }
+
     fn sync(&mut self) -> Result<(), SyncError> {
         if self.pending.is_empty() {
             return Ok(());

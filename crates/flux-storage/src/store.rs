@@ -25,6 +25,9 @@ pub trait Store: Send {
     /// be relied on then; all of it is kept, and the next call writes it again.
     fn sync(&mut self) -> Result<(), SyncError>;
 
+    /// Returns how many bytes it takes on the disk.
+    fn bytes_on_disk(&self) -> u64;
+
     /// Returns whether space does not come back any more, because something stored became
     /// unreadable. All else goes on; somebody should look.
     fn is_stuck(&self) -> bool;

@@ -27,19 +27,19 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, Strin
     (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
-fn admin_of(broker: &Broker) -> AdminServer {
+pub(crate) fn admin_of(broker: &Broker) -> AdminServer {
     let settings = AdminSettings::new("127.0.0.1:0".parse().unwrap());
     start_admin(settings, broker.handle.clone()).unwrap()
 }
 
 /// Every series and its number.
-fn scrape(admin: &AdminServer) -> BTreeMap<String, i64> {
+pub(crate) fn scrape(admin: &AdminServer) -> BTreeMap<String, i64> {
     let whole = |(name, number): (String, String)| Some((name, number.parse().ok()?));
     scrape_all(admin).into_iter().filter_map(whole).collect()
 }
 
 /// The same, as it is written.
-fn scrape_all(admin: &AdminServer) -> BTreeMap<String, String> {
+pub(crate) fn scrape_all(admin: &AdminServer) -> BTreeMap<String, String> {
     let (status, _, body) = get(admin.address(), "/metrics", "");
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));
@@ -72,10 +72,15 @@ fn every_metric_that_known_traffic_moves_moves_by_as_much() {
             break after;
         }
     };
-    let moved = |name: &str| after[name] - before[name];
+    let moved = |name: &str| after[name] - before.get(name).unwrap_or(&0);
 
     for (name, by) in [
         ("flux_connections", 1),
+        ("flux_listener_connections{listener=\"mqtt\"}", 1),
+        ("flux_clients{version=\"5.0\"}", 1),
+        ("flux_clients{version=\"3.1.1\"}", 0),
+        ("flux_authentications_total{result=\"accepted\"}", 2),
+        ("flux_authentications_total{result=\"refused\"}", 0),
         ("flux_sessions{state=\"online\"}", 1),
         ("flux_sessions{state=\"offline\"}", 0),
         ("flux_sessions_ended_total{reason=\"disconnected\"}", 1),
@@ -181,6 +186,9 @@ fn both_formats_name_every_family() {
         "flux_certificate_expires_in_days",
         "flux_store_failing",
         "flux_store_unsynced_bytes",
+        "flux_store_disk_bytes",
+        "flux_store_records_total",
+        "flux_listener_connections",
         "flux_subscriber_behind_messages",
     ];
     for family in Family::ALL {

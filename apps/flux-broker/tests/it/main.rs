@@ -35,6 +35,7 @@ mod limits_page;
 mod limits_sessions;
 mod limits_subscriptions;
 mod max_qos;
+mod metrics;
 mod order;
 mod panics;
 mod program;

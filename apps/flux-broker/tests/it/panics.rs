@@ -1,6 +1,6 @@
 //! A panic in the code of others loses one connection, is counted, and is all.
 
-use flux_eventbus::{DisconnectReason, Event, EventKind};
+use flux_eventbus::{DisconnectReason, EventKind};
 use flux_mqtt::Count;
 
 use crate::support::{Broker, Client, Connect, Events, Publish, Version};
@@ -18,8 +18,7 @@ fn a_panic_loses_one_connection(broker: &Broker, version: Version) {
         let mut victim = Client::connect(broker, &Connect::new(version, "victim"));
         victim.try_send(&Publish::new(topic, "x").bytes(version));
         while victim.try_packet().is_some() {}
-        let (client_id, reason) = ("victim".into(), DisconnectReason::ServerError);
-        assert_eq!(gone.expect(), Event::Disconnected { client_id, reason });
+        assert_eq!(gone.expect_disconnected("victim"), DisconnectReason::ServerError);
         assert_eq!(broker.handle.counters().of(Count::Panicked), count);
         for other in &mut others {
             other.ping();

@@ -186,7 +186,7 @@ async fn open(door: NewDoor, entrance: Rc<Entrance>) {
         Poll::Pending => accepting.as_mut().poll(cx).map(Some),
     });
     if let Some(Err(error)) = lost.await {
-        tracing::error!(%error, "a listener is lost");
+        tracing::error!(%error, help = "reload the config (SIGHUP) to open it again", "a listener is lost");
     }
 }
 

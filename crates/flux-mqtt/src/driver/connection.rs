@@ -46,7 +46,7 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!(connection = ?self.id, "the task of a connection panicked");
+            tracing::error!(help = "report this bug, with the panic that is told before", connection = ?self.id, "the task of a connection panicked");
             self.shell.outfit.tally.count(self.shell.outfit.id, Count::Panicked);
         }
         self.shell.close(self.id);

@@ -9,9 +9,10 @@ use ntex::rt::{Arbiter, System};
 use tokio::sync::Notify;
 
 use super::accept;
+use super::busy::Busy;
 use super::clock::Clock;
 use super::doors::Doors;
-use super::entrance::Entrance;
+use super::entrance::{Entrance, HeadCounts};
 use super::keeper::Keeper;
 use super::mailbox::{Mail, Mailboxes};
 use super::runtime::Runtime;
@@ -31,6 +32,8 @@ pub(crate) struct Control {
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) loads: Loads,
+    pub(crate) head_counts: HeadCounts,
+    pub(crate) busy: Busy,
     pub(crate) doors: Doors,
     pub(crate) authenticator: Arc<dyn DynAuthenticator>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -60,7 +63,9 @@ async fn serve(control: Control) {
     let (events, tally) = (control.events.clone(), control.core.broker.tally.clone());
     let (clock, shares) = (control.clock, loads.clone());
     // On the thread that it stays on.
-    let entrance = move || Entrance::new(mailboxes, shares, limits, clock, events, tally);
+    let head_counts = control.head_counts.clone();
+    let entrance =
+        move || Entrance::new(mailboxes, shares, limits, clock, events, tally, head_counts);
     for listening in control.doors.listening() {
         if let Place::Address(address) = listening.place {
             control.events.publish(Event::Listening { address });
@@ -96,7 +101,10 @@ async fn serve(control: Control) {
     }
     for arbiter in &mut arbiters {
         if arbiter.join().is_err() {
-            tracing::error!("a worker had panicked");
+            tracing::error!(
+                help = "report this bug, with the panic that is told before",
+                "a worker had panicked"
+            );
         }
     }
     if let (Some(keeper), Some(journal)) = (&control.keeper, &control.core.broker.journal) {
@@ -117,6 +125,7 @@ fn start_worker(
         id,
         clock: control.clock,
         mailboxes: control.mailboxes.clone(),
+        busy: control.busy.clone(),
         authenticator: control.authenticator.clone(),
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),

@@ -82,7 +82,7 @@ impl Doors {
         self.0.open.lock().iter().map(|door| door.listening.clone()).collect()
     }
 
-    pub(super) fn limits(&self) -> watch::Receiver<Limits> {
+    pub(crate) fn limits(&self) -> watch::Receiver<Limits> {
         self.0.limits.subscribe()
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flux_eventbus::{Event, EventBus, EventKind, Limit};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::clock::Clock;
@@ -30,6 +31,8 @@ pub(super) struct Entrance {
     pace: TokenBucket,
     /// Those who came through the listeners of each name.
     crowds: RefCell<BTreeMap<Arc<str>, Rc<Crowd>>>,
+    /// How many these are, for whoever asks.
+    head_counts: HeadCounts,
     clock: Clock,
     events: Arc<EventBus>,
     tally: Tally,
@@ -43,9 +46,10 @@ impl Entrance {
         clock: Clock,
         events: Arc<EventBus>,
         tally: Tally,
+        head_counts: HeadCounts,
     ) -> Self {
         let (pace, crowds) = (TokenBucket::default(), RefCell::default());
-        Self { mailboxes, loads, limits, pace, crowds, clock, events, tally }
+        Self { mailboxes, loads, limits, pace, crowds, head_counts, clock, events, tally }
     }
 
     /// Holds an accepted connection back while too many have come in this second, and with it those
@@ -104,7 +108,9 @@ impl Entrance {
         if let Some(crowd) = crowds.get(&by.name) {
             return crowd.clone();
         }
-        crowds.entry(by.name.clone()).or_default().clone()
+        let crowd = crowds.entry(by.name.clone()).or_default().clone();
+        self.head_counts.0.lock().insert(by.name.clone(), crowd.gauge.clone());
+        crowd
     }
 
     fn tell_limit(&self, limit: Limit, peer: Option<SocketAddr>) {
@@ -112,6 +118,16 @@ impl Entrance {
         if self.events.wants(EventKind::LimitReached) {
             self.events.publish(Event::LimitReached { limit, client_id: None, peer });
         }
+    }
+}
+
+/// How many connections came through the listeners of each name. A clone is a reference to the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeadCounts(Arc<Mutex<BTreeMap<Arc<str>, Gauge>>>);
+
+impl HeadCounts {
+    pub(crate) fn read(&self) -> Vec<(Arc<str>, usize)> {
+        self.0.lock().iter().map(|(name, gauge)| (name.clone(), gauge.taken())).collect()
     }
 }
 

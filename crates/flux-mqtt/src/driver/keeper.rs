@@ -121,14 +121,14 @@ impl Answers {
                 if tickets.is_empty() && !self.state.lock().is_failing => {}
             Completion::Failed { error, .. } => {
                 if !std::mem::replace(&mut self.state.lock().is_failing, true) {
-                    tracing::error!(%error, source = ?std::error::Error::source(&error), "the store fails");
+                    tracing::error!(%error, source = ?std::error::Error::source(&error), help = "make room on the disk, or look at it: it is tried again until it works", "the store fails");
                 }
                 self.post_news();
             }
             Completion::Queue { ticket, messages } => match messages {
                 Ok(messages) => self.read(ticket, Some(messages)),
                 Err(error) => {
-                    tracing::error!(%error, "a queue cannot be read");
+                    tracing::error!(%error, help = "stop the broker and run flux-broker store check", "a queue cannot be read");
                     self.read(ticket, None);
                 }
             },

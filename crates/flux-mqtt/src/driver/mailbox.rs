@@ -159,6 +159,11 @@ impl Mailboxes {
         std::mem::swap(&mut inside.mail, into);
     }
 
+    /// Returns how much waits for each worker, in the order of their numbers.
+    pub(crate) fn depths(&self) -> Vec<usize> {
+        self.boxes.iter().map(|mailbox| mailbox.inside.lock().mail.len()).collect()
+    }
+
     /// The thread of a worker is about to sleep, and is woken from now on; it is at once if there is mail.
     pub(crate) fn fall_asleep(&self, of: WorkerId) {
         let Some(mailbox) = self.boxes.get(of.0) else { return };

@@ -8,6 +8,7 @@ use ntex::rt::{BlockFuture, Runner};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
+use super::busy::Busy;
 use super::mailbox::Mailboxes;
 use crate::names::WorkerId;
 
@@ -18,8 +19,18 @@ impl Runner for Runtime {
     fn block_on(&self, future: BlockFuture) -> Result<(), Box<dyn Any + Send>> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            .on_thread_park(|| with_mailbox(Mailboxes::fall_asleep))
-            .on_thread_unpark(|| with_mailbox(Mailboxes::wake_up))
+            .on_thread_park(|| {
+                with_seat(|seat| {
+                    seat.mailboxes.fall_asleep(seat.worker);
+                    seat.busy.fall_asleep(seat.worker);
+                });
+            })
+            .on_thread_unpark(|| {
+                with_seat(|seat| {
+                    seat.busy.wake_up(seat.worker);
+                    seat.mailboxes.wake_up(seat.worker);
+                });
+            })
             .build();
         let runtime = runtime.map_err(|error: io::Error| Box::new(error) as Box<dyn Any + Send>)?;
         LocalSet::new().block_on(&runtime, future);
@@ -28,21 +39,29 @@ impl Runner for Runtime {
 }
 
 /// Says that this thread is a worker's.
-pub(super) fn belong_to(worker: WorkerId, mailboxes: Mailboxes) {
-    MAILBOX.with(|mailbox| {
-        let is_first = mailbox.set((mailboxes, worker)).is_ok();
+pub(super) fn belong_to(worker: WorkerId, mailboxes: Mailboxes, busy: Busy) {
+    SEAT.with(|seat| {
+        busy.wake_up(worker);
+        let is_first = seat.set(Seat { worker, mailboxes, busy }).is_ok();
         debug_assert!(is_first, "a thread has one worker");
     });
 }
 
-fn with_mailbox(act: impl FnOnce(&Mailboxes, WorkerId)) {
-    MAILBOX.with(|mailbox| {
-        if let Some((mailboxes, worker)) = mailbox.get() {
-            act(mailboxes, *worker);
+/// What a worker's thread looks at around its sleep.
+struct Seat {
+    worker: WorkerId,
+    mailboxes: Mailboxes,
+    busy: Busy,
+}
+
+fn with_seat(act: impl FnOnce(&Seat)) {
+    SEAT.with(|seat| {
+        if let Some(seat) = seat.get() {
+            act(seat);
         }
     });
 }
 
 thread_local! {
-    static MAILBOX: OnceCell<(Mailboxes, WorkerId)> = const { OnceCell::new() };
+    static SEAT: OnceCell<Seat> = const { OnceCell::new() };
 }

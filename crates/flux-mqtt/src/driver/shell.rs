@@ -19,6 +19,7 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 
 use super::answers::Answers;
+use super::busy::Busy;
 use super::clock::Clock;
 use super::fx::NtexEffects;
 use super::keeper::Keeper;
@@ -40,6 +41,7 @@ pub(super) struct Outfit {
     pub(super) id: WorkerId,
     pub(super) clock: Clock,
     pub(super) mailboxes: Mailboxes,
+    pub(super) busy: Busy,
     pub(super) authenticator: Arc<dyn DynAuthenticator>,
     pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) events: Arc<EventBus>,

@@ -95,6 +95,8 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     });
     match admitted {
         Ok((io, certificate)) => {
+            let outfit = &shell.outfit;
+            outfit.tally.count(outfit.id, Count::HandshakeDone);
             let shown = certificate.map(|it| Shown { certificate: Box::new(it), by: tls.clone() });
             let shook_with = shown.is_some().then_some(config);
             let peer = Peer { shown, shook_with, ..nobody };

@@ -24,12 +24,16 @@ use crate::settings::Settings;
 /// Runs the turns of a worker until its thread ends.
 pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
     Ledger::use_shard_of(shell.outfit.id);
-    runtime::belong_to(shell.outfit.id, shell.outfit.mailboxes.clone());
+    let outfit = &shell.outfit;
+    runtime::belong_to(outfit.id, outfit.mailboxes.clone(), outfit.busy.clone());
     let io_config = io_config(&settings);
     let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
     poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| turn.poll(cx))).unwrap_or_else(|_| {
-            tracing::error!("a turn panicked, the next one goes on");
+            tracing::error!(
+                help = "report this bug, with the panic that is told before",
+                "a turn panicked, the next one goes on"
+            );
             let outfit = &turn.shell.outfit;
             outfit.tally.count(outfit.id, Count::Panicked);
             cx.waker().wake_by_ref();

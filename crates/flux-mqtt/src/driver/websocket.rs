@@ -43,7 +43,7 @@ pub(super) async fn enter<F: Filter>(
         }
         Ok(Err(error)) => {
             let (peer, outfit) = (peer.address, &shell.outfit);
-            outfit.tally.count(outfit.id, Count::HandshakeFailed);
+            outfit.tally.count(outfit.id, Count::UpgradeFailed);
             tell_of_pages(&error, &rules, &by.name);
             tracing::info!(?peer, %error, "a WebSocket handshake failed");
         }

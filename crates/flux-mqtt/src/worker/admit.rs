@@ -312,10 +312,13 @@ impl Worker {
         self.spans.extend(online.since.map(|since| Span { what: Latency::Connect, since }));
         self.send_answers(id, fx);
         fx.count(Count::Connected(connect.version));
+        self.connections.note_admitted(id, connect.version);
         fx.event(Event::Connected {
             client_id: client_id.clone(),
             protocol_level: connect.version.level(),
+            username: online.client.identity.username.clone(),
             peer: online.client.peer,
+            listener: online.client.listener.clone(),
             session_present,
         });
         self.connections.heard(id, now);

@@ -15,6 +15,7 @@ use super::connection::{Admission, Candidate, Origin, Stage};
 use super::decided::Decided;
 use super::publish::takes_topic;
 use super::tell::{tell_connect_refused, tell_limit};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -57,7 +58,8 @@ impl Worker {
         reason: ReasonCode,
         fx: &mut impl Effects,
     ) -> Stage {
-        tell_connect_refused(None, self.connections.peer(id), reason, fx);
+        let listener = self.connections.listener(id);
+        tell_connect_refused(None, self.connections.peer(id), listener, reason, fx);
         fx.close(id);
         Stage::Closing
     }
@@ -216,6 +218,7 @@ impl Worker {
             Stage::Authenticating(candidate) => match authentication {
                 Authentication::Accepted(identity) => self.known(now, id, *candidate, identity, fx),
                 Authentication::Refused(refusal) => {
+                    fx.count(Count::NotAuthenticated);
                     let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));
                     self.refuse(id, &refusal, Some(candidate.client_id), fx)
                 }
@@ -236,6 +239,7 @@ impl Worker {
         identity: Identity,
         fx: &mut impl Effects,
     ) -> Stage {
+        fx.count(Count::Authenticated);
         let mut client = Client::new(candidate.client_id.clone(), identity);
         client.peer = self.connections.peer(id);
         client.listener = self.connections.listener(id);
@@ -286,7 +290,7 @@ impl Worker {
     ) -> Stage {
         let Refusal { version, reason, words, maximum_packet_size: max } = refusal;
         let peer = self.connections.peer(id);
-        tell_connect_refused(client_id, peer, *reason, fx);
+        tell_connect_refused(client_id, peer, self.connections.listener(id), *reason, fx);
         if let Some(version) = version {
             let mut connack = Vec::new();
             write_refusal(&mut connack, *version, *reason, words.as_deref(), *max);

@@ -43,6 +43,8 @@ pub(super) struct Connection {
     pub(super) valid_until: Option<Timestamp>,
     /// The session that it has, and of which generation: also while its stage is taken out.
     session: Option<(Arc<SharedSession>, u64)>,
+    /// What its client speaks, once it was admitted.
+    pub(super) admitted: Option<Version>,
     /// What the ledger knows of its unsent bytes.
     pub(super) counted_unsent: usize,
     /// And of those that came of a packet that is not complete.
@@ -181,6 +183,7 @@ impl Connections {
                 timer: None,
                 valid_until: None,
                 session: None,
+                admitted: None,
                 counted_unsent: 0,
                 counted_unread: 0,
                 held: None,
@@ -247,6 +250,13 @@ impl Connections {
     pub(super) fn heard(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.get(id) {
             connection.heard = now;
+        }
+    }
+
+    /// Notes that the client was admitted.
+    pub(super) fn note_admitted(&mut self, id: ConnectionId, version: Version) {
+        if let Some(connection) = self.get(id) {
+            connection.admitted = Some(version);
         }
     }
 

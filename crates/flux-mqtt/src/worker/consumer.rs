@@ -61,7 +61,9 @@ impl Worker {
         fx.event(Event::Connected {
             client_id,
             protocol_level: Version::V5.level(),
+            username: None,
             peer: None,
+            listener: None,
             session_present: held.session_present,
         });
         self.consumers.insert((held.session.key, held.generation), held.session.clone());

@@ -7,8 +7,9 @@ use flux_session::{Departure, Due, SessionExpiry, Timestamp};
 
 use super::Worker;
 use super::connection::{Online, Stage};
-use super::tell::{tell_disconnected, tell_lost};
+use super::tell::{tell_disconnected, tell_gone, tell_lost};
 use crate::clients;
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::Letter;
 use crate::message::Delivery;
@@ -208,7 +209,7 @@ impl Worker {
         fx.pause(id);
         // Whoever is told goodbye finds the session as it is from now on.
         self.detach(now, &online.session, online.generation, end, fx);
-        tell_disconnected(&online.client.client_id, end.event(), fx);
+        tell_disconnected(&online.client, end.event(), fx);
         let mut goodbye = Vec::new();
         if let Some(reason) = end.reason_code() {
             let (words, max) = (end.words(), online.maximum_packet_size);
@@ -227,7 +228,11 @@ impl Worker {
         self.cut(now, id, &End::Lost, fx);
         self.note_unsent(id, 0);
         self.note_unread(id, 0);
-        if let Some(timer) = self.connections.close(id).and_then(|connection| connection.timer) {
+        let Some(connection) = self.connections.close(id) else { return };
+        if let Some(version) = connection.admitted {
+            fx.count(Count::Left(version));
+        }
+        if let Some(timer) = connection.timer {
             self.timers.cancel(timer);
         }
     }
@@ -250,7 +255,7 @@ impl Worker {
             }
             Attachment::Consumer(consumer) => {
                 consumer.close(end.event());
-                tell_disconnected(client_id, end.event(), fx);
+                tell_gone(client_id, end.event(), fx);
             }
         }
     }

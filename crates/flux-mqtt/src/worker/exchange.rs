@@ -11,6 +11,7 @@ use super::connection::{Candidate, Method, Online, Stage};
 use super::end::End;
 use super::{Received, Worker};
 use crate::arrivals::Arrivals;
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
@@ -134,7 +135,10 @@ impl Worker {
                 }
                 ReasonCode::PacketTooLarge
             }
-            Step::Refused(refusal) => refusal_code(refusal),
+            Step::Refused(refusal) => {
+                fx.count(Count::NotAuthenticated);
+                refusal_code(refusal)
+            }
         };
         let refusal = Refusal::of(&candidate.connect, reason);
         self.refuse(id, &refusal, Some(candidate.client_id), fx)

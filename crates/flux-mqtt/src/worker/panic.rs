@@ -11,7 +11,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::Stage;
 use super::end::End;
-use super::tell::tell_disconnected;
+use super::tell::tell_gone;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -47,13 +47,19 @@ impl Worker {
         self.waits_from = None;
         self.deliveries.clear();
         let Some(id) = id else {
-            tracing::error!("a panic was caught, no connection is lost");
+            tracing::error!(
+                help = "report this bug, with the panic that is told before",
+                "a panic was caught, no connection is lost"
+            );
             return;
         };
         // What panicked once may do so again.
         let ended = catch_unwind(AssertUnwindSafe(|| self.end_after_panic(now, id, fx)));
         if ended.is_err() {
-            tracing::error!("another panic was caught while the connection was ended");
+            tracing::error!(
+                help = "report this bug, with the panic that is told before",
+                "another panic was caught while the connection was ended"
+            );
         }
         self.connections.put(id, Stage::Closing);
         fx.close(id);
@@ -63,7 +69,12 @@ impl Worker {
         let held = self.connections.take_held(id);
         let client_id = held.as_ref().map(|(session, _)| &*session.client_id);
         let peer = self.connections.peer(id);
-        tracing::error!(client_id, ?peer, "a panic was caught, this connection is lost");
+        tracing::error!(
+            help = "report this bug, with the panic that is told before",
+            client_id,
+            ?peer,
+            "a panic was caught, this connection is lost"
+        );
         match (self.connections.take(id), held) {
             (Some(Stage::Online(online)), _) => {
                 self.end(now, id, &online, &End::Panicked, fx);
@@ -71,7 +82,7 @@ impl Worker {
             // Its stage was taken out when it happened.
             (_, Some((session, generation))) => {
                 self.detach(now, &session, generation, &End::Panicked, fx);
-                tell_disconnected(&session.client_id, End::Panicked.event(), fx);
+                tell_gone(&session.client_id, End::Panicked.event(), fx);
             }
             (Some(Stage::Authenticating(candidate)), None) => {
                 let refusal = Refusal::of(&candidate.connect, ReasonCode::ServerUnavailable);

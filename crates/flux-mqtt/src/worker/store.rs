@@ -403,6 +403,7 @@ impl Worker {
         if wanted.is_some() && is_all && last_written <= reading.persisted {
             tracing::error!(
                 client_id = &*session.client_id,
+                help = "stop the broker and run flux-broker store check",
                 "fewer messages are stored than were counted"
             );
             state.session.nothing_elsewhere();

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use flux_auth::Client;
 use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, Limit};
 use flux_session::Dropped;
 use flux_topic::TopicName;
@@ -117,22 +118,34 @@ pub(super) fn tell_limit(
 }
 
 /// The connection of a client that had been admitted, or a consumer, is over.
-pub(super) fn tell_disconnected(
-    client_id: &Arc<str>,
-    reason: DisconnectReason,
-    fx: &mut impl Effects,
-) {
+pub(super) fn tell_disconnected(client: &Client, reason: DisconnectReason, fx: &mut impl Effects) {
     fx.count(Count::Disconnected(reason));
-    fx.event(Event::Disconnected { client_id: client_id.clone(), reason });
+    if fx.wants(EventKind::Disconnected) {
+        fx.event(Event::Disconnected {
+            client_id: client.client_id.clone(),
+            username: client.identity.username.clone(),
+            peer: client.peer,
+            listener: client.listener.clone(),
+            reason,
+        });
+    }
+}
+
+/// The same where no more than its client identifier is known.
+pub(super) fn tell_gone(client_id: &Arc<str>, reason: DisconnectReason, fx: &mut impl Effects) {
+    fx.count(Count::Disconnected(reason));
+    let client_id = client_id.clone();
+    fx.event(Event::Disconnected { client_id, username: None, peer: None, listener: None, reason });
 }
 
 /// A client was not admitted.
 pub(super) fn tell_connect_refused(
     client_id: Option<Arc<str>>,
     peer: Option<SocketAddr>,
+    listener: Option<Arc<str>>,
     code: ReasonCode,
     fx: &mut impl Effects,
 ) {
     fx.count(Count::ConnectRefused(code));
-    fx.event(Event::ConnectRefused { client_id, peer, code: code.as_u8() });
+    fx.event(Event::ConnectRefused { client_id, peer, listener, code: code.as_u8() });
 }

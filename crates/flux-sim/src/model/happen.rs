@@ -40,7 +40,7 @@ impl Model {
                 Some(client) => self.session_ended(client, *reason),
                 None => Ok(()),
             },
-            Event::Disconnected { client_id, reason } => match self.known(client_id) {
+            Event::Disconnected { client_id, reason, .. } => match self.known(client_id) {
                 Some(client) => self.disconnected(client, *reason),
                 None => Ok(()),
             },

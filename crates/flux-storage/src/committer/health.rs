@@ -1,6 +1,6 @@
 //! How a store on its thread is, for whoever asks.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,10 @@ pub struct Health {
     pub syncing_for: Option<Duration>,
     /// Bytes that were handed over and are not synced, with what their tickets take.
     pub unsynced: usize,
+    /// Records that were handed over since the thread began.
+    pub records: u64,
+    /// Bytes that the store takes on the disk.
+    pub bytes_on_disk: u64,
     /// How long attempts took: each makes safe all that had come until it began.
     pub commits: Histogram,
     /// See [`Store::is_stuck`](crate::Store::is_stuck).
@@ -38,6 +42,10 @@ pub(super) struct Shared {
     /// As [`Health::unsynced`].
     pub(super) unsynced: AtomicUsize,
     pub(super) is_stuck: AtomicBool,
+    /// As [`Health::records`].
+    pub(super) records: AtomicU64,
+    /// As [`Health::bytes_on_disk`].
+    pub(super) bytes_on_disk: AtomicU64,
     /// Written by the thread alone.
     commits: Timings,
     state: Mutex<State>,
@@ -62,6 +70,8 @@ impl Shared {
             failure,
             syncing_for,
             unsynced: self.unsynced.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
+            bytes_on_disk: self.bytes_on_disk.load(Ordering::Relaxed),
             commits: self.commits.read(),
             is_stuck: self.is_stuck.load(Ordering::Relaxed),
             is_running,

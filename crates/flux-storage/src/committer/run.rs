@@ -33,6 +33,7 @@ pub(super) struct Run<S, C> {
 
 impl<S: Store, C: FnMut(Completion)> Run<S, C> {
     pub(super) fn new(store: S, complete: C, shared: Arc<Shared>) -> Self {
+        shared.bytes_on_disk.store(store.bytes_on_disk(), Ordering::Relaxed);
         Self { store, complete, shared, waiting: Vec::new(), failed: Vec::new(), failure: None }
     }
 
@@ -72,6 +73,7 @@ impl<S: Store, C: FnMut(Completion)> Run<S, C> {
         match request {
             Request::Append { ticket, batch } => {
                 self.store.append(&batch);
+                self.shared.records.fetch_add(batch.records().into(), Ordering::Relaxed);
                 self.waiting.push((ticket, weight(&batch)));
             }
             Request::Queue { ticket, session, after, limit } => {
@@ -93,6 +95,7 @@ impl<S: Store, C: FnMut(Completion)> Run<S, C> {
         let synced = self.store.sync();
         self.shared.ends(synced.as_ref().err().map(|error| error.source.to_string()));
         self.shared.is_stuck.store(self.store.is_stuck(), Ordering::Relaxed);
+        self.shared.bytes_on_disk.store(self.store.bytes_on_disk(), Ordering::Relaxed);
         match synced {
             Ok(()) => {
                 self.failure = None;

@@ -165,6 +165,10 @@ impl Store for Watched {
         self.log.unsynced()
     }
 
+    fn bytes_on_disk(&self) -> u64 {
+        self.log.bytes_on_disk()
+    }
+
     fn sync(&mut self) -> Result<(), SyncError> {
         if self.hangs {
             self.go_on.recv().unwrap();

@@ -372,7 +372,16 @@ fn who_gives_up_opening_leaves_nothing_behind(broker: &Broker) {
         assert!(polled.is_pending(), "a worker has not had its turn");
     }
     let reason = DisconnectReason::ByClient;
-    assert_eq!(gone.expect(), Event::Disconnected { client_id: "in".into(), reason });
+    assert_eq!(
+        gone.expect(),
+        Event::Disconnected {
+            client_id: "in".into(),
+            username: None,
+            peer: None,
+            listener: None,
+            reason
+        }
+    );
 }
 
 fn it_can_be_subscribed_and_kicked_like_any_client(broker: &Broker) {

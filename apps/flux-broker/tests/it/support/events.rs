@@ -27,7 +27,7 @@ impl Events {
     #[track_caller]
     pub(crate) fn expect_disconnected(&mut self, client_id: &str) -> DisconnectReason {
         match self.expect() {
-            Event::Disconnected { client_id: other, reason } if *other == *client_id => reason,
+            Event::Disconnected { client_id: other, reason, .. } if *other == *client_id => reason,
             other => panic!("{client_id} should be disconnected: {other:?}"),
         }
     }

@@ -61,7 +61,7 @@ fn requests_that_are_refused_have_their_status(broker: &Broker) {
         exchange(&mut bystander);
     }
     // It is counted after it is answered.
-    while broker.handle.counters().of(Count::HandshakeFailed) < count {}
+    while broker.handle.counters().of(Count::UpgradeFailed) < count {}
 }
 
 /// HTTP is no MQTT.

@@ -97,7 +97,13 @@ fn kick_ends_the_connection_wherever_it_is_and_keeps_the_session() {
         assert_eq!(c.heard(peer), ["CONNACK 00", "DISCONNECT 98"]);
         assert!(c.is_closed(peer));
         assert_eq!(c.heard(watcher), ["w=kicked"]);
-        let gone = Event::Disconnected { client_id: "a".into(), reason: DisconnectReason::Kicked };
+        let gone = Event::Disconnected {
+            client_id: "a".into(),
+            username: None,
+            peer: None,
+            listener: None,
+            reason: DisconnectReason::Kicked,
+        };
         assert!(c.events().contains(&gone));
         let (command, answer) = kick();
         c.command(from, command);

@@ -107,7 +107,13 @@ fn show(taken: &Taken) -> String {
 }
 
 fn gone(client_id: &str, reason: DisconnectReason) -> Event {
-    Event::Disconnected { client_id: client_id.into(), reason }
+    Event::Disconnected {
+        client_id: client_id.into(),
+        username: None,
+        peer: None,
+        listener: None,
+        reason,
+    }
 }
 
 #[test]

@@ -50,7 +50,13 @@ fn dropped(client_id: &str, topic: &str, reason: DropReason) -> Event {
 }
 
 fn disconnected(client_id: &str, reason: DisconnectReason) -> Event {
-    Event::Disconnected { client_id: id(client_id), reason }
+    Event::Disconnected {
+        client_id: id(client_id),
+        username: None,
+        peer: None,
+        listener: None,
+        reason,
+    }
 }
 
 const MESSAGES: &[EventKind] = &[EventKind::Published, EventKind::Delivered, EventKind::Dropped];
@@ -185,7 +191,9 @@ fn a_session_is_created_resumed_and_ended_around_its_connections() {
     let connected = |session_present| Event::Connected {
         client_id: id("a"),
         protocol_level: 5,
+        username: None,
         peer: None,
+        listener: None,
         session_present,
     };
     let first = w.c.connect(0, "a");

@@ -178,7 +178,12 @@ fn whoever_is_closed_before_it_is_in_is_counted_and_told() {
     let refused = |c: &mut Cluster, code: ReasonCode| {
         let counts = std::mem::take(&mut c.nodes[0].fx.counts);
         assert_eq!(counts, [Count::ConnectRefused(code)]);
-        let told = Event::ConnectRefused { client_id: None, peer: None, code: code.as_u8() };
+        let told = Event::ConnectRefused {
+            client_id: None,
+            peer: None,
+            listener: None,
+            code: code.as_u8(),
+        };
         assert_eq!(c.events(), [told]);
     };
     for (bytes, code) in [

@@ -38,7 +38,8 @@ fn check(trap: &'static str, act: impl Fn(&mut Cluster, client::Peer)) {
     assert_eq!(panicked.count(), 1, "{trap}");
     let (client_id, reason) = ("a".into(), DisconnectReason::ServerError);
     let events = c.events();
-    let expected = Event::Disconnected { client_id, reason };
+    let expected =
+        Event::Disconnected { client_id, username: None, peer: None, listener: None, reason };
     assert_eq!(events.iter().filter(|event| **event == expected).count(), 1, "{events:?}");
     assert_eq!(c.nodes[0].worker.connections(), 1, "its place is free");
     assert!(c.heard(b).contains(&"will=x q1 #1".to_owned()), "its will is sent");

@@ -32,7 +32,13 @@ fn check(bytes: &[u8], code: u8) {
         0x95 => DisconnectReason::PacketTooLarge,
         code => DisconnectReason::ProtocolError { code },
     };
-    assert!(c.events().contains(&Event::Disconnected { client_id: "a".into(), reason }));
+    assert!(c.events().contains(&Event::Disconnected {
+        client_id: "a".into(),
+        username: None,
+        peer: None,
+        listener: None,
+        reason
+    }));
 }
 
 #[test]

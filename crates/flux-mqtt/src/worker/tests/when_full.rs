@@ -112,7 +112,13 @@ fn a_session_that_overflows_ends_with_its_connection_and_its_will_is_sent() {
     let reason = SessionEnd::QueueFull;
     assert!(events.contains(&Event::SessionEnded { client_id: client_id.clone(), reason }));
     let reason = DisconnectReason::QuotaExceeded;
-    assert!(events.contains(&Event::Disconnected { client_id, reason }));
+    assert!(events.contains(&Event::Disconnected {
+        client_id,
+        username: None,
+        peer: None,
+        listener: None,
+        reason
+    }));
     assert!(c.broker.clients.get("sub").is_none());
     c.publish(publisher, 1, 4, "t", "4");
     assert_eq!(c.heard(publisher), ["PUBACK 4 10"], "its subscriptions are gone");
