@@ -53,7 +53,7 @@ impl fmt::Display for Violation {
     }
 }
 
-const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 8] = [
+const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 9] = [
     source_rules::starts_with_a_doc_line,
     source_rules::is_short_enough,
     source_rules::is_not_mod_rs,
@@ -61,6 +61,7 @@ const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 8] = [
     source_rules::no_test_is_ignored,
     source_rules::nothing_is_left_over,
     source_rules::nothing_is_unsafe,
+    source_rules::errors_say_what_to_do,
     purity::uses_nothing_impure,
 ];
 

@@ -36,7 +36,10 @@ impl Beside {
         let ending: Vec<_> = self.0.into_iter().map(end).collect();
         for (does, thread) in ending {
             if thread.join().is_err() {
-                tracing::error!("the thread that {does} had panicked");
+                tracing::error!(
+                    help = "report this bug, with the panic that is told before",
+                    "the thread that {does} had panicked"
+                );
             }
         }
     }

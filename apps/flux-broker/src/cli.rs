@@ -16,6 +16,7 @@ use crate::admin_client::AdminClient;
 use crate::bans::BansCommand;
 use crate::clients::Clients;
 use crate::config::ConfigCommand;
+use crate::log_command::LogCommand;
 use crate::passwd::Passwd;
 use crate::store::StoreCommand;
 use crate::tls_init::TlsInit;
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     /// List and lift the bans of a broker that runs with --admin
     #[command(subcommand)]
     Bans(BansCommand),
+    /// Show and change what a broker that runs with --admin logs
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Ask a broker that runs with --admin whether it can serve: the exit code is 0 if so
     Health(AdminClient),
     /// Keep the users of a password file

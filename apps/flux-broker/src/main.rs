@@ -11,6 +11,8 @@ mod config;
 mod crowd;
 mod data;
 mod limits;
+mod log;
+mod log_command;
 mod passwd;
 mod reload;
 mod renewal;
@@ -31,12 +33,12 @@ use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tracing_subscriber::EnvFilter;
 
 use crate::access::Access;
 use crate::beside::Beside;
 use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
+use crate::log::Log;
 use crate::reload::Reload;
 use crate::settings::Known;
 use crate::tls_init::TlsInit;
@@ -54,17 +56,8 @@ fn main() -> ExitCode {
         }
     };
     config::tell(&loaded.warnings);
-    let filter = EnvFilter::new(&loaded.config.log.filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_filter_reloading();
-    let handle = log.reload_handle();
-    log.init();
-    let set_filter = move |filter| {
-        if let Err(error) = handle.reload(filter) {
-            tracing::error!(%error, "what is logged stays as it was");
-        }
-    };
-    match run(&loaded, &cli, Box::new(set_filter)) {
+    let done = Log::begin(&loaded).map_err(Into::into).and_then(|log| run(&loaded, &cli, &log));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match error.downcast::<Problems>() {
@@ -84,6 +77,7 @@ fn do_once(command: &Command) -> ExitCode {
         Command::Store { command } => return command.run(),
         Command::Clients(clients) => clients.run(out),
         Command::Bans(bans) => bans.run(out),
+        Command::Log(log) => log.run(out),
         Command::Health(broker) => broker.is_ready(out),
         Command::Passwd(passwd) => passwd.run(out, &mut passwd::ask_for_password),
         Command::Acl(acl) => acl.run(out),
@@ -99,16 +93,13 @@ fn do_once(command: &Command) -> ExitCode {
     }
 }
 
-fn run(
-    loaded: &Loaded,
-    cli: &Cli,
-    set_filter: Box<dyn Fn(EnvFilter)>,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::error::Error>> {
     let inherited = service::sockets()?;
     let connections = limits::raise_open_files();
     // Before the broker listens: a signal that comes early must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let events = Arc::new(EventBus::new());
+    let event_log = log.follow(events.clone());
     let (mut settings, known) = settings::settings(loaded, &Known::default())?;
     settings.inherited = inherited.clone();
     let access = Access::open(&loaded.config, &events)?;
@@ -121,7 +112,7 @@ fn run(
         }
     };
     let bouncer = Some(access.bouncer.clone());
-    let admin = settings::admin(loaded, bouncer);
+    let admin = settings::admin(loaded, bouncer, log);
     let admin = admin.map(|settings| start_admin(settings, broker.clone()));
     let admin = admin.transpose()?;
     let also = admin.as_ref().map_or_else(String::new, |admin| {
@@ -152,7 +143,7 @@ fn run(
         beside.run("publishes numbers", move |over| publish_sys_topics(&told, interval, over));
     }
     let started = loaded.config.clone();
-    let mut reload = Reload { cli, started, known, access: &access, broker: &broker, set_filter };
+    let mut reload = Reload { cli, started, known, access: &access, broker: &broker, log };
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {
@@ -170,6 +161,7 @@ fn run(
         broker.stop();
     }
     beside.end();
+    event_log.end();
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
 }
 

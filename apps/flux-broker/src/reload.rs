@@ -2,10 +2,10 @@
 
 use flux_config::{Config, Loaded, System, load};
 use flux_mqtt::BrokerHandle;
-use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, certificate_name};
 use crate::cli::Cli;
+use crate::log::{self, Log};
 use crate::renewal;
 use crate::settings::{Known, settings};
 
@@ -18,8 +18,7 @@ pub(crate) struct Reload<'a> {
     pub(crate) known: Known,
     pub(crate) access: &'a Access,
     pub(crate) broker: &'a BrokerHandle,
-    /// Replaces what is logged.
-    pub(crate) set_filter: Box<dyn Fn(EnvFilter) + 'a>,
+    pub(crate) log: &'a Log,
 }
 
 impl Reload<'_> {
@@ -35,7 +34,10 @@ impl Reload<'_> {
             }
             Err(error) => {
                 for line in format!("{error:#}").lines() {
-                    tracing::error!("the config stays as it was: {line}");
+                    tracing::error!(
+                        help = "mend it and send SIGHUP again",
+                        "the config stays as it was: {line}"
+                    );
                 }
                 false
             }
@@ -45,7 +47,7 @@ impl Reload<'_> {
     /// Returns the names of settings that wait for the next start.
     fn try_run(&mut self) -> anyhow::Result<Vec<String>> {
         let loaded = load(self.cli.config.as_deref(), self.cli.flags(), &System)?;
-        let filter = EnvFilter::try_new(&loaded.config.log.filter)?;
+        log::check(&loaded)?;
         let (settings, known) = settings(&loaded, &self.known)?;
         let prepared = self.broker.prepare_reload(settings)?;
         // The last that can fail; what it replaces, it replaces at once.
@@ -55,7 +57,7 @@ impl Reload<'_> {
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();
-        (self.set_filter)(filter);
+        self.log.set(&loaded.config.log.filter)?;
         Ok(self.waiting(&loaded))
     }
 

@@ -32,7 +32,10 @@ fn report(certificates: &Certificates, reloads: Vec<Result<Reloaded, LoadTlsErro
             }
             Err(error) => {
                 for line in error.to_string().lines() {
-                    tracing::error!("certificates stay as they were: {line}");
+                    tracing::error!(
+                        help = "mend the file: it is read again when it changes",
+                        "certificates stay as they were: {line}"
+                    );
                 }
             }
         }

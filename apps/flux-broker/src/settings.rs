@@ -19,6 +19,8 @@ use flux_mqtt::{
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
 
+use crate::log::Log;
+
 /// Certificates in use, each with its name and what the config says of it.
 #[derive(Debug, Default)]
 pub(crate) struct Known(Vec<(String, Tls, TlsConfig)>);
@@ -75,7 +77,11 @@ impl Known {
 }
 
 /// Returns where metrics are served, if they are.
-pub(crate) fn admin(loaded: &Loaded, bouncer: Option<Arc<Bouncer>>) -> Option<AdminSettings> {
+pub(crate) fn admin(
+    loaded: &Loaded,
+    bouncer: Option<Arc<Bouncer>>,
+    log: &Arc<Log>,
+) -> Option<AdminSettings> {
     let admin = &loaded.config.admin;
     let address = match admin.bind.as_ref()? {
         Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
@@ -86,6 +92,7 @@ pub(crate) fn admin(loaded: &Loaded, bouncer: Option<Arc<Bouncer>>) -> Option<Ad
     let mut settings = AdminSettings::new(address);
     settings.bouncer = bouncer;
     settings.token = admin.token.as_deref().map(|token| token.trim().to_owned());
+    settings.log = Some(log.clone());
     Some(settings)
 }
 

@@ -6,6 +6,7 @@
 //! | `/healthz` | 200 while the broker runs |
 //! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
+//! | `/api/v1/log` | what the program logs, by a [`LogControl`]; PUT with `filter` changes it |
 //! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; one with `id`, which DELETE disconnects |
 //! | `/api/v1/bans` | the addresses that are banned, as [`BanEntry`]s in JSON; DELETE with `address` lifts a ban |
 //!
@@ -23,6 +24,7 @@ mod clients;
 mod deploy;
 mod families;
 mod health;
+mod log;
 mod metrics;
 mod server;
 mod snapshot;
@@ -32,6 +34,7 @@ mod times;
 pub use bans::BanEntry;
 pub use clients::ClientEntry;
 pub use families::{Family, Kind, Sample};
+pub use log::LogControl;
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
 pub use snapshot::Snapshot;

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::bans::bans;
 use crate::clients::clients;
 use crate::health::problems;
+use crate::log::{self, LogControl};
 use crate::metrics::Metrics;
 
 /// Where the server listens, and whom it tells.
@@ -31,13 +32,22 @@ pub struct AdminSettings {
     pub token: Option<String>,
     /// Who bans addresses, if somebody does.
     pub bouncer: Option<Arc<Bouncer>>,
+    /// What the program logs, if that can be changed.
+    pub log: Option<Arc<dyn LogControl>>,
+}
+
+impl fmt::Debug for AdminSettings {
+    /// The token stays secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminSettings").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl AdminSettings {
     /// Listens there, without a token.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, token: None, bouncer: None }
+        Self { address, token: None, bouncer: None, log: None }
     }
 }
 
@@ -99,7 +109,10 @@ impl Drop for AdminServer {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the server of metrics had panicked");
+            tracing::error!(
+                help = "report this bug, with the panic that is told before",
+                "the server of metrics had panicked"
+            );
         }
     }
 }
@@ -113,7 +126,7 @@ pub fn start_admin(
     settings: AdminSettings,
     broker: BrokerHandle,
 ) -> Result<AdminServer, StartAdminError> {
-    let AdminSettings { address, token, bouncer } = settings;
+    let AdminSettings { address, token, bouncer, log } = settings;
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
@@ -124,7 +137,7 @@ pub fn start_admin(
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let metrics = Metrics::of(broker.clone());
-    let office = Arc::new(Office { metrics, broker, bouncer, token });
+    let office = Arc::new(Office { metrics, broker, bouncer, token, log });
     let (started, starting) = oneshot::channel();
     let serve = move || {
         System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {
@@ -134,7 +147,7 @@ pub fn start_admin(
                     if started.send(Ok(server)).is_ok()
                         && let Err(error) = running.await
                     {
-                        tracing::error!(%error, "the server of metrics ended");
+                        tracing::error!(%error, help = "restart the broker to have metrics again", "the server of metrics ended");
                     }
                 }
                 Err(error) => {
@@ -157,6 +170,7 @@ pub(crate) struct Office {
     pub(crate) broker: BrokerHandle,
     pub(crate) bouncer: Option<Arc<Bouncer>>,
     token: Option<String>,
+    pub(crate) log: Option<Arc<dyn LogControl>>,
 }
 
 impl Office {
@@ -176,6 +190,11 @@ fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
             .service(web::resource("/healthz").route(web::get().to(healthy)))
             .service(web::resource("/readyz").route(web::get().to(ready)))
             .service(web::resource("/version").route(web::get().to(version)))
+            .service(
+                web::resource("/api/v1/log")
+                    .route(web::get().to(log::log))
+                    .route(web::put().to(log::log)),
+            )
             .service(
                 web::resource("/api/v1/clients")
                     .route(web::get().to(clients))
@@ -204,7 +223,7 @@ async fn metrics(request: HttpRequest, office: web::types::State<Arc<Office>>) -
     match text {
         Ok(text) => HttpResponse::Ok().content_type(kind).body(text),
         Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
+            tracing::error!(%error, help = "report this bug", "metrics cannot be written");
             HttpResponse::InternalServerError().finish()
         }
     }

@@ -166,12 +166,28 @@ impl Default for Sys {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `warn,flux_mqtt=debug`.
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter by module such as `warn,events=info,flux_mqtt=debug`.
     pub filter: String,
+    /// What lines look like: `text` for people, `json` for programs, or `auto` for text on a terminal and JSON otherwise.
+    #[schemars(extend("x-changes" = "start"))]
+    pub format: LogFormat,
+}
+
+/// What lines of the log look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// Text for people.
+    Text,
+    /// A JSON object a line, for programs.
+    Json,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "warn".to_owned() }
+        Self { filter: "warn".to_owned(), format: LogFormat::Auto }
     }
 }

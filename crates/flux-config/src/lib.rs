@@ -48,9 +48,9 @@ mod tests;
 
 pub use config::{
     Acl, Admin, Auth, Bans, Broker, CertificateFiles, CertificatePart, ClientCertificates,
-    ClientIds, Config, Durability, HttpCallback, Jwt, Limits, Listener, Log, MqttVersion, Protocol,
-    Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy, Storage, Sys,
-    Tls, TlsVersion, TooFast, Transport,
+    ClientIds, Config, Durability, HttpCallback, Jwt, Limits, Listener, Log, LogFormat,
+    MqttVersion, Protocol, Retained, RetainedFull, Session, SessionFull, Shared, SharedFull,
+    SharedStrategy, Storage, Sys, Tls, TlsVersion, TooFast, Transport,
 };
 pub use flags::Flags;
 pub use guide::guide;

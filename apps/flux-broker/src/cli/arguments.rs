@@ -72,12 +72,27 @@ pub(crate) struct Arguments {
     #[arg(long, env = "FLUX_SYS_INTERVAL", value_name = "SECONDS")]
     sys_interval: Option<u32>,
 
-    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as flux_mqtt=debug. Default: warn
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as warn,events=info. Default: warn
     #[arg(long, env = "FLUX_LOG", value_name = "FILTER")]
     log: Option<String>,
 
+    /// What lines of the log look like. Default: auto, which is text on a terminal and JSON otherwise
+    #[arg(long, env = "FLUX_LOG_FORMAT", value_name = "FORM")]
+    log_format: Option<LogForm>,
+
     #[command(flatten)]
     doors: DoorArguments,
+}
+
+/// What lines of the log look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogForm {
+    /// Text on a terminal, JSON otherwise
+    Auto,
+    /// Text for people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// What an acknowledgement outlives.
@@ -107,6 +122,11 @@ impl Arguments {
             Promise::Os => "os".to_owned(),
             Promise::None => "none".to_owned(),
         });
+        let log_format = self.log_format.map(|form| match form {
+            LogForm::Auto => "auto".to_owned(),
+            LogForm::Text => "text".to_owned(),
+            LogForm::Json => "json".to_owned(),
+        });
         for (path, value, flag) in [
             (["auth", "password_file"], &self.passwords, "--passwords"),
             (["acl", "file"], &self.roles, "--roles"),
@@ -115,6 +135,7 @@ impl Arguments {
             (["admin", "bind"], &self.admin.map(|it| it.to_string()), "--admin"),
             (["sys", "interval"], &self.sys_interval.map(|it| format!("{it}s")), "--sys-interval"),
             (["log", "filter"], &self.log, "--log"),
+            (["log", "format"], &log_format, "--log-format"),
         ] {
             if let Some(value) = value {
                 flags.text(&path, value, flag);

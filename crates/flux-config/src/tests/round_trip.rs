@@ -246,7 +246,7 @@ prop_compose! {
             },
             sys: Sys { interval: Period(Duration::from_secs(alias.into())) },
             admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), token },
-            log: Log { filter },
+            log: Log { filter, format: LogFormat::Json },
         }
     }
 }

@@ -19,7 +19,7 @@ roles = ["device"]
 "#;
 
 /// Users and roles in a directory of their own.
-fn files(name: &str) -> (Directory, String, String) {
+pub(super) fn files(name: &str) -> (Directory, String, String) {
     let directory = Directory::new(name);
     let (users, roles) = (directory.file("users"), directory.file("roles.toml"));
     for user in ["alice", "bob"] {
@@ -30,7 +30,7 @@ fn files(name: &str) -> (Directory, String, String) {
     (directory, users, roles)
 }
 
-fn login(version: Version, user: &str) -> Connect {
+pub(super) fn login(version: Version, user: &str) -> Connect {
     Connect::new(version, user).login(user, &format!("{user}'s secret"))
 }
 

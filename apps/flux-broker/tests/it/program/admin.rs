@@ -9,9 +9,14 @@ use crate::support::{Client, Connect};
 /// A broker with an admin listener, and where that is.
 fn program() -> (Program, String) {
     let program = Program::start(&["--port", "0", "--admin", "127.0.0.1:0"]);
-    let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
-    let admin = rest.split('/').next().unwrap().to_owned();
+    let admin = admin_of(&program);
     (program, admin)
+}
+
+/// Where its admin listener is.
+pub(super) fn admin_of(program: &Program) -> String {
+    let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
+    rest.split('/').next().unwrap().to_owned()
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::thread;
 
 /// A running broker program.
 pub(crate) struct Program {
@@ -74,8 +75,11 @@ impl Program {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (addresses, tls, announced) = (Vec::new(), Vec::new(), String::new());
         let mut program = Self { child, stderr, addresses, tls, announced };
-        let mut line = String::new();
-        program.stderr.read_line(&mut line).unwrap();
+        let mut line = program.line();
+        // Behind what it logs before.
+        while !line.is_empty() && !line.starts_with("flux-broker ") {
+            line = program.line();
+        }
         let (_, addresses) = line.split_once(" listening on ").expect(&line);
         let (addresses, _) = addresses.split_once("; ").expect(&line);
         for address in addresses.split(" and ") {
@@ -110,8 +114,27 @@ impl Program {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        send_signal(self.id(), signal);
+    }
+
+    /// Reads stderr while something is done, then sends a signal and waits for the end; returns what came.
+    pub(crate) fn terminate_after(
+        mut self,
+        signal: &str,
+        work: impl FnOnce(&[SocketAddr]),
+    ) -> String {
+        let id = self.id();
+        let Self { stderr, addresses, .. } = &mut self;
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut text = String::new();
+                stderr.read_to_string(&mut text).unwrap();
+                text
+            });
+            work(addresses);
+            send_signal(id, signal);
+            reading.join().unwrap()
+        })
     }
 
     /// Sends a signal and waits for the end; returns also what else came on stderr.
@@ -121,6 +144,11 @@ impl Program {
         self.stderr.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap(), rest)
     }
+}
+
+fn send_signal(id: u32, signal: &str) {
+    let kill = format!("kill -{signal} {id}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 impl Drop for Program {

@@ -1,0 +1,263 @@
+//! [`Line`]: what the log says about an event.
+
+use std::net::SocketAddr;
+
+use flux_eventbus::{Event, EventKind, Limit};
+use flux_mqtt::ReasonCode;
+use tracing::Level;
+
+use super::digest::{Key, Whom};
+
+/// What the log says about an event: never a payload, a password, or a name that nobody has proven.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line<'a> {
+    text: &'static str,
+    client_id: Option<&'a str>,
+    username: Option<&'a str>,
+    peer: Option<SocketAddr>,
+    listener: Option<&'a str>,
+    /// Of the protocol: 3, 4 or 5.
+    level: Option<u8>,
+    topic: Option<&'a str>,
+    code: Option<u8>,
+    reason: Option<&'static str>,
+    /// What to do next.
+    help: Option<String>,
+}
+
+/// What events are about: the target of their lines, and the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Connections,
+    Refusals,
+    Sessions,
+    Subscriptions,
+    Messages,
+    Limits,
+}
+
+/// A line is the same macro for each target, which must be known when it is compiled.
+macro_rules! write_line {
+    ($target:expr, $level:expr, $line:expr, $text:expr) => {
+        tracing::event!(
+            target: $target,
+            $level,
+            client_id = $line.client_id,
+            username = $line.username,
+            peer = $line.peer.map(tracing::field::display),
+            listener = $line.listener,
+            protocol_level = $line.level,
+            topic = $line.topic,
+            code = $line.code.map(|code| tracing::field::display(format!("0x{code:02X}"))),
+            reason = $line.reason,
+            help = $line.help,
+            "{}",
+            $text,
+        )
+    };
+}
+
+impl Subject {
+    /// Returns what an event is about; `None` for one that is not logged, as there is one for each message.
+    pub(crate) fn of(kind: EventKind) -> Option<Self> {
+        match kind {
+            EventKind::Connected | EventKind::Disconnected => Some(Self::Connections),
+            EventKind::ConnectRefused => Some(Self::Refusals),
+            EventKind::SessionCreated | EventKind::SessionResumed | EventKind::SessionEnded => {
+                Some(Self::Sessions)
+            }
+            EventKind::Subscribed | EventKind::Unsubscribed => Some(Self::Subscriptions),
+            EventKind::Dropped | EventKind::WillSent => Some(Self::Messages),
+            EventKind::LimitReached => Some(Self::Limits),
+            EventKind::Listening | EventKind::Stopped => Some(Self::Connections),
+            EventKind::Published | EventKind::Delivered => None,
+            // Whoever denies and bans logs it.
+            EventKind::Denied | EventKind::Banned => None,
+            _newer => None,
+        }
+    }
+
+    /// Returns whether lines of it are logged now.
+    pub(crate) fn is_logged(self) -> bool {
+        match self {
+            Self::Connections => tracing::enabled!(target: CONNECTIONS, Level::INFO),
+            Self::Refusals => tracing::enabled!(target: REFUSALS, Level::WARN),
+            Self::Sessions => tracing::enabled!(target: SESSIONS, Level::DEBUG),
+            Self::Subscriptions => tracing::enabled!(target: SUBSCRIPTIONS, Level::DEBUG),
+            Self::Messages => tracing::enabled!(target: MESSAGES, Level::INFO),
+            Self::Limits => tracing::enabled!(target: LIMITS, Level::WARN),
+        }
+    }
+
+    /// Returns how many lines that say the same of the same client are logged in a while.
+    pub(crate) fn most(self) -> u32 {
+        match self {
+            Self::Connections | Self::Sessions | Self::Subscriptions => 10,
+            Self::Refusals | Self::Messages | Self::Limits => 1,
+        }
+    }
+
+    /// Logs a line, with a text that may say more than the line's own.
+    pub(crate) fn log(self, line: &Line<'_>, text: &str) {
+        match self {
+            Self::Connections => write_line!(CONNECTIONS, Level::INFO, line, text),
+            Self::Refusals => write_line!(REFUSALS, Level::WARN, line, text),
+            Self::Sessions => write_line!(SESSIONS, Level::DEBUG, line, text),
+            Self::Subscriptions => write_line!(SUBSCRIPTIONS, Level::DEBUG, line, text),
+            Self::Messages => write_line!(MESSAGES, Level::INFO, line, text),
+            Self::Limits => write_line!(LIMITS, Level::WARN, line, text),
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Returns what there is to say about an event, if it is logged at all.
+    pub(crate) fn of(event: &'a Event) -> Option<Self> {
+        Some(match event {
+            Event::Listening { address } => Self {
+                text: "a listener accepts connections",
+                peer: Some(*address),
+                ..Self::default()
+            },
+            Event::Connected { client_id, protocol_level, username, peer, listener, .. } => Self {
+                text: "a client was admitted",
+                client_id: Some(client_id),
+                username: username.as_deref(),
+                peer: *peer,
+                listener: listener.as_deref(),
+                level: Some(*protocol_level),
+                code: Some(0),
+                reason: Some(ReasonCode::Success.description()),
+                ..Self::default()
+            },
+            Event::Disconnected { client_id, username, peer, listener, reason } => Self {
+                text: "a connection is over",
+                client_id: Some(client_id),
+                username: username.as_deref(),
+                peer: *peer,
+                listener: listener.as_deref(),
+                code: reason.code(),
+                reason: Some(reason.name()),
+                ..Self::default()
+            },
+            Event::ConnectRefused { client_id, peer, listener, code } => Self {
+                text: "a client was refused",
+                client_id: client_id.as_deref(),
+                peer: *peer,
+                listener: listener.as_deref(),
+                ..Self::refused(*code)
+            },
+            Event::Subscribed { client_id, filter, .. } => {
+                Self { topic: Some(filter), ..Self::about("a client subscribed", client_id) }
+            }
+            Event::Unsubscribed { client_id, filter } => {
+                Self { topic: Some(filter), ..Self::about("a client unsubscribed", client_id) }
+            }
+            Event::LimitReached { limit, client_id, peer } => Self {
+                text: "a limit was reached",
+                client_id: client_id.as_deref(),
+                peer: *peer,
+                reason: Some(limit.name()),
+                help: Some(help(*limit)),
+                ..Self::default()
+            },
+            Event::Stopped => Self { text: "the broker has stopped", ..Self::default() },
+            _of_sessions_and_messages => return Self::of_session(event),
+        })
+    }
+
+    fn of_session(event: &'a Event) -> Option<Self> {
+        Some(match event {
+            Event::Dropped { client_id, topic, reason } => Self {
+                text: "a message was dropped",
+                client_id: client_id.as_deref(),
+                topic: Some(topic),
+                reason: Some(reason.name()),
+                ..Self::default()
+            },
+            Event::SessionCreated { client_id } => Self::about("a session began", client_id),
+            Event::SessionResumed { client_id } => Self::about("a session goes on", client_id),
+            Event::SessionEnded { client_id, reason } => {
+                Self { reason: Some(reason.name()), ..Self::about("a session is over", client_id) }
+            }
+            Event::WillSent { client_id, topic } => {
+                Self { topic: Some(topic), ..Self::about("a will was sent", client_id) }
+            }
+            _of_each_message => return None,
+        })
+    }
+
+    fn about(text: &'static str, client_id: &'a str) -> Self {
+        Self { text, client_id: Some(client_id), ..Self::default() }
+    }
+
+    fn refused(code: u8) -> Self {
+        let named = ReasonCode::FAILURES.into_iter().find(|it| it.as_u8() == code);
+        let help = named.and_then(next_step).map(str::to_owned);
+        Self {
+            code: Some(code),
+            reason: named.map(ReasonCode::description),
+            help,
+            ..Self::default()
+        }
+    }
+
+    /// Returns what says the same of the same client.
+    pub(crate) fn key(&self, subject: Subject) -> Key {
+        let whom = match (self.client_id, self.peer) {
+            (Some(client_id), _) => Whom::Client(client_id.into()),
+            (None, Some(peer)) => Whom::Address(peer.ip()),
+            (None, None) => Whom::Nobody,
+        };
+        Key { subject, text: self.text, reason: self.reason, whom }
+    }
+
+    pub(crate) const fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// Returns what is said of lines that were left out.
+    pub(crate) fn of_key(key: &'a Key) -> Self {
+        let mut line = Self { text: key.text, reason: key.reason, ..Self::default() };
+        match &key.whom {
+            Whom::Client(client_id) => line.client_id = Some(client_id),
+            // Whatever its ports were.
+            Whom::Address(address) => line.peer = Some((*address, 0).into()),
+            Whom::Nobody => {}
+        }
+        line
+    }
+}
+
+/// What to do about a limit that was reached.
+fn help(limit: Limit) -> String {
+    let setting = match limit {
+        Limit::ConnectTime => "protocol.connect_timeout",
+        Limit::ListenerConnections => "connections of the listener",
+        Limit::ListenerConnectsPerSecond => "connects_per_second of the listener",
+        Limit::UnsentAnswers => {
+            return "the client does not read: look at it or its network".to_owned();
+        }
+        _of_the_broker => return format!("if this is no attack, raise limits.{}", limit.name()),
+    };
+    format!("if this is no attack, raise {setting}")
+}
+
+/// What to do about clients that are refused.
+fn next_step(code: ReasonCode) -> Option<&'static str> {
+    match code {
+        ReasonCode::BadUserNameOrPassword => Some("look at the client's user name and password"),
+        ReasonCode::NotAuthorized => Some("look at the rights: flux-broker acl explain"),
+        ReasonCode::UnsupportedProtocolVersion => Some("look at protocol.versions"),
+        ReasonCode::ServerUnavailable => Some("look at /readyz, and at who decides about clients"),
+        ReasonCode::QuotaExceeded => Some("look at the limits, and at flux_limits_reached_total"),
+        _the_client_is_to_blame => None,
+    }
+}
+
+const CONNECTIONS: &str = "events::connections";
+const REFUSALS: &str = "events::refusals";
+const SESSIONS: &str = "events::sessions";
+const SUBSCRIPTIONS: &str = "events::subscriptions";
+const MESSAGES: &str = "events::messages";
+const LIMITS: &str = "events::limits";

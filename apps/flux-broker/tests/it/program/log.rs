@@ -1,0 +1,203 @@
+//! What the program logs: one line for each event, with who, whence and why; nothing that is secret.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use serde_json::Value as Json;
+
+use super::access::{files, login};
+use super::admin::admin_of;
+use super::child::{Program, run};
+use super::directory::Directory;
+use crate::support::Version::{V5, V311};
+use crate::support::{Client, Connect, Publish, Will};
+
+fn json(log: &str) -> Vec<Json> {
+    log.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// Returns the lines that say this.
+fn saying<'a>(lines: &'a [Json], text: &str) -> Vec<&'a Json> {
+    lines.iter().filter(|line| line["message"] == text).collect()
+}
+
+#[test]
+fn an_event_is_a_line_that_says_who_whence_and_why() {
+    let (_directory, users, roles) = files("log-events");
+    let arguments =
+        ["--port", "0", "--bind", "127.0.0.1", "--passwords", &users, "--roles", &roles];
+    let program = Program::start(&[&arguments[..], &["--log", "warn,events=info"]].concat());
+    let log = program.terminate_after("TERM", |addresses| {
+        let mut alice = Client::connect_to(addresses[0], &login(V5, "alice"));
+        alice.send(&Publish::new("no", "x").qos(1, 1).bytes(V5));
+        alice.expect_ack(0x40, 1, 0x87);
+        alice.send(&V5.subscribe(2, &[("no/#", 0)]));
+        alice.expect_codes(0x90, 2, &[0x87]);
+        let again = Client::connect_to(
+            addresses[0],
+            &login(V5, "alice").will(Will::new("dev/alice/w", "x")),
+        );
+        alice.expect_disconnect(0x8E);
+        again.lose();
+        let mut wrong = Client::open(addresses[0], V311);
+        wrong.send(&Connect::new(V311, "eve").login("alice", "guess").bytes());
+        wrong.expect(&[0x20, 2, 0, 4]);
+        wrong.expect_closed();
+        Client::connect_to(addresses[0], &login(V311, "bob")).disconnect();
+    });
+    let lines = json(&log);
+    let admitted = saying(&lines, "a client was admitted");
+    assert_eq!(admitted.len(), 3, "{log}");
+    let expected = [
+        ("level", "INFO"),
+        ("target", "events::connections"),
+        ("client_id", "alice"),
+        ("username", "alice"),
+        ("listener", "mqtt"),
+        ("code", "0x00"),
+        ("reason", "success"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(admitted[0][name], value, "{}", admitted[0]);
+    }
+    let peer: SocketAddr = admitted[0]["peer"].as_str().unwrap().parse().unwrap();
+    assert!(peer.ip().is_loopback() && peer.port() != 0);
+    let over = saying(&lines, "a connection is over");
+    let mut over: Vec<_> =
+        over.iter().map(|it| (&it["reason"], &it["code"], &it["username"])).collect();
+    over.sort_by_key(|it| it.0.to_string());
+    assert_eq!(over[0], (&"by_client".into(), &"0x00".into(), &"bob".into()));
+    assert_eq!(over[1], (&"connection_lost".into(), &Json::Null, &"alice".into()));
+    assert_eq!(over[2], (&"taken_over".into(), &"0x8E".into(), &"alice".into()));
+    let refused = saying(&lines, "a client was refused")[0];
+    assert_eq!((&refused["client_id"], &refused["code"]), (&"eve".into(), &"0x86".into()));
+    assert_eq!(refused["reason"], "the user name or the password is wrong");
+    assert_eq!(refused["help"], "look at the client's user name and password");
+    assert_eq!(refused["username"], Json::Null, "nobody has proven it");
+    let denied = lines.iter().find(|line| line["access"] == "publish").unwrap();
+    assert_eq!((&denied["topic"], &denied["username"]), (&"no".into(), &"alice".into()));
+    let dropped = saying(&lines, "a message was dropped")[0];
+    assert_eq!((&dropped["topic"], &dropped["reason"]), (&"no".into(), &"not_authorized".into()));
+    let will = saying(&lines, "a will was sent")[0];
+    assert_eq!((&will["client_id"], &will["topic"]), (&"alice".into(), &"dev/alice/w".into()));
+    assert_eq!(saying(&lines, "the broker has stopped").len(), 1);
+}
+
+#[test]
+fn what_repeats_is_summed_up() {
+    let program = Program::start(&["--port", "0", "--log", "events=info"]);
+    let log = program.terminate_after("TERM", |addresses| {
+        let mut away = Client::connect_to(addresses[0], &Connect::persistent(V5, "away"));
+        away.subscribe("t", 0);
+        away.disconnect();
+        let mut publisher = Client::connect_to(addresses[0], &Connect::new(V5, "publisher"));
+        for _ in 0..500 {
+            publisher.publish("t", "x", 0);
+        }
+        publisher.ping();
+    });
+    let lines = json(&log);
+    let (mut said, mut more) = (0, 0);
+    for line in lines.iter().filter(|line| line["reason"] == "offline") {
+        assert_eq!(line["client_id"], "away");
+        let text = line["message"].as_str().unwrap();
+        let count = text.strip_prefix("a message was dropped: and ");
+        match count.and_then(|rest| rest.split(' ').next()) {
+            Some(count) => more += count.parse::<u32>().unwrap(),
+            None => said += 1,
+        }
+    }
+    // Two if ten seconds ended meanwhile.
+    assert!((1..=2).contains(&said), "{log}");
+    assert_eq!(said + more, 500, "{log}");
+}
+
+#[test]
+fn no_secret_and_no_payload_is_logged_at_any_level() {
+    let (directory, users, roles) = files("log-secrets");
+    let token = directory.file("token");
+    fs::write(&token, "the-token").unwrap();
+    let arguments = ["--passwords", &users, "--roles", &roles, "--admin", "127.0.0.1:0"];
+    let more = ["--port", "0", "--admin-token-file", &token, "--log", "trace"];
+    let program = Program::start(&[&arguments[..], &more].concat());
+    let admin = admin_of(&program);
+    let log =
+        program.terminate_after("TERM", |addresses| talk_of_secrets(addresses[0], &admin, &token));
+    assert!(log.contains("a client was admitted"), "{log}");
+    for secret in ["alice's secret", "my-guess", "my-payload", "my-will", "the-token", "my-name"] {
+        assert!(!log.contains(secret), "{secret}");
+        let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
+        assert!(!log.contains(&bytes.join(", ")), "{secret}, as numbers");
+    }
+}
+
+/// Logs in, well and badly, publishes, and asks for metrics.
+fn talk_of_secrets(address: SocketAddr, admin: &str, token: &str) {
+    for version in [V311, V5] {
+        let will = Will::new("dev/alice/w", "my-will");
+        let mut alice = Client::connect_to(address, &login(version, "alice").will(will));
+        alice.subscribe("dev/alice/cmd/#", 1);
+        for topic in ["dev/alice/cmd/a", "dev/bob/denied"] {
+            alice.try_send(&Publish::new(topic, "my-payload").bytes(version));
+        }
+        assert_eq!(alice.receive_and_acknowledge().text(), "my-payload");
+        alice.lose();
+        for connect in [
+            Connect::new(version, "a").login("alice", "my-guess"),
+            Connect::new(version, "a").login("my-name", "alice's secret"),
+        ] {
+            let mut liar = Client::open(address, version);
+            liar.send(&connect.bytes());
+            while liar.try_packet().is_some() {}
+        }
+        let mut garbled = Client::open(address, version);
+        garbled.send(&[&login(version, "bob").bytes()[..], b"\xFFmy-payload"].concat());
+        while garbled.try_packet().is_some() {}
+    }
+    let asked = run(&["health", "--admin", admin, "--admin-token-file", token]);
+    assert_eq!(asked.status.code(), Some(0));
+    let listed = run(&["clients", "list", "--admin", admin, "--admin-token-file", token]);
+    assert_eq!(listed.status.code(), Some(0));
+}
+
+#[test]
+fn what_is_logged_changes_while_it_runs() {
+    let directory = Directory::new("log-levels");
+    let path = directory.file("flux.toml");
+    let config = "[log]\nfilter = \"off\"\nformat = \"text\"\n[admin]\nbind = \"127.0.0.1:0\"\n\
+                  [[listener]]\nname = \"door\"\nbind = \"127.0.0.1:0\"\n";
+    fs::write(&path, config).unwrap();
+    let mut program = Program::start(&["--config", &path]);
+    let (address, admin) = (program.addresses[0], admin_of(&program));
+    Client::connect_to(address, &Connect::new(V5, "unheard")).disconnect();
+    let set = |filter: &str| run(&["log", "set", filter, "--admin", &admin]);
+
+    let wrong = set("flux_mqtt=loud");
+    assert_eq!(wrong.status.code(), Some(2));
+    let words = String::from_utf8(wrong.stderr).unwrap();
+    assert!(words.contains("`flux_mqtt=loud` is no filter for the log"), "{words}");
+    let all = "events=info,flux_broker::log=debug";
+    assert_eq!(set(all).stdout, format!("{all}\n").as_bytes());
+    assert_eq!(run(&["log", "show", "--admin", &admin]).stdout, format!("{all}\n").as_bytes());
+    assert!(program.line().contains("these events are logged"));
+    Client::connect_to(address, &Connect::new(V5, "heard")).disconnect();
+    let line = program.line();
+    assert!(line.contains("a client was admitted client_id=\"heard\""), "{line}");
+    assert!(line.contains("listener=\"door\""), "{line}");
+    assert!(program.line().contains("a connection is over client_id=\"heard\""));
+
+    // The file is what counts when it is read again.
+    fs::write(&path, config.replace("off", "flux_broker=info")).unwrap();
+    program.signal("HUP");
+    while !program.line().contains("the config was read again") {}
+    Client::connect_to(address, &Connect::new(V5, "unheard")).disconnect();
+    assert_eq!(program.terminate("TERM").1.matches("events::").count(), 0);
+}
+
+#[test]
+fn a_filter_that_is_none_ends_the_start() {
+    let output = run(&["--port", "0", "--log", "events=loud"]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("this is no filter for the log") && words.contains("--log"), "{words}");
+}
