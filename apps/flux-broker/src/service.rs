@@ -65,7 +65,10 @@ pub(crate) fn keep_alive(broker: &BrokerHandle, limit: Duration, over: &Receiver
         if runtime.block_on(lives(broker, part)) {
             tell(&[NotifyState::Watchdog]);
         } else {
-            tracing::error!("a worker has not answered for {part:?}");
+            tracing::error!(
+                help = "report this bug, with what the process was busy with; the service manager starts it anew soon",
+                "a worker has not answered for {part:?}"
+            );
         }
         if over.recv_timeout(part) != Err(RecvTimeoutError::Timeout) {
             return;

@@ -51,16 +51,6 @@ impl AdminSettings {
     }
 }
 
-impl fmt::Debug for AdminSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, token, bouncer: _ } = self;
-        f.debug_struct("AdminSettings")
-            .field("address", address)
-            .field("has_token", &token.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
 /// Why the server does not start.
 #[derive(Debug, Error)]
 pub enum StartAdminError {
