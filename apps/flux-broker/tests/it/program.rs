@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod reload;
 mod scram;
+mod secrets;
 mod service;
 mod store;
 mod tokens;

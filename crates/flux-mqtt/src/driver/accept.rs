@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -62,6 +62,14 @@ pub(super) enum DoorSocket {
 }
 
 impl DoorSocket {
+    /// Returns a second handle of the socket, if it is one of TCP.
+    pub(super) fn handle(&self) -> Option<TcpListener> {
+        match self {
+            Self::Tcp(socket) => socket.try_clone().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Returns where it is, if the system says so.
     pub(super) fn place(&self) -> Option<Place> {
         match self {
@@ -97,10 +105,13 @@ fn spot(listener: &Listener, address: SocketAddr) -> Spot {
     }
 }
 
-/// Binds every address of every listener, but for those that are open, and those where a socket that was inherited listens; or says which ones cannot be bound, all of them.
+/// Binds every address of every listener, but for those that are open, and those where a socket that was inherited listens; or
+/// says which ones cannot be bound, all of them. `given_up` are sockets that will be closed once all is bound: an address may
+/// be among what they listen on.
 pub(super) fn bind(
     settings: &Settings,
     is_open: impl Fn(&Spot) -> bool,
+    given_up: &[TcpListener],
 ) -> Result<Vec<Door>, Vec<BindError>> {
     let (mut doors, mut errors) = (Vec::new(), Vec::new());
     for listener in &settings.listeners {
@@ -122,7 +133,8 @@ pub(super) fn bind(
             if is_open(&spot) {
                 continue;
             }
-            match settings.inherited.at(address).unwrap_or_else(|| bind_one(address)) {
+            let inherited = settings.inherited.at(address);
+            match inherited.unwrap_or_else(|| bind_beside(address, given_up)) {
                 Ok(socket) => door(DoorSocket::Tcp(socket), spot),
                 Err(error) if is_optional && is_missing(&error) => {
                     tracing::debug!(%address, %error, "this machine lacks the address");
@@ -138,7 +150,7 @@ pub(super) fn bind(
 
 /// Binds every address of every listener, or says which ones cannot be bound, all of them.
 pub(crate) fn bind_all(settings: &Settings) -> Result<Vec<Door>, Vec<BindError>> {
-    bind(settings, |_| false)
+    bind(settings, |_| false, &[])
 }
 
 /// The address family or the address does not exist here.
@@ -150,9 +162,31 @@ fn is_missing(error: &io::Error) -> bool {
 /// `EAFNOSUPPORT` on Linux.
 const AF_NOT_SUPPORTED: i32 = 97;
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds an address that a socket listens on which is given up: all addresses instead of one of them, or the other way round. Both
+/// listen until that closes, so nobody finds the port closed. No other program can join them: only for the moment in which
+/// it is bound may a port be shared.
+fn bind_beside(address: SocketAddr, given_up: &[TcpListener]) -> io::Result<TcpListener> {
+    let overlaps = |socket: &&TcpListener| {
+        let other = socket.local_addr().ok();
+        other.is_some_and(|other| {
+            other.port() == address.port()
+                && other.is_ipv4() == address.is_ipv4()
+                && (other.ip().is_unspecified() || address.ip().is_unspecified())
+        })
+    };
+    let others: Vec<SockRef<'_>> = given_up.iter().filter(overlaps).map(SockRef::from).collect();
+    others.iter().try_for_each(|other| other.set_reuse_port(true))?;
+    let bound = bind_one(address, !others.is_empty());
+    for socket in others.into_iter().chain(bound.as_ref().ok().map(SockRef::from)) {
+        socket.set_reuse_port(false)?;
+    }
+    bound
+}
+
+fn bind_one(address: SocketAddr, shares_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shares_port)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }

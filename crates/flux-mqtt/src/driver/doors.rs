@@ -1,6 +1,7 @@
 //! [`Doors`]: what a broker listens on, while it runs. A reload opens some, closes some and changes what the others say.
 
 use std::mem;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -34,6 +35,8 @@ struct New {
 struct OpenDoor {
     spot: Spot,
     listening: Listening,
+    /// The socket once more, if it is one of TCP.
+    socket: Option<TcpListener>,
     /// The door closes when this is dropped.
     listener: watch::Sender<Arc<Listener>>,
     /// Told when it has.
@@ -95,7 +98,13 @@ impl Doors {
             let spots = spots(&listener).into_iter().filter(is_open);
             kept.extend(spots.map(|spot| (spot, listener.clone())));
         }
-        let bound = bind(settings, is_open)?;
+        let is_kept = |door: &OpenDoor| kept.iter().any(|(spot, _)| *spot == door.spot);
+        let open = self.0.open.lock();
+        let given_up = open.iter().filter(|door| !is_kept(door));
+        let given_up = given_up.filter_map(|door| door.socket.as_ref()?.try_clone().ok());
+        let given_up: Vec<_> = given_up.collect();
+        drop(open);
+        let bound = bind(settings, is_open, &given_up)?;
         Ok(Change { bound, kept })
     }
 
@@ -130,10 +139,11 @@ impl Doors {
         for Door { socket, spot, listener } in doors {
             let Some(place) = socket.place() else { continue };
             let listening = Listening { scheme: listener.scheme(), place };
+            let handle = socket.handle();
             let (sender, receiver) = watch::channel(listener);
             let closed = Arc::new(Notify::new());
             let door = NewDoor { socket, listener: receiver, guard: CloseGuard(closed.clone()) };
-            open.push(OpenDoor { spot, listening, listener: sender, closed });
+            open.push(OpenDoor { spot, listening, socket: handle, listener: sender, closed });
             if !new.is_closed {
                 new.doors.push(door);
             }
@@ -168,6 +178,7 @@ impl Doors {
             // Whoever accepts hears that the one before is gone.
             let last = door.listener.borrow().clone();
             door.listener = watch::channel(last).0;
+            door.socket = None;
         }
         self.0.news.notify_one();
     }

@@ -194,6 +194,33 @@ fn what_connections_may_take_before_they_are_served_changes() {
     assert_eq!(late.read(&mut [0]).unwrap(), 0, "it said nothing in time");
 }
 
+/// The first listens where the second wants to, or the other way round, until it is closed.
+#[test]
+fn all_addresses_take_the_place_of_one_and_the_other_way_round() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let at = |ip: &str| {
+        let bind = format!("bind = \"{ip}:{port}\"\nallow_anonymous = true\n");
+        [LOG, "[[listener]]\nname = \"a\"\n", &bind].concat()
+    };
+    let (_directory, path, mut program) = start("reload-overlap", &at("127.0.0.1"));
+    let here = SocketAddr::from(([127, 0, 0, 1], port));
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], port));
+    let mut old = Client::connect_to(here, &Connect::new(V5, "old"));
+    assert!(TcpStream::connect(elsewhere).is_err());
+    for _ in 0..3 {
+        reload(&mut program, &path, &at("0.0.0.0"), "was read again");
+        for address in [here, elsewhere] {
+            Client::connect_to(address, &Connect::new(V5, "new")).ping();
+        }
+        let taken = TcpListener::bind(("0.0.0.0", port));
+        assert!(taken.is_err(), "nobody else can listen there");
+        reload(&mut program, &path, &at("127.0.0.1"), "was read again");
+        Client::connect_to(here, &Connect::new(V5, "new")).ping();
+        assert!(TcpStream::connect(elsewhere).is_err(), "it is closed");
+        old.ping();
+    }
+}
+
 /// Asks for WebSocket, which must be granted.
 #[track_caller]
 fn upgrade(mut stream: &TcpStream) {
