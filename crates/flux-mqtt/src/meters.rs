@@ -25,6 +25,13 @@ impl PublishRates {
     pub const fn are_unlimited(&self) -> bool {
         self.messages.is_none() && self.bytes.is_none()
     }
+
+    pub(crate) fn of(&self, kind: RateKind) -> Option<NonZeroU64> {
+        match kind {
+            RateKind::Messages => self.messages.map(NonZeroU64::from),
+            RateKind::Bytes => self.bytes,
+        }
+    }
 }
 
 /// Which of two rates.
@@ -34,9 +41,6 @@ pub(crate) enum RateKind {
     Bytes,
 }
 
-/// How long to wait, and for which rate.
-pub(crate) type Wait = (Duration, RateKind);
-
 /// What one of them has used up, or several together.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -45,29 +49,39 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Takes a packet of so many bytes, and returns how long until there is room for another, and for which rate.
-    pub(crate) fn spend(&self, now: Timestamp, rates: &PublishRates, len: u64) -> Option<Wait> {
-        let messages = rates.messages.and_then(|rate| self.messages.spend(now, rate.into(), 1));
-        let bytes = rates.bytes.and_then(|rate| self.bytes.spend(now, rate, len));
-        longer(messages, bytes)
+    /// Takes so much of a rate, however much there is.
+    pub(crate) fn spend(&self, now: Timestamp, rates: &PublishRates, kind: RateKind, much: u64) {
+        if let Some(rate) = rates.of(kind) {
+            self.of(kind).spend(now, rate, much);
+        }
     }
 
-    /// Returns how long until there is room for a packet, and for which rate; nothing if there is.
-    pub(crate) fn wait(&self, now: Timestamp, rates: &PublishRates) -> Option<Wait> {
-        let messages = rates.messages.and_then(|rate| self.messages.wait(now, rate.into()));
-        let bytes = rates.bytes.and_then(|rate| self.bytes.wait(now, rate));
-        longer(messages, bytes)
+    /// Returns how long until there is something left of both rates, and of which it takes longer; nothing if there is. Only
+    /// those are looked at that are wanted.
+    pub(crate) fn wait(
+        &self,
+        now: Timestamp,
+        rates: &PublishRates,
+        wants: impl Fn(RateKind) -> bool,
+    ) -> Option<(Duration, RateKind)> {
+        let kinds = [RateKind::Messages, RateKind::Bytes].into_iter().filter(|kind| wants(*kind));
+        let waits = kinds.filter_map(|kind| {
+            let wait = self.of(kind).wait(now, rates.of(kind)?)?;
+            Some((wait, kind))
+        });
+        waits.max_by_key(|(wait, _)| *wait)
+    }
+
+    const fn of(&self, kind: RateKind) -> &TokenBucket {
+        match kind {
+            RateKind::Messages => &self.messages,
+            RateKind::Bytes => &self.bytes,
+        }
     }
 
     fn is_unused(&self, now: Timestamp) -> bool {
         self.messages.is_full(now) && self.bytes.is_full(now)
     }
-}
-
-fn longer(messages: Option<Duration>, bytes: Option<Duration>) -> Option<Wait> {
-    let messages = messages.map(|wait| (wait, RateKind::Messages));
-    let bytes = bytes.map(|wait| (wait, RateKind::Bytes));
-    messages.into_iter().chain(bytes).max_by_key(|(wait, _)| *wait)
 }
 
 /// The meters of a broker. Those of clients are kept beyond their connections until they are as if new: who comes again
@@ -140,11 +154,12 @@ mod tests {
         let client = |number: usize| Arc::from(number.to_string());
         for number in 0..FEWEST {
             let meter = meters.of_client(at(0), &client(number));
-            let spent = meter.spend(at(0), &rates, 9);
-            assert_eq!(spent, Some((Duration::from_secs(1), RateKind::Messages)));
+            meter.spend(at(0), &rates, RateKind::Messages, 1);
+            let wait = meter.wait(at(0), &rates, |_| true);
+            assert_eq!(wait, Some((Duration::from_secs(1), RateKind::Messages)));
         }
         let held = meters.of_client(at(0), &client(0));
-        assert!(held.wait(at(999), &rates).is_some(), "it is the same as before");
+        assert!(held.wait(at(999), &rates, |_| true).is_some(), "it is the same as before");
         // Nobody has everything again, then all have.
         meters.of_client(at(999), &client(FEWEST));
         assert_eq!(meters.clients(), FEWEST + 1);
@@ -164,8 +179,8 @@ mod tests {
         let rates = PublishRates { bytes: NonZeroU64::new(1), ..PublishRates::default() };
         let mut most = 0;
         for number in 0..3 * MOST_LEFT {
-            let spent = meters.of_client(at, &number.to_string().into()).spend(at, &rates, 1000);
-            assert_eq!(spent.map(|(_, kind)| kind), Some(RateKind::Bytes));
+            let meter = meters.of_client(at, &number.to_string().into());
+            meter.spend(at, &rates, RateKind::Bytes, 1000);
             most = most.max(meters.clients());
         }
         assert!(most <= 2 * MOST_LEFT, "{most}");

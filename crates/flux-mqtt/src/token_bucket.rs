@@ -28,19 +28,12 @@ impl TokenBucket {
         taken.map(drop).map_err(|spent| time_until(spent.saturating_add(token), now))
     }
 
-    /// Takes so many tokens, however many there are, and returns how long it takes until there is one again: `None` if there
-    /// is one left.
-    pub(crate) fn spend(
-        &self,
-        now: Timestamp,
-        per_second: NonZeroU64,
-        tokens: u64,
-    ) -> Option<Duration> {
-        let (moment, cost) = (ticks(now), cost(tokens, per_second));
-        let next = |spent: u64| Some(after(spent, moment, cost));
+    /// Takes so many tokens, however many there are.
+    pub(crate) fn spend(&self, now: Timestamp, per_second: NonZeroU64, tokens: u64) {
+        let (now, cost) = (ticks(now), cost(tokens, per_second));
+        let next = |spent: u64| Some(after(spent, now, cost));
         // It always has a next value.
         let _before = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        self.wait(now, per_second)
     }
 
     /// Returns how long it takes until there is a token: `None` if there is one.
@@ -120,7 +113,9 @@ mod tests {
     fn whoever_waits_as_told_gets_one() {
         for per_second in [1, 3, 7, 999, 1001, u64::MAX] {
             let bucket = TokenBucket::default();
-            while bucket.spend(at(0), rate(per_second), per_second).is_none() {}
+            while bucket.wait(at(0), rate(per_second)).is_none() {
+                bucket.spend(at(0), rate(per_second), per_second);
+            }
             let wait = bucket.take(at(0), rate(per_second)).expect_err("it is empty");
             assert_eq!(bucket.wait(at(0), rate(per_second)), Some(wait));
             assert_eq!(bucket.take(at(0) + wait, rate(per_second)), Ok(()), "{per_second}");
@@ -130,19 +125,21 @@ mod tests {
     #[test]
     fn what_is_spent_beyond_what_there_is_has_to_come_in_first() {
         let (bucket, thousand) = (TokenBucket::default(), rate(1000));
-        assert_eq!(bucket.spend(at(0), thousand, 999), None);
+        bucket.spend(at(0), thousand, 999);
         assert!(bucket.wait(at(0), thousand).is_none() && !bucket.is_full(at(998)));
         assert!(bucket.is_full(at(999)));
-        assert_eq!(bucket.spend(at(0), thousand, 2001), Some(Duration::from_millis(2001)));
-        assert_eq!(bucket.wait(at(2000), thousand), Some(Duration::from_millis(1)));
-        assert_eq!(bucket.wait(at(2001), thousand), None);
-        assert!(bucket.spend(at(5000), thousand, u64::MAX) > Some(Duration::ZERO));
+        bucket.spend(at(0), thousand, 2001);
+        for (moment, wait) in [(0, Some(2001)), (2000, Some(1)), (2001, None)] {
+            assert_eq!(bucket.wait(at(moment), thousand), wait.map(Duration::from_millis));
+        }
+        bucket.spend(at(5000), thousand, u64::MAX);
+        assert!(bucket.wait(at(5000), thousand) > Some(Duration::ZERO));
     }
 
     #[test]
     fn with_another_rate_what_is_left_takes_its_share_of_a_second() {
         let bucket = TokenBucket::default();
-        assert_eq!(bucket.spend(at(0), rate(1000), 500), None);
+        bucket.spend(at(0), rate(1000), 500);
         let taken = (0..100).filter(|_| bucket.take(at(0), rate(10)).is_ok()).count();
         assert_eq!(taken, 5, "half a second's");
     }

@@ -18,7 +18,6 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
-use super::pace::Allowance;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member, tell_not_accepted};
 use crate::clients::{Claim, Claimed, Ended, NoPlace};
 use crate::counters::Count;
@@ -129,8 +128,7 @@ impl Worker {
             tell_limit(Limit::SessionExpiry, Some(&client.client_id), client.peer, fx);
         }
         let listener = self.connections.listener(id);
-        let (meters, client_id) = (&self.broker.meters, &client.client_id);
-        online.allowance = Allowance::new(now, meters, client_id, listener.as_ref(), &terms);
+        online.allowance = self.allowance(now, &client.client_id, listener.as_ref(), &terms);
         self.wait_for_allowance(now, id, &mut online, fx);
         online
     }

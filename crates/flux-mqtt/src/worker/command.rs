@@ -54,6 +54,7 @@ impl Worker {
             Command::Settings(settings) => {
                 self.terms = Arc::new(settings.terms());
                 self.settings = settings;
+                self.paced.forget_shares();
             }
             Command::Shutdown => {
                 self.is_shutting_down = true;
