@@ -4,6 +4,7 @@ mod browser;
 mod mosquitto;
 mod names;
 mod openssl;
+mod proofs;
 mod scripts;
 mod tally;
 
@@ -151,15 +152,17 @@ impl Client {
 #[derive(Clone, Copy, Debug)]
 enum Suite {
     Names,
+    Proofs,
     Browser,
 }
 
 impl Suite {
-    const ALL: [Self; 2] = [Self::Names, Self::Browser];
+    const ALL: [Self; 3] = [Self::Names, Self::Proofs, Self::Browser];
 
     fn name(self) -> &'static str {
         match self {
             Self::Names => "mosquitto by name",
+            Self::Proofs => "proofs of others",
             Self::Browser => "Chromium",
         }
     }
@@ -167,6 +170,7 @@ impl Suite {
     fn run(self, binary: &Path, certificates: &Certificates) -> Result<Tally> {
         let hint = match self {
             Self::Names => Client::Mosquitto.hint_if_missing(),
+            Self::Proofs => proofs::hint_if_missing(),
             Self::Browser => browser::hint_if_missing(),
         };
         if let Some(hint) = hint {
@@ -176,6 +180,7 @@ impl Suite {
         }
         match self {
             Self::Names => names::run(binary, certificates),
+            Self::Proofs => proofs::run(binary, certificates),
             Self::Browser => browser::run(binary, certificates),
         }
     }
