@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use flux_auth::{AccessRequest, Client, Credentials};
-use flux_eventbus::{Event, EventKind};
+use flux_eventbus::{DropReason, Event, EventKind};
 use flux_mqtt::{
-    Batch, ConnectionId, Count, Effects, Letter, Sequence, SessionKey, Ticket, WorkerId,
+    Batch, ConnectionId, Count, Effects, Letter, ReasonCode, Sequence, SessionKey, Ticket, WorkerId,
 };
 
 /// What a worker wanted of the world. Nobody listens to events.
@@ -79,6 +79,9 @@ impl Effects for Hands {
     fn count(&mut self, what: Count) {
         match what {
             Count::Connected(_) | Count::Disconnected(_) | Count::SessionEnded(_) => {}
+            // Where there are rules. Whoever is denied what it may do gets no answer, or none comes elsewhere.
+            Count::Denied(_) | Count::Refused(ReasonCode::NotAuthorized) => {}
+            Count::Dropped(DropReason::NotAuthorized) => {}
             _ => self.surprises += 1,
         }
     }

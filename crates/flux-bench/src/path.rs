@@ -1,5 +1,9 @@
 //! The hot paths: what brokers do much of, each with its scene and its script.
 
+use std::sync::Arc;
+
+use flux_auth::{AllowAll, Authorizer, Binding, Otherwise, Role, RoleAuthorizer, Rules, Ruleset};
+
 use crate::packets::{self, DISCONNECT, Version};
 use crate::scene::{Peer, Scene};
 use crate::script::{Burst, Script};
@@ -34,6 +38,9 @@ impl Path {
         Self { name: "pairs-qos1-v5", unit: MESSAGE, work: || pairs(V5, 1, 1) },
         Self { name: "pairs-qos2-v5", unit: MESSAGE, work: || pairs(V5, 2, 1) },
         Self { name: "across-qos0", unit: MESSAGE, work: || pairs(V311, 0, 2) },
+        Self { name: "roles-qos0", unit: MESSAGE, work: || between(rules(), V311, 0, 1) },
+        Self { name: "roles-nobody", unit: MESSAGE, work: || under_rules(0) },
+        Self { name: "roles-denied", unit: MESSAGE, work: || under_rules(1) },
         Self { name: "single-qos0", unit: MESSAGE, work: || single(0) },
         Self { name: "single-qos1", unit: MESSAGE, work: || single(1) },
         Self { name: "fanout-qos0", unit: DELIVERY, work: || fan_out(100, 0, 100) },
@@ -66,7 +73,11 @@ impl Path {
 
 /// Ten publishers to ten subscribers, a topic each; with two workers, on different ones.
 fn pairs(version: Version, qos: u8, workers: usize) -> Work {
-    let mut scene = Scene::new(workers);
+    between(Arc::new(AllowAll), version, qos, workers)
+}
+
+fn between(authorizer: Arc<dyn Authorizer>, version: Version, qos: u8, workers: usize) -> Work {
+    let mut scene = Scene::under(workers, authorizer);
     let mut pairs: Vec<_> = (0..10)
         .map(|pair| {
             let topic = format!("fleet/device-{pair}/state");
@@ -82,6 +93,47 @@ fn pairs(version: Version, qos: u8, workers: usize) -> Work {
             script.exchange(publisher, std::slice::from_mut(subscriber), &burst);
         }
     })
+}
+
+/// Ten publishers to topics that nobody subscribed to: their own, or that of the one so many further on, which they may not
+/// publish to.
+fn under_rules(further: usize) -> Work {
+    let mut scene = Scene::under(1, rules());
+    let publishers: Vec<_> =
+        (0..10).map(|number| scene.connect(0, V311, &format!("publisher-{number}"))).collect();
+    let packets: Vec<_> = (0..10)
+        .map(|number| {
+            let topic = format!("fleet/device-{}/state", number + further);
+            packets::publish(V311, 0, None, &topic).repeat(16)
+        })
+        .collect();
+    Work::of(scene, 2_000, 160, |script| {
+        for (publisher, packets) in publishers.iter().zip(&packets) {
+            script.receive(publisher, packets, 0);
+        }
+        script.turn();
+    })
+}
+
+/// A thousand rules: a hundred roles of ten, each for the clients of one number.
+#[expect(clippy::expect_used, reason = "what is measured is wrong otherwise")]
+fn rules() -> Arc<dyn Authorizer> {
+    let mut rules = Rules { default: Some(Otherwise::Deny), ..Rules::default() };
+    for number in 0..100 {
+        let below = |what: &str| format!("fleet/device-{number}/{what}");
+        let role = Role {
+            publish: ["state", "data/#", "a", "b", "c"].map(below).to_vec(),
+            subscribe: ["state", "cmd/#", "d", "e", "f"].map(below).to_vec(),
+            ..Role::default()
+        };
+        let name = format!("device-{number}");
+        let client_id = Some(format!("*-{number}"));
+        rules.bind.push(Binding { roles: vec![name.clone()], client_id, ..Binding::default() });
+        rules.roles.insert(name, role);
+    }
+    let ruleset = Ruleset::compile(&rules, Otherwise::Deny).expect("each rule is one");
+    assert_eq!(ruleset.rule_count(), 1_000, "rules that are looked among");
+    Arc::new(RoleAuthorizer::new(ruleset))
 }
 
 /// One publisher to one subscriber, each message in a turn of its own.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use flux_auth::{AllowAll, Authentication, Identity};
+use flux_auth::{AllowAll, Authentication, Authorizer, Identity};
 use flux_mqtt::{ConnectionId, Core, Input, Letter, Settings, Timestamp, Worker, WorkerId};
 
 use crate::hands::Hands;
@@ -53,9 +53,15 @@ impl Scene {
     /// Creates a broker of so many workers, without clients.
     #[must_use]
     pub fn new(workers: usize) -> Self {
+        Self::under(workers, Arc::new(AllowAll))
+    }
+
+    /// The same where somebody says what clients may do.
+    #[must_use]
+    pub fn under(workers: usize, authorizer: Arc<dyn Authorizer>) -> Self {
         let mut settings = Settings::default();
         settings.workers = NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN);
-        let core = Core::with_seed(settings, Arc::new(AllowAll), 7);
+        let core = Core::with_seed(settings, authorizer, 7);
         let node = |id| Node {
             worker: core.worker(WorkerId(id), 7),
             hands: Hands::default(),

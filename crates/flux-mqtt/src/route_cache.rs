@@ -1,4 +1,5 @@
-//! A worker's memory of who gets what: topic name to routes, for as long as they hold.
+//! A worker's memory of who gets what: topic name to routes, for as long as they hold, and beside them what was decided
+//! about whoever published there last.
 
 mod sightings;
 #[cfg(test)]
@@ -7,6 +8,7 @@ mod tests;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use flux_auth::{Stamp, Verdict};
 use flux_topic::TopicName;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -27,6 +29,8 @@ pub(crate) struct RouteCache<S = DefaultHashBuilder> {
     bytes: usize,
     /// The bucket that was last looked at for one to forget.
     hand: usize,
+    /// The bucket of the topic that was asked about last, whose routes are looked for next: it may be another's by then.
+    asked: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -37,12 +41,50 @@ struct Remembered {
     scopes: Scopes,
     version: u64,
     found: Arc<Found>,
+    decided: Option<Decided>,
+}
+
+/// What was decided about a PUBLISH to a topic. It holds for the same client under the same rules, which is what the stamp
+/// stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decided {
+    stamp: Stamp,
+    /// QoS and retain flag.
+    flags: u8,
+    verdict: Verdict,
 }
 
 impl<S: BuildHasher> RouteCache<S> {
+    /// Returns what was decided about a PUBLISH with these flags to `topic`, if it was for whom the stamp stands for.
+    pub(crate) fn verdict(
+        &mut self,
+        topic: TopicName<'_>,
+        stamp: Stamp,
+        flags: u8,
+    ) -> Option<Verdict> {
+        let hash = self.hasher.hash_one(topic.as_str());
+        self.asked = self.topics.find_bucket_index(hash, |known| *known.topic == *topic.as_str());
+        let decided = self.topics.get_bucket(self.asked?)?.decided?;
+        (decided.stamp == stamp && decided.flags == flags).then_some(decided.verdict)
+    }
+
+    /// Remembers the verdict that [`verdict`](Self::verdict) did not know, if the topic is remembered.
+    pub(crate) fn note_verdict(&mut self, stamp: Stamp, flags: u8, verdict: Verdict) {
+        if let Some(known) = self.asked.and_then(|bucket| self.topics.get_bucket_mut(bucket)) {
+            known.decided = Some(Decided { stamp, flags, verdict });
+        }
+    }
+
     /// Returns the routes of `topic` as they are now.
     pub(crate) fn find(&mut self, routes: &Routes, topic: TopicName<'_>) -> Arc<Found> {
+        if let Some(known) = self.asked.take().and_then(|bucket| self.topics.get_bucket(bucket))
+            && *known.topic == *topic.as_str()
+            && known.version == routes.version(&known.scopes)
+        {
+            return known.found.clone();
+        }
         let hash = self.hasher.hash_one(topic.as_str());
+        let mut decided = None;
         match self.topics.find_entry(hash, |known| *known.topic == *topic.as_str()) {
             Ok(known) => {
                 let Remembered { scopes, version, found, .. } = known.get();
@@ -51,6 +93,7 @@ impl<S: BuildHasher> RouteCache<S> {
                 }
                 let (outdated, _) = known.remove();
                 self.bytes -= outdated.bytes();
+                decided = outdated.decided;
             }
             Err(_) if self.sightings.is_first(hash) => {
                 return self.counted(routes.find(topic));
@@ -61,7 +104,7 @@ impl<S: BuildHasher> RouteCache<S> {
         let (version, found) = routes.find_version(topic, &scopes);
         let found = self.counted(found);
         let topic = topic.as_str().into();
-        self.remember(Remembered { hash, topic, scopes, version, found: found.clone() });
+        self.remember(Remembered { hash, topic, scopes, version, found: found.clone(), decided });
         found
     }
 

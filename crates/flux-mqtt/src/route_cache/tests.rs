@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flux_auth::{Stamp, Verdict};
 use flux_topic::TopicName;
 
 use super::{CAPACITY, Remembered, RouteCache};
@@ -107,4 +108,35 @@ fn what_takes_much_room_is_found_each_time() {
     assert_eq!(r.find_again("b").len(), 40_001);
     assert_eq!(r.cache.topics.len(), 1);
     assert!(Arc::ptr_eq(&before, &r.find("a")));
+}
+
+#[test]
+fn what_was_decided_stands_beside_the_routes_for_one_client_under_the_same_rules() {
+    let mut r = Remembering::new();
+    let [alice, bob] = [Stamp::next(), Stamp::next()];
+    let [a, b] = ["a", "b"].map(|topic| TopicName::parse(topic).unwrap());
+    // Of a topic that is not remembered nothing is.
+    assert_eq!(r.cache.verdict(a, alice, 0), None);
+    r.cache.note_verdict(alice, 0, Verdict::Deny);
+    assert_eq!(r.cache.verdict(a, alice, 0), None);
+
+    let found = r.find_again("a");
+    r.find_again("b");
+    for verdict in [Verdict::Deny, Verdict::Allow] {
+        assert_eq!(r.cache.verdict(a, bob, 2), None);
+        r.cache.note_verdict(alice, 2, verdict);
+        assert_eq!(r.cache.verdict(a, alice, 2), Some(verdict));
+        assert_eq!(r.cache.verdict(a, alice, 3), None, "retained");
+        assert_eq!(r.cache.verdict(b, alice, 2), None);
+        assert_eq!(r.cache.verdict(a, bob, 2), None);
+        // The topic that was asked about is the one whose routes are found.
+        assert!(Arc::ptr_eq(&r.find("a"), &found));
+        r.cache.verdict(a, alice, 2);
+        assert!(!Arc::ptr_eq(&r.find("b"), &found));
+    }
+    // Others come and go, what was decided stays.
+    r.cache.verdict(a, alice, 2);
+    subscribe(&r.routes, &session(1), "+");
+    assert_eq!(r.find("a").len(), 2);
+    assert_eq!(r.cache.verdict(a, alice, 2), Some(Verdict::Allow));
 }

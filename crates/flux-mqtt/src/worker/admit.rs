@@ -97,6 +97,7 @@ impl Worker {
             allowance: None,
             parked: None,
             verdicts: None,
+            denied: None,
             method: connect
                 .authentication
                 .as_ref()

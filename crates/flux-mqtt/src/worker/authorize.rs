@@ -4,11 +4,11 @@ use flux_auth::{Access, Verdict};
 use flux_session::Timestamp;
 
 use super::Worker;
-use super::connection::{Online, Parked, Stage};
+use super::connection::{DeniedPublish, Online, Parked, Stage};
 use super::decided::Decided;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Publish};
 
 impl Worker {
     /// Decides a list of accesses, or asks and returns `None`: then the answer comes as
@@ -34,6 +34,34 @@ impl Worker {
             online.parked = Some(Parked { bytes: frame.bytes.to_vec(), decided });
         }
         verdicts
+    }
+
+    /// Returns what is decided at once. Where it may be remembered, what is allowed stands beside the routes of the topic, and the
+    /// last that was denied with the connection: whoever may not publish takes no room from others.
+    pub(super) fn known_or_decided(
+        &mut self,
+        online: &mut Online,
+        publish: &Publish<'_>,
+        access: Access<'_>,
+    ) -> Option<Verdict> {
+        let (authorizer, client) = (&*self.broker.authorizer, &online.client);
+        let Some(stamp) = authorizer.stamp(client) else {
+            return authorizer.decide(client, access).verdict();
+        };
+        let flags = publish.qos.as_u8() << 1 | u8::from(publish.retain);
+        if let Some(verdict) = self.cache.verdict(publish.topic, stamp, flags) {
+            return Some(verdict);
+        }
+        let topic = publish.topic.as_str();
+        if online.denied.as_ref().is_some_and(|denied| denied.is(stamp, flags, topic)) {
+            return Some(Verdict::Deny);
+        }
+        let verdict = authorizer.decide(client, access).verdict()?;
+        if verdict == Verdict::Deny && topic.len() <= LONGEST_DENIED {
+            online.denied = Some(Box::new(DeniedPublish { stamp, flags, topic: topic.into() }));
+        }
+        self.cache.note_verdict(stamp, flags, verdict);
+        Some(verdict)
     }
 
     /// The authorizer answered: a connection waits with a parked frame, or to be admitted.
@@ -82,3 +110,6 @@ impl Worker {
         }
     }
 }
+
+/// Longer topics that are denied are decided about each time.
+const LONGEST_DENIED: usize = 256;

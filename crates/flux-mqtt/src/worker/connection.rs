@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flux_auth::{Client, Exchange, Verdict};
+use flux_auth::{Client, Exchange, Stamp, Verdict};
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
@@ -15,7 +15,7 @@ use super::held::Held;
 use super::pace::Allowance;
 use super::timers::TimerId;
 use crate::gauge::Place;
-use crate::latency::Stamp;
+use crate::latency;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
@@ -91,7 +91,7 @@ pub(super) struct Candidate {
     /// It is one of those that wait for an answer.
     pub(super) _pending: Place,
     /// When its CONNECT came, if that is timed.
-    pub(super) since: Option<Stamp>,
+    pub(super) since: Option<latency::Stamp>,
 }
 
 /// A client whose identity is known and whose rights are being asked for.
@@ -121,7 +121,7 @@ pub(super) struct Online {
     /// One and a half times Keep Alive [MQTT-3.1.2-22]; `None` when it is off.
     pub(super) patience: Option<Duration>,
     /// When its CONNECT came, if that is timed.
-    pub(super) since: Option<Stamp>,
+    pub(super) since: Option<latency::Stamp>,
     /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
     pub(super) maximum_packet_size: u32,
     /// Whether acknowledgements may say in words why something failed [MQTT-3.1.2-29].
@@ -139,8 +139,25 @@ pub(super) struct Online {
     pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
+    /// What it wanted to publish last that it may not.
+    pub(super) denied: Option<Box<DeniedPublish>>,
     /// How the client authenticated, if it named a method.
     pub(super) method: Option<Box<Method>>,
+}
+
+/// A PUBLISH that was denied, for whoever the stamp stands for.
+pub(super) struct DeniedPublish {
+    pub(super) stamp: Stamp,
+    /// QoS and retain flag.
+    pub(super) flags: u8,
+    pub(super) topic: Box<str>,
+}
+
+impl DeniedPublish {
+    /// Whether it is the same question.
+    pub(super) fn is(&self, stamp: Stamp, flags: u8, topic: &str) -> bool {
+        self.stamp == stamp && self.flags == flags && *self.topic == *topic
+    }
 }
 
 /// The Authentication Method of a client that is in.

@@ -1,12 +1,12 @@
 //! Denials are told: counted, an event each, and in the log once per client and interval.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::Client;
 use flux_eventbus::{Denial, Event, EventKind};
 use flux_session::Timestamp;
+use hashbrown::HashSet;
 
 use super::Worker;
 use crate::counters::Count;

@@ -112,7 +112,7 @@ impl Worker {
 
     /// Returns what the authorizer says; `None` while it is being asked.
     fn may_publish(
-        &self,
+        &mut self,
         id: ConnectionId,
         online: &mut Online,
         publish: &Publish<'_>,
@@ -126,7 +126,7 @@ impl Worker {
         let access = Access::Publish { topic, qos: publish.qos.as_u8(), retain: publish.retain };
         // The common case needs no list.
         if online.verdicts.is_none()
-            && let Some(verdict) = self.broker.authorizer.decide(&online.client, access).verdict()
+            && let Some(verdict) = self.known_or_decided(online, publish, access)
         {
             return Some(verdict);
         }

@@ -86,6 +86,8 @@ fn a_session_that_somebody_else_resumes_brings_no_rights_along() {
     let mut alice = Client::connect_to(address, &session("alice"));
     alice.subscribe("dev/alice/#", 1);
     alice.disconnect();
+    // It waits in the session that bob comes for.
+    root.publish("dev/alice/secret", "x", 1);
     let mut bob = Client::connect_to(address, &session("bob").resume());
     root.publish("dev/alice/secret", "x", 1);
     bob.subscribe("dev/bob/#", 1);

@@ -182,3 +182,41 @@ fn who_proves_anew_who_it_is_and_has_fewer_rights_is_disconnected() {
     assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
     assert_eq!(c.broker.routes.len(), 1);
 }
+
+#[test]
+fn what_was_decided_about_a_topic_is_not_decided_again_until_the_rules_change() {
+    let rights = Rights::new(&[]);
+    rights.be_remembered();
+    let mut c = cluster(&rights);
+    let (watcher, peer) = (c.connect(0, "watcher"), c.connect(0, "a"));
+    c.subscribe(watcher, "t", 0);
+    // A topic is remembered when it comes a second time.
+    for _ in 0..3 {
+        c.publish(peer, 0, 0, "t", "x");
+    }
+    rights.take_decided();
+    for _ in 0..5 {
+        c.publish(peer, 0, 0, "t", "x");
+    }
+    assert_eq!((rights.take_decided(), c.heard(watcher).len()), (0, 8));
+    // Another QoS is another question.
+    c.publish(peer, 1, 1, "t", "x");
+    assert_eq!((rights.take_decided(), c.heard(watcher).len()), (1, 1));
+    rights.set("publish t", Deny);
+    for _ in 0..5 {
+        c.publish(peer, 0, 0, "t", "x");
+    }
+    assert_eq!((rights.take_decided(), c.heard(watcher).len()), (1, 0));
+    // Nor of a topic that never was found for anybody.
+    rights.set("publish no", Deny);
+    for _ in 0..5 {
+        c.publish(peer, 0, 0, "no", "x");
+    }
+    assert_eq!(rights.take_decided(), 1);
+    c.publish(peer, 0, 0, "yes", "x");
+    c.publish(peer, 1, 1, "no", "x");
+    assert_eq!(rights.take_decided(), 2);
+    rights.set("publish t", Allow);
+    c.publish(peer, 0, 0, "t", "x");
+    assert_eq!((rights.take_decided(), c.heard(watcher).len()), (1, 1));
+}

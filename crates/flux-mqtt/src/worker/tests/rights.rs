@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flux_auth::{Access, AccessRequest, Authorizer, Client, Decision};
+use flux_auth::{Access, AccessRequest, Authorizer, Client, Decision, Stamp};
 use flux_topic::TopicName;
 use parking_lot::Mutex;
 
@@ -12,6 +13,10 @@ use parking_lot::Mutex;
 #[derive(Default)]
 pub(super) struct Rights {
     rules: Mutex<HashMap<String, Decision>>,
+    /// What stands for the rules, if answers may be remembered.
+    stamp: Mutex<Option<Stamp>>,
+    /// How often somebody wanted to publish and was decided about.
+    decided: AtomicUsize,
 }
 
 impl Rights {
@@ -25,12 +30,32 @@ impl Rights {
 
     pub(super) fn set(&self, access: &str, decision: Decision) {
         self.rules.lock().insert(access.to_owned(), decision);
+        if let Some(stamp) = &mut *self.stamp.lock() {
+            *stamp = Stamp::next();
+        }
+    }
+
+    /// Has answers remembered from now on.
+    pub(super) fn be_remembered(&self) {
+        *self.stamp.lock() = Some(Stamp::next());
+    }
+
+    /// How often somebody wanted to publish and was decided about, since this was asked last.
+    pub(super) fn take_decided(&self) -> usize {
+        self.decided.swap(0, Ordering::Relaxed)
     }
 }
 
 impl Authorizer for Rights {
     fn decide(&self, _client: &Client, access: Access<'_>) -> Decision {
+        if matches!(access, Access::Publish { .. }) {
+            self.decided.fetch_add(1, Ordering::Relaxed);
+        }
         self.rules.lock().get(&name(access)).copied().unwrap_or(Decision::Allow)
+    }
+
+    fn stamp(&self, _client: &Client) -> Option<Stamp> {
+        *self.stamp.lock()
     }
 
     fn filters_deliveries(&self) -> bool {
