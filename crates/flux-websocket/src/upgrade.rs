@@ -102,11 +102,18 @@ impl Upgrade {
         if request.method != Some("GET") {
             return Err(Refusal::Method);
         }
-        let path = request.path.unwrap_or_default();
+        let fields = Fields(request.headers);
+        // RFC 9112 section 3.2, RFC 6455 section 4.2.1.
+        if fields.only("host").is_none() {
+            return Err(Refusal::Malformed("it has no Host, or several".to_owned()));
+        }
+        if fields.has_body() {
+            return Err(Refusal::Malformed("it has a body".to_owned()));
+        }
+        let path = path_of(request.path.unwrap_or_default());
         if rules.path != ANY && path.split('?').next() != Some(&rules.path) {
             return Err(Refusal::Path(path.to_owned()));
         }
-        let fields = Fields(request.headers);
         if !fields.has_word("upgrade", "websocket") || !fields.has_word("connection", "upgrade") {
             return Err(Refusal::NoUpgrade);
         }
@@ -209,6 +216,11 @@ impl<'a> Fields<'a> {
         self.words(name).any(|it| it.eq_ignore_ascii_case(word))
     }
 
+    fn has_body(&self) -> bool {
+        let mut lengths = self.values("content-length");
+        lengths.any(|len| len != "0") || self.values("transfer-encoding").next().is_some()
+    }
+
     fn protocol(&self) -> Option<SubProtocol> {
         let offered = |protocol: &SubProtocol| {
             self.words("sec-websocket-protocol").any(|word| word == protocol.name())
@@ -229,6 +241,15 @@ impl<'a> Fields<'a> {
         addresses.reverse();
         addresses
     }
+}
+
+/// Returns the path of a target, which may be a whole address (RFC 9112 section 3.2.2).
+fn path_of(target: &str) -> &str {
+    let Some((scheme, rest)) = target.split_once("://") else { return target };
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return target;
+    }
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
 fn is_key(key: &str) -> bool {

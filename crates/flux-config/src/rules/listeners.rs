@@ -41,8 +41,27 @@ impl Rules<'_> {
                     self.error(&path("bind"), Problem::error(title), "the second one");
                 }
             }
+            self.proxies_of(listener, &number);
             self.certificates_of(listener, &number);
             self.websocket_of(listener, &number);
+        }
+    }
+
+    /// Proxies are told by their addresses, which nobody has who comes by a Unix socket.
+    fn proxies_of(&mut self, listener: &Listener, number: &str) {
+        let Listener { name, bind, proxy_from, forwarded_by, .. } = listener;
+        let is_unix = |bind: &Bind| matches!(bind, Bind::Unix(_));
+        if bind.0.is_empty() || !bind.0.iter().all(is_unix) {
+            return;
+        }
+        for (key, ranges) in [("proxy_from", proxy_from), ("forwarded_by", forwarded_by)] {
+            if !ranges.0.is_empty() {
+                let title = format!(
+                    "listener `{name}` has `{key}`, and nobody comes to it from an address"
+                );
+                let help = "let the proxy connect to a `bind` on loopback, or leave it out";
+                self.error(&["listener", number, key], Problem::error(title).help(help), "");
+            }
         }
     }
 

@@ -501,3 +501,18 @@ fn an_address_to_ask_is_one_and_is_protected() {
         check(&format!("[auth.http]\nurl = \"{right}\"\n"), expect![[""]]);
     }
 }
+
+#[test]
+fn proxies_of_a_unix_socket_are_told() {
+    check(
+        "[[listener]]\nname = \"a\"\nbind = \"unix:/run/a\"\nproxy_from = \"10.0.0.0/8\"\n",
+        expect![[r#"
+            error: listener `a` has `proxy_from`, and nobody comes to it from an address
+             --> flux.toml:4:14
+              |
+            4 | proxy_from = "10.0.0.0/8"
+              |              ^^^^^^^^^^^^
+              |
+              = help: let the proxy connect to a `bind` on loopback, or leave it out"#]],
+    );
+}

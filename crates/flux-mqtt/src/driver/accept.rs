@@ -4,6 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::entrance::Entrance;
 use super::mailbox::{Accepted, AcceptedSocket};
 use super::unix::UnixDoor;
 use crate::counters::Count;
-use crate::listener::{Listen, Listener, Place, UnixSocket};
+use crate::listener::{Listen, Listener, Place};
 use crate::settings::Settings;
 
 /// An address that the broker cannot listen on, or a Unix socket.
@@ -84,14 +85,14 @@ impl DoorSocket {
 pub(super) enum Spot {
     Address(SocketAddr),
     AnyPort(IpAddr, Arc<str>),
-    Unix(UnixSocket),
+    Unix(PathBuf),
 }
 
 /// Returns where a listener wants to listen.
 pub(super) fn spots(listener: &Listener) -> Vec<Spot> {
     let spot = |(address, _): (SocketAddr, bool)| spot(listener, address);
     match &listener.listen {
-        Listen::Unix(socket) => vec![Spot::Unix(socket.clone())],
+        Listen::Unix(socket) => vec![Spot::Unix(socket.path.clone())],
         Listen::Loopback(_) | Listen::Addresses(_) => {
             listener.listen.addresses().into_iter().map(spot).collect()
         }
@@ -118,7 +119,7 @@ pub(super) fn bind(
         let listener = Arc::new(listener.clone());
         let mut door = |socket, spot| doors.push(Door { socket, spot, listener: listener.clone() });
         if let Listen::Unix(socket) = &listener.listen {
-            let spot = Spot::Unix(socket.clone());
+            let spot = Spot::Unix(socket.path.clone());
             match (!is_open(&spot)).then(|| UnixDoor::bind(socket, BACKLOG)) {
                 Some(Ok(socket)) => door(DoorSocket::Unix(socket), spot),
                 Some(Err(source)) => {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::accept::{BindError, Door, DoorSocket, Spot, bind, spots};
+use super::unix::change_mode;
 use crate::blocking::block_on;
 use crate::limits::Limits;
 use crate::listener::{Listener, Listening};
@@ -118,6 +119,7 @@ impl Doors {
             for door in mem::take(&mut *open) {
                 match kept.iter().find(|(spot, _)| *spot == door.spot) {
                     Some((_, listener)) => {
+                        change_mode(&door.listener.borrow(), listener);
                         door.listener.send_replace(listener.clone());
                         let listening = Listening { scheme: listener.scheme(), ..door.listening };
                         open.push(OpenDoor { listening, ..door });

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::listener::UnixSocket;
+use crate::listener::{Listen, Listener, UnixSocket};
 
 /// A Unix socket that somebody listens at. The file goes when this is dropped, unless another has taken its place.
 pub(super) struct UnixDoor {
@@ -43,6 +43,25 @@ impl UnixDoor {
     /// Returns the socket once more.
     pub(super) fn socket(&self) -> io::Result<UnixListener> {
         self.socket.try_clone()
+    }
+}
+
+/// Has the file of a socket that stays open the mode that a listener wants now.
+pub(super) fn change_mode(before: &Listener, now: &Listener) {
+    let (Listen::Unix(before), Listen::Unix(UnixSocket { path, mode })) =
+        (&before.listen, &now.listen)
+    else {
+        return;
+    };
+    if before.mode != *mode
+        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(*mode))
+    {
+        let path = path.display();
+        tracing::error!(
+            %error,
+            help = "see whose the file is; send SIGHUP again, or start anew",
+            "the Unix socket {path} keeps its mode"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +73,10 @@ fn listeners_come_go_and_change_and_connections_stay() {
     publish(&mut old_a, 1);
     let new_a = Client::connect_to(at_a, &Connect::new(V5, "new")).connack;
     assert_eq!(new_a.number(0x24), Some(0), "its Maximum QoS");
+
+    let private = [LOG, A, "max_qos = 0\n", &c, "unix_mode = \"600\"\n"].concat();
+    reload(&mut program, &path, &private, "was read again");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
 
     // And back: the socket goes, everything at once on the same address.
     reload(&mut program, &path, &[LOG, A].concat(), "was read again");
