@@ -37,12 +37,16 @@ impl Path {
         Self { name: "pairs-qos0-v5", unit: MESSAGE, work: || pairs(V5, 0, 1) },
         Self { name: "pairs-qos1-v5", unit: MESSAGE, work: || pairs(V5, 1, 1) },
         Self { name: "pairs-qos2-v5", unit: MESSAGE, work: || pairs(V5, 2, 1) },
+        Self { name: "limited-qos0", unit: MESSAGE, work: || limited_pairs(0) },
+        Self { name: "limited-qos1", unit: MESSAGE, work: || limited_pairs(1) },
         Self { name: "across-qos0", unit: MESSAGE, work: || pairs(V311, 0, 2) },
         Self { name: "roles-qos0", unit: MESSAGE, work: || between(rules(), V311, 0, 1) },
         Self { name: "roles-nobody", unit: MESSAGE, work: || under_rules(0) },
         Self { name: "roles-denied", unit: MESSAGE, work: || under_rules(1) },
         Self { name: "single-qos0", unit: MESSAGE, work: || single(0) },
         Self { name: "single-qos1", unit: MESSAGE, work: || single(1) },
+        Self { name: "limited-single-qos0", unit: MESSAGE, work: || limited_single(0) },
+        Self { name: "limited-single-qos1", unit: MESSAGE, work: || limited_single(1) },
         Self { name: "fanout-qos0", unit: DELIVERY, work: || fan_out(100, 0, 100) },
         Self { name: "fanout-qos1", unit: DELIVERY, work: || fan_out(100, 1, 100) },
         Self { name: "shared-qos1-v5", unit: MESSAGE, work: shared },
@@ -77,7 +81,15 @@ fn pairs(version: Version, qos: u8, workers: usize) -> Work {
 }
 
 fn between(authorizer: Arc<dyn Authorizer>, version: Version, qos: u8, workers: usize) -> Work {
-    let mut scene = Scene::under(workers, authorizer);
+    pairs_in(Scene::under(workers, authorizer), version, qos, workers)
+}
+
+/// The same with every limit set.
+fn limited_pairs(qos: u8) -> Work {
+    pairs_in(Scene::limited(1), V311, qos, 1)
+}
+
+fn pairs_in(mut scene: Scene, version: Version, qos: u8, workers: usize) -> Work {
     let mut pairs: Vec<_> = (0..10)
         .map(|pair| {
             let topic = format!("fleet/device-{pair}/state");
@@ -138,7 +150,15 @@ fn rules() -> Arc<dyn Authorizer> {
 
 /// One publisher to one subscriber, each message in a turn of its own.
 fn single(qos: u8) -> Work {
-    let mut scene = Scene::new(1);
+    single_in(Scene::new(1), qos)
+}
+
+/// The same with every limit set.
+fn limited_single(qos: u8) -> Work {
+    single_in(Scene::limited(1), qos)
+}
+
+fn single_in(mut scene: Scene, qos: u8) -> Work {
     let mut publisher = scene.connect(0, V311, "publisher");
     let mut subscriber = scene.connect(0, V311, "subscriber");
     let topic = "fleet/device-1/state";

@@ -1,10 +1,13 @@
 //! The broker core with its clients, and how a script is played there.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use flux_auth::{AllowAll, Authentication, Authorizer, Identity};
-use flux_mqtt::{ConnectionId, Core, Input, Letter, Settings, Timestamp, Worker, WorkerId};
+use flux_mqtt::{
+    ConnectionId, Core, Input, Letter, PublishRates, SessionExpiry, Settings, Terms, Timestamp,
+    Worker, WorkerId,
+};
 
 use crate::hands::Hands;
 use crate::packets::{self, Version};
@@ -13,6 +16,8 @@ use crate::script::{Script, Step};
 /// A broker core in one thread, in which time stands still.
 pub struct Scene {
     nodes: Vec<Node>,
+    /// Of the one listener.
+    terms: Option<Arc<Terms>>,
 }
 
 /// A client's connection, and the packet identifiers that come next on it.
@@ -56,10 +61,33 @@ impl Scene {
         Self::under(workers, Arc::new(AllowAll))
     }
 
+    /// Creates a broker with each limit set that is not by itself: so high that nobody reaches it.
+    #[must_use]
+    pub fn limited(workers: usize) -> Self {
+        let mut settings = Settings::default();
+        let rates =
+            PublishRates { messages: NonZeroU32::new(1 << 30), bytes: NonZeroU64::new(1 << 40) };
+        settings.limits.publishes = rates;
+        settings.limits.client_publishes = rates;
+        settings.min_keep_alive = NonZeroU16::new(1);
+        settings.max_keep_alive = NonZeroU16::new(u16::MAX);
+        settings.max_session_expiry = SessionExpiry::from_secs(u32::MAX - 1);
+        let mut terms = settings.terms();
+        terms.publishes = rates;
+        terms.subscriptions_per_client = Some(1_000);
+        terms.topic_levels = Some(100);
+        let mut scene = Self::with(workers, settings, Arc::new(AllowAll));
+        scene.terms = Some(Arc::new(terms));
+        scene
+    }
+
     /// The same where somebody says what clients may do.
     #[must_use]
     pub fn under(workers: usize, authorizer: Arc<dyn Authorizer>) -> Self {
-        let mut settings = Settings::default();
+        Self::with(workers, Settings::default(), authorizer)
+    }
+
+    fn with(workers: usize, mut settings: Settings, authorizer: Arc<dyn Authorizer>) -> Self {
         settings.workers = NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN);
         let core = Core::with_seed(settings, authorizer, 7);
         let node = |id| Node {
@@ -67,7 +95,7 @@ impl Scene {
             hands: Hands::default(),
             mail: Vec::new(),
         };
-        Self { nodes: (0..workers.max(1)).map(node).collect() }
+        Self { nodes: (0..workers.max(1)).map(node).collect(), terms: None }
     }
 
     /// Returns a place for a connection, which is not open yet.
@@ -142,8 +170,8 @@ impl Scene {
                         Input::Opened {
                             connection: *connection,
                             peer: None,
-                            listener: None,
-                            terms: None,
+                            listener: self.terms.as_ref().map(|_| "mqtt".into()),
+                            terms: self.terms.clone(),
                         },
                     );
                 }
