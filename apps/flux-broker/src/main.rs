@@ -27,7 +27,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
-use flux_admin::{publish_sys_topics, start_admin};
+use flux_admin::{publish_sys_topics, start_admin, watch_laggards};
 use flux_config::{Loaded, Problems, System, load};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
@@ -135,6 +135,8 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     }
     let watched = broker.clone();
     beside.run("watches the crowd", move |over| crowd::watch(&watched, over));
+    let watched = broker.clone();
+    beside.run("watches slow clients", move |over| watch_laggards(&watched, over));
     let certificates = broker.certificates().clone();
     beside.run("watches certificates", move |over| renewal::watch(&certificates, over));
     let interval = loaded.config.sys.interval.0;

@@ -15,6 +15,8 @@
 //!
 //! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
 //!
+//! Who takes messages too slowly is logged, if somebody calls [`watch_laggards`].
+//!
 //! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle), and whoever bans addresses as a
 //! [`Bouncer`](flux_auth::Bouncer).
 
@@ -24,6 +26,7 @@ mod clients;
 mod deploy;
 mod families;
 mod health;
+mod laggards;
 mod log;
 mod metrics;
 mod server;
@@ -34,6 +37,7 @@ mod times;
 pub use bans::BanEntry;
 pub use clients::ClientEntry;
 pub use families::{Family, Kind, Sample};
+pub use laggards::{LagChange, Laggards, watch_laggards};
 pub use log::LogControl;
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
