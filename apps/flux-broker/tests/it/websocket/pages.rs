@@ -78,6 +78,7 @@ fn the_program_says_once_how_to_let_pages_in() {
         assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
     }
     let (_, log) = program.terminate("TERM");
-    let line = "origins = [\"https://evil.example\"]";
+    // As JSON.
+    let line = r#"origins = [\"https://evil.example\"]"#;
     assert_eq!(log.matches(line).count(), 1, "{log}");
 }
