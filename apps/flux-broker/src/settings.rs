@@ -405,7 +405,7 @@ mod tests {
         let made = made(
             "[broker]\nworkers = 3\ndrain_timeout = \"1s\"\n\
              [[listener]]\nname = \"a\"\nbind = [\"0.0.0.0:1\", \"loopback:2\"]\nallow_anonymous = true\nproxy_from = \"10.0.0.0/8\"\n\
-             [[listener]]\nname = \"b\"\ntransport = \"ws\"\nbind = \"unix:/x\"\nunix_mode = \"600\"\npath = \"/y\"\n\
+             [[listener]]\nname = \"b\"\ntransport = \"ws\"\nbind = [\"unix:/x\", \"127.0.0.1:3\"]\nunix_mode = \"600\"\npath = \"/y\"\n\
              origins = \"https://z\"\nforwarded_by = \"127.0.0.1\"\nproxy_from = \"10.0.0.0/8\"\n\
              versions = [\"3.1.1\"]\nmax_qos = 0\nretain_available = false\nwildcard_subscriptions = false\n\
              subscription_identifiers = false\nshared_subscriptions = false\nempty_client_ids = false\n\
@@ -429,7 +429,7 @@ mod tests {
         );
         let all = format!("{made:?}");
         for part in [
-            "[(\"a\", Loopback(2)), (\"a\", Addresses([0.0.0.0:1])), (\"b\", Unix(UnixSocket { path: \"/x\", mode: 384 }))]",
+            "[(\"a\", Loopback(2)), (\"a\", Addresses([0.0.0.0:1])), (\"b\", Unix(UnixSocket { path: \"/x\", mode: 384 })), (\"b\", Addresses([127.0.0.1:3]))]",
             "WebSocketSettings { path: \"/y\", origins: [\"https://z\"], forwarded_by: [127.0.0.1/32] }",
             "drain_timeout: 1s",
             "workers: 3,",
