@@ -1,6 +1,7 @@
 //! Clients we did not write, against every door of our broker, with one worker and with several.
 
 mod browser;
+mod imports;
 mod mosquitto;
 mod names;
 mod openssl;
@@ -154,16 +155,18 @@ enum Suite {
     Names,
     Proofs,
     Browser,
+    Imports,
 }
 
 impl Suite {
-    const ALL: [Self; 3] = [Self::Names, Self::Proofs, Self::Browser];
+    const ALL: [Self; 4] = [Self::Names, Self::Proofs, Self::Browser, Self::Imports];
 
     fn name(self) -> &'static str {
         match self {
             Self::Names => "mosquitto by name",
             Self::Proofs => "proofs of others",
             Self::Browser => "Chromium",
+            Self::Imports => "mosquitto.conf",
         }
     }
 
@@ -172,6 +175,7 @@ impl Suite {
             Self::Names => Client::Mosquitto.hint_if_missing(),
             Self::Proofs => proofs::hint_if_missing(),
             Self::Browser => browser::hint_if_missing(),
+            Self::Imports => imports::hint_if_missing(),
         };
         if let Some(hint) = hint {
             let mut tally = Tally::default();
@@ -182,6 +186,7 @@ impl Suite {
             Self::Names => names::run(binary, certificates),
             Self::Proofs => proofs::run(binary, certificates),
             Self::Browser => browser::run(binary, certificates),
+            Self::Imports => Ok(imports::run(binary, certificates)),
         }
     }
 }
