@@ -19,11 +19,12 @@ impl Rules<'_> {
         self.names();
     }
 
-    /// Where passwords are asked for, a certificate that names the user takes their place. What names users on one listener
-    /// must do so on all, or a certificate would prove there what nobody meant it to.
+    /// Where something depends on who the user is, a certificate that names the user is a proof. What names users on one
+    /// listener must do so on all, or a certificate would prove there what nobody meant it to.
     fn names(&mut self) {
         let config = self.config;
-        if !config.auth.asks_for_proof() {
+        let has_rules = config.acl.file.is_some() || !config.auth.client_ids.is_empty();
+        if !config.auth.asks_for_proof() && !has_rules {
             return;
         }
         let asks = |tls: &Tls| tls.client_certificates() != ClientCertificates::Off;
@@ -33,8 +34,8 @@ impl Rules<'_> {
             let title = format!(
                 "`tls.{first}` and `tls.{name}` take user names from different parts of certificates"
             );
-            let help = "where clients also prove who they are in other ways, all that ask clients for certificates have the same \
-                        `username_from`, or none";
+            let help = "where users have passwords, roles or client identifiers, all that ask clients for certificates have \
+                        the same `username_from`, or none";
             let path = ["tls", name, "username_from"];
             self.error(&path, Problem::error(title).help(help), "");
         }

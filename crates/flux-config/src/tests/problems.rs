@@ -287,7 +287,7 @@ fn what_auth_forbids_no_listener_allows() {
 }
 
 #[test]
-fn certificates_name_users_alike_where_there_are_passwords() {
+fn certificates_name_users_alike_where_users_differ() {
     let tls = |name| format!("[tls.{name}]\ncert = \"c\"\nkey = \"k\"\nclient_ca = \"ca\"\n");
     let text = format!("{}username_from = \"cn\"\n{}", tls("a"), tls("b"));
     let listeners = "[[listener]]\nname = \"a\"\ntransport = \"mqtts\"\ntls = \"a\"\n\
@@ -302,8 +302,16 @@ fn certificates_name_users_alike_where_there_are_passwords() {
         8 | [tls.b]
           | ^^^^^^^
           |
-          = help: where clients also prove who they are in other ways, all that ask clients for certificates have the same `username_from`, or none"#]],
+          = help: where users have passwords, roles or client identifiers, all that ask clients for certificates have the same `username_from`, or none"#]],
     );
+    for rules in
+        ["[acl]\nfile = \"r\"", "[[auth.client_ids]]\nuser = \"*\"\nclient_id = \"{username}\""]
+    {
+        let text = format!("{rules}\n{text}{listeners}");
+        load_files([("flux.toml", &text)]).expect_err(rules);
+        let alike = text.replace("[tls.b]", "[tls.b]\nusername_from = \"cn\"");
+        load_files([("flux.toml", &alike)]).expect(rules);
+    }
 }
 
 #[test]

@@ -207,7 +207,7 @@ prop_compose! {
             }
         }
         let auth = Auth { password_file: has_users.then(|| file.clone()), allow_anonymous: true, jwt, http, client_ids, bans };
-        if auth.asks_for_proof() {
+        if auth.asks_for_proof() || has_acl || !auth.client_ids.is_empty() {
             // They would have to be alike.
             tls.values_mut().for_each(|tls| tls.username_from = None);
         }
