@@ -23,7 +23,8 @@ pub struct Bans {
 pub struct BanSettings {
     /// So many failures lead to a ban; 0 means that nobody is banned but by [`Bans::ban`].
     pub failures: u32,
-    /// They count as long as no more than this lies between one and the next.
+    /// In this time so many are forgotten again, one after the other: whoever fails more often is banned, however the
+    /// failures lie, and whoever fails less often never is.
     pub within: Duration,
     /// How long a ban lasts.
     pub ban_for: Duration,
@@ -78,15 +79,17 @@ impl Bans {
         }
         let mut table = self.table.lock();
         let mut record = table.take(key(address)).unwrap_or_default();
-        let is_late = now.saturating_since(record.last) > self.settings.within;
-        let is_over = record.banned_until.is_some_and(|until| until <= now);
-        if is_late || is_over {
+        if record.banned_until.is_some_and(|until| until <= now) {
             record = Record::default();
         }
-        record.failures = record.failures.saturating_add(1);
+        // A leaking bucket: what is left of a failure takes up as much room as a whole one.
+        let one = self.settings.within.checked_div(self.settings.failures).unwrap_or_default();
+        let rest = record.remembered.saturating_sub(now.saturating_since(record.last));
+        record.remembered = rest.saturating_add(one);
         record.last = now;
         let was_banned = record.banned_until.is_some();
-        if record.failures >= self.settings.failures {
+        let is_full = record.remembered > self.settings.within.saturating_sub(one);
+        if is_full || self.settings.failures == 1 {
             record.banned_until = Some(now + self.settings.ban_for);
         }
         table.put(key(address), record, self.settings.addresses);
@@ -96,7 +99,7 @@ impl Bans {
     /// Bans an address until then, whatever it did.
     pub fn ban(&self, now: Timestamp, address: IpAddr, until: Timestamp) {
         let mut table = self.table.lock();
-        let record = Record { failures: 0, last: now, banned_until: Some(until) };
+        let record = Record { last: now, banned_until: Some(until), ..Record::default() };
         table.take(key(address));
         table.put(key(address), record, self.settings.addresses);
     }
@@ -148,7 +151,8 @@ impl Table {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Record {
-    failures: u32,
+    /// How long it takes after the last failure until all are forgotten.
+    remembered: Duration,
     last: Timestamp,
     banned_until: Option<Timestamp>,
 }
@@ -183,22 +187,27 @@ mod tests {
         let bans = bans(10);
         assert_eq!(bans.note_failure(at(0), ip("192.0.2.1")), None);
         assert_eq!(bans.note_failure(at(60), ip("192.0.2.1")), None);
-        assert_eq!(bans.banned_until(at(60), ip("192.0.2.1")), None);
-        assert_eq!(bans.note_failure(at(120), ip("::ffff:192.0.2.1")), Some(at(420)));
-        assert_eq!(bans.banned_until(at(419), ip("192.0.2.1")), Some(at(420)));
-        assert_eq!(bans.banned_until(at(419), ip("192.0.2.2")), None);
-        assert_eq!(bans.list(at(419)), [Ban { address: ip("192.0.2.1"), until: at(420) }]);
-        assert_eq!(bans.banned_until(at(420), ip("192.0.2.1")), None);
-        assert_eq!(bans.list(at(420)), []);
-        assert_eq!(bans.note_failure(at(421), ip("192.0.2.1")), None);
+        assert_eq!(bans.note_failure(at(70), ip("192.0.2.1")), None);
+        assert_eq!(bans.banned_until(at(119), ip("192.0.2.1")), None);
+        assert_eq!(bans.note_failure(at(79), ip("::ffff:192.0.2.1")), Some(at(379)));
+        assert_eq!(bans.banned_until(at(378), ip("192.0.2.1")), Some(at(379)));
+        assert_eq!(bans.banned_until(at(378), ip("192.0.2.2")), None);
+        assert_eq!(bans.list(at(378)), [Ban { address: ip("192.0.2.1"), until: at(379) }]);
+        assert_eq!(bans.banned_until(at(379), ip("192.0.2.1")), None);
+        assert_eq!(bans.list(at(379)), []);
+        assert_eq!(bans.note_failure(at(380), ip("192.0.2.1")), None);
     }
 
     #[test]
-    fn failures_that_are_long_ago_do_not_count() {
+    fn failures_are_forgotten_as_fast_as_they_may_be_made() {
         let bans = bans(10);
-        for seconds in [0, 61, 122, 183] {
-            assert_eq!(bans.note_failure(at(seconds), ip("192.0.2.1")), None);
+        for number in 0..100 {
+            assert_eq!(bans.note_failure(at(number * 20), ip("192.0.2.1")), None);
         }
+        // Twice as fast, each makes up for half of the one before.
+        let until = (1..=5)
+            .find_map(|number| bans.note_failure(at(99 * 20 + number * 10), ip("192.0.2.1")));
+        assert_eq!(until, Some(at(99 * 20 + 3 * 10 + 300)));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub struct ClientIds {
 pub struct Bans {
     /// So many failures lead to a ban. With 0 nobody is banned.
     pub failures: u32,
-    /// They count as long as no more than this lies between one and the next.
+    /// In this time so many are forgotten, one after the other: who fails more often is banned, who fails less often never is.
     pub within: Period,
     /// How long a ban lasts.
     pub ban_for: Period,
