@@ -236,6 +236,8 @@ fn a_token_of_a_key_that_is_not_known_is_told_and_does_not_count_as_forged() {
     let token = |kid: &str, alg: &str| signed(&json!({"alg": alg, "kid": kid}), &claims());
     for (kid, alg, expected, is_told) in [
         ("b", "HS256", NOT_NOW_NOT_HERE, true),
+        // Of no kind that any key is of.
+        ("b", "none", FORGED, false),
         ("a", "HS256", FORGED, false),
         // Of another kind than the key of that name.
         ("a", "RS256", FORGED, false),
