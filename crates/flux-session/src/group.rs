@@ -1,12 +1,14 @@
 //! The sessions that share one subscription: who is asked to take a message, and what waits
 //! while nobody can.
 
+mod aside;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::aside::Aside;
 use self::pool::Pool;
 use crate::{DropReason, Message, Timestamp};
 
@@ -57,6 +59,8 @@ pub struct Group<K, T, M> {
     /// Those who are asked next, in this order.
     ring: VecDeque<K>,
     pool: Pool<M>,
+    /// What some members may not have and the others have no room for.
+    aside: Aside<M>,
     /// Members that joined so far: numbers them for good.
     joined: u64,
 }
@@ -157,6 +161,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             members: BTreeMap::new(),
             ring: VecDeque::new(),
             pool: Pool::new(limits),
+            aside: Aside::default(),
             joined: 0,
         }
     }
@@ -264,11 +269,36 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         }
     }
 
+    /// Returns all members but these, first those that are believed to have room: for a message that these may not have.
+    #[must_use]
+    pub fn others(&self, but: &[K]) -> Vec<(K, T)> {
+        let standing = self.ring.iter().filter_map(|key| self.members.get_key_value(key));
+        let rest = self.members.iter().filter(|(_, member)| !member.is_ready);
+        let others = standing.chain(rest).filter(|(key, _)| !but.contains(key));
+        others.map(|(key, member)| (key.clone(), member.value.clone())).collect()
+    }
+
+    /// Keeps a message that some members may not have and the others have no room for. There is place for 1,024.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back when there is none.
+    pub fn set_aside(&mut self, message: M) -> Result<(), M> {
+        self.aside.push(message)
+    }
+
+    /// Takes the first message that was set aside and `is_wanted`.
+    pub fn take_aside(&mut self, is_wanted: impl FnMut(&M) -> bool) -> Option<M> {
+        self.aside.take(is_wanted)
+    }
+
     /// Takes all that waits here: for a group that is over. Whoever keeps groups behind locks drops
     /// it when it has let go of them.
     #[must_use = "dropping many messages takes time"]
     pub fn take_queued(&mut self) -> VecDeque<M> {
-        self.pool.take_all()
+        let mut all = self.aside.take_all();
+        all.append(&mut self.pool.take_all());
+        all
     }
 
     /// Returns whether nobody shares the subscription any more.
@@ -286,14 +316,14 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// Returns how many messages wait here.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.pool.len()
+        self.aside.len() + self.pool.len()
     }
 
     /// Returns the bytes of the messages that wait here, each with
     /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.pool.bytes()
+        self.aside.bytes() + self.pool.bytes()
     }
 
     /// Returns the messages that expired or were displaced in the queue since the last call.

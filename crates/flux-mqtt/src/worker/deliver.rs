@@ -110,11 +110,26 @@ impl Worker {
             self.dirty.push(id);
         }
         self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
-        tell_drained(&session, delivered, dropped, lost, fx);
+        tell_drained(&session, delivered, dropped, fx);
+        lost.into_iter().for_each(|unsent| self.give_up(now, &session, unsent, fx));
         if goes_on {
             return Some(Next::Drain);
         }
         Some(Next::Replay(session, generation, replay?))
+    }
+
+    /// Sees to a message that its client does not get.
+    fn give_up(
+        &mut self,
+        now: Timestamp,
+        session: &SharedSession,
+        unsent: Unsent,
+        fx: &mut impl Effects,
+    ) {
+        match unsent {
+            Unsent::Lost(delivery, reason) => tell_not_got(session, &delivery.message, reason, fx),
+            Unsent::ForAnother(delivery) => self.hand_past(now, session, &delivery, fx),
+        }
     }
 
     /// Offers the next part of what a subscription brings, and leaves the rest with the session.
@@ -218,6 +233,13 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// A message that is not sent to the client, and why.
+enum Unsent {
+    Lost(Delivery, DropReason),
+    /// The client may not have it, but perhaps somebody who shares the subscription.
+    ForAnother(Delivery),
+}
+
 /// Appends one packet; gives a message back that is too large for the client, or that it may not have, after the
 /// session has completed it as if it had been sent [MQTT-3.1.2-25].
 fn write(
@@ -226,19 +248,24 @@ fn write(
     client: &mut Client<'_>,
     outgoing: Outgoing<Message>,
     now: Timestamp,
-) -> Option<(Delivery, DropReason)> {
+) -> Option<Unsent> {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
             if let Some(filter) = &client.filter
                 && !filter.allows(&delivery.message)
             {
                 skip(state, packet_id);
-                return Some((delivery, DropReason::Withheld));
+                // What was sent before may have been taken.
+                let is_for_another = delivery.share.is_some() && !dup;
+                return Some(match is_for_another {
+                    true => Unsent::ForAnother(delivery),
+                    false => Unsent::Lost(delivery, DropReason::Withheld),
+                });
             }
             let max = client.maximum_packet_size;
             let Some(form) = client.aliases.form(client.version, &delivery, max) else {
                 skip(state, packet_id);
-                return Some((delivery, DropReason::PacketTooLarge));
+                return Some(Unsent::Lost(delivery, DropReason::PacketTooLarge));
             };
             out.note_message(delivery.qos);
             if let Some(since) = delivery.message.since() {
@@ -269,7 +296,6 @@ fn tell_drained(
     session: &SharedSession,
     delivered: Vec<Message>,
     dropped: Vec<Dropped<Message>>,
-    lost: Vec<(Delivery, DropReason)>,
     fx: &mut impl Effects,
 ) {
     for message in delivered {
@@ -277,9 +303,6 @@ fn tell_drained(
     }
     if !dropped.is_empty() {
         tell_lost(session, dropped, fx);
-    }
-    for (delivery, reason) in lost {
-        tell_not_got(session, &delivery.message, reason, fx);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::reason::{drop_reason, not_taken};
+use crate::session::SharedSession;
 use crate::share::{Member, Share, Waiting};
 
 /// What a group wants next.
@@ -60,8 +61,66 @@ impl Worker {
         member: SessionKey,
         fx: &mut impl Effects,
     ) {
+        // Each is asked once more at most: what is set aside again is not for this one, or has no room there.
+        for _ in 0..ASKED_PER_TURN {
+            let is_wanted = |waiting: &Waiting| !waiting.message.not_for().contains(&member);
+            let aside = share.lock().take_aside(is_wanted);
+            let Some(waiting) = aside else { break };
+            if !self.pass_on(now, share, waiting, fx) {
+                break;
+            }
+        }
         let next = share.lock().ready(now, &member);
         self.ask_members(now, share, next, fx);
+    }
+
+    /// Hands what a member of a shared subscription may not have to one that is not known to be in the same position.
+    pub(super) fn hand_past(
+        &mut self,
+        now: Timestamp,
+        session: &SharedSession,
+        delivery: &Delivery,
+        fx: &mut impl Effects,
+    ) {
+        let share = delivery.share.and_then(|id| self.broker.routes.share(id));
+        let Some(share) = share else {
+            tell_not_got(session, &delivery.message, DropReason::Withheld, fx);
+            return;
+        };
+        // What the store had of it is done with its place in this session.
+        let message = delivery.message.withheld_from(session.key);
+        self.pass_on(now, &share, Waiting { message, sequence: None }, fx);
+    }
+
+    /// Offers a message to the members that may have it, for all that is known; returns whether one took it, or none
+    /// ever will. Else it is set aside.
+    fn pass_on(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        mut waiting: Waiting,
+        fx: &mut impl Effects,
+    ) -> bool {
+        let others = share.lock().others(waiting.message.not_for());
+        let is_expired = waiting.message.expires_at().is_some_and(|moment| moment <= now);
+        if is_expired || others.is_empty() {
+            let reason = if is_expired { DropReason::Expired } else { DropReason::Withheld };
+            share.write_done(&waiting);
+            tell_dropped(None, &waiting.message, reason, fx);
+            return true;
+        }
+        share.write_asked(&mut waiting);
+        for (_, member) in others {
+            if self.offer(now, share, &member, &waiting, fx) {
+                return true;
+            }
+        }
+        let refused = share.lock().set_aside(waiting);
+        if let Err(waiting) = refused {
+            share.write_done(&waiting);
+            tell_dropped(None, &waiting.message, DropReason::QueueFull, fx);
+        }
+        false
     }
 
     /// Hands what a session was given and did not send to other members.
@@ -75,7 +134,15 @@ impl Worker {
         for delivery in deliveries {
             if let Some(share) = delivery.share {
                 let Delivery { message, sequence, .. } = delivery;
-                by_share.entry(share).or_default().push(Waiting { message, sequence });
+                let waiting = Waiting { message, sequence };
+                // What some may not have is for the others alone.
+                if !waiting.message.not_for().is_empty()
+                    && let Some(share) = self.broker.routes.share(share)
+                {
+                    self.pass_on(now, &share, waiting, fx);
+                    continue;
+                }
+                by_share.entry(share).or_default().push(waiting);
             }
         }
         for (id, messages) in by_share {
@@ -142,8 +209,27 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Next {
         share.write_asked(&mut ask.message);
-        let Member { session, options } = &ask.member;
-        let Waiting { message, sequence } = &ask.message;
+        if !self.offer(now, share, &ask.member, &ask.message, fx) {
+            return share.lock().declined(now, ask);
+        }
+        if is_last {
+            self.ready.push((share.clone(), ask.key));
+            return Step::Idle;
+        }
+        share.lock().accepted(now, &ask.key)
+    }
+
+    /// Offers a message to a member, and returns whether it is done with: taken, or lost there.
+    fn offer(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        member: &Member,
+        waiting: &Waiting,
+        fx: &mut impl Effects,
+    ) -> bool {
+        let Member { session, options } = member;
+        let Waiting { message, sequence } = waiting;
         let delivery = Delivery {
             message: message.clone(),
             qos: QoS::min(message.qos(), options.qos),
@@ -152,23 +238,15 @@ impl Worker {
             share: Some(share.id),
             sequence: *sequence,
         };
-        match session.offer_shared(now, share, delivery) {
-            None => share.lock().declined(now, ask),
-            Some(offered) => {
-                if let Some(attachment) = offered.wake {
-                    self.wake(attachment, fx);
-                }
-                if let Some(reason) = not_taken(offered.offer) {
-                    share.write_done(&ask.message);
-                    tell_not_got(session, message, reason, fx);
-                }
-                if is_last {
-                    self.ready.push((share.clone(), ask.key));
-                    return Step::Idle;
-                }
-                share.lock().accepted(now, &ask.key)
-            }
+        let Some(offered) = session.offer_shared(now, share, delivery) else { return false };
+        if let Some(attachment) = offered.wake {
+            self.wake(attachment, fx);
         }
+        if let Some(reason) = not_taken(offered.offer) {
+            share.write_done(waiting);
+            tell_not_got(session, message, reason, fx);
+        }
+        true
     }
 
     /// A number that differs each time and that nobody can foresee who does not know the seed.

@@ -6,7 +6,7 @@ use flux_auth::Decision::{self, Allow, Ask, Deny};
 use flux_auth::Identity;
 use flux_eventbus::{Denial, DropReason, Event};
 
-use super::client::{ack, connect, connect_with_will, packet, subscribe};
+use super::client::{ack, connect, connect_with_will, disconnect, packet, subscribe};
 use super::cluster::Cluster;
 use super::rights::Rights;
 use crate::counters::Count;
@@ -219,4 +219,47 @@ fn what_was_decided_about_a_topic_is_not_decided_again_until_the_rules_change() 
     rights.set("publish t", Allow);
     c.publish(peer, 0, 0, "t", "x");
     assert_eq!((rights.take_decided(), c.heard(watcher).len()), (1, 1));
+}
+
+#[test]
+fn what_one_member_may_not_have_goes_to_another_and_not_to_that_one_again() {
+    let rights = Rights::new(&[("receive t by a", Deny), ("receive t by b", Deny)]);
+    let mut c = cluster(&rights);
+    let publisher = c.connect(0, "publisher");
+    let members = [c.connect(0, "a"), c.connect(1, "b"), c.connect(1, "c")];
+    for member in members {
+        c.subscribe(member, "$share/g/t", 1);
+    }
+    let [a, b, allowed] = members;
+    for number in 1..=4_u16 {
+        c.publish(publisher, 1, number, "t", &number.to_string());
+    }
+    c.settle();
+    assert_eq!((c.heard(a), c.heard(b)), (vec![], vec![]));
+    let mut heard = c.heard(allowed);
+    heard.sort();
+    let payloads: Vec<_> = heard.iter().filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(payloads, ["t=1", "t=2", "t=3", "t=4"]);
+
+    // Without connection it has no room: what nobody else may have waits for it.
+    c.lose(allowed);
+    c.publish(publisher, 1, 5, "t", "5");
+    c.publish(publisher, 1, 6, "t", "6");
+    c.settle();
+    assert_eq!((c.heard(a), c.heard(b)), (vec![], vec![]));
+    let again = c.dial(0, connect("c"));
+    c.settle();
+    let heard = c.heard(again);
+    let new = heard.iter().filter(|it| it.starts_with("t=5") || it.starts_with("t=6"));
+    assert_eq!(new.count(), 2, "{heard:?}");
+    let is_withheld =
+        |event: &Event| matches!(event, Event::Dropped { reason: DropReason::Withheld, .. });
+    assert!(!c.events().iter().any(is_withheld));
+
+    // Nobody is left who may have it, or the six that were not acknowledged.
+    c.send(again, &disconnect(0, Some(0)));
+    c.publish(publisher, 1, 7, "t", "7");
+    c.settle();
+    assert_eq!(c.events().iter().filter(|event| is_withheld(event)).count(), 6 + 1);
+    assert_eq!((c.heard(a), c.heard(b)), (vec![], vec![]));
 }

@@ -9,7 +9,7 @@ use flux_topic::TopicName;
 use parking_lot::Mutex;
 
 /// Decides by what is done to which topic: `connect`, `publish a/b`, `subscribe a/#`, `will a`,
-/// `resume a/#`, `receive a`. What has no rule is allowed.
+/// `resume a/#`, `receive a`, `receive a by client`. What has no rule is allowed.
 #[derive(Default)]
 pub(super) struct Rights {
     rules: Mutex<HashMap<String, Decision>>,
@@ -62,8 +62,11 @@ impl Authorizer for Rights {
         self.rules.lock().keys().any(|rule| rule.starts_with("receive"))
     }
 
-    fn may_receive(&self, _client: &Client, topic: TopicName<'_>) -> bool {
-        self.rules.lock().get(&format!("receive {}", topic.as_str())) != Some(&Decision::Deny)
+    fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
+        let anybody = format!("receive {}", topic.as_str());
+        let this_one = format!("{anybody} by {}", client.client_id);
+        let rules = self.rules.lock();
+        ![anybody, this_one].iter().any(|rule| rules.get(rule) == Some(&Decision::Deny))
     }
 }
 
