@@ -81,11 +81,12 @@ impl Access {
     ///
     /// When one cannot be read, or says what makes no sense.
     pub(crate) fn open(config: &Config, events: &Arc<EventBus>) -> Result<Self> {
-        let passwords = config.auth.password_file.as_deref().map(Passwords::open).transpose()?;
+        let bouncer = bouncer(&config.auth.bans, events);
+        let open = |path| Passwords::open(path, &bouncer);
+        let passwords = config.auth.password_file.as_deref().map(open).transpose()?;
         let callback = Callback::open(&config.auth.http)?;
         let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords, callback };
         let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
-        let bouncer = bouncer(&config.auth.bans, events);
         let gate =
             if proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty() {
                 Gate::Open(SimpleAuthenticator::new())

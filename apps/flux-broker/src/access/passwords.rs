@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
-use flux_auth::{HashPool, Link, PasswordAuthenticator, Users};
+use flux_auth::{Bouncer, HashPool, Link, PasswordAuthenticator, Users};
 
 use super::Change;
 
@@ -17,12 +17,13 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, bouncer: &Arc<Bouncer>) -> Result<Self> {
         // Half of the processors at most: the others go on serving whoever is in.
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
         let pool = Arc::new(HashPool::start(threads, WAITING_PASSWORDS)?);
-        let users = PasswordAuthenticator::new(Users::load(path)?, pool)?;
+        let users =
+            PasswordAuthenticator::new(Users::load(path)?, pool)?.with_bans(bouncer.clone());
         Ok(Self { authenticator: Arc::new(users), path: path.to_owned() })
     }
 

@@ -10,9 +10,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::file::Users;
 use super::hash::{HashPasswordError, PasswordHash};
-use super::pool::HashPool;
+use super::pool::{HashPool, Left};
 use crate::scram::{METHOD, ScramLogin};
-use crate::{Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal, ScramKeys};
+use crate::{
+    Bouncer, Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal, ScramKeys,
+};
 
 /// Accepts users whose password is right, refuses those whose is wrong, and passes on whom it does not know.
 ///
@@ -22,6 +24,7 @@ use crate::{Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal,
 pub struct PasswordAuthenticator {
     known: RwLock<Arc<Known>>,
     pool: Arc<HashPool>,
+    bouncer: Option<Arc<Bouncer>>,
     hasher: RandomState,
     /// Makes keys for SCRAM of names that are not there.
     secret: [u8; 32],
@@ -48,7 +51,15 @@ impl PasswordAuthenticator {
         let known = RwLock::new(Arc::new(Known::new(users)?));
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| HashPasswordError::NoRandomness)?;
-        Ok(Self { known, pool, hasher: RandomState::new(), secret })
+        Ok(Self { known, pool, bouncer: None, hasher: RandomState::new(), secret })
+    }
+
+    /// Has those who hang up while a wrong password is hashed counted as failed; the [`Chain`](crate::Chain) counts
+    /// who waits for the answer.
+    #[must_use]
+    pub fn with_bans(mut self, bouncer: Arc<Bouncer>) -> Self {
+        self.bouncer = Some(bouncer);
+        self
     }
 
     /// Knows these users from now on. Who is connected stays so.
@@ -68,12 +79,26 @@ impl PasswordAuthenticator {
             return Opinion::PassesOn;
         };
         let (hash, is_known) = self.known.read().clone().hash(username, &self.hasher);
-        match (self.pool.verify(hash, password.clone()).await, is_known) {
+        let left = self.left(credentials, is_known);
+        match (self.pool.verify_telling(hash, password.clone(), left).await, is_known) {
             (Some(true), true) => Opinion::Accepts(Identity::user(username.clone())),
             (Some(false), true) => Opinion::Refuses(Refusal::BadUserNameOrPassword),
             (Some(_), false) => Opinion::PassesOn,
             (None, _) => Opinion::Refuses(Refusal::ServerUnavailable),
         }
+    }
+}
+
+impl PasswordAuthenticator {
+    /// What is to be done should this client leave before it is told. An unknown name counts as a wrong password does:
+    /// otherwise bans would tell which names there are.
+    fn left(&self, credentials: &Credentials, is_known: bool) -> Option<Left> {
+        let (bouncer, peer) = (self.bouncer.clone()?, credentials.peer?.ip());
+        Some(Box::new(move |is_right| {
+            if !(is_known && is_right) {
+                bouncer.note_failure(peer);
+            }
+        }))
     }
 }
 
@@ -128,7 +153,10 @@ impl Known {
 mod tests {
     use std::num::NonZeroUsize;
 
+    use flux_time::Timestamp;
+
     use super::*;
+    use crate::BanSettings;
 
     fn credentials(username: &str, password: &'static str) -> Credentials {
         let mut credentials = Credentials::new("c");
@@ -154,6 +182,28 @@ mod tests {
         let refuses = Opinion::Refuses(Refusal::BadUserNameOrPassword);
         assert_eq!(authenticator.consider(&credentials("alice", "wrong")).await, refuses);
         assert_eq!(authenticator.consider(&credentials("alice", "")).await, refuses);
+    }
+
+    #[test]
+    fn who_hangs_up_while_a_wrong_password_is_hashed_has_failed() {
+        let clock = Box::new(|| Timestamp::from_millis(0));
+        let settings = BanSettings { failures: 1, ..BanSettings::default() };
+        let bouncer = Arc::new(Bouncer::new(settings, clock));
+        let authenticator = authenticator(&["alice"]).with_bans(bouncer.clone());
+        let mut client = Credentials::new("c");
+        let cases = [
+            ("192.0.2.1:1", true, true, false),
+            ("192.0.2.2:1", true, false, true),
+            ("192.0.2.3:1", false, true, true),
+            ("192.0.2.4:1", false, false, true),
+        ];
+        for (peer, is_known, is_right, is_banned) in cases {
+            client.peer = Some(peer.parse().unwrap());
+            authenticator.left(&client, is_known).unwrap()(is_right);
+            assert_eq!(bouncer.turns_away(client.peer.unwrap().ip()), is_banned, "{peer}");
+        }
+        client.peer = None;
+        assert!(authenticator.left(&client, true).is_none());
     }
 
     #[tokio::test]

@@ -43,8 +43,18 @@ impl HashPool {
     ///
     /// The future may be dropped: then it is not computed, unless it is being computed already.
     pub async fn verify(&self, hash: Arc<PasswordHash>, password: bytes::Bytes) -> Option<bool> {
+        self.verify_telling(hash, password, None).await
+    }
+
+    /// As [`verify`](Self::verify); what was computed for somebody who did not wait for it is told to `left`.
+    pub(super) async fn verify_telling(
+        &self,
+        hash: Arc<PasswordHash>,
+        password: bytes::Bytes,
+        left: Option<Left>,
+    ) -> Option<bool> {
         let (answer, answered) = oneshot::channel();
-        match self.jobs.try_send(Job { hash, password, answer }) {
+        match self.jobs.try_send(Job { hash, password, answer, left }) {
             Ok(()) => answered.await.ok(),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
         }
@@ -63,17 +73,29 @@ struct Job {
     hash: Arc<PasswordHash>,
     password: bytes::Bytes,
     answer: oneshot::Sender<bool>,
+    left: Option<Left>,
 }
+
+/// Is told whether the password was right of somebody who left while it was hashed.
+pub(super) type Left = Box<dyn FnOnce(bool) + Send>;
 
 fn work(line: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting: who holds it is next.
         let next = line.lock().recv();
-        let Ok(Job { hash, password, answer }) = next else { return };
+        let Ok(Job { hash, password, answer, left }) = next else { return };
         if !answer.is_closed() {
-            // Who left meanwhile does not care.
-            let _ = answer.send(hash.verify(&password));
+            give(answer, hash.verify(&password), left);
         }
+    }
+}
+
+/// Answers, or tells that nobody waits for the answer any more.
+fn give(answer: oneshot::Sender<bool>, is_right: bool, left: Option<Left>) {
+    if answer.send(is_right).is_err()
+        && let Some(left) = left
+    {
+        left(is_right);
     }
 }
 
@@ -103,5 +125,37 @@ mod tests {
         assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
         thread::spawn(move || work(&Mutex::new(line)));
         assert_eq!(waits.await, Some(false));
+    }
+
+    #[tokio::test]
+    async fn what_was_hashed_for_somebody_who_left_is_told_and_nothing_else() {
+        let hash = Arc::new(PasswordHash::of(b"secret").unwrap());
+        let (jobs, line) = sync_channel(2);
+        let pool = HashPool { jobs };
+        let (told, tells) = sync_channel(3);
+        let left = || {
+            let told = told.clone();
+            Some(Box::new(move |is_right| told.send(is_right).unwrap()) as Left)
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        // It leaves when the thread has its job already.
+        let job = {
+            let mut waits = pin!(pool.verify_telling(hash.clone(), "wrong".into(), left()));
+            assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
+            line.recv().unwrap()
+        };
+        give(job.answer, false, job.left);
+        assert_eq!(tells.try_recv(), Ok(false));
+
+        // It leaves before, or stays.
+        {
+            let mut waits = pin!(pool.verify_telling(hash.clone(), "wrong".into(), left()));
+            assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
+        }
+        let mut waits = pin!(pool.verify_telling(hash, "wrong".into(), left()));
+        assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
+        thread::spawn(move || work(&Mutex::new(line)));
+        assert_eq!(waits.await, Some(false));
+        assert!(tells.try_recv().is_err());
     }
 }
