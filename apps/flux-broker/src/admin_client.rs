@@ -1,12 +1,14 @@
 //! Asking a broker that runs, over its admin listener.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Where the broker's admin listener is.
 #[derive(Args, Debug)]
@@ -50,11 +52,29 @@ impl AdminClient {
     }
 
     /// Asks whether the broker can serve: `/readyz`.
-    pub(crate) fn is_ready(&self, out: &mut impl std::io::Write) -> anyhow::Result<bool> {
+    pub(crate) fn is_ready(&self, out: &mut impl Write) -> anyhow::Result<bool> {
         let (status, body) = self.ask("GET", "/readyz")?;
         write!(out, "{body}")?;
         Ok(status == 200)
     }
+}
+
+/// Reads an answer in JSON.
+pub(crate) fn parse<T: DeserializeOwned>((status, body): (u16, String)) -> anyhow::Result<T> {
+    if status != 200 {
+        return Err(unexpected(status, &body));
+    }
+    serde_json::from_str(&body).context("the broker's answer is not what this version knows")
+}
+
+/// Says that an answer is none that was asked for.
+pub(crate) fn unexpected(status: u16, body: &str) -> anyhow::Error {
+    anyhow!("the broker answers {status}: {}", body.trim())
+}
+
+/// Writes JSON, one line.
+pub(crate) fn write_json(entry: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", serde_json::to_string(entry)?)?)
 }
 
 /// Writes a text so that it can stand in a query.

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use flux_admin::BanEntry;
 
-use crate::admin_client::{AdminClient, escaped};
+use crate::admin_client::{AdminClient, escaped, parse, unexpected, write_json};
 
 /// What there is to do with the bans of a broker that runs.
 #[derive(Debug, Subcommand)]
@@ -39,7 +38,7 @@ impl BansCommand {
                 match broker.ask("DELETE", &path)? {
                     (204, _) => Ok(true),
                     (404, _) => Ok(false),
-                    (status, body) => bail!("the broker answers {status}: {}", body.trim()),
+                    (status, body) => Err(unexpected(status, &body)),
                 }
             }
         }
@@ -47,18 +46,13 @@ impl BansCommand {
 }
 
 fn list(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    let (status, body) = broker.ask("GET", PATH)?;
-    if status != 200 {
-        bail!("the broker answers {status}: {}", body.trim());
-    }
-    let bans: Vec<BanEntry> = serde_json::from_str(&body)
-        .context("the broker's answer is not what this version knows")?;
+    let bans: Vec<BanEntry> = parse(broker.ask("GET", PATH)?)?;
     if !json {
         writeln!(out, "{:<40} SECONDS", "ADDRESS")?;
     }
     for ban in bans {
         if json {
-            writeln!(out, "{}", serde_json::to_string(&ban)?)?;
+            write_json(&ban, out)?;
         } else {
             writeln!(out, "{:<40} {}", ban.address.to_string(), ban.seconds)?;
         }

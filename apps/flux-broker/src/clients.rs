@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use flux_admin::ClientEntry;
 
-use crate::admin_client::{AdminClient, escaped};
+use crate::admin_client::{AdminClient, escaped, parse, unexpected, write_json};
 
 /// What there is to do with the clients of a broker that runs.
 #[derive(Debug, Subcommand)]
@@ -48,7 +47,7 @@ impl Clients {
                 if status == 404 {
                     return Ok(false);
                 }
-                let entry: ClientEntry = parse(status, &body)?;
+                let entry: ClientEntry = parse((status, body))?;
                 if *json {
                     write_json(&entry, out)?;
                 } else {
@@ -59,7 +58,7 @@ impl Clients {
             Self::Kick { client, broker } => match broker.ask("DELETE", &path(client))? {
                 (204, _) => Ok(true),
                 (404, _) => Ok(false),
-                (status, body) => bail!("the broker answers {status}: {}", body.trim()),
+                (status, body) => Err(unexpected(status, &body)),
             },
         }
     }
@@ -72,8 +71,7 @@ fn list(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Resul
     let mut after = String::new();
     loop {
         let path = format!("/api/v1/clients?limit={PAGE}&after={}", escaped(&after));
-        let (status, body) = broker.ask("GET", &path)?;
-        let page: Vec<ClientEntry> = parse(status, &body)?;
+        let page: Vec<ClientEntry> = parse(broker.ask("GET", &path)?)?;
         for entry in &page {
             if json { write_json(entry, out)? } else { writeln!(out, "{}", row(&cells(entry)))? }
         }
@@ -99,17 +97,6 @@ fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
 
 fn path(client: &str) -> String {
     format!("/api/v1/clients?id={}", escaped(client))
-}
-
-fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> anyhow::Result<T> {
-    if status != 200 {
-        bail!("the broker answers {status}: {}", body.trim());
-    }
-    serde_json::from_str(body).context("the broker's answer is not what this version knows")
-}
-
-fn write_json(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
-    Ok(writeln!(out, "{}", serde_json::to_string(entry)?)?)
 }
 
 fn cells(entry: &ClientEntry) -> [String; 9] {

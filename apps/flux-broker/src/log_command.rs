@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::bail;
 use clap::Subcommand;
 
-use crate::admin_client::{AdminClient, escaped};
+use crate::admin_client::{AdminClient, escaped, unexpected};
 
 /// What there is to do with the log of a broker that runs.
 #[derive(Debug, Subcommand)]
@@ -34,7 +33,7 @@ impl LogCommand {
             }
         };
         if status != 200 {
-            bail!("the broker answers {status}: {}", body.trim());
+            return Err(unexpected(status, &body));
         }
         write!(out, "{body}")?;
         Ok(true)

@@ -87,9 +87,7 @@ impl PasswordAuthenticator {
             (None, _) => Opinion::Refuses(Refusal::ServerUnavailable),
         }
     }
-}
 
-impl PasswordAuthenticator {
     /// What is to be done should this client leave before it is told. An unknown name counts as a wrong password does:
     /// otherwise bans would tell which names there are.
     fn left(&self, credentials: &Credentials, is_known: bool) -> Option<Left> {
