@@ -124,12 +124,13 @@ fn a_flood_of_everything_stays_within_the_limit_of_bytes() {
     let before = peak(&program);
     let payload = "x".repeat(30_000);
     // 12 MB, of which 2 MiB may stay; what is not taken is acknowledged all the same in this version.
+    // At the limit nobody new would be let in.
+    let connect = |number| Client::connect_to(at, &Connect::new(V311, &format!("flood-{number}")));
+    let floods: Vec<Client> = (0..20).map(connect).collect();
     thread::scope(|scope| {
-        for number in 0..20 {
+        for (number, mut flood) in floods.into_iter().enumerate() {
             let payload = &payload;
             scope.spawn(move || {
-                let name = format!("flood-{number}");
-                let mut flood = Client::connect_to(at, &Connect::new(V311, &name));
                 for round in 0..10 {
                     flood.publish("t", payload, 1);
                     let topic = format!("r/{number}/{round}");
