@@ -1,7 +1,9 @@
 //! Asking a broker that runs, over its admin listener.
 
-use std::io::{Read as _, Write};
-use std::net::{SocketAddr, TcpStream};
+mod tls;
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,23 +12,28 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::tls::{AdminTls, Either};
+
 /// Where the broker's admin listener is.
 #[derive(Args, Debug)]
 pub(crate) struct AdminClient {
     /// Where the broker serves metrics and health
-    #[arg(long, env = "FLUX_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9883")]
-    admin: SocketAddr,
+    #[arg(long, env = "FLUX_ADMIN", value_name = "HOST:PORT", default_value = "127.0.0.1:9883")]
+    admin: String,
 
     /// File with the token that it asks for
     #[arg(long, env = "FLUX_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    tls: AdminTls,
 }
 
 impl AdminClient {
     /// Asks, and returns status and body.
     pub(crate) fn ask(&self, method: &str, path: &str) -> anyhow::Result<(u16, String)> {
-        let admin = self.admin;
-        let mut socket = TcpStream::connect_timeout(&admin, PATIENCE).with_context(|| {
+        let admin = &self.admin;
+        let socket = connect(admin).with_context(|| {
             format!("no broker serves {admin}: was it started with --admin {admin}?")
         })?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -39,12 +46,14 @@ impl AdminClient {
             head.push_str(&format!("Authorization: Bearer {}\r\n", token.trim()));
         }
         head.push_str("\r\n");
-        socket.write_all(head.as_bytes())?;
-        let mut answer = String::new();
-        socket.take(LONGEST).read_to_string(&mut answer).context("the broker does not answer")?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("this is not HTTP")?;
+        let answer = match self.tls.over(socket, admin)? {
+            Either::Plain(socket) => exchange(socket, &head),
+            Either::Tls(stream) => exchange(stream, &head),
+        };
+        let answer = answer.context("the broker does not answer")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context(NO_HTTP)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.context("this is not HTTP")?;
+        let status = status.context(NO_HTTP)?;
         if status == 401 {
             bail!("the broker asks for its token: --admin-token-file FILE");
         }
@@ -56,6 +65,27 @@ impl AdminClient {
         let (status, body) = self.ask("GET", "/readyz")?;
         write!(out, "{body}")?;
         Ok(status == 200)
+    }
+}
+
+fn connect(admin: &str) -> io::Result<TcpStream> {
+    let mut last = io::ErrorKind::NotFound.into();
+    for address in admin.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn exchange(mut stream: impl Read + Write, head: &str) -> io::Result<String> {
+    stream.write_all(head.as_bytes())?;
+    let mut answer = String::new();
+    match stream.take(LONGEST).read_to_string(&mut answer) {
+        // A server that says nothing at the end of TLS has said all that Content-Length announced.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        Ok(_) | Err(_) => Ok(answer),
     }
 }
 
@@ -89,6 +119,7 @@ pub(crate) fn escaped(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
+const NO_HTTP: &str = "this is not HTTP: if it is TLS, say who signed for it with --admin-ca FILE";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// No answer is longer.
 const LONGEST: u64 = 64 << 20;

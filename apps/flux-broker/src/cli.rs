@@ -87,4 +87,9 @@ impl Cli {
         }
         self.arguments.flags()
     }
+
+    /// Returns whether an admin listener is wanted, wherever it is.
+    pub(crate) const fn wants_admin_anywhere(&self) -> bool {
+        self.arguments.wants_admin_anywhere()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod acl;
+mod admin;
 mod admin_client;
 mod bans;
 mod beside;
@@ -27,7 +28,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
-use flux_admin::{publish_sys_topics, start_admin, watch_laggards};
+use flux_admin::{publish_sys_topics, watch_laggards};
 use flux_config::{Loaded, Problems, System, load};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
@@ -111,13 +112,10 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
             (started?, Some(found))
         }
     };
-    let bouncer = Some(access.bouncer.clone());
-    let admin = settings::admin(loaded, bouncer, log);
-    let admin = admin.map(|settings| start_admin(settings, broker.clone()));
-    let admin = admin.transpose()?;
-    let also = admin.as_ref().map_or_else(String::new, |admin| {
-        format!(", metrics at http://{}/metrics", admin.address())
-    });
+    let admin = admin::start(loaded, cli, &known, &broker, access.bouncer.clone(), log.clone())?;
+    let also = admin
+        .as_ref()
+        .map_or_else(String::new, |admin| format!(", metrics at {}", admin.url("/metrics")));
     announce(&broker, &format!("{}{also}", access.words()), connections, found.as_ref());
     service::is_ready(SERVING);
     service::warn_of_unused(&inherited, &broker);

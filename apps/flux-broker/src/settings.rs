@@ -5,11 +5,10 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
 
 use flux_admin::AdminSettings;
-use flux_auth::Bouncer;
 use flux_config::{
-    Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion, OneOrMore,
-    Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull, SharedStrategy as Which,
-    Tls, TlsVersion as Version, TooFast,
+    Admin, Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion,
+    OneOrMore, Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull,
+    SharedStrategy as Which, Tls, TlsVersion as Version, TooFast,
 };
 use flux_mqtt::{
     Certificates, GroupFull, GroupLimits, Limits, Listen, Listener, PublishRates, QoS,
@@ -18,8 +17,6 @@ use flux_mqtt::{
     WhenTooFast,
 };
 use flux_tls::{CertificateFiles, CertificateName, ClientCertificates, TlsSettings, TlsVersion};
-
-use crate::log::Log;
 
 /// Certificates in use, each with its name and what the config says of it.
 #[derive(Debug, Default)]
@@ -77,24 +74,23 @@ impl Known {
 }
 
 /// Returns where metrics are served, if they are.
-pub(crate) fn admin(
-    loaded: &Loaded,
-    bouncer: Option<Arc<Bouncer>>,
-    log: &Arc<Log>,
-) -> Option<AdminSettings> {
-    let admin = &loaded.config.admin;
-    let address = match admin.bind.as_ref()? {
-        Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], *port)),
-        Bind::Address(address) => *address,
+pub(crate) fn admin(loaded: &Loaded, known: &Known) -> Option<AdminSettings> {
+    let Admin { bind, tls, token } = &loaded.config.admin;
+    let default = (token.is_some() || tls.is_some()).then_some(Bind::Loopback(ADMIN_PORT));
+    let address = match bind.clone().or(default)? {
+        Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+        Bind::Address(address) => address,
         // The config was checked.
         Bind::Unix(_) => return None,
     };
     let mut settings = AdminSettings::new(address);
-    settings.bouncer = bouncer;
-    settings.token = admin.token.as_deref().map(|token| token.trim().to_owned());
-    settings.log = Some(log.clone());
+    settings.tls = known.of(tls.as_deref()).cloned();
+    settings.token = token.as_deref().map(|token| token.trim().to_owned());
     Some(settings)
 }
+
+/// Where metrics are served if nobody says where.
+pub(crate) const ADMIN_PORT: u16 = 9883;
 
 fn without_listeners(config: &Config) -> Settings {
     let Config { broker, protocol, .. } = config;

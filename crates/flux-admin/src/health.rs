@@ -13,6 +13,8 @@ pub(crate) async fn problems(broker: &BrokerHandle) -> Vec<String> {
         Ok(Err(error)) => problems.push(error.to_string()),
         Err(_) => problems.push(format!("a worker does not answer within {PATIENCE:?}")),
     }
+    let shut = broker.not_accepting().into_iter();
+    problems.extend(shut.map(|(listening, why)| format!("nobody comes in by {listening}: {why}")));
     problems.extend(broker.store_health().as_ref().and_then(store_problem));
     problems
 }

@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `/metrics` | all [`Family`]s and [`Times`], as OpenMetrics for who accepts that, else in Prometheus' text format |
 //! | `/healthz` | 200 while the broker runs |
-//! | `/readyz` | 200 while it can serve: its workers answer, and its store takes what it should; else 503 and why |
+//! | `/readyz` | 200 while it can serve: its workers answer, its listeners accept, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
 //! | `/api/v1/log` | what the program logs, by a [`LogControl`]; PUT with `filter` changes it |
 //! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; one with `id`, which DELETE disconnects |
 //! | `/api/v1/bans` | the addresses that are banned, as [`BanEntry`]s in JSON; DELETE with `address` lifts a ban |
 //!
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
-//! A listener beyond loopback needs a token, which all but `/healthz` and `/readyz` then ask for.
+//! A listener beyond loopback needs a token, which all but `/healthz` and `/readyz` then ask for, or TLS that requires a
+//! certificate of every client.
 //!
 //! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
 //!
@@ -25,6 +26,7 @@ mod clients;
 #[cfg(test)]
 mod deploy;
 mod families;
+mod guard;
 mod health;
 mod laggards;
 mod log;
@@ -33,6 +35,7 @@ mod server;
 mod snapshot;
 mod sys;
 mod times;
+mod tls;
 
 pub use bans::BanEntry;
 pub use clients::ClientEntry;

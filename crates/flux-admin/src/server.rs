@@ -7,20 +7,25 @@ use std::{fmt, io};
 
 use flux_auth::Bouncer;
 use flux_mqtt::BrokerHandle;
-use ntex::http::header::{ACCEPT, AUTHORIZATION};
+use flux_tls::TlsConfig;
+use ntex::http::HttpService;
+use ntex::http::error::DispatchError;
+use ntex::http::header::ACCEPT;
 use ntex::rt::{DefaultRuntime, System};
-use ntex::server::Server;
-use ntex::web::{self, App, HttpRequest, HttpResponse, HttpServer};
+use ntex::server::{self, Server, SslError};
+use ntex::service::{ServiceFactory as _, chain_factory, fn_service};
+use ntex::web::{self, App, HttpRequest, HttpResponse};
 use prometheus_client::encoding::prometheus_text;
-use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::bans::bans;
 use crate::clients::clients;
+use crate::guard::Guard;
 use crate::health::problems;
 use crate::log::{self, LogControl};
 use crate::metrics::Metrics;
+use crate::tls::shake_hands;
 
 /// Where the server listens, and whom it tells.
 #[derive(Clone)]
@@ -30,6 +35,9 @@ pub struct AdminSettings {
     pub address: SocketAddr,
     /// What all but `/healthz` and `/readyz` ask for, as `Authorization: Bearer TOKEN`.
     pub token: Option<String>,
+    /// Certificates, if TLS is spoken. Where they require one of every client, that is enough beyond loopback. What is
+    /// read into them later, or takes their place, is used for the connections from then on.
+    pub tls: Option<TlsConfig>,
     /// Who bans addresses, if somebody does.
     pub bouncer: Option<Arc<Bouncer>>,
     /// What the program logs, if that can be changed.
@@ -44,10 +52,10 @@ impl fmt::Debug for AdminSettings {
 }
 
 impl AdminSettings {
-    /// Listens there, without a token.
+    /// Listens there, without a token and without TLS.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, token: None, bouncer: None, log: None }
+        Self { address, token: None, tls: None, bouncer: None, log: None }
     }
 }
 
@@ -55,8 +63,10 @@ impl AdminSettings {
 #[derive(Debug, Error)]
 pub enum StartAdminError {
     /// Anybody could read the numbers.
-    #[error("refusing to serve metrics on {address}: it is not loopback, and there is no token")]
-    NoToken {
+    #[error(
+        "refusing to serve metrics on {address}: it is not loopback, and neither a token nor a certificate is asked for"
+    )]
+    NoProof {
         /// The address in question.
         address: SocketAddr,
     },
@@ -80,6 +90,7 @@ pub enum StartAdminError {
 #[derive(Debug)]
 pub struct AdminServer {
     address: SocketAddr,
+    has_tls: bool,
     server: Server,
     thread: Option<JoinHandle<()>>,
 }
@@ -89,6 +100,13 @@ impl AdminServer {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns where something is, such as `/metrics`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
     }
 }
 
@@ -116,22 +134,25 @@ pub fn start_admin(
     settings: AdminSettings,
     broker: BrokerHandle,
 ) -> Result<AdminServer, StartAdminError> {
-    let AdminSettings { address, token, bouncer, log } = settings;
+    let AdminSettings { address, token, tls, bouncer, log } = settings;
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
-    if token.is_none() && !address.ip().is_loopback() {
-        return Err(StartAdminError::NoToken { address });
+    let asks = token.is_some() || tls.as_ref().is_some_and(TlsConfig::requires_certificates);
+    if !asks && !address.ip().is_loopback() {
+        return Err(StartAdminError::NoProof { address });
     }
     let bind = |error| StartAdminError::Bind { address, error };
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let metrics = Metrics::of(broker.clone());
-    let office = Arc::new(Office { metrics, broker, bouncer, token, log });
+    let office = Arc::new(Office { metrics, broker, bouncer, log });
+    let has_tls = tls.is_some();
+    let guard = Guard { token: token.map(Into::into), tls };
     let (started, starting) = oneshot::channel();
     let serve = move || {
         System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {
-            match listen(listener, office) {
+            match listen(listener, office, guard) {
                 Ok(server) => {
                     let running = server.clone();
                     if started.send(Ok(server)).is_ok()
@@ -151,7 +172,7 @@ pub fn start_admin(
     let gone = || io::Error::other("its thread ended");
     let server = starting.blocking_recv().map_err(|_| StartAdminError::Start(gone()))?;
     let server = server.map_err(StartAdminError::Start)?;
-    Ok(AdminServer { address, server, thread: Some(thread) })
+    Ok(AdminServer { address, has_tls, server, thread: Some(thread) })
 }
 
 /// What requests are answered from.
@@ -159,23 +180,15 @@ pub(crate) struct Office {
     metrics: Metrics,
     pub(crate) broker: BrokerHandle,
     pub(crate) bouncer: Option<Arc<Bouncer>>,
-    token: Option<String>,
     pub(crate) log: Option<Arc<dyn LogControl>>,
 }
 
-impl Office {
-    pub(crate) fn admits(&self, request: &HttpRequest) -> bool {
-        let Some(token) = &self.token else { return true };
-        let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let shown = shown.and_then(|shown| shown.strip_prefix("Bearer "));
-        shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
-    }
-}
-
-fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
-    let server = HttpServer::new(async move || {
+fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Result<Server> {
+    let tls = guard.tls.clone();
+    let app = move || {
         App::new()
             .state(office.clone())
+            .middleware(guard.clone())
             .service(web::resource("/metrics").route(web::get().to(metrics)))
             .service(web::resource("/healthz").route(web::get().to(healthy)))
             .service(web::resource("/readyz").route(web::get().to(ready)))
@@ -195,14 +208,27 @@ fn listen(listener: TcpListener, office: Arc<Office>) -> io::Result<Server> {
                     .route(web::get().to(bans))
                     .route(web::delete().to(bans)),
             )
-    });
-    Ok(server.workers(1).maxconn(CONNECTIONS).disable_signals().listen(listener)?.run())
+    };
+    let server = server::build().workers(1).maxconn(CONNECTIONS).disable_signals();
+    let server = match tls {
+        None => server.listen("admin", listener, async move |_config| HttpService::new(app())),
+        Some(tls) => server.listen("admin", listener, async move |_config| {
+            let tls = tls.clone();
+            let shake_hands = async move |io| shake_hands(io, &tls).await.map_err(told);
+            chain_factory(fn_service(shake_hands))
+                .and_then(HttpService::new(app()).map_err(SslError::Service))
+        }),
+    };
+    Ok(server?.run())
+}
+
+/// Logs why a client is not served.
+fn told(error: io::Error) -> SslError<DispatchError> {
+    tracing::info!(%error, "a TLS handshake of the server of metrics failed");
+    SslError::Ssl(Box::new(error))
 }
 
 async fn metrics(request: HttpRequest, office: web::types::State<Arc<Office>>) -> HttpResponse {
-    if !office.admits(&request) {
-        return unauthorized();
-    }
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     let (kind, text) =
         if accepted.is_some_and(|kinds| kinds.contains("application/openmetrics-text")) {
@@ -235,17 +261,8 @@ async fn ready(office: web::types::State<Arc<Office>>) -> HttpResponse {
     HttpResponse::ServiceUnavailable().body(format!("{}\n", problems.join("\n")))
 }
 
-async fn version(request: HttpRequest, office: web::types::State<Arc<Office>>) -> HttpResponse {
-    if !office.admits(&request) {
-        return unauthorized();
-    }
+async fn version() -> HttpResponse {
     HttpResponse::Ok().body(concat!("flux-broker ", env!("CARGO_PKG_VERSION"), "\n"))
-}
-
-pub(crate) fn unauthorized() -> HttpResponse {
-    HttpResponse::Unauthorized()
-        .header("WWW-Authenticate", "Bearer")
-        .body("show the token: Authorization: Bearer TOKEN\n")
 }
 
 /// At once, from all scrapers.

@@ -136,11 +136,17 @@ pub enum Durability {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// Where metrics (Prometheus) and health are served. Without it they are not.
+    /// Where metrics (Prometheus) and health are served. Without it: `loopback:9883` where there is a `token` or `tls`,
+    /// else they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bind", extend("x-example" = "loopback:9883"))]
     pub bind: Option<Bind>,
-    /// The token that metrics ask for. Without it they ask for none, which is possible on loopback only.
+    /// The certificates of `[tls.NAME]`, to serve over TLS. Without it there is no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-example" = "public"))]
+    pub tls: Option<String>,
+    /// The token that metrics ask for. Without it they ask for none, which is possible on loopback, or where `tls`
+    /// requires certificates of clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
     pub token: Option<String>,

@@ -7,7 +7,7 @@ mod listeners;
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Durability, MqttVersion};
+use crate::config::{ClientCertificates, Config, Durability, MqttVersion, Tls};
 use crate::node::{Node, Origin, Value};
 use crate::problem::{Problem, Source};
 use crate::surroundings::Surroundings;
@@ -78,6 +78,9 @@ impl Rules<'_> {
 
     fn metrics(&mut self) {
         let admin = &self.config.admin;
+        if let Some(tls) = &admin.tls {
+            self.known_certificates(tls, &["admin", "tls"]);
+        }
         let Some(bind) = &admin.bind else { return };
         if let Bind::Unix(_) = bind {
             let problem = Problem::error(
@@ -86,12 +89,14 @@ impl Rules<'_> {
             self.error(&["admin", "bind"], problem, "");
             return;
         }
-        if bind.is_local() {
+        let tls = admin.tls.as_ref().and_then(|name| self.config.tls.get(name));
+        let asks = |tls: &Tls| tls.client_certificates() == ClientCertificates::Required;
+        if bind.is_local() || tls.is_some_and(asks) {
             return;
         }
         if admin.token.as_deref().is_none_or(|token| token.trim().is_empty()) {
             let title = format!("there is no token for metrics on {bind}, which is not loopback");
-            let help = "add (or start with --admin-token-file FILE)\n\
+            let help = "add (or start with --admin-token-file FILE, or choose `tls` that requires certificates of clients)\n\
                         [admin]\ntoken = \"${file:/etc/flux/metrics-token}\"";
             self.error(&["admin", "bind"], Problem::error(title).help(help), "");
         }

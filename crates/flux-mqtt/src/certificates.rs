@@ -9,7 +9,7 @@ use crate::driver::{Mail, Mailboxes};
 use crate::listener::{Listener, Transport};
 use crate::names::WorkerId;
 
-/// The certificates of all listeners of a broker. A clone is a reference to the same.
+/// The certificates of all listeners of a broker, and of what is beside it. A clone is a reference to the same.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     known: Arc<Mutex<Known>>,
@@ -19,6 +19,8 @@ pub struct Certificates {
 #[derive(Debug, Default)]
 struct Known {
     in_use: Vec<TlsConfig>,
+    /// Those that no listener of the broker has to have.
+    others: Vec<TlsConfig>,
     /// Those of listeners that are gone: clients that came by them may be connected.
     gone: Vec<WeakTlsConfig>,
 }
@@ -49,6 +51,11 @@ impl Certificates {
         known.gone.extend(before.into_iter().filter(|tls| tls.upgrade().is_some()));
     }
 
+    /// Has certificates of something else beside the broker looked after as those of its listeners.
+    pub fn add(&self, tls: TlsConfig) {
+        self.known.lock().others.push(tls);
+    }
+
     /// Has certificates take the place of others, after a reload of the broker: clients that came by those are looked at with
     /// these from now on, and are disconnected as [`Certificates::reload`] does it.
     pub fn replace(&self, old: &TlsConfig, new: &TlsConfig) {
@@ -59,7 +66,7 @@ impl Certificates {
     /// Returns whether there are any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.lock().in_use.is_empty()
+        self.in_use().is_empty()
     }
 
     /// Reads the files of all listeners again: see [`TlsConfig::reload`]. One listener does not wait for another.
@@ -97,7 +104,14 @@ impl Certificates {
     }
 
     fn in_use(&self) -> Vec<TlsConfig> {
-        self.known.lock().in_use.clone()
+        let known = self.known.lock();
+        let mut all = known.in_use.clone();
+        for other in known.others.iter().map(TlsConfig::latest) {
+            if !all.iter().any(|it| it.is_same(&other)) {
+                all.push(other);
+            }
+        }
+        all
     }
 
     /// Returns those of listeners that are gone which clients came by, if nothing took their place.

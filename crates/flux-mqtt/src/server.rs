@@ -254,6 +254,13 @@ impl BrokerHandle {
         self.doors.listening()
     }
 
+    /// Returns what nobody comes in by for now, each with the reason: one is not open yet, the process has no
+    /// descriptor left, the listener is lost, the broker stops.
+    #[must_use]
+    pub fn not_accepting(&self) -> Vec<(Listening, String)> {
+        self.doors.troubles()
+    }
+
     /// Returns the certificates of all listeners, to have them read again.
     #[must_use]
     pub const fn certificates(&self) -> &Certificates {

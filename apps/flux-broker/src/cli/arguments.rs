@@ -1,6 +1,6 @@
 //! The flags that say what a broker does. Each is a setting of the config, and overrides its file.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
@@ -8,6 +8,7 @@ use flux_config::{AddressRange, Bind, Flags};
 
 use super::tls::TlsArguments;
 use super::websocket::DoorArguments;
+use crate::settings::ADMIN_PORT;
 
 /// The flags that say what a broker does.
 #[derive(Args, Debug)]
@@ -61,8 +62,8 @@ pub(crate) struct Arguments {
     durability: Option<Promise>,
 
     /// Serve metrics (Prometheus) and health over HTTP, at this address or 127.0.0.1:9883
-    #[arg(long, env = "FLUX_ADMIN", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9883")]
-    admin: Option<SocketAddr>,
+    #[arg(long, env = "FLUX_ADMIN", value_name = "ADDRESS", num_args = 0..=1)]
+    admin: Option<Option<SocketAddr>>,
 
     /// File with the token that metrics ask for, needed on addresses that are not loopback
     #[arg(long, env = "FLUX_ADMIN_TOKEN_FILE", value_name = "FILE", requires = "admin")]
@@ -122,6 +123,8 @@ impl Arguments {
             Promise::Os => "os".to_owned(),
             Promise::None => "none".to_owned(),
         });
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
+        let admin = self.admin.map(|address| address.unwrap_or(default));
         let log_format = self.log_format.map(|form| match form {
             LogForm::Auto => "auto".to_owned(),
             LogForm::Text => "text".to_owned(),
@@ -132,7 +135,7 @@ impl Arguments {
             (["acl", "file"], &self.roles, "--roles"),
             (["storage", "data_dir"], &self.data_dir, "--data-dir"),
             (["storage", "durability"], &durability, "--durability"),
-            (["admin", "bind"], &self.admin.map(|it| it.to_string()), "--admin"),
+            (["admin", "bind"], &admin.map(|it| it.to_string()), "--admin"),
             (["sys", "interval"], &self.sys_interval.map(|it| format!("{it}s")), "--sys-interval"),
             (["log", "filter"], &self.log, "--log"),
             (["log", "format"], &log_format, "--log-format"),
@@ -145,6 +148,11 @@ impl Arguments {
             flags.text_of(&["admin", "token"], file, "--admin-token-file");
         }
         flags
+    }
+
+    /// Returns whether an admin listener is wanted, wherever it is.
+    pub(crate) const fn wants_admin_anywhere(&self) -> bool {
+        matches!(self.admin, Some(None))
     }
 
     /// Returns what is wrong about them together.

@@ -9,16 +9,23 @@ use flux_admin::{
     AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, start_admin,
 };
 
-use flux_mqtt::Latency;
+use flux_mqtt::{Latency, TlsConfig};
+use rustls::StreamOwned;
 
 use crate::support::Version::{V5, V311};
-use crate::support::{Broker, Client, Connect, DEADLINE, Publish};
+use crate::support::{Broker, Certificates, Client, Connect, DEADLINE, Publish, begin_tls};
 
 /// What a GET is answered: status, and head and body as they came.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, String, String) {
+    get_of("localhost", address, path, headers)
+}
+
+/// The same of a host that has a name.
+fn get_of(host: &str, address: SocketAddr, path: &str, headers: &str) -> (u16, String, String) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
@@ -217,11 +224,57 @@ fn health_is_told_and_ends_with_the_broker() {
 }
 
 #[test]
+fn without_a_token_pages_of_other_names_are_not_answered() {
+    let broker = Broker::start(1, |_| {});
+    let admin = admin_of(&broker);
+    let status = |host, path| get_of(host, admin.address(), path, "").0;
+    for path in ["/metrics", "/version", "/api/v1/clients", "/api/v1/bans", "/api/v1/log", "/new"] {
+        assert_eq!(status("evil.example", path), 421, "{path}");
+        assert_ne!(status("127.0.0.1:9883", path), 421, "{path}");
+    }
+    assert_eq!(status("evil.example", "/healthz"), 200);
+    let mut settings = AdminSettings::new("127.0.0.1:0".parse().unwrap());
+    settings.token = Some("open sesame".to_owned());
+    let admin = start_admin(settings, broker.handle.clone()).unwrap();
+    let with_token = "Authorization: Bearer open sesame\r\n";
+    assert_eq!(get_of("metrics.example", admin.address(), "/metrics", with_token).0, 200);
+}
+
+#[test]
+fn who_is_revoked_is_not_answered_on_a_connection_that_stays() {
+    let certificates = Certificates::new();
+    certificates.revoke(&[]);
+    let tls = TlsConfig::load(certificates.settings_with_crl()).unwrap();
+    let mut settings = AdminSettings::new("0.0.0.0:0".parse().unwrap());
+    settings.tls = Some(tls.clone());
+    let broker = Broker::start(1, |_| {});
+    let admin = start_admin(settings, broker.handle.clone()).unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", admin.address().port())).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let session = begin_tls(&certificates.client_named("root", 7));
+    let mut connection = StreamOwned::new(session, socket);
+    let mut status = || {
+        connection.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        while !answer.contains("flux-broker") && !answer.contains("not accepted") {
+            let mut bytes = [0; 512];
+            let read = connection.read(&mut bytes).unwrap();
+            answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(), "200");
+    certificates.revoke(&[7]);
+    assert!(tls.reload().unwrap().clients_changed);
+    assert_eq!(status(), "403");
+}
+
+#[test]
 fn numbers_beyond_loopback_need_a_token() {
     let broker = Broker::start(1, |_| {});
     let mut settings = AdminSettings::new("0.0.0.0:0".parse().unwrap());
     let refused = start_admin(settings.clone(), broker.handle.clone()).unwrap_err();
-    assert!(matches!(refused, StartAdminError::NoToken { .. }), "{refused}");
+    assert!(matches!(refused, StartAdminError::NoProof { .. }), "{refused}");
     settings.token = Some(String::new());
     let refused = start_admin(settings.clone(), broker.handle.clone()).unwrap_err();
     assert!(matches!(refused, StartAdminError::EmptyToken), "{refused}");

@@ -3,14 +3,15 @@
 use super::Rules;
 use crate::config::{ClientCertificates, Tls};
 use crate::problem::Problem;
+use crate::reader::nearest;
 
 impl Rules<'_> {
     pub(super) fn certificates(&mut self) {
         for (name, tls) in &self.config.tls {
             self.files(name, tls);
             self.clients(name, tls);
-            let is_used = self.config.listeners.iter().any(|it| it.tls.as_ref() == Some(name));
-            if !is_used {
+            let users = self.config.listeners.iter().map(|it| &it.tls);
+            if !users.chain([&self.config.admin.tls]).any(|used| used.as_ref() == Some(name)) {
                 let title = format!("no listener uses the certificates `{name}`");
                 let origin = self.tree.at(&["tls", name]).map(|node| &node.origin);
                 self.problems.push(Problem::warning(title).at_some(origin, ""));
@@ -39,6 +40,19 @@ impl Rules<'_> {
             let path = ["tls", name, "username_from"];
             self.error(&path, Problem::error(title).help(help), "");
         }
+    }
+
+    /// Who is to use certificates must name some that there are.
+    pub(super) fn known_certificates(&mut self, tls: &str, path: &[&str]) {
+        if self.config.tls.contains_key(tls) {
+            return;
+        }
+        let problem = Problem::error(format!("there are no certificates `{tls}`"));
+        let help = match nearest(tls, self.config.tls.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add\n[tls.{tls}]\ncert = \"...\"\nkey = \"...\""),
+        };
+        self.error(path, problem.help(help), "");
     }
 
     fn files(&mut self, name: &str, tls: &Tls) {

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::Rules;
 use crate::config::Listener;
 use crate::problem::Problem;
-use crate::reader::nearest;
 use crate::value::Bind;
 
 impl Rules<'_> {
@@ -110,16 +109,7 @@ impl Rules<'_> {
                 let help = format!("choose `transport = \"{other}\"`, or leave `tls` out");
                 self.error(&path("tls"), Problem::error(title).help(help), "");
             }
-            (Some(tls), true) if !self.config.tls.contains_key(tls) => {
-                let problem = Problem::error(format!("there are no certificates `{tls}`"));
-                let known = self.config.tls.keys().map(String::as_str);
-                let help = match nearest(tls, known) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("add\n[tls.{tls}]\ncert = \"...\"\nkey = \"...\""),
-                };
-                self.error(&path("tls"), problem.help(help), "");
-            }
-            (Some(_), true) => {}
+            (Some(tls), true) => self.known_certificates(tls, &path("tls")),
         }
     }
 }

@@ -350,7 +350,7 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
             2 | bind = "0.0.0.0:9883"
               |        ^^^^^^^^^^^^^^
               |
-              = help: add (or start with --admin-token-file FILE)
+              = help: add (or start with --admin-token-file FILE, or choose `tls` that requires certificates of clients)
                       [admin]
                       token = "${file:/etc/flux/metrics-token}""#]],
     );
@@ -367,6 +367,52 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
     .assert_eq(&loaded.warnings.to_string());
     let shown = loaded.show();
     assert!(shown.contains("token = \"(hidden)\"") && !shown.contains("a secret"), "{shown}");
+}
+
+#[test]
+fn administrators_prove_themselves_by_token_or_certificate_beyond_loopback() {
+    let admin = "[admin]\nbind = \"0.0.0.0:9883\"\ntls = \"t\"\n";
+    check(
+        admin,
+        expect![[r#"
+        error: there is no token for metrics on 0.0.0.0:9883, which is not loopback
+         --> flux.toml:2:8
+          |
+        2 | bind = "0.0.0.0:9883"
+          |        ^^^^^^^^^^^^^^
+          |
+          = help: add (or start with --admin-token-file FILE, or choose `tls` that requires certificates of clients)
+                  [admin]
+                  token = "${file:/etc/flux/metrics-token}"
+
+        error: there are no certificates `t`
+         --> flux.toml:3:7
+          |
+        3 | tls = "t"
+          |       ^^^
+          |
+          = help: add
+                  [tls.t]
+                  cert = "..."
+                  key = "...""#]],
+    );
+    let tls = "[tls.t]\ncert = \"c\"\nkey = \"k\"\n";
+    check(
+        &format!("{admin}{tls}"),
+        expect![[r#"
+        error: there is no token for metrics on 0.0.0.0:9883, which is not loopback
+         --> flux.toml:2:8
+          |
+        2 | bind = "0.0.0.0:9883"
+          |        ^^^^^^^^^^^^^^
+          |
+          = help: add (or start with --admin-token-file FILE, or choose `tls` that requires certificates of clients)
+                  [admin]
+                  token = "${file:/etc/flux/metrics-token}""#]],
+    );
+    let tls = format!("{admin}{tls}client_ca = \"a\"\n");
+    let loaded = load_files([("flux.toml", &tls)]).unwrap();
+    assert_eq!(loaded.warnings.to_string(), "");
 }
 
 #[test]

@@ -211,6 +211,7 @@ prop_compose! {
             // They would have to be alike.
             tls.values_mut().for_each(|tls| tls.username_from = None);
         }
+        let admin_tls = tls.keys().next().cloned();
         Config {
             broker: Broker { workers, drain_timeout: connect_timeout },
             listeners,
@@ -245,7 +246,7 @@ prop_compose! {
                 _ => Storage { data_dir: Some(file), durability: Some(Durability::Os) },
             },
             sys: Sys { interval: Period(Duration::from_secs(alias.into())) },
-            admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), token },
+            admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), tls: admin_tls, token },
             log: Log { filter, format: LogFormat::Json },
         }
     }

@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::doors::{Doors, NewDoor};
+use super::doors::{Doors, NewDoor, Trouble};
 use super::entrance::Entrance;
 use super::mailbox::{Accepted, AcceptedSocket};
 use super::unix::UnixDoor;
@@ -212,15 +212,17 @@ pub(super) async fn run(doors: Doors, entrance: Entrance) {
 
 /// Accepts from a door until it is closed.
 async fn open(door: NewDoor, entrance: Rc<Entrance>) {
-    let (socket, listener, _guard) = door.open();
+    let (socket, listener, trouble, _guard) = door.open();
     let mut changes = listener.clone();
     let closed = async move { while changes.changed().await.is_ok() {} };
-    let (mut accepting, mut closed) = (pin!(accept(socket, listener, entrance)), pin!(closed));
+    let (mut accepting, mut closed) =
+        (pin!(accept(socket, listener, &trouble, entrance)), pin!(closed));
     let lost = poll_fn(|cx| match closed.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(None),
         Poll::Pending => accepting.as_mut().poll(cx).map(Some),
     });
     if let Some(Err(error)) = lost.await {
+        trouble.begin(&error);
         tracing::error!(%error, help = "reload the config (SIGHUP) to open it again", "a listener is lost");
     }
 }
@@ -273,14 +275,19 @@ impl Doorway {
 async fn accept(
     socket: DoorSocket,
     listener: watch::Receiver<Arc<Listener>>,
+    trouble: &Trouble,
     entrance: Rc<Entrance>,
 ) -> io::Result<()> {
     let doorway = Doorway::new(socket)?;
+    trouble.end();
     let mut warned = false;
     loop {
         match doorway.accept().await {
             Ok((socket, peer)) => {
-                warned = false;
+                if warned {
+                    trouble.end();
+                    warned = false;
+                }
                 entrance.count(Count::Accepted);
                 let by = listener.borrow().clone();
                 entrance.wait_for_turn(&by, peer).await;
@@ -295,6 +302,7 @@ async fn accept(
                 // at once would only spin.
                 if !warned {
                     tracing::warn!(%error, "cannot accept connections, pausing");
+                    trouble.begin(&error);
                     warned = true;
                 }
                 tokio::time::sleep(PAUSE).await;

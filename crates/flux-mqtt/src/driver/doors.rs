@@ -42,6 +42,21 @@ struct OpenDoor {
     listener: watch::Sender<Arc<Listener>>,
     /// Told when it has.
     closed: Arc<Notify>,
+    trouble: Trouble,
+}
+
+/// Why nobody comes in by a door for now, if so. A clone is a reference to the same.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    pub(super) fn begin(&self, why: &impl ToString) {
+        *self.0.lock() = Some(why.to_string());
+    }
+
+    pub(super) fn end(&self) {
+        *self.0.lock() = None;
+    }
 }
 
 /// A door that somebody is to accept from, until what its listener says is not sent any more.
@@ -49,12 +64,13 @@ pub(super) struct NewDoor {
     socket: DoorSocket,
     listener: watch::Receiver<Arc<Listener>>,
     guard: CloseGuard,
+    trouble: Trouble,
 }
 
 impl NewDoor {
     /// Takes it apart; the guard is to be dropped after the socket.
-    pub(super) fn open(self) -> (DoorSocket, watch::Receiver<Arc<Listener>>, CloseGuard) {
-        (self.socket, self.listener, self.guard)
+    pub(super) fn open(self) -> (DoorSocket, watch::Receiver<Arc<Listener>>, Trouble, CloseGuard) {
+        (self.socket, self.listener, self.trouble, self.guard)
     }
 }
 
@@ -84,6 +100,16 @@ impl Doors {
     /// Returns what is listened on, in the order in which it was opened.
     pub(crate) fn listening(&self) -> Vec<Listening> {
         self.0.open.lock().iter().map(|door| door.listening.clone()).collect()
+    }
+
+    /// Returns by which doors nobody comes in for now, and why.
+    pub(crate) fn troubles(&self) -> Vec<(Listening, String)> {
+        let open = self.0.open.lock();
+        let trouble = |door: &OpenDoor| {
+            let why = door.trouble.0.lock().clone()?;
+            Some((door.listening.clone(), why))
+        };
+        open.iter().filter_map(trouble).collect()
     }
 
     pub(crate) fn limits(&self) -> watch::Receiver<Limits> {
@@ -144,8 +170,11 @@ impl Doors {
             let handle = socket.handle();
             let (sender, receiver) = watch::channel(listener);
             let closed = Arc::new(Notify::new());
-            let door = NewDoor { socket, listener: receiver, guard: CloseGuard(closed.clone()) };
-            open.push(OpenDoor { spot, listening, socket: handle, listener: sender, closed });
+            let trouble = Trouble(Arc::new(Mutex::new(Some("it is not open yet".to_owned()))));
+            let guard = CloseGuard(closed.clone());
+            let door = NewDoor { socket, listener: receiver, guard, trouble: trouble.clone() };
+            let socket = handle;
+            open.push(OpenDoor { spot, listening, socket, listener: sender, closed, trouble });
             if !new.is_closed {
                 new.doors.push(door);
             }
@@ -181,6 +210,7 @@ impl Doors {
             let last = door.listener.borrow().clone();
             door.listener = watch::channel(last).0;
             door.socket = None;
+            door.trouble.begin(&"the broker stops");
         }
         self.0.news.notify_one();
     }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use super::child::{Program, run};
 use crate::support::Version::{V5, V311};
-use crate::support::{Client, Connect};
+use crate::support::{Certificates, Client, Connect};
 
 /// A broker with an admin listener, and where that is.
 fn program() -> (Program, String) {
@@ -15,8 +15,8 @@ fn program() -> (Program, String) {
 
 /// Where its admin listener is.
 pub(super) fn admin_of(program: &Program) -> String {
-    let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
-    rest.split('/').next().unwrap().to_owned()
+    let (_, rest) = program.announced.split_once("metrics at ").unwrap();
+    rest.split('/').nth(2).unwrap().to_owned()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -55,6 +55,56 @@ fn clients_are_listed_shown_and_disconnected() {
     assert_eq!(clients(&["kick", "here"]).status.code(), Some(0));
     here.expect_disconnect(0x98);
     assert_eq!(clients(&["kick", "away/1 ü"]).status.code(), Some(1));
+}
+
+#[test]
+fn administrators_prove_who_they_are_with_certificates() {
+    let certificates = Certificates::new();
+    certificates.revoke(&[]);
+    certificates.write_client("root", 7);
+    let path = |name| certificates.path(name).display().to_string();
+    let (ca, cert, key, config) =
+        (path("ca.crt"), path("root.crt"), path("root.key"), path("c.toml"));
+    let (server_cert, server_key, crl) = (path("server.crt"), path("server.key"), path("crl.pem"));
+    certificates.write(
+        "c.toml",
+        &format!(
+            "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n[admin]\nbind = \"127.0.0.1:0\"\ntls = \"t\"\n\
+             [tls.t]\ncert = {server_cert:?}\nkey = {server_key:?}\nclient_ca = {ca:?}\ncrl = {crl:?}\n",
+        ),
+    );
+    let mut program = Program::start(&["--config", &config, "--log", "info"]);
+    assert!(program.announced.contains("metrics at https://"), "{}", program.announced);
+    let admin = admin_of(&program);
+    let ask = |more: &[&str]| run(&[&["clients", "list", "--admin", &admin], more].concat());
+    let proof = ["--admin-ca", &ca, "--admin-cert", &cert, "--admin-key", &key];
+    let listed = ask(&proof);
+    assert_eq!(listed.status.code(), Some(0), "{}", text(&listed.stderr));
+    assert!(text(&listed.stdout).starts_with("CLIENT"), "{}", text(&listed.stdout));
+    // No certificate, and no TLS.
+    assert_eq!(ask(&proof[..2]).status.code(), Some(2));
+    let plain = ask(&[]);
+    assert!(text(&plain.stderr).contains("--admin-ca"), "{}", text(&plain.stderr));
+
+    certificates.revoke(&[7]);
+    program.signal("HUP");
+    while !program.line().contains("the config was read again") {}
+    assert_eq!(ask(&proof).status.code(), Some(2));
+}
+
+#[test]
+fn an_admin_port_that_is_taken_stops_the_broker_if_somebody_chose_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let stopped = run(&["--port", "0", "--admin", &address]);
+    assert_eq!(stopped.status.code(), Some(1));
+    assert!(text(&stopped.stderr).contains(&address), "{}", text(&stopped.stderr));
+
+    // Somebody has the default, this test or not.
+    let _is_taken = TcpListener::bind("127.0.0.1:9883");
+    let program = Program::start(&["--port", "0", "--admin"]);
+    assert!(!program.announced.contains("metrics at"), "{}", program.announced);
+    Client::connect_to(program.addresses[0], &Connect::new(V5, "here")).ping();
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! More connections than the process may have descriptors.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
+use super::admin::admin_of;
 use super::child::Program;
 use crate::support::Version::V311;
 use crate::support::{Client, Connect, DEADLINE};
@@ -12,8 +14,11 @@ use crate::support::{Client, Connect, DEADLINE};
 fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
     let program = Program::start_after(
         "ulimit -n 40",
-        &["--port", "0", "--bind", "127.0.0.1", "--workers", "1"],
+        &["--port", "0", "--bind", "127.0.0.1", "--workers", "1", "--admin", "127.0.0.1:0"],
     );
+    // Whoever asks for health has a connection already.
+    let mut health = TcpStream::connect(admin_of(&program)).unwrap();
+    assert_eq!(readiness(&mut health), (200, String::new()));
     let connect = Connect::new(V311, "").bytes();
     let mut clients: Vec<Client> = (0..60)
         .map(|_| {
@@ -32,6 +37,9 @@ fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
     assert!(!is_served(&clients[served], Duration::from_secs(1)));
     let used = ticks(program.id()) - before;
     assert!(used < TICKS_PER_SECOND / 2, "it used {used} ticks while it waited");
+    let (status, why) = readiness(&mut health);
+    let shut = format!("nobody comes in by mqtt://{}: ", program.addresses[0]);
+    assert!(status == 503 && why.starts_with(&shut), "{status} {why}");
     // Each that leaves makes room for one that waits; those inside are served all the while.
     let mut waiting = clients.split_off(served);
     clients[served - 1].ping();
@@ -42,6 +50,26 @@ fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
         client.ping();
     }
     clients[0].ping();
+    drop(waiting);
+    while readiness(&mut health).0 != 200 {}
+}
+
+/// Asks on a connection that stays; returns the status, and what is wrong.
+fn readiness(connection: &mut TcpStream) -> (u16, String) {
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        connection.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let after = |name: &str| head.split_once(name).unwrap().1.trim_start();
+    let first = |text: &str| text.split_whitespace().next().unwrap().to_owned();
+    let mut body = vec![0; first(after("content-length:")).parse().unwrap()];
+    connection.read_exact(&mut body).unwrap();
+    let problems = String::from_utf8(body).unwrap().replace("ok\n", "");
+    (first(after("http/1.1")).parse().unwrap(), problems)
 }
 
 /// Long enough for an answer that comes at all.

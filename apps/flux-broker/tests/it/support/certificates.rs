@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flux_mqtt::{Listen, Listener, Settings, TlsConfig, TlsSettings};
 use flux_tls::ClientCertificates;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
-    date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -89,14 +89,25 @@ impl Certificates {
 
     /// The same with a certificate of this name and serial number.
     pub(crate) fn client_named(&self, name: &str, serial: u64) -> Arc<ClientConfig> {
+        let (certificate, key) = self.sign(name, serial);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        client_config(&self.ca, Some((certificate.der().clone(), key)))
+    }
+
+    /// Makes `NAME.crt` and `NAME.key`, with this name and serial number.
+    pub(crate) fn write_client(&self, name: &str, serial: u64) {
+        let (certificate, key) = self.sign(name, serial);
+        self.write(&format!("{name}.crt"), &certificate.pem());
+        self.write(&format!("{name}.key"), &key.serialize_pem());
+    }
+
+    fn sign(&self, name: &str, serial: u64) -> (Certificate, KeyPair) {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         params.serial_number = Some(serial.into());
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        client_config(&self.ca, Some((certificate, key)))
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
     /// Returns settings with these files; clients are not asked for certificates.
