@@ -1,77 +1,55 @@
-//! Who may connect, and what they may do: the files of users, keys and roles, read at the start and again when told.
+//! Who may connect, and what they may do: what the config says of it, and the files of users, keys and roles, read
+//! at the start and again when told.
 
+mod gate;
 mod http;
 mod passwords;
+mod rights;
 mod tokens;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use flux_auth::{
-    AllowAll, Anonymous, Authentication, Authenticator, Authorizer, BanSettings, Bouncer, Chain,
-    ClientCertificate, ClientIdRule, ClientIdRules, Clock, Credentials, Exchange, Link,
-    RoleAuthorizer, SimpleAuthenticator,
+    Anonymous, BanSettings, Bouncer, Chain, ClientCertificate, ClientIdRule, ClientIdRules, Clock,
+    Link, Ruleset, SimpleAuthenticator,
 };
 use flux_config::{Auth, Config};
 use flux_eventbus::{Event, EventBus};
 use flux_session::Timestamp;
 
+pub(crate) use self::gate::Entry;
+use self::gate::Gate;
 use self::http::Callback;
 use self::passwords::Passwords;
+use self::rights::Rights;
 use self::tokens::Tokens;
 use crate::acl;
 
 /// Authenticator and authorizer, and the files they are made of.
 pub(crate) struct Access {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) authorizer: Arc<Rights>,
     pub(crate) bouncer: Arc<Bouncer>,
     proofs: Proofs,
-    roles: Option<(PathBuf, Arc<RoleAuthorizer>)>,
+    has_roles: bool,
+}
+
+/// What a config says of who may connect and what they may do, with the files that it names read. Nothing has changed yet.
+pub(crate) struct Prepared {
+    entry: Entry,
+    bans: BanSettings,
+    proofs: Proofs,
+    roles: Option<Ruleset>,
 }
 
 /// What clients prove with who they are, in the order in which it is looked at.
+#[derive(Default)]
 struct Proofs {
     tokens: Option<Tokens>,
     passwords: Option<Passwords>,
     callback: Option<Callback>,
-}
-
-/// What was read again, to take effect with all else.
-type Change = Box<dyn FnOnce() -> Result<()>>;
-
-/// Who gets in.
-#[derive(Debug)]
-pub(crate) enum Gate {
-    /// Anybody, under any name.
-    Open(SimpleAuthenticator),
-    /// Who proves who it is.
-    Guarded(Chain),
-}
-
-impl Authenticator for Gate {
-    async fn authenticate(&self, credentials: &Credentials) -> Authentication {
-        match self {
-            Self::Open(simple) => simple.authenticate(credentials).await,
-            Self::Guarded(chain) => chain.authenticate(credentials).await,
-        }
-    }
-
-    fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
-        match self {
-            Self::Open(simple) => simple.begin(method, credentials),
-            Self::Guarded(chain) => chain.begin(method, credentials),
-        }
-    }
-
-    fn admits_anyone(&self) -> bool {
-        match self {
-            Self::Open(simple) => simple.admits_anyone(),
-            Self::Guarded(chain) => chain.admits_anyone(),
-        }
-    }
 }
 
 impl Access {
@@ -81,48 +59,37 @@ impl Access {
     ///
     /// When one cannot be read, or says what makes no sense.
     pub(crate) fn open(config: &Config, events: &Arc<EventBus>) -> Result<Self> {
-        let bouncer = bouncer(&config.auth.bans, events);
-        let open = |path| Passwords::open(path, &bouncer);
-        let passwords = config.auth.password_file.as_deref().map(open).transpose()?;
-        let callback = Callback::open(&config.auth.http)?;
-        let proofs = Proofs { tokens: Tokens::open(&config.auth.jwt)?, passwords, callback };
-        let roles = config.acl.file.as_deref().map(open_roles).transpose()?;
-        let gate =
-            if proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty() {
-                Gate::Open(SimpleAuthenticator::new())
-            } else {
-                let name = certificate_name(config);
-                let chain = chain(&proofs, &config.auth, name.as_deref())?;
-                Gate::Guarded(chain.with_bans(bouncer.clone()))
-            };
-        let authorizer: Arc<dyn Authorizer> = match &roles {
-            Some((_, roles)) => roles.clone(),
-            None => Arc::new(AllowAll),
-        };
-        Ok(Self { gate: Arc::new(gate), authorizer, bouncer, proofs, roles })
+        let bouncer = bouncer(ban_settings(&config.auth.bans), events);
+        let Prepared { entry, bans: _, proofs, roles } =
+            Prepared::read(config, &Proofs::default(), &bouncer)?;
+        let (gate, has_roles) = (Arc::new(Gate::new(entry)), roles.is_some());
+        let authorizer = Arc::new(Rights::new(roles));
+        Ok(Self { gate, authorizer, bouncer, proofs, has_roles })
     }
 
-    /// Reads the files again: all take effect, or none.
+    /// Reads what a config says, and the files that it names. Of what it says as before, what is known goes on.
     ///
     /// # Errors
     ///
-    /// When one cannot be read, or says what makes no sense. Then all is as it was.
-    pub(crate) fn reload(&self) -> Result<()> {
-        let changes = self.proofs.read_again()?;
-        let roles = self.roles.as_ref().map(|(path, _)| acl::load(path)).transpose()?;
-        for change in changes {
-            change()?;
-        }
-        if let (Some((_, authorizer)), Some(roles)) = (&self.roles, roles) {
-            authorizer.replace(roles);
-        }
-        Ok(())
+    /// When a file cannot be read, or says what makes no sense. Then all is as it was.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared> {
+        Prepared::read(config, &self.proofs, &self.bouncer)
+    }
+
+    /// Has it hold from now on. Who is connected stays so; the broker has to look at their rights again.
+    pub(crate) fn apply(&mut self, prepared: Prepared) {
+        let Prepared { entry, bans, proofs, roles } = prepared;
+        self.has_roles = roles.is_some();
+        self.authorizer.replace(roles);
+        self.bouncer.set(bans);
+        self.gate.replace(entry);
+        self.proofs = proofs;
     }
 
     /// Says in a word or two who gets in.
     pub(crate) fn words(&self) -> String {
         let mut words = self.proofs.words();
-        words.extend(self.roles.is_some().then_some("roles"));
+        words.extend(self.has_roles.then_some("roles"));
         match words.split_last() {
             None => "anonymous".to_owned(),
             Some((last, [])) => format!("with {last}"),
@@ -131,18 +98,41 @@ impl Access {
     }
 }
 
+impl Prepared {
+    fn read(config: &Config, before: &Proofs, bouncer: &Arc<Bouncer>) -> Result<Self> {
+        let proofs = Proofs::open(&config.auth, before, bouncer)?;
+        let roles = config.acl.file.as_deref().map(acl::load).transpose()?;
+        let asks_nobody =
+            proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty();
+        let entry = if asks_nobody {
+            Entry::Open(SimpleAuthenticator::new())
+        } else {
+            let chain = chain(&proofs, &config.auth, certificate_name(config).as_deref())?;
+            Entry::Guarded(chain.with_bans(bouncer.clone()))
+        };
+        Ok(Self { entry, bans: ban_settings(&config.auth.bans), proofs, roles })
+    }
+
+    /// Returns who gets in when it holds.
+    pub(crate) const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
 impl Proofs {
+    fn open(auth: &Auth, before: &Self, bouncer: &Arc<Bouncer>) -> Result<Self> {
+        let open = |path| Passwords::open(path, before.passwords.as_ref(), bouncer);
+        Ok(Self {
+            tokens: Tokens::open(&auth.jwt, before.tokens.as_ref())?,
+            passwords: auth.password_file.as_deref().map(open).transpose()?,
+            callback: Callback::open(&auth.http, before.callback.as_ref())?,
+        })
+    }
+
     fn links(&self) -> Vec<Arc<dyn Link>> {
         let tokens = self.tokens.as_ref().map(Tokens::link);
         let passwords = self.passwords.as_ref().map(Passwords::link);
         let callback = self.callback.as_ref().map(Callback::link);
-        [tokens, passwords, callback].into_iter().flatten().collect()
-    }
-
-    fn read_again(&self) -> Result<Vec<Change>> {
-        let tokens = self.tokens.as_ref().map(Tokens::read_again);
-        let passwords = self.passwords.as_ref().map(Passwords::read_again);
-        let callback = self.callback.as_ref().map(Callback::read_again);
         [tokens, passwords, callback].into_iter().flatten().collect()
     }
 
@@ -160,10 +150,6 @@ impl Proofs {
 pub(crate) fn certificate_name(config: &Config) -> Option<String> {
     let part = config.tls.values().find_map(|tls| tls.username_from)?;
     Some(part.name().to_owned())
-}
-
-fn open_roles(path: &Path) -> Result<(PathBuf, Arc<RoleAuthorizer>)> {
-    Ok((path.to_owned(), Arc::new(RoleAuthorizer::new(acl::load(path)?))))
 }
 
 fn chain(proofs: &Proofs, auth: &Auth, certificate_name: Option<&str>) -> Result<Chain> {
@@ -189,15 +175,18 @@ fn client_ids(auth: &Auth) -> Result<ClientIdRules> {
     ClientIdRules::compile(&rules).context("`auth.client_ids`")
 }
 
-/// Tells the log and the platform of each ban.
-fn bouncer(config: &flux_config::Bans, events: &Arc<EventBus>) -> Arc<Bouncer> {
-    let settings = BanSettings {
+fn ban_settings(config: &flux_config::Bans) -> BanSettings {
+    BanSettings {
         failures: config.failures,
         within: config.within.0,
         ban_for: config.ban_for.0,
         addresses: usize::try_from(config.addresses).unwrap_or(usize::MAX),
         exempt: config.exempt.0.iter().map(|range| range.0).collect(),
-    };
+    }
+}
+
+/// Tells the log and the platform of each ban.
+fn bouncer(settings: BanSettings, events: &Arc<EventBus>) -> Arc<Bouncer> {
     let events = events.clone();
     let tell = move |address, length| {
         tracing::warn!(%address, ?length, "banned: it failed too often to prove who it is");

@@ -143,7 +143,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
         beside.run("publishes numbers", move |over| publish_sys_topics(&told, interval, over));
     }
     let started = loaded.config.clone();
-    let mut reload = Reload { cli, started, known, access: &access, broker: &broker, log };
+    let mut reload = Reload { cli, started, known, access, broker: &broker, log };
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {

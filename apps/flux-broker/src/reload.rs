@@ -1,9 +1,10 @@
 //! SIGHUP: the config and all that it names are read again and checked, then all of it holds at once, or nothing has changed.
 
-use flux_config::{Config, Loaded, System, load};
+use flux_auth::Authenticator;
+use flux_config::{Config, System, load};
 use flux_mqtt::BrokerHandle;
 
-use crate::access::{Access, certificate_name};
+use crate::access::Access;
 use crate::cli::Cli;
 use crate::log::{self, Log};
 use crate::renewal;
@@ -16,7 +17,7 @@ pub(crate) struct Reload<'a> {
     pub(crate) started: Config,
     /// The certificates in use.
     pub(crate) known: Known,
-    pub(crate) access: &'a Access,
+    pub(crate) access: Access,
     pub(crate) broker: &'a BrokerHandle,
     pub(crate) log: &'a Log,
 }
@@ -49,23 +50,22 @@ impl Reload<'_> {
         let loaded = load(self.cli.config.as_deref(), self.cli.flags(), &System)?;
         log::check(&loaded)?;
         let (settings, known) = settings(&loaded, &self.known)?;
-        let prepared = self.broker.prepare_reload(settings)?;
-        // The last that can fail; what it replaces, it replaces at once.
-        self.access.reload()?;
-        prepared.apply();
+        let access = self.access.prepare(&loaded.config)?;
+        // The last that can fail.
+        let prepared = self.broker.prepare_reload(settings, access.entry())?;
+        // Never are both open, the doors to other machines and the way in for anybody.
+        if access.entry().admits_anyone() {
+            prepared.apply();
+            self.access.apply(access);
+        } else {
+            self.access.apply(access);
+            prepared.apply();
+        }
         known.take_the_place_of(&self.known, self.broker.certificates());
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();
         self.log.set(&loaded.config.log.filter)?;
-        Ok(self.waiting(&loaded))
-    }
-
-    fn waiting(&self, loaded: &Loaded) -> Vec<String> {
-        let mut names = self.started.changes_at_start(&loaded.config);
-        if certificate_name(&self.started) != certificate_name(&loaded.config) {
-            names.push("tls.username_from".to_owned());
-        }
-        names
+        Ok(self.started.changes_at_start(&loaded.config))
     }
 }

@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 /// addresses; when it is full, the one whose last failure is longest ago goes, if need be with its ban.
 #[derive(Debug)]
 pub struct Bans {
-    settings: BanSettings,
     table: Mutex<Table>,
 }
 
@@ -59,7 +58,13 @@ impl Bans {
     /// Returns an empty table.
     #[must_use]
     pub fn new(settings: BanSettings) -> Self {
-        Self { settings, table: Mutex::default() }
+        Self { table: Mutex::new(Table::new(settings)) }
+    }
+
+    /// Bans by these settings from now on. Who is banned stays so as long as it was told, but for those who are never to be
+    /// banned now; and what others did is remembered, as far as there is room.
+    pub fn set(&self, settings: BanSettings) {
+        self.table.lock().set(settings);
     }
 
     /// Returns until when an address is banned, if it is.
@@ -71,28 +76,27 @@ impl Bans {
 
     /// Notes that a client from this address failed, and returns until when it is banned, if that begins now.
     pub fn note_failure(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
-        let address = address.to_canonical();
-        if self.settings.failures == 0
-            || self.settings.exempt.iter().any(|network| network.contains(&address))
-        {
+        let mut table = self.table.lock();
+        let settings = &table.settings;
+        if settings.failures == 0 || settings.exempts(address) {
             return None;
         }
-        let mut table = self.table.lock();
+        let (failures, within, ban_for) = (settings.failures, settings.within, settings.ban_for);
         let mut record = table.take(key(address)).unwrap_or_default();
         if record.banned_until.is_some_and(|until| until <= now) {
             record = Record::default();
         }
         // A leaking bucket: what is left of a failure takes up as much room as a whole one.
-        let one = self.settings.within.checked_div(self.settings.failures).unwrap_or_default();
+        let one = within.checked_div(failures).unwrap_or_default();
         let rest = record.remembered.saturating_sub(now.saturating_since(record.last));
         record.remembered = rest.saturating_add(one);
         record.last = now;
         let was_banned = record.banned_until.is_some();
-        let is_full = record.remembered > self.settings.within.saturating_sub(one);
-        if is_full || self.settings.failures == 1 {
-            record.banned_until = Some(now + self.settings.ban_for);
+        let is_full = record.remembered > within.saturating_sub(one);
+        if is_full || failures == 1 {
+            record.banned_until = Some(now + ban_for);
         }
-        table.put(key(address), record, self.settings.addresses);
+        table.put(key(address), record);
         record.banned_until.filter(|_| !was_banned)
     }
 
@@ -101,7 +105,7 @@ impl Bans {
         let mut table = self.table.lock();
         let record = Record { last: now, banned_until: Some(until), ..Record::default() };
         table.take(key(address));
-        table.put(key(address), record, self.settings.addresses);
+        table.put(key(address), record);
     }
 
     /// Forgets what an address did, and returns whether it was banned.
@@ -124,26 +128,53 @@ impl Bans {
     }
 }
 
-#[derive(Debug, Default)]
+impl BanSettings {
+    fn exempts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.exempt.iter().any(|network| network.contains(&address))
+    }
+}
+
+#[derive(Debug)]
 struct Table {
+    settings: BanSettings,
     records: HashMap<IpAddr, Record>,
     /// The same addresses, by their last failure.
     by_age: BTreeSet<(Timestamp, IpAddr)>,
 }
 
 impl Table {
+    fn new(settings: BanSettings) -> Self {
+        Self { settings, records: HashMap::new(), by_age: BTreeSet::new() }
+    }
+
+    fn set(&mut self, settings: BanSettings) {
+        self.settings = settings;
+        let exempt: Vec<_> =
+            self.records.keys().filter(|it| self.settings.exempts(**it)).copied().collect();
+        for address in exempt {
+            self.take(address);
+        }
+        self.make_room(self.settings.addresses);
+    }
+
     fn take(&mut self, address: IpAddr) -> Option<Record> {
         let record = self.records.remove(&address)?;
         self.by_age.remove(&(record.last, address));
         Some(record)
     }
 
-    fn put(&mut self, address: IpAddr, record: Record, room: usize) {
-        while self.records.len() >= room.max(1)
+    /// Forgets the oldest until there are not more than `most`.
+    fn make_room(&mut self, most: usize) {
+        while self.records.len() > most
             && let Some((_, oldest)) = self.by_age.pop_first()
         {
             self.records.remove(&oldest);
         }
+    }
+
+    fn put(&mut self, address: IpAddr, record: Record) {
+        self.make_room(self.settings.addresses.saturating_sub(1));
         self.records.insert(address, record);
         self.by_age.insert((record.last, address));
     }
@@ -231,6 +262,29 @@ mod tests {
         }
         assert!(bans.banned_until(at(1), ip("2001:db8::4")).is_some());
         assert!(bans.banned_until(at(1), ip("2001:db8:0:1::4")).is_none());
+    }
+
+    #[test]
+    fn other_settings_keep_bans_but_for_those_who_are_exempt_now() {
+        let bans = bans(10);
+        for (second, address) in (0..).zip(["192.0.2.1", "192.0.2.2", "198.51.100.1"]) {
+            bans.ban(at(second), ip(address), at(1_000));
+        }
+        bans.note_failure(at(3), ip("192.0.2.4"));
+        let banned = |bans: &Bans| {
+            bans.list(at(4)).iter().map(|ban| ban.address.to_string()).collect::<Vec<_>>()
+        };
+        let exempt = vec!["198.51.100.0/24".parse().unwrap()];
+        bans.set(BanSettings { failures: 0, exempt, ..BanSettings::default() });
+        assert_eq!(banned(&bans), ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(bans.note_failure(at(4), ip("192.0.2.5")), None);
+        // It has failed once before; and there is less room.
+        let ban_for = Duration::from_secs(7);
+        let settings = BanSettings { failures: 2, ban_for, addresses: 2, ..BanSettings::default() };
+        bans.set(settings);
+        assert_eq!(banned(&bans), ["192.0.2.2"]);
+        assert_eq!(bans.note_failure(at(4), ip("192.0.2.4")), Some(at(11)));
+        assert_eq!(banned(&bans), ["192.0.2.2", "192.0.2.4"]);
     }
 
     #[test]

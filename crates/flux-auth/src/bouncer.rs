@@ -37,6 +37,11 @@ impl Bouncer {
         self
     }
 
+    /// Bans by other settings from now on. See [`Bans::set`].
+    pub fn set(&self, settings: BanSettings) {
+        self.bans.set(settings);
+    }
+
     /// Returns whether an address is banned.
     #[must_use]
     pub fn turns_away(&self, address: IpAddr) -> bool {

@@ -39,8 +39,10 @@ pub struct Config {
     #[schemars(extend("x-changes" = "reload"))]
     pub tls: BTreeMap<String, Tls>,
     /// Who may connect.
+    #[schemars(extend("x-changes" = "reload"))]
     pub auth: Auth,
     /// What clients may do.
+    #[schemars(extend("x-changes" = "reload"))]
     pub acl: Acl,
     /// What clients, all together or each of them, may take of the broker.
     #[schemars(extend("x-changes" = "reload"))]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use flux_auth::Authenticator;
+
 use crate::driver::Change;
 use crate::input::Command;
 use crate::server::{BrokerHandle, StartBrokerError, refuse_open_doors};
@@ -23,12 +25,16 @@ impl BrokerHandle {
     /// clients hold from then on, [`Settings::session`] for sessions that begin. A broker goes on with what it started with of
     /// `inherited`, `workers`, `unsent_for_deliveries`, `shared`, `retained` and `drain_timeout`.
     ///
+    /// `authenticator` is who lets clients in by then, if the one that the broker has changes with the settings: it is asked
+    /// only whether it [admits anyone](Authenticator::admits_anyone).
+    ///
     /// # Errors
     ///
     /// When an address cannot be listened on, or anybody could connect from elsewhere. The broker goes on as it was.
     pub fn prepare_reload(
         &self,
         mut settings: Settings,
+        authenticator: &impl Authenticator,
     ) -> Result<PreparedReload, StartBrokerError> {
         let before = &self.settings;
         settings.inherited = before.inherited.clone();
@@ -37,7 +43,7 @@ impl BrokerHandle {
         settings.shared = before.shared;
         settings.retained = before.retained;
         settings.drain_timeout = before.drain_timeout;
-        refuse_open_doors(&settings, self.admits_anyone)?;
+        refuse_open_doors(&settings, authenticator.admits_anyone())?;
         let doors = self.doors.prepare(&settings).map_err(StartBrokerError::Bind)?;
         Ok(PreparedReload { broker: self.clone(), settings, doors })
     }

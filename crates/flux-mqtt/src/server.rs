@@ -129,7 +129,6 @@ fn start(
     let (head_counts, busy) = (HeadCounts::default(), Busy::new(mailboxes.len(), clock));
     let handle = BrokerHandle {
         settings: core.settings.clone(),
-        admits_anyone: authenticator.admits_anyone(),
         doors: doors.clone(),
         certificates,
         manager: MqttManager::new(
@@ -221,7 +220,6 @@ fn lines(errors: &[BindError]) -> String {
 pub struct BrokerHandle {
     /// What it started with.
     pub(crate) settings: Arc<Settings>,
-    pub(crate) admits_anyone: bool,
     pub(crate) doors: Doors,
     certificates: Certificates,
     manager: MqttManager,

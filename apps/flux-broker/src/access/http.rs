@@ -9,19 +9,32 @@ use anyhow::{Context, Result};
 use flux_auth::Link;
 use flux_auth_http::{CallbackSettings, HttpCallback, HttpClient, HttpClientSettings};
 
-use super::{Change, clock, now};
+use super::{clock, now};
 
 /// Asks an address who gets in.
-pub(super) struct Callback(Arc<HttpCallback>);
+pub(super) struct Callback {
+    callback: Arc<HttpCallback>,
+    /// What the config says of it, and the authorities that are in a file.
+    made_of: (flux_config::HttpCallback, Option<Vec<u8>>),
+}
 
 impl Callback {
-    /// Begins to ask, if the config says whom.
-    pub(super) fn open(config: &flux_config::HttpCallback) -> Result<Option<Self>> {
+    /// Begins to ask, if the config says whom. The one that held before goes on if nothing is said otherwise, and asks about
+    /// everybody anew.
+    pub(super) fn open(
+        config: &flux_config::HttpCallback,
+        before: Option<&Self>,
+    ) -> Result<Option<Self>> {
         let Some(url) = &config.url else { return Ok(None) };
+        let made_of = (config.clone(), authorities(config.ca_file.as_deref())?);
+        if let Some(same) = before.filter(|before| before.made_of == made_of) {
+            same.callback.forget();
+            return Ok(Some(Self { callback: same.callback.clone(), made_of }));
+        }
         let settings = HttpClientSettings {
             url: url.clone(),
             token: config.token.clone(),
-            authorities: authorities(config.ca_file.as_deref())?,
+            authorities: made_of.1.clone(),
             timeout: config.timeout.0,
             concurrency: number(config.concurrency),
         };
@@ -32,37 +45,29 @@ impl Callback {
             failures: config.failures,
             pause: config.pause.0,
         };
-        let callback = HttpCallback::new(client, settings, clock(), Box::new(now))?;
-        Ok(Some(Self(Arc::new(callback))))
+        let callback = Arc::new(HttpCallback::new(client, settings, clock(), Box::new(now))?);
+        Ok(Some(Self { callback, made_of }))
     }
 
     pub(super) fn link(&self) -> Arc<dyn Link> {
-        self.0.clone()
-    }
-
-    /// Has everybody asked about anew.
-    pub(super) fn read_again(&self) -> Result<Change> {
-        let callback = self.0.clone();
-        Ok(Box::new(move || {
-            callback.forget();
-            Ok(())
-        }))
+        self.callback.clone()
     }
 }
 
 /// Returns what fetches the keys of tokens.
-pub(super) fn fetches_keys(url: &str, ca_file: Option<&Path>) -> Result<HttpClient> {
+pub(super) fn fetches_keys(url: &str, authorities: Option<Vec<u8>>) -> Result<HttpClient> {
     let settings = HttpClientSettings {
         url: url.to_owned(),
         token: None,
-        authorities: authorities(ca_file)?,
+        authorities,
         timeout: FETCH_TIMEOUT,
         concurrency: 1,
     };
     HttpClient::start(&settings).context("cannot fetch from `auth.jwt.jwks_url`")
 }
 
-fn authorities(file: Option<&Path>) -> Result<Option<Vec<u8>>> {
+/// Reads the certificates of authorities, if a file of them is named.
+pub(super) fn authorities(file: Option<&Path>) -> Result<Option<Vec<u8>>> {
     let read = |file: &Path| {
         fs::read(file).with_context(|| {
             format!("cannot read certificates of authorities from {}", file.display())

@@ -9,21 +9,24 @@ use flux_auth::{Link, TokenAuthenticator, TokenKeys, TokenSettings};
 use flux_auth_http::{KeySet, keep_keys_fresh};
 use flux_config::Jwt;
 
-use super::http::fetches_keys;
-use super::{Change, now};
+use super::http::{authorities, fetches_keys};
+use super::now;
 
 /// Believes tokens, by the keys of a file or of an address.
 pub(super) struct Tokens {
     authenticator: Arc<TokenAuthenticator>,
-    source: Source,
+    /// If they are at an address.
+    fetched: Option<Fetched>,
+}
+
+/// Keys that are fetched, again and again.
+struct Fetched {
+    keys: Arc<KeySet>,
+    /// What the config says of tokens, and the authorities that are in a file.
+    made_of: (Jwt, Option<Vec<u8>>),
 }
 
 /// Where keys are.
-enum Source {
-    File(KeyFile),
-    Address(KeySet),
-}
-
 enum KeyFile {
     Pem(PathBuf),
     Secret(PathBuf),
@@ -31,8 +34,9 @@ enum KeyFile {
 }
 
 impl Tokens {
-    /// Reads the keys, or begins to fetch them, if the config says where there are some.
-    pub(super) fn open(jwt: &Jwt) -> Result<Option<Self>> {
+    /// Reads the keys, or has them fetched, if the config says where there are some. What fetched them before goes on if nothing
+    /// is said otherwise.
+    pub(super) fn open(jwt: &Jwt, before: Option<&Self>) -> Result<Option<Self>> {
         let settings = TokenSettings {
             issuer: jwt.issuer.clone(),
             audience: jwt.audience.0.clone(),
@@ -43,34 +47,27 @@ impl Tokens {
         };
         let authenticator = |keys| Arc::new(TokenAuthenticator::new(keys, settings, Box::new(now)));
         if let Some(file) = KeyFile::of(jwt) {
-            let authenticator = authenticator(file.read()?);
-            return Ok(Some(Self { authenticator, source: Source::File(file) }));
+            return Ok(Some(Self { authenticator: authenticator(file.read()?), fetched: None }));
         }
         let Some(url) = &jwt.jwks_url else { return Ok(None) };
-        let client = fetches_keys(url, jwt.ca_file.as_deref())?;
-        let authenticator = authenticator(TokenKeys::default());
-        let keys = keep_keys_fresh(client, jwt.refresh.0, &authenticator);
-        Ok(Some(Self { authenticator, source: Source::Address(keys) }))
+        let made_of = (jwt.clone(), authorities(jwt.ca_file.as_deref())?);
+        let known = before.and_then(|it| Some((it, it.fetched.as_ref()?)));
+        if let Some((same, fetched)) = known.filter(|(_, fetched)| fetched.made_of == made_of) {
+            fetched.keys.fetch_now();
+            let (authenticator, keys) = (same.authenticator.clone(), fetched.keys.clone());
+            return Ok(Some(Self { authenticator, fetched: Some(Fetched { keys, made_of }) }));
+        }
+        let client = fetches_keys(url, made_of.1.clone())?;
+        // Nobody is turned away while those of the same address are on their way.
+        let same_address = known.filter(|(_, fetched)| fetched.made_of.0.jwks_url == jwt.jwks_url);
+        let keys = same_address.map(|(before, _)| TokenKeys::clone(&before.authenticator.keys()));
+        let authenticator = authenticator(keys.unwrap_or_default());
+        let keys = Arc::new(keep_keys_fresh(client, jwt.refresh.0, &authenticator));
+        Ok(Some(Self { authenticator, fetched: Some(Fetched { keys, made_of }) }))
     }
 
     pub(super) fn link(&self) -> Arc<dyn Link> {
         self.authenticator.clone()
-    }
-
-    /// Reads the keys again, or has them fetched soon.
-    pub(super) fn read_again(&self) -> Result<Change> {
-        let file = match &self.source {
-            Source::File(file) => file,
-            Source::Address(keys) => {
-                keys.fetch_now();
-                return Ok(Box::new(|| Ok(())));
-            }
-        };
-        let (keys, authenticator) = (file.read()?, self.authenticator.clone());
-        Ok(Box::new(move || {
-            authenticator.replace_keys(keys);
-            Ok(())
-        }))
     }
 }
 

@@ -77,6 +77,12 @@ impl TokenAuthenticator {
         *self.keys.write() = Arc::new(keys);
     }
 
+    /// Returns the keys that it believes.
+    #[must_use]
+    pub fn keys(&self) -> Arc<TokenKeys> {
+        self.keys.read().clone()
+    }
+
     /// Returns whether there are keys, without which no token can be believed.
     #[must_use]
     pub fn has_keys(&self) -> bool {
@@ -89,8 +95,7 @@ impl TokenAuthenticator {
     ///
     /// When it is none, is not signed by one of the keys, or does not hold.
     pub fn identity(&self, token: &str) -> Result<Identity, TokenError> {
-        let keys = self.keys.read().clone();
-        let claims = keys.verify(token)?;
+        let claims = self.keys().verify(token)?;
         Ok(claims::identity(&claims, &self.settings, (self.clock)())?)
     }
 

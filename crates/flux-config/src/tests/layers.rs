@@ -150,6 +150,6 @@ fn what_waits_for_the_next_start_is_named() {
     );
     let mut names = before.changes_at_start(&after);
     names.sort_unstable();
-    assert_eq!(names, ["acl.file", "broker.workers", "storage.data_dir"]);
+    assert_eq!(names, ["broker.workers", "storage.data_dir"]);
     assert!(before.changes_at_start(&before).is_empty());
 }

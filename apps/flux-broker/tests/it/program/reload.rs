@@ -1,5 +1,7 @@
 //! SIGHUP: the config is read again while clients are connected.
 
+mod access;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 
+use flux_auth::SimpleAuthenticator;
 use flux_eventbus::{DisconnectReason, EventKind};
 use flux_mqtt::{Listen, Listener, Reloaded, TlsConfig, WebSocketSettings};
 use rustls::{AlertDescription, Error, StreamOwned};
@@ -98,7 +99,7 @@ fn or_whose_listener_is_gone() {
     let (mut good, mut revoked) = (connect(1), connect(7));
     let mut settings = loopback_settings();
     settings.listeners.truncate(1);
-    broker.handle.prepare_reload(settings).unwrap().apply();
+    broker.handle.prepare_reload(settings, &SimpleAuthenticator::new()).unwrap().apply();
     assert_eq!(reloads(&broker), []);
     certificates.revoke(&[7]);
     assert_eq!(reloads(&broker), [Some(Reloaded { clients_changed: true })]);
