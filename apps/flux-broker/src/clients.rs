@@ -32,6 +32,9 @@ pub(crate) enum Clients {
     Kick {
         /// Its client identifier
         client: String,
+        /// End its session too, connected or not: what waits for it is dropped, its client identifier is free
+        #[arg(long)]
+        session: bool,
         #[command(flatten)]
         broker: AdminClient,
     },
@@ -55,11 +58,14 @@ impl Clients {
                 }
                 Ok(true)
             }
-            Self::Kick { client, broker } => match broker.ask("DELETE", &path(client))? {
-                (204, _) => Ok(true),
-                (404, _) => Ok(false),
-                (status, body) => Err(unexpected(status, &body)),
-            },
+            Self::Kick { client, session, broker } => {
+                let path = format!("{}&session={session}", path(client));
+                match broker.ask("DELETE", &path)? {
+                    (204, _) => Ok(true),
+                    (404, _) => Ok(false),
+                    (status, body) => Err(unexpected(status, &body)),
+                }
+            }
         }
     }
 }
@@ -89,6 +95,8 @@ fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let listener = entry.listener.as_deref().unwrap_or("-");
     writeln!(out, "{:<14}{listener}", "LISTENER")?;
+    let owner = entry.owner.as_deref().unwrap_or("-").escape_debug();
+    writeln!(out, "{:<14}{owner}", "OWNER")?;
     for (reason, count) in &entry.lost {
         writeln!(out, "lost {count} messages: {reason}")?;
     }

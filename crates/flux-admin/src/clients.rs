@@ -18,6 +18,9 @@ pub struct ClientEntry {
     pub client_id: String,
     /// Whether it is connected.
     pub connected: bool,
+    /// The user that its session belongs to: nobody else gets its client identifier while that lives.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Its user name, if it has one and is connected.
     pub username: Option<String>,
     /// Whence it comes, if it is connected.
@@ -55,6 +58,7 @@ impl ClientEntry {
         Self {
             client_id: (*session.client_id).to_owned(),
             connected: session.is_attached,
+            owner: session.owner.as_deref().map(str::to_owned),
             username: who.and_then(|it| it.identity.username.as_deref()).map(str::to_owned),
             peer: who.and_then(|it| it.peer).map(|peer| peer.to_string()),
             listener: who.and_then(|it| it.listener.as_deref()).map(str::to_owned),
@@ -79,6 +83,9 @@ pub(crate) struct Question {
     #[serde(default)]
     after: String,
     limit: Option<usize>,
+    /// Not only its connection is to end, but its session.
+    #[serde(default)]
+    session: bool,
 }
 
 /// Lists clients, shows one, or disconnects one.
@@ -88,7 +95,7 @@ pub(crate) async fn clients(
     office: State<Arc<Office>>,
 ) -> HttpResponse {
     let answer = match (&question.id, request.method()) {
-        (Some(id), &Method::DELETE) => kick(&office.broker, id).await,
+        (Some(id), &Method::DELETE) => kick(&office.broker, id, question.session).await,
         (None, &Method::DELETE) => Ok(HttpResponse::BadRequest().body("say whom: ?id=CLIENT\n")),
         (Some(id), _) => show(&office.broker, id).await,
         (None, _) => {
@@ -118,10 +125,19 @@ async fn show(broker: &BrokerHandle, id: &str) -> Result<HttpResponse, ManagerEr
     Ok(HttpResponse::Ok().json(&ClientEntry::of(&session, client.as_ref())))
 }
 
-async fn kick(broker: &BrokerHandle, id: &str) -> Result<HttpResponse, ManagerError> {
-    match broker.manager().kick(id).await {
+async fn kick(
+    broker: &BrokerHandle,
+    id: &str,
+    with_session: bool,
+) -> Result<HttpResponse, ManagerError> {
+    let (done, words) = if with_session {
+        (broker.manager().end_session(id).await, "its session was ended by an administrator")
+    } else {
+        (broker.manager().kick(id).await, "disconnected by an administrator")
+    };
+    match done {
         Ok(()) => {
-            tracing::info!(client_id = id, "disconnected by an administrator");
+            tracing::info!(client_id = id, "{words}");
             Ok(HttpResponse::NoContent().finish())
         }
         Err(ManagerError::UnknownClient { .. }) => Ok(unknown()),

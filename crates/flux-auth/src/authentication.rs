@@ -27,6 +27,8 @@ pub enum Authentication {
 pub struct Identity {
     /// The name the client is known by, or `None` for a client nobody knows.
     pub username: Option<Arc<str>>,
+    /// Nobody has checked the name: the client merely gave it. See [`owner`](Self::owner).
+    pub is_claimed: bool,
     /// Roles that the authenticator vouches for, as a token may carry them: the client has them besides those
     /// that [rules](crate::Rules) bind it to. Rules that know no such role take no notice.
     pub roles: Vec<Box<str>>,
@@ -48,6 +50,19 @@ impl Identity {
     /// Returns the identity of the client known as `username`.
     pub fn user(username: impl Into<Arc<str>>) -> Self {
         Self { username: Some(username.into()), ..Self::default() }
+    }
+
+    /// Returns the identity of a client that calls itself `username`, without any proof.
+    pub fn claimed(username: impl Into<Arc<str>>) -> Self {
+        Self { is_claimed: true, ..Self::user(username) }
+    }
+
+    /// Returns the user whose session this client's is: its name, if an authenticator vouches for it.
+    ///
+    /// Who has none shares its sessions with everybody who has none and uses the same client identifier.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<str>> {
+        self.username.as_ref().filter(|_| !self.is_claimed)
     }
 }
 
@@ -99,6 +114,14 @@ mod tests {
         assert_eq!(Identity::user("alice").username.as_deref(), Some("alice"));
         assert_eq!(Identity::user(String::from("alice")), Identity::user("alice"));
         assert_eq!(Identity::default(), Identity::anonymous());
+    }
+
+    #[test]
+    fn only_a_name_that_was_checked_owns_something() {
+        assert_eq!(Identity::user("alice").owner().map(|owner| &**owner), Some("alice"));
+        assert_eq!(Identity::claimed("alice").owner(), None);
+        assert_eq!(Identity::claimed("alice").username.as_deref(), Some("alice"));
+        assert_eq!(Identity::anonymous().owner(), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::Attributes;
 
 /// What a CONNECT packet, and the connection it came on, say about a client.
 ///
-/// Nothing in it is proven yet. `Debug` does not print the password, nor how long it is, so that
+/// Nothing in it is proven yet but what is in a certificate. `Debug` does not print the password, nor how long it is, so that
 /// credentials may be logged.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -20,6 +20,8 @@ pub struct Credentials {
     pub client_id: Arc<str>,
     /// The user name (MQTT 5.0 section 3.1.3.5).
     pub username: Option<Arc<str>>,
+    /// The user name is that of its certificate, which was verified, and not what CONNECT says.
+    pub is_named_by_certificate: bool,
     /// The password (MQTT 5.0 section 3.1.3.6), which may be any bytes.
     ///
     /// In MQTT 5.0 it may come without a user name, as a token does; in MQTT 3.1.1 it may not
@@ -44,6 +46,7 @@ impl Credentials {
         Self {
             client_id: client_id.into(),
             username: None,
+            is_named_by_certificate: false,
             password: None,
             peer: None,
             protocol_level: 5,
@@ -56,11 +59,20 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every field is named, so that a new one must be thought about here.
-        let Self { client_id, username, password, peer, protocol_level, listener, certificate } =
-            self;
+        let Self {
+            client_id,
+            username,
+            is_named_by_certificate,
+            password,
+            peer,
+            protocol_level,
+            listener,
+            certificate,
+        } = self;
         f.debug_struct("Credentials")
             .field("client_id", client_id)
             .field("username", username)
+            .field("is_named_by_certificate", is_named_by_certificate)
             .field("password", &password.as_ref().map(|_| HIDDEN))
             .field("peer", peer)
             .field("protocol_level", protocol_level)

@@ -4,7 +4,8 @@ use crate::{Authentication, Authenticator, Credentials, Identity};
 
 /// Accepts everyone, and believes the name they give. For development only.
 ///
-/// A client is known by the user name it sent, without any proof; the password is not looked at. As
+/// A client is known by the user name it sent, without any proof; the password is not looked at. (So no session
+/// [belongs](Identity::owner) to it, unless its certificate named it.) As
 /// it [admits anyone](Authenticator::admits_anyone), a broker with this authenticator stays on
 /// loopback unless it is told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +22,10 @@ impl SimpleAuthenticator {
 impl Authenticator for SimpleAuthenticator {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
         Authentication::Accepted(match &credentials.username {
-            Some(username) => Identity::user(username.clone()),
+            Some(username) if credentials.is_named_by_certificate => {
+                Identity::user(username.clone())
+            }
+            Some(username) => Identity::claimed(username.clone()),
             None => Identity::anonymous(),
         })
     }
@@ -44,7 +48,10 @@ mod tests {
         credentials.username = Some("alice".into());
         credentials.password = Some("not hers".into());
         let named = SimpleAuthenticator::new().authenticate(&credentials).await;
-        assert_eq!(named, Authentication::Accepted(Identity::user("alice")));
+        assert_eq!(named, Authentication::Accepted(Identity::claimed("alice")));
+        credentials.is_named_by_certificate = true;
+        let proven = SimpleAuthenticator::new().authenticate(&credentials).await;
+        assert_eq!(proven, Authentication::Accepted(Identity::user("alice")));
     }
 
     #[test]

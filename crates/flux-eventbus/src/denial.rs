@@ -14,12 +14,14 @@ pub enum Denial {
     Subscribe,
     /// Keep a subscription: when its session is resumed, when rights change, or when it authenticates once more.
     Resume,
+    /// Have the session of another user: the client identifier is taken.
+    Session,
 }
 
 impl Denial {
     /// Every denial, in the order of declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::Publish, Self::Will, Self::Subscribe, Self::Resume];
+    pub const ALL: [Self; 6] =
+        [Self::Connect, Self::Publish, Self::Will, Self::Subscribe, Self::Resume, Self::Session];
 
     /// Returns its name in lower case, as a label of a metric.
     #[must_use]
@@ -30,6 +32,7 @@ impl Denial {
             Self::Will => "will",
             Self::Subscribe => "subscribe",
             Self::Resume => "resume",
+            Self::Session => "session",
         }
     }
 
@@ -49,6 +52,6 @@ mod tests {
         for (index, denial) in Denial::ALL.into_iter().enumerate() {
             assert_eq!(denial.index(), index);
         }
-        assert_eq!(Denial::Resume.index() + 1, Denial::ALL.len(), "the last one is in the list");
+        assert_eq!(Denial::Session.index() + 1, Denial::ALL.len(), "the last one is in the list");
     }
 }

@@ -160,7 +160,7 @@ pub enum Event {
         username: Option<Arc<str>>,
         /// What it may not do.
         denial: Denial,
-        /// The topic name or the topic filter; empty for [`Denial::Connect`].
+        /// The topic name or the topic filter; empty for [`Denial::Connect`] and [`Denial::Session`].
         topic: Arc<str>,
     },
     /// The broker has stopped; nothing happens after this.

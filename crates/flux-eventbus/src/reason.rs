@@ -230,15 +230,17 @@ pub enum SessionEnd {
     Disconnected,
     /// Its queue was full, and such sessions are to end.
     QueueFull,
+    /// Somebody who administers the broker ended it.
+    Removed,
 }
 
 impl SessionEnd {
     /// How many reasons there are.
-    pub const KINDS: usize = 4;
+    pub const KINDS: usize = 5;
 
     /// Every reason, in the order of declaration.
     pub const ALL: [Self; Self::KINDS] =
-        [Self::CleanStart, Self::Expired, Self::Disconnected, Self::QueueFull];
+        [Self::CleanStart, Self::Expired, Self::Disconnected, Self::QueueFull, Self::Removed];
 
     /// Returns its name in lower case with underscores, as a label of a metric.
     #[must_use]
@@ -248,6 +250,7 @@ impl SessionEnd {
             Self::Expired => "expired",
             Self::Disconnected => "disconnected",
             Self::QueueFull => "queue_full",
+            Self::Removed => "removed",
         }
     }
 
@@ -259,6 +262,7 @@ impl SessionEnd {
             Self::Expired => 1,
             Self::Disconnected => 2,
             Self::QueueFull => 3,
+            Self::Removed => 4,
         }
     }
 }

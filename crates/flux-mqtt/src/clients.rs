@@ -50,8 +50,19 @@ pub(crate) struct Claim {
     pub(crate) attachment: Attachment,
     pub(crate) clean_start: bool,
     pub(crate) connection: Connection<Message>,
+    /// The user that the session is to belong to; `None` if nobody vouches for who this is.
+    pub(crate) owner: Option<Arc<str>>,
     /// Who leaves the will, if there is one.
     pub(crate) testator: Option<Arc<Client>>,
+}
+
+impl Claim {
+    /// Whether this user may not have the session. What belongs to nobody is everybody's, and consumers belong
+    /// to the broker, which may do as it likes.
+    fn is_barred_from(&self, state: &SessionState) -> bool {
+        let is_client = matches!(self.attachment, Attachment::Connection { .. });
+        is_client && state.owner.is_some() && state.owner != self.owner
+    }
 }
 
 /// A session taken into possession.
@@ -77,11 +88,21 @@ pub(crate) struct Claimed {
     pub(crate) ended: Vec<Ended>,
 }
 
-/// There may be no more sessions, and the client has none.
+/// A claim that is not met.
 #[derive(Debug)]
-pub(crate) struct NoPlace {
+pub(crate) struct Unmet {
+    pub(crate) why: WhyUnmet,
     /// Sessions that ended all the same; usually none, unless others raced.
     pub(crate) ended: Vec<Ended>,
+}
+
+/// Why a claim is not met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhyUnmet {
+    /// There may be no more sessions, and the client has none.
+    NoPlace,
+    /// The session belongs to another user. It is as it was.
+    AnotherUsers,
 }
 
 /// A session that is over, and what is left to clear away.
@@ -122,6 +143,7 @@ impl Clients {
         &self,
         key: SessionKey,
         client_id: &Arc<str>,
+        owner: Option<Arc<str>>,
         session: Session<Message>,
     ) -> Arc<SharedSession> {
         let restored = Arc::new(SharedSession::new(
@@ -134,7 +156,9 @@ impl Clients {
         ));
         restored.is_from_store();
         // What it holds is counted.
-        restored.lock().is_suspect = true;
+        let mut state = restored.lock();
+        (state.owner, state.is_suspect) = (owner, true);
+        drop(state);
         let put = self.put(client_id, None, &restored, usize::MAX);
         debug_assert!(matches!(put, Put::Done), "a client has one session");
         restored
@@ -200,7 +224,8 @@ impl Clients {
 
     /// Gives the session of a client to a connection: the stored one where it goes on, else a
     /// new one (section 3.1.2.4), if there are fewer than `most` or it takes the place of another of
-    /// this client. The connection that held it must be told by the caller.
+    /// this client. The connection that held it must be told by the caller. A session that belongs to another user is
+    /// given to nobody, nor ended.
     pub(crate) fn claim(
         &self,
         now: Timestamp,
@@ -208,7 +233,7 @@ impl Clients {
         claim: &Claim,
         limits: SessionLimits,
         most: usize,
-    ) -> Result<Claimed, NoPlace> {
+    ) -> Result<Claimed, Unmet> {
         let mut ended = Vec::new();
         loop {
             let existing = self.get(client_id);
@@ -238,6 +263,9 @@ impl Clients {
                         });
                     }
                     Resumed::Ended(end) => ended.push(*end),
+                    Resumed::AnotherUsers => {
+                        return Err(Unmet { why: WhyUnmet::AnotherUsers, ended });
+                    }
                     Resumed::WasOver => {}
                 }
             }
@@ -266,7 +294,7 @@ impl Clients {
             session.write_end();
             drop(state);
             if matches!(put, Put::NoPlace) {
-                return Err(NoPlace { ended });
+                return Err(Unmet { why: WhyUnmet::NoPlace, ended });
             }
         }
     }
@@ -300,6 +328,7 @@ impl Clients {
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
+            state.owner.clone_from(&claim.owner);
             state.testator.clone_from(&claim.testator);
             session.write_standing(&state);
             if state.session.will().is_some() {
@@ -359,10 +388,12 @@ enum Resumed {
         timer: Option<DueId>,
     },
     Ended(Box<Ended>),
+    AnotherUsers,
     WasOver,
 }
 
-/// Takes over `session` if it goes on with this claim, else ends it.
+/// Takes over `session` if it goes on with this claim, else ends it; one that lives and belongs to another user stays
+/// as it is.
 fn resume(
     now: Timestamp,
     session: &Arc<SharedSession>,
@@ -373,6 +404,9 @@ fn resume(
     let mut state = session.lock();
     if state.ended {
         return Resumed::WasOver;
+    }
+    if claim.is_barred_from(&state) && !state.session.has_expired(now) {
+        return Resumed::AnotherUsers;
     }
     if !state.session.continues(now, claim.clean_start) {
         let reason = if state.session.has_expired(now) {
@@ -391,6 +425,9 @@ fn resume(
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     let testator = mem::replace(&mut state.testator, claim.testator.clone());
+    if claim.owner.is_some() {
+        state.owner.clone_from(&claim.owner);
+    }
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {
         session.write_will(&state);

@@ -61,6 +61,8 @@ impl Consumer {
 pub struct Attach {
     /// `None` has one assigned.
     pub(crate) client_id: Option<Arc<str>>,
+    /// The user that the session is to belong to.
+    pub(crate) owner: Option<Arc<str>>,
     pub(crate) clean_start: bool,
     pub(crate) expiry: SessionExpiry,
     pub(crate) receive_maximum: u16,

@@ -159,6 +159,13 @@ pub enum Command {
         /// Called with whether it was connected.
         done: Done<bool>,
     },
+    /// End the session of a client, and its connection.
+    EndSession {
+        /// Whose session.
+        client_id: Arc<str>,
+        /// Called with whether it had one, once that it is over is safe.
+        done: Done<bool>,
+    },
     /// Say who a client is. Whoever does not serve it passes this on to whoever does.
     Describe {
         /// Whose connection.
@@ -191,6 +198,7 @@ impl fmt::Debug for Command {
             Self::Detach(_) => "Detach",
             Self::Room(_) => "Room",
             Self::Kick { .. } => "Kick",
+            Self::EndSession { .. } => "EndSession",
             Self::Describe { .. } => "Describe",
             Self::Answer { .. } => "Answer",
             Self::RecheckRights => "RecheckRights",

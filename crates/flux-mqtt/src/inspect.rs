@@ -17,6 +17,8 @@ use crate::wire::Version;
 pub struct SessionView {
     /// Whose session.
     pub client_id: Arc<str>,
+    /// The user that it belongs to, if it belongs to one.
+    pub owner: Option<Arc<str>>,
     /// Whether a connection or a consumer has it.
     pub is_attached: bool,
     /// It is over, and still to be cleared away.
@@ -45,6 +47,7 @@ impl SessionView {
         let session = &state.session;
         Self {
             client_id: shared.client_id.clone(),
+            owner: state.owner.clone(),
             is_attached: state.attached.is_some(),
             is_over: state.ended,
             queued: session.queued(),
@@ -167,6 +170,7 @@ mod tests {
     fn view(client_id: &str, is_attached: bool, queued: usize) -> SessionView {
         SessionView {
             client_id: client_id.into(),
+            owner: None,
             is_attached,
             is_over: false,
             queued,

@@ -239,6 +239,19 @@ impl MqttManager {
         if was_connected { Ok(()) } else { Err(unknown(client_id)) }
     }
 
+    /// Ends the session of a client, connected or not: what waits for it is dropped, its will is published, and its
+    /// client identifier is free for another user. Over a store it returns when that is safe.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::UnknownClient`] when it has no session, and [`ManagerError::Stopped`].
+    pub async fn end_session(&self, client_id: &str) -> Result<(), ManagerError> {
+        let id: Arc<str> = client_id.into();
+        let had_one =
+            self.order(client_id, |done| Command::EndSession { client_id: id, done }).await?;
+        if had_one { Ok(()) } else { Err(unknown(client_id)) }
+    }
+
     /// Returns who a client is that is connected; nothing when it is not, or is a client in this process.
     ///
     /// # Errors

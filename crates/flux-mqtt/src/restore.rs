@@ -179,7 +179,8 @@ impl Broker {
             let _nobody_waits = self.clear(&ended);
         }
         let key = SessionKey(number(flux_storage::Sequence(stored.session.0)).0);
-        self.clients.restore(key, &client_id, session)
+        let owner = stored.owner.as_deref().map(Arc::from);
+        self.clients.restore(key, &client_id, owner, session)
     }
 
     /// Has the session looked at when its will or its end is due.

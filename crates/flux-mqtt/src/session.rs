@@ -101,6 +101,8 @@ pub(crate) struct SessionState {
     pub(crate) replays: BTreeMap<TopicFilter, Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
+    /// The user that it belongs to: no client of another has it. `None` if nobody vouches for whose it is.
+    pub(crate) owner: Option<Arc<str>>,
     /// Who left the will that it has, as far as this process knows: whether it may be published is asked again then.
     pub(crate) testator: Option<Arc<Client>>,
     /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
@@ -157,6 +159,7 @@ impl SharedSession {
             timer: None,
             replays: BTreeMap::new(),
             declined: Vec::new(),
+            owner: None,
             testator: None,
             is_suspect: false,
             counted_bytes: 0,
@@ -186,7 +189,11 @@ impl SharedSession {
     /// Returns what the session holds, and the directory for it. One that is over holds nothing,
     /// however long somebody remembers it.
     pub(crate) fn held_bytes(&self, state: &SessionState) -> usize {
-        if state.ended { 0 } else { state.session.held_bytes() + self.client_id.len() }
+        if state.ended {
+            return 0;
+        }
+        let owner = state.owner.as_ref().map_or(0, |owner| owner.len());
+        state.session.held_bytes() + self.client_id.len() + owner
     }
 
     /// Keeps others from taking the session over until the guard is dropped. Taken before all other

@@ -171,6 +171,7 @@ fn session() -> Result<Batch, Box<dyn Error>> {
     batch.push(&Record::Session(SessionRecord {
         session: SESSION,
         client_id: "away",
+        owner: None,
         expiry: SessionExpiry::NEVER,
         detached_since: None,
     }))?;

@@ -31,6 +31,7 @@
 //! batch.push(&Record::Session(SessionRecord {
 //!     session: log.next_session(),
 //!     client_id: "meter-17",
+//!     owner: None,
 //!     expiry: SessionExpiry::NEVER,
 //!     detached_since: None,
 //! }))?;

@@ -205,6 +205,8 @@ pub struct SessionRecord<'a> {
     pub session: SessionKey,
     /// Whose it is.
     pub client_id: &'a str,
+    /// The user that it belongs to; `None` if it is nobody's, as far as is known.
+    pub owner: Option<&'a str>,
     /// How long it outlives its connection.
     pub expiry: SessionExpiry,
     /// When its connection ended; `None` while there is one.
@@ -222,4 +224,6 @@ pub struct WillRecord<'a> {
     pub expiry: Option<u32>,
     /// The message.
     pub content: Content<'a>,
+    /// Who left it, as whoever asks later wrote it down; empty if that is not known.
+    pub testator: &'a [u8],
 }

@@ -55,9 +55,9 @@ pub(crate) const FRAME_HEADER_LEN: u32 = 36;
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"\xf1UXF";
 
 const SEGMENT_MAGIC: [u8; 8] = *b"FLUXLOG\n";
-/// Grows with every change that an older program would read wrongly. 2 brought groups; a log of version 1 is one
-/// without them.
-pub(crate) const VERSION: u32 = 2;
+/// Grows with every change that an older program would read wrongly. 2 brought groups, 3 the owners of
+/// sessions and who left wills; an older log is one without them.
+pub(crate) const VERSION: u32 = 3;
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> Vec<u8> {

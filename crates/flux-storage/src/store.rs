@@ -106,6 +106,8 @@ pub struct StoredSession {
     pub session: SessionKey,
     /// Whose it is.
     pub client_id: Box<str>,
+    /// The user that it belongs to; `None` if it is nobody's, as far as is known.
+    pub owner: Option<Box<str>>,
     /// How long it outlives its connection.
     pub expiry: SessionExpiry,
     /// When its connection ended; `None` if it had one at the end.
@@ -140,6 +142,8 @@ pub struct StoredWill {
     pub expiry: Option<u32>,
     /// The message.
     pub content: StoredContent,
+    /// Who left it; empty if that is not known.
+    pub testator: Bytes,
 }
 
 /// An entry of a session's queue.

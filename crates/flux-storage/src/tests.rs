@@ -35,6 +35,7 @@ fn session(key: u64) -> Record<'static> {
     Record::Session(SessionRecord {
         session: SessionKey(key),
         client_id: "client",
+        owner: None,
         expiry: SessionExpiry::NEVER,
         detached_since: None,
     })

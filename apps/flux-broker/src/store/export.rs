@@ -36,6 +36,8 @@ pub(super) fn export(path: &Path) -> Result<(), StoreError> {
 enum Line<'a> {
     Session {
         client_id: &'a str,
+        /// The user that it belongs to.
+        owner: Option<&'a str>,
         /// `None`: never.
         expires_after_seconds: Option<u32>,
         detached_since: Option<u64>,
@@ -200,6 +202,7 @@ fn write_session<W: Write>(session: &StoredSession, out: &mut Lines<W>) -> Resul
     let client_id = &*session.client_id;
     out.put(&Line::Session {
         client_id,
+        owner: session.owner.as_deref(),
         expires_after_seconds: session.expiry.lifetime().map(|_| session.expiry.as_secs()),
         detached_since: session.detached_since.map(Timestamp::as_millis),
         open_packet_ids: session.receipts.iter().map(|id| id.get()).collect(),
@@ -222,7 +225,7 @@ fn write_session<W: Write>(session: &StoredSession, out: &mut Lines<W>) -> Resul
             subscription_id: options.subscription_id,
         })?;
     }
-    if let Some(StoredWill { delay, expiry, content }) = &session.will {
+    if let Some(StoredWill { delay, expiry, content, testator: _ }) = &session.will {
         let message = Message::new(content);
         let (delay_seconds, message_expiry_seconds) = (*delay, *expiry);
         out.put(&Line::Will { client_id, delay_seconds, message_expiry_seconds, message })?;

@@ -53,6 +53,7 @@ impl NtexEffects<'_> {
             credentials.certificate = Some(fields);
             if let Some(name) = by.username(certificate) {
                 credentials.username = Some(name);
+                credentials.is_named_by_certificate = true;
             }
         });
     }

@@ -38,6 +38,7 @@ impl SharedSession {
             journal.write(&Record::Session(SessionRecord {
                 session: key(self.key),
                 client_id: &self.client_id,
+                owner: state.owner.as_deref(),
                 expiry: state.session.expiry(),
                 detached_since: state.session.detached_since(),
             }));
@@ -53,6 +54,7 @@ impl SharedSession {
                 delay: will.delay,
                 expiry: will.expiry,
                 content: content(&will.message),
+                testator: &[],
             }),
             None => Record::WillCleared { session: key(self.key) },
         });

@@ -18,6 +18,7 @@ use crate::wire::is_string;
 pub struct SubscriberBuilder {
     manager: MqttManager,
     client_id: String,
+    owner: Option<Arc<str>>,
     clean_start: bool,
     expiry: SessionExpiry,
     receive_maximum: u16,
@@ -31,6 +32,7 @@ impl SubscriberBuilder {
         Self {
             manager,
             client_id: String::new(),
+            owner: None,
             clean_start: false,
             expiry: SessionExpiry::WITH_CONNECTION,
             receive_maximum: u16::MAX,
@@ -40,10 +42,17 @@ impl SubscriberBuilder {
         }
     }
 
-    /// Client Identifier, at most 65,535 bytes; whoever has it is taken over. Default: a new one is
-    /// assigned.
+    /// Client Identifier, at most 65,535 bytes; whoever has it is taken over, and whosever it is. Default: a new one
+    /// is assigned.
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();
+        self
+    }
+
+    /// The user that the session is to belong to: no client of another user, or of none, gets the client identifier
+    /// while the session lives. Default: nobody, or whose it was; then any client that knows it takes it over.
+    pub fn owner(mut self, username: impl Into<Arc<str>>) -> Self {
+        self.owner = Some(username.into());
         self
     }
 
@@ -161,6 +170,7 @@ impl SubscriberBuilder {
         }
         Ok(Attach {
             client_id: (!self.client_id.is_empty()).then(|| Arc::from(self.client_id.as_str())),
+            owner: self.owner.clone(),
             clean_start: self.clean_start,
             expiry: self.expiry,
             receive_maximum: self.receive_maximum,

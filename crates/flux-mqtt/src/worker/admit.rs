@@ -19,7 +19,7 @@ use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member, tell_not_accepted};
-use crate::clients::{Claim, Claimed, Ended, NoPlace};
+use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::latency::{Latency, Span};
@@ -59,18 +59,15 @@ impl Worker {
                 expiry: wanted_expiry(connect).min(terms.max_session_expiry),
                 will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
+            owner: client.identity.owner().cloned(),
             testator: connect.will.as_ref().map(|_| client.clone()),
         };
-        if self.store_takes_no_session(&claim) {
-            let refusal = Refusal::of(connect, ReasonCode::ServerUnavailable);
-            return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
-        }
-        self.must_wait = false;
-        let peer = client.peer;
-        let Ok(claimed) = self.claim(now, &client.client_id, peer, &claim, terms.session, fx)
-        else {
-            let refusal = Refusal::of(connect, ReasonCode::QuotaExceeded);
-            return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
+        let claimed = match self.claim_for(now, &client, &claim, terms.session, fx) {
+            Ok(claimed) => claimed,
+            Err(reason) => {
+                let refusal = Refusal::of(connect, reason);
+                return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
+            }
         };
         // From here on the session is this connection's, also if something panics.
         self.connections.hold(id, Some((claimed.session.clone(), claimed.generation)));
@@ -150,8 +147,31 @@ impl Worker {
         }
     }
 
-    /// Gives a session to a connection or a consumer, unless that would be one too many: which limit
-    /// that is, is counted, told and returned.
+    /// Gives a client its session, or says why not.
+    fn claim_for(
+        &mut self,
+        now: Timestamp,
+        client: &Client,
+        claim: &Claim,
+        limits: SessionLimits,
+        fx: &mut impl Effects,
+    ) -> Result<Claimed, ReasonCode> {
+        if self.store_takes_no_session(claim) {
+            return Err(ReasonCode::ServerUnavailable);
+        }
+        self.must_wait = false;
+        let claimed = self.claim(now, &client.client_id, client.peer, claim, limits, fx);
+        claimed.map_err(|not| match not {
+            NotClaimed::Limit(_) => ReasonCode::QuotaExceeded,
+            NotClaimed::AnotherUsers => {
+                self.tell_denied(now, client, Denial::Session, "", fx);
+                ReasonCode::ClientIdentifierNotValid
+            }
+        })
+    }
+
+    /// Gives a session to a connection or a consumer, unless it belongs to another user or would be one too many: which
+    /// limit that is, is counted, told and returned.
     pub(super) fn claim(
         &mut self,
         now: Timestamp,
@@ -160,7 +180,7 @@ impl Worker {
         claim: &Claim,
         limits: SessionLimits,
         fx: &mut impl Effects,
-    ) -> Result<Claimed, Limit> {
+    ) -> Result<Claimed, NotClaimed> {
         let (most, limit) = if self.memory.is_full() {
             (0, Limit::Bytes)
         } else {
@@ -169,13 +189,20 @@ impl Worker {
         match self.broker.clients.claim(now, client_id, claim, limits, most) {
             Ok(claimed) => {
                 let will = claim.connection.will.as_ref().map_or(0, |will| will.message.size());
-                self.add(now, SESSION_OVERHEAD + client_id.len() + will, fx);
+                let owner = claim.owner.as_ref().map_or(0, |owner| owner.len());
+                self.add(now, SESSION_OVERHEAD + client_id.len() + owner + will, fx);
                 Ok(claimed)
             }
-            Err(NoPlace { ended }) => {
-                tell_limit(limit, Some(client_id), peer, fx);
+            Err(Unmet { why, ended }) => {
+                let not = match why {
+                    WhyUnmet::AnotherUsers => NotClaimed::AnotherUsers,
+                    WhyUnmet::NoPlace => {
+                        tell_limit(limit, Some(client_id), peer, fx);
+                        NotClaimed::Limit(limit)
+                    }
+                };
                 self.bury_displaced(now, client_id, ended, fx);
-                Err(limit)
+                Err(not)
             }
         }
     }
@@ -338,6 +365,15 @@ impl Worker {
             self.dirty.push(id);
         }
     }
+}
+
+/// Why nobody gets a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotClaimed {
+    /// There would be one too many.
+    Limit(Limit),
+    /// It belongs to another user. (Not told to consumers: they may have any.)
+    AnotherUsers,
 }
 
 /// What a client is told that may come in.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use flux_eventbus::SessionEnd;
 use flux_session::{SubscriptionOptions, Timestamp};
 use flux_topic::TopicName;
 
 use super::Worker;
 use super::end::End;
+use crate::clients;
 use crate::effects::Effects;
 use crate::input::{Command, Done, Letter};
 use crate::inspect::ClientView;
@@ -48,6 +50,7 @@ impl Worker {
             Command::Kick { client_id, done } => {
                 done(self.kick(now, &client_id, fx));
             }
+            Command::EndSession { client_id, done } => self.end_session(now, &client_id, done, fx),
             Command::Describe { client_id, done } => self.describe(client_id, done, fx),
             Command::Answer { done } => done(()),
             Command::RecheckRights => self.recheck_rights(now, fx),
@@ -109,5 +112,29 @@ impl Worker {
             }
         }
         true
+    }
+
+    /// Ends the session of a client, whether or not somebody has it: its will is due, its client identifier is free.
+    fn end_session(
+        &mut self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        done: Done<bool>,
+        fx: &mut impl Effects,
+    ) {
+        let Some(session) = self.broker.clients.get(client_id) else { return done(false) };
+        let reading = session.read();
+        let mut state = session.lock();
+        if state.ended {
+            drop((state, reading));
+            return done(false);
+        }
+        let mut ended = clients::end(&session, &mut state, SessionEnd::Removed);
+        drop((state, reading));
+        if let Some(attached) = ended.displaced.take() {
+            self.dismiss(now, attached, client_id, &End::Kicked, fx);
+        }
+        self.bury(now, ended, fx);
+        self.once_safe_if_stored(&session, move || done(true));
     }
 }

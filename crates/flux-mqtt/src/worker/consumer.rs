@@ -8,6 +8,7 @@ use flux_eventbus::{Event, Limit};
 use flux_session::{Connection, QoS, Timestamp};
 
 use super::Worker;
+use super::admit::NotClaimed;
 use super::deliver::STEPS_PER_TURN;
 use super::end::End;
 use crate::clients::Claim;
@@ -43,12 +44,17 @@ impl Worker {
                 expiry: attach.expiry,
                 will: None,
             },
+            owner: attach.owner,
             testator: None,
         };
         let limits = attach.limits.unwrap_or(self.settings.session);
         let claimed = match self.claim(now, &client_id, None, &claim, limits, fx) {
             Ok(claimed) => claimed,
-            Err(limit) => return Some(Err(limit)),
+            Err(NotClaimed::Limit(limit)) => return Some(Err(limit)),
+            Err(NotClaimed::AnotherUsers) => {
+                debug_assert!(false, "consumers are not barred from any session");
+                return None;
+            }
         };
         let held = Held {
             session: claimed.session.clone(),

@@ -60,6 +60,15 @@ fn log(client: &Client, denial: Denial, topic: &str) {
     let client_id = &*client.client_id;
     let username = client.identity.username.as_deref().unwrap_or_default();
     let access = denial.name();
+    if denial == Denial::Session {
+        return tracing::warn!(
+            client_id,
+            username,
+            access,
+            help = "flux-broker clients show CLIENT says whose it is; clients kick --session CLIENT ends its session",
+            "denied: the session with this client identifier belongs to another user"
+        );
+    }
     tracing::warn!(
         client_id,
         username,

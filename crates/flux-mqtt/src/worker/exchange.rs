@@ -180,7 +180,9 @@ impl Worker {
                 *exchange = Some(next);
             }
             Step::Accepted { identity, data } => {
-                if identity.username != online.client.identity.username {
+                // The session stays the same user's.
+                let before = &online.client.identity;
+                if identity.username != before.username || identity.owner() != before.owner() {
                     return Err(End::Revoked);
                 }
                 let valid = fx.valid_for(&identity).map(|valid| now + valid);

@@ -16,6 +16,7 @@ mod events;
 mod keep_alive;
 mod limits;
 mod memory;
+mod owners;
 mod pace;
 mod panics;
 mod races;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Log;
 use crate::disk::Disk;
 use crate::index::{Entry, Place};
-use crate::record::{Content, Record, Sequence, SessionKey, next_record, verify};
+use crate::record::{Content, Record, Sequence, SessionKey, WillRecord, next_record, verify};
 use crate::store::{
     Queued, ReadError, ReadLimit, StoredContent, StoredGroup, StoredMessage, StoredSession,
     StoredWill,
@@ -63,14 +63,16 @@ impl<D: Disk> Log<D> {
         if let Some(place) = will_place {
             let bytes = self.read(place)?;
             let Record::Will(record) = decode(&bytes, place)? else { return Err(damaged(place)) };
-            let content = own(&bytes, &record.content);
-            will = Some(StoredWill { delay: record.delay, expiry: record.expiry, content });
+            let WillRecord { delay, expiry, content, testator, session: _ } = record;
+            let (content, testator) = (own(&bytes, &content), bytes.slice_ref(testator));
+            will = Some(StoredWill { delay, expiry, content, testator });
         }
         let bytes = self.read(place)?;
         let Record::Session(record) = decode(&bytes, place)? else { return Err(damaged(place)) };
         Ok(Some(StoredSession {
             session: key,
             client_id: record.client_id.into(),
+            owner: record.owner.map(Box::from),
             expiry: record.expiry,
             detached_since: record.detached_since,
             subscriptions,

@@ -78,7 +78,15 @@ impl Record<'_> {
             Self::Session(session) => {
                 let since = moment(session.detached_since);
                 let expiry = session.expiry.as_secs().into();
-                put(SESSION, &[session.session.0, since, expiry], session.client_id.as_bytes());
+                let numbers = [session.session.0, since, expiry];
+                match session.owner {
+                    None => put(SESSION, &numbers, session.client_id.as_bytes()),
+                    Some(owner) => {
+                        put(SESSION_OF, &numbers, &text_len(session.client_id)?);
+                        out.extend_from_slice(session.client_id.as_bytes());
+                        out.extend_from_slice(owner.as_bytes());
+                    }
+                }
             }
             Self::SessionEnded { session } => put(SESSION_ENDED, &[session.0], &[]),
             Self::Subscribed { session, filter, options } => {
@@ -97,6 +105,7 @@ impl Record<'_> {
                 let expiry = will.expiry.map_or(u64::MAX, u64::from);
                 put(WILL, &[will.session.0, will.delay.into(), expiry], &[]);
                 put_content(&will.content, out)?;
+                out.extend_from_slice(will.testator);
             }
             Self::WillCleared { session } => put(WILL_CLEARED, &[session.0], &[]),
             Self::RetainedCleared { topic, sequence } => {
@@ -178,11 +187,15 @@ fn decode<'a>(head: &'a [u8], tail: &'a [u8]) -> Option<Record<'a>> {
             Record::Moved { group: session, sequence, to: read_target(&mut head)? }
         }
         GROUP => Record::Group { group: session, filter: text(head.0)? },
-        SESSION => {
+        SESSION | SESSION_OF => {
             let detached_since = head.moment()?;
             let expiry = SessionExpiry::from_secs(u32::try_from(head.u64()?).ok()?);
-            let client_id = text(head.0)?;
-            Record::Session(SessionRecord { session, client_id, expiry, detached_since })
+            let (client_id, owner) = if kind == SESSION {
+                (text(head.0)?, None)
+            } else {
+                (head.str()?, Some(text(head.0)?))
+            };
+            Record::Session(SessionRecord { session, client_id, owner, expiry, detached_since })
         }
         SESSION_ENDED => Record::SessionEnded { session },
         SUBSCRIBED => {
@@ -196,11 +209,16 @@ fn decode<'a>(head: &'a [u8], tail: &'a [u8]) -> Option<Record<'a>> {
             let delay = u32::try_from(head.u64()?).ok()?;
             let expiry = u32::try_from(head.u64()?).ok();
             let content = read_content(&mut head)?;
-            Record::Will(WillRecord { session, delay, expiry, content })
+            // A log of version 2 has nothing behind that.
+            Record::Will(WillRecord { session, delay, expiry, content, testator: head.0 })
         }
         WILL_CLEARED => Record::WillCleared { session },
         _ => return None,
     })
+}
+
+fn text_len(text: &str) -> Option<[u8; 4]> {
+    u32::try_from(text.len()).ok().map(u32::to_le_bytes)
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
@@ -258,3 +276,5 @@ const FLOOR: u8 = 14;
 // Since version 2.
 const MOVED: u8 = 15;
 const GROUP: u8 = 16;
+// Since version 3.
+const SESSION_OF: u8 = 17;

@@ -91,41 +91,43 @@ fn a_future_version_and_a_foreign_file_are_refused() {
     let (disk, _) = small_log();
     let mut files = disk.contents();
     let first = files.get_mut(&1).unwrap();
-    first[8] = 3;
+    first[8] = 4;
     let crc = crc32c::crc32c(&first[..12]).to_le_bytes();
     first[12..16].copy_from_slice(&crc);
     let opened = Log::open(SimulatedDisk::with_contents(files), SETTINGS);
-    let Err(error @ OpenError::FutureVersion { segment: 1, version: 3 }) = opened else {
+    let Err(error @ OpenError::FutureVersion { segment: 1, version: 4 }) = opened else {
         panic!("{opened:?}");
     };
-    assert_eq!(error.to_string(), "segment 1 has format version 3, this program knows version 2");
+    assert_eq!(error.to_string(), "segment 1 has format version 4, this program knows version 3");
     let foreign = BTreeMap::from([(1, vec![b'x'; 200])]);
     let opened = Log::open(SimulatedDisk::with_contents(foreign), SETTINGS);
     assert!(matches!(opened, Err(OpenError::Damaged { segment: 1, offset: 0 })), "{opened:?}");
 }
 
 #[test]
-fn a_log_of_version_1_is_read_and_goes_on_as_version_2() {
+fn an_older_log_is_read_and_goes_on_as_version_3() {
     let (disk, world) = small_log();
-    let mut files = disk.contents();
-    for file in files.values_mut() {
-        file[8] = 1;
-        let crc = crc32c::crc32c(&file[..12]).to_le_bytes();
-        file[12..16].copy_from_slice(&crc);
-        let crc = crc32c::crc32c(&file[..60]).to_le_bytes();
-        file[60..64].copy_from_slice(&crc);
+    for version in [1, 2] {
+        let mut files = disk.contents();
+        for file in files.values_mut() {
+            file[8] = version;
+            let crc = crc32c::crc32c(&file[..12]).to_le_bytes();
+            file[12..16].copy_from_slice(&crc);
+            let crc = crc32c::crc32c(&file[..60]).to_le_bytes();
+            file[60..64].copy_from_slice(&crc);
+        }
+        let old = SimulatedDisk::with_contents(files);
+        let mut log = open(&old);
+        assert_eq!(World::read(&mut log), world);
+        log.append(&batch(&[crate::Record::Group {
+            group: crate::SessionKey::of_group(7),
+            filter: "$share/g/a",
+        }]));
+        log.sync().unwrap();
+        assert_eq!(old.contents().last_key_value().unwrap().1[8], 3);
+        let mut log = open(&old);
+        assert_eq!((log.groups().unwrap().len(), log.next_group()), (1, 8));
     }
-    let old = SimulatedDisk::with_contents(files);
-    let mut log = open(&old);
-    assert_eq!(World::read(&mut log), world);
-    log.append(&batch(&[crate::Record::Group {
-        group: crate::SessionKey::of_group(7),
-        filter: "$share/g/a",
-    }]));
-    log.sync().unwrap();
-    assert_eq!(old.contents().last_key_value().unwrap().1[8], 2);
-    let mut log = open(&old);
-    assert_eq!((log.groups().unwrap().len(), log.next_group()), (1, 8));
 }
 
 #[test]

@@ -21,10 +21,12 @@ pub(super) struct World {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session {
+    owner: Option<String>,
     detached_since: Option<u64>,
     subscriptions: BTreeMap<String, SubscriptionOptions>,
     receipts: BTreeSet<PacketId>,
-    will: Option<(u32, Vec<u8>)>,
+    /// Delay, payload, and who left it.
+    will: Option<(u32, Vec<u8>, Vec<u8>)>,
     queue: BTreeMap<u64, Waiting>,
 }
 
@@ -48,8 +50,11 @@ impl World {
                 let key = stored.session;
                 let queue = read_queue(store, key, stored.queued);
                 let subscriptions = stored.subscriptions.into_iter();
-                let will = stored.will.map(|will| (will.delay, will.content.payload.to_vec()));
+                let will = stored.will.map(|will| {
+                    (will.delay, will.content.payload.to_vec(), will.testator.to_vec())
+                });
                 let session = Session {
+                    owner: stored.owner.map(String::from),
                     detached_since: stored.detached_since.map(Timestamp::as_millis),
                     subscriptions: subscriptions.map(|(f, o)| (f.into(), o)).collect(),
                     receipts: stored.receipts.into_iter().collect(),
@@ -111,9 +116,10 @@ impl World {
             Record::Group { group, filter } => {
                 self.groups.entry(group.0).or_default().0 = (*filter).to_owned();
             }
-            Record::Session(session) => {
-                self.sessions.entry(session.session.0).or_default().detached_since =
-                    session.detached_since.map(Timestamp::as_millis);
+            Record::Session(record) => {
+                let session = self.sessions.entry(record.session.0).or_default();
+                session.owner = record.owner.map(str::to_owned);
+                session.detached_since = record.detached_since.map(Timestamp::as_millis);
             }
             Record::SessionEnded { session } => {
                 self.sessions.remove(&session.0);
@@ -132,7 +138,8 @@ impl World {
                 self.session(*session).receipts.remove(packet_id);
             }
             Record::Will(will) => {
-                self.session(will.session).will = Some((will.delay, will.content.payload.into()));
+                self.session(will.session).will =
+                    Some((will.delay, will.content.payload.into(), will.testator.into()));
             }
             Record::WillCleared { session } => self.session(*session).will = None,
             Record::RetainedCleared { topic, .. } => {
@@ -213,7 +220,8 @@ impl World {
             22 if random.percent(70) => {
                 let (delay, expiry) =
                     (u32::try_from(random.below(9)).unwrap(), random.percent(50).then_some(5));
-                with(&Record::Will(WillRecord { session, delay, expiry, content }));
+                let testator = random.pick(&[&b""[..], b"somebody"]).unwrap();
+                with(&Record::Will(WillRecord { session, delay, expiry, content, testator }));
             }
             22 => with(&Record::WillCleared { session }),
             _ => with(&Record::RetainedCleared { topic, sequence }),
@@ -338,6 +346,7 @@ fn new_session(random: &mut Random, session: SessionKey) -> Record<'static> {
     Record::Session(SessionRecord {
         session,
         client_id: "client",
+        owner: random.pick(&[None, Some(""), Some("alice")]).unwrap(),
         expiry: SessionExpiry::from_secs(60),
         detached_since: random.percent(50).then(|| Timestamp::from_millis(1_000)),
     })

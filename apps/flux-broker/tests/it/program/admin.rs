@@ -55,6 +55,9 @@ fn clients_are_listed_shown_and_disconnected() {
     assert_eq!(clients(&["kick", "here"]).status.code(), Some(0));
     here.expect_disconnect(0x98);
     assert_eq!(clients(&["kick", "away/1 ü"]).status.code(), Some(1));
+    assert_eq!(clients(&["kick", "away/1 ü", "--session"]).status.code(), Some(0));
+    assert_eq!(clients(&["show", "away/1 ü"]).status.code(), Some(1));
+    assert_eq!(clients(&["kick", "away/1 ü", "--session"]).status.code(), Some(1));
 }
 
 #[test]

@@ -77,23 +77,51 @@ fn nobody_takes_over_the_session_of_another_user() {
     alice.expect_disconnect(0x8E);
 }
 
+/// Without any `client_ids`: what somebody has, connected or away, nobody else gets.
 #[test]
-fn a_session_that_somebody_else_resumes_brings_no_rights_along() {
-    let (_directory, program) = start("attacks-resume", "");
+fn a_session_is_its_users_though_everybody_knows_its_client_identifier() {
+    let settings = "[admin]\nbind = \"127.0.0.1:0\"\n";
+    let (_directory, program) = start("attacks-owner", settings);
     let address = program.addresses[0];
     let session = |user: &str| login(V5, user, "shared").expiry(600);
+    let tries = || {
+        refused(address, &session("bob").resume(), 0x85);
+        refused(address, &session("bob"), 0x85);
+        let mut old = Client::open(address, V311);
+        old.send(&login(V311, "bob", "shared").bytes());
+        old.expect(&[0x20, 2, 0, 2]);
+        old.expect_closed();
+    };
     let mut root = Client::connect_to(address, &login(V5, "root", "root"));
     let mut alice = Client::connect_to(address, &session("alice"));
     alice.subscribe("dev/alice/#", 1);
+    tries();
+    alice.ping();
+    root.publish("dev/alice/secret", "1", 1);
+    assert_eq!(alice.receive_and_acknowledge().payload, b"1");
     alice.disconnect();
     // It waits in the session that bob comes for.
-    root.publish("dev/alice/secret", "x", 1);
-    let mut bob = Client::connect_to(address, &session("bob").resume());
-    root.publish("dev/alice/secret", "x", 1);
-    bob.subscribe("dev/bob/#", 1);
-    root.publish("dev/bob/x", "y", 1);
-    assert_eq!(bob.receive_and_acknowledge().payload, b"y");
-    bob.expect_nothing();
+    root.publish("dev/alice/secret", "2", 1);
+    tries();
+    let mut alice = Client::connect_to(address, &session("alice").resume());
+    assert_eq!(alice.receive_and_acknowledge().payload, b"2");
+    // What ends with its connection is free then, for everybody.
+    let _bob = Client::connect_to(address, &login(V5, "bob", "visitor"));
+    refused(address, &login(V5, "alice", "visitor"), 0x85);
+
+    // An operator hears of it, sees whose the session is, and frees its client identifier.
+    let admin = super::admin::admin_of(&program);
+    let clients =
+        |arguments: &[&str]| run(&[&["clients"], arguments, &["--admin", &admin]].concat());
+    let shown = String::from_utf8(clients(&["show", "shared"]).stdout).unwrap();
+    assert!(shown.lines().any(|line| line == "OWNER         alice"), "{shown}");
+    assert_eq!(clients(&["kick", "--session", "shared"]).status.code(), Some(0));
+    alice.expect_disconnect(0x98);
+    Client::connect_to(address, &session("bob")).disconnect();
+    let shown = String::from_utf8(clients(&["show", "shared"]).stdout).unwrap();
+    assert!(shown.contains("offline") && shown.contains("OWNER         bob"), "{shown}");
+    let (_, log) = program.terminate("TERM");
+    assert!(log.contains("clients kick --session CLIENT ends its session"), "{log}");
 }
 
 #[test]

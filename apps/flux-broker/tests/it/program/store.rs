@@ -74,9 +74,10 @@ fn fill(log: &mut Log<Directory>) {
         let retained = sequence.0 < 2;
         Record::Message(MessageRecord { sequence, content, retained, receipt: None, targets })
     };
-    let begins = |key, client_id, expiry, detached_since| {
+    let begins = |key, client_id, expiry, detached_since: Option<Timestamp>| {
         let session = SessionKey(key);
-        Record::Session(SessionRecord { session, client_id, expiry, detached_since })
+        let owner = detached_since.map(|_| "al\"ice");
+        Record::Session(SessionRecord { session, client_id, owner, expiry, detached_since })
     };
     let options = SubscriptionOptions {
         retain_handling: RetainHandling::OnNewSubscription,
@@ -94,6 +95,7 @@ fn fill(log: &mut Log<Directory>) {
             delay: 5,
             expiry: None,
             content: Content { expires_at: None, properties: &[1, 2], ..content("gone", b"") },
+            testator: b"",
         }),
         message(0, content("plant/a", "21 °C".as_bytes()), vec![target.clone()]),
         message(1, content("plant/b", &[0xFF, 0]), vec![target.clone()]),
@@ -153,12 +155,12 @@ fn an_export_has_everything() {
     let store = place.path("store");
     fill(&mut open(&store));
     let out = check(&run(&["store", "export", &store]), 0, &[]);
-    let expected = r#"{"kind":"session","client_id":"meter \"17\"","expires_after_seconds":null,"detached_since":1234,"open_packet_ids":[3],"queued":2}
+    let expected = r#"{"kind":"session","client_id":"meter \"17\"","owner":"al\"ice","expires_after_seconds":null,"detached_since":1234,"open_packet_ids":[3],"queued":2}
 {"kind":"subscription","client_id":"meter \"17\"","filter":"plant/#","qos":1,"no_local":false,"retain_as_published":false,"retain_handling":1,"subscription_id":7}
 {"kind":"will","client_id":"meter \"17\"","delay_seconds":5,"message_expiry_seconds":null,"message":{"topic":"gone","qos":1,"retain":true,"properties_base64":"AQI=","payload":""}}
 {"kind":"queued","client_id":"meter \"17\"","sequence":0,"qos":1,"retain":false,"subscription_ids":[7],"packet_id":null,"message":{"topic":"plant/a","qos":1,"retain":true,"expires_at":5000,"payload":"21 °C"}}
 {"kind":"queued","client_id":"meter \"17\"","sequence":1,"qos":1,"retain":false,"subscription_ids":[7],"packet_id":3,"message":{"topic":"plant/b","qos":1,"retain":true,"expires_at":5000,"payload_base64":"/wA="}}
-{"kind":"session","client_id":"b","expires_after_seconds":60,"detached_since":null,"open_packet_ids":[],"queued":0}
+{"kind":"session","client_id":"b","owner":null,"expires_after_seconds":60,"detached_since":null,"open_packet_ids":[],"queued":0}
 {"kind":"group","filter":"$share/g/plant/c","queued":1}
 {"kind":"waiting","filter":"$share/g/plant/c","sequence":3,"message":{"topic":"plant/c","qos":1,"retain":true,"expires_at":5000,"payload":"waits"}}
 {"kind":"retained","sequence":0,"message":{"topic":"plant/a","qos":1,"retain":true,"expires_at":5000,"payload":"21 °C"}}

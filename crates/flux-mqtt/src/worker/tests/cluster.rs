@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     pub(super) nodes: Vec<Node>,
     /// The test answers the authenticator's questions itself.
     pub(super) asks_who: bool,
+    /// What is made of a user name where the test does not answer.
+    pub(super) believes: fn(Arc<str>) -> Identity,
 }
 
 /// A worker with what surrounds it.
@@ -67,7 +69,7 @@ impl Cluster {
             stamp: 0,
         };
         let nodes = (0..settings.workers.get()).map(node).collect();
-        Self { now, broker, nodes, asks_who: false }
+        Self { now, broker, nodes, asks_who: false, believes: Identity::user }
     }
 
     /// Opens a network connection to a worker.
@@ -217,9 +219,9 @@ impl Cluster {
 
     /// Everything that can happen without letters and time happens on one worker.
     pub(super) fn turn(&mut self, worker: usize) {
-        let asks_who = self.asks_who;
+        let believes = (!self.asks_who).then_some(self.believes);
         let node = &mut self.nodes[worker];
-        node.turn(self.now, asks_who);
+        node.turn(self.now, believes);
         for (to, letter) in node.fx.take_letters() {
             self.nodes[to.0].mail.push_back(letter);
         }
@@ -269,8 +271,8 @@ impl Node {
         self.free.push(id.index);
     }
 
-    pub(super) fn turn(&mut self, now: Timestamp, asks_who: bool) {
-        while self.read(now) || (!asks_who && self.introduce(now)) {}
+    pub(super) fn turn(&mut self, now: Timestamp, believes: Option<fn(Arc<str>) -> Identity>) {
+        while self.read(now) || believes.is_some_and(|believes| self.introduce(now, believes)) {}
         self.worker.finish_turn(now, &mut self.fx);
         while self.worker.has_dirty() {
             self.worker.finish_turn(now, &mut self.fx);
@@ -304,11 +306,12 @@ impl Node {
     }
 
     /// Everybody is who they say they are.
-    fn introduce(&mut self, now: Timestamp) -> bool {
+    fn introduce(&mut self, now: Timestamp, believes: fn(Arc<str>) -> Identity) -> bool {
         let asked = mem::take(&mut self.fx.authenticate);
         let progress = !asked.is_empty();
-        for (connection, _) in asked {
-            let authentication = Authentication::Accepted(Identity::anonymous());
+        for (connection, credentials) in asked {
+            let identity = credentials.username.map_or_else(Identity::anonymous, believes);
+            let authentication = Authentication::Accepted(identity);
             self.handle(now, Input::Authenticated { connection, authentication, valid_for: None });
         }
         progress

@@ -20,6 +20,7 @@ fn wants(client_id: &str, filter: &str, receive_maximum: u16) -> Attach {
     let filter = TopicFilter::parse(filter).unwrap();
     Attach {
         client_id: Some(client_id.into()),
+        owner: None,
         clean_start: false,
         expiry: SessionExpiry::WITH_CONNECTION,
         receive_maximum,

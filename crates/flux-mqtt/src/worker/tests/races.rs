@@ -76,6 +76,7 @@ fn a_takeover_waits_for_the_packet_that_is_being_handled() {
         attachment: Attachment::Connection { worker: WorkerId(1), connection: observer.id },
         clean_start: false,
         connection: Connection::default(),
+        owner: None,
         testator: None,
     };
     thread::scope(|scope| {
@@ -109,7 +110,7 @@ fn threads_make_as_many_sessions_as_there_may_be() {
     let claim = |name: String, clean_start| {
         let attachment = Attachment::Consumer(Arc::default());
         let connection = Connection::default();
-        let claim = Claim { attachment, clean_start, connection, testator: None };
+        let claim = Claim { attachment, clean_start, connection, owner: None, testator: None };
         clients.claim(now, &name.into(), &claim, limits, MOST)
     };
     let made: Vec<String> = thread::scope(|scope| {

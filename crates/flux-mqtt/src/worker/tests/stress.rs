@@ -295,7 +295,7 @@ impl Thread {
     }
 
     fn turn(&mut self) {
-        self.node.turn(NOW, false);
+        self.node.turn(NOW, Some(flux_auth::Identity::user));
         for (to, letter) in self.node.fx.take_letters() {
             self.mail[to.0].lock().push(letter);
         }

@@ -222,3 +222,51 @@ fn a_member_of_a_shared_subscription_keeps_what_it_was_given() {
     let again = d.come_back(0, "member");
     assert_eq!(d.heard(again), ["CONNACK 00 present", "t=x q1 #1"]);
 }
+
+/// A record without an owner is what an earlier version wrote, byte for byte.
+#[test]
+fn a_session_stays_whose_it_is_over_a_restart_and_one_of_nobody_is_for_who_comes_first() {
+    let of = |user: &str, clean_start| ntex_mqtt::v5::codec::Connect {
+        username: Some(user.to_owned().into()),
+        clean_start,
+        ..client::connect("meter")
+    };
+    let dial = |d: &mut Durable, user, clean_start| {
+        let peer = d.c.dial(1, of(user, clean_start));
+        d.sync();
+        let heard = d.heard(peer);
+        d.c.lose(peer);
+        d.sync();
+        heard
+    };
+    let mut d = Durable::new(2);
+    d.connect(0, "meter");
+    let mut d = d.restart(1_000);
+    assert_eq!(dial(&mut d, "alice", false), ["CONNACK 00 present"]);
+    for _ in 0..2 {
+        d = d.restart(1_000);
+        for clean_start in [true, false] {
+            assert_eq!(dial(&mut d, "bob", clean_start), ["CONNACK 85"]);
+        }
+        assert_eq!(dial(&mut d, "alice", false), ["CONNACK 00 present"]);
+    }
+    let mut d = d.restart(3_600_000);
+    assert_eq!(dial(&mut d, "bob", false), ["CONNACK 00"]);
+    let mut d = d.restart(1_000);
+    assert_eq!(dial(&mut d, "alice", false), ["CONNACK 85"]);
+}
+
+#[test]
+fn a_session_that_was_ended_by_hand_does_not_come_back() {
+    let mut d = Durable::new(2);
+    let peer = d.connect(0, "meter");
+    d.c.lose(peer);
+    d.sync();
+    let (done, answer) = crate::worker::tests::commands::done();
+    d.c.command(1, crate::input::Command::EndSession { client_id: "meter".into(), done });
+    assert!(answer.try_recv().is_err(), "it is not safe yet");
+    d.sync();
+    assert_eq!(answer.try_recv(), Ok(true));
+    let d = d.restart(1_000);
+    assert!(!d.c.broker.clients.contains("meter"));
+}
