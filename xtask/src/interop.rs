@@ -5,6 +5,7 @@ mod imports;
 mod mosquitto;
 mod names;
 mod openssl;
+mod prometheus;
 mod proofs;
 mod scripts;
 mod tally;
@@ -156,10 +157,12 @@ enum Suite {
     Proofs,
     Browser,
     Imports,
+    Prometheus,
 }
 
 impl Suite {
-    const ALL: [Self; 4] = [Self::Names, Self::Proofs, Self::Browser, Self::Imports];
+    const ALL: [Self; 5] =
+        [Self::Names, Self::Proofs, Self::Browser, Self::Imports, Self::Prometheus];
 
     fn name(self) -> &'static str {
         match self {
@@ -167,6 +170,7 @@ impl Suite {
             Self::Proofs => "proofs of others",
             Self::Browser => "Chromium",
             Self::Imports => "mosquitto.conf",
+            Self::Prometheus => "Prometheus",
         }
     }
 
@@ -176,6 +180,7 @@ impl Suite {
             Self::Proofs => proofs::hint_if_missing(),
             Self::Browser => browser::hint_if_missing(),
             Self::Imports => imports::hint_if_missing(),
+            Self::Prometheus => prometheus::hint_if_missing(),
         };
         if let Some(hint) = hint {
             let mut tally = Tally::default();
@@ -187,6 +192,7 @@ impl Suite {
             Self::Proofs => proofs::run(binary, certificates),
             Self::Browser => browser::run(binary, certificates),
             Self::Imports => Ok(imports::run(binary, certificates)),
+            Self::Prometheus => prometheus::run(binary, certificates),
         }
     }
 }

@@ -207,10 +207,10 @@ impl Family {
             |it| workers(it, |worker| whole(worker.letters)),
         ),
         gauge(
-            "certificate_expires_in_days",
-            "Days until a certificate expires",
+            "certificate_expiry_timestamp_seconds",
+            "When a certificate expires, in seconds since 1970",
             Some("subject"),
-            |it| it.certificates.iter().map(|(name, days)| (name.clone().into(), *days)).collect(),
+            |it| it.certificates.iter().map(|(name, when)| (name.clone().into(), *when)).collect(),
         ),
         gauge("store_failing", "1 while the store makes nothing durable", None, |it| {
             store(it, |store| usize::from(store.failure.is_some() || !store.is_running))

@@ -81,7 +81,7 @@ impl Collector for Numbers {
             let kind = MetricType::Histogram;
             let mut series = encoder.encode_descriptor(times.name, times.help, None, kind)?;
             let bounds = Histogram::BOUNDS.iter().map(Duration::as_secs_f64);
-            let bounds = bounds.chain([f64::MAX]);
+            let bounds = bounds.chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(histogram.counts().iter().copied()).collect();
             let sum = histogram.total().as_secs_f64();
             series.encode_histogram::<NoLabelSet>(sum, histogram.count(), &buckets, None)?;

@@ -34,7 +34,7 @@ pub struct Snapshot {
     pub subscriptions: usize,
     /// Retained messages.
     pub retained: usize,
-    /// Subject of each certificate in use, and how many days are left.
+    /// Subject of each certificate in use, and when it expires, in seconds since 1970.
     pub certificates: Vec<(String, i64)>,
     /// How the store is, if there is one.
     pub store: Option<StoreHealth>,
@@ -57,7 +57,7 @@ impl Snapshot {
             sessions: broker.sessions(),
             subscriptions: broker.subscriptions(),
             retained: broker.retained().len(),
-            certificates: certificates.map(|(it, days)| (it.subject, days)).collect(),
+            certificates: certificates.map(|(it, _)| (it.subject, it.not_after)).collect(),
             store: broker.store_health(),
         }
     }

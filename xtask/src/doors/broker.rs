@@ -1,5 +1,6 @@
 //! Our broker, started on free ports for the clients.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -26,7 +27,7 @@ impl Broker {
     pub(crate) fn start(binary: &Path, options: &[String]) -> Result<Self> {
         let mut command = Command::new(binary);
         command.args(["--bind", "127.0.0.1", "--port", "0", "--log", "info"]).args(options);
-        Self::run(command)
+        Self::run(&mut command)
     }
 
     /// Starts the broker as a config file says, and waits until it listens.
@@ -37,12 +38,17 @@ impl Broker {
     pub(crate) fn start_from(binary: &Path, config: &Path) -> Result<Self> {
         let mut command = Command::new(binary);
         command.arg("--config").arg(config);
-        Self::run(command)
+        Self::run(&mut command)
     }
 
-    fn run(mut command: Command) -> Result<Self> {
+    /// Starts the broker with a command, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub(crate) fn run(command: &mut Command) -> Result<Self> {
         command.env("NO_COLOR", "1").stdin(Stdio::null());
-        let process = Background::start(&mut command)?;
+        let process = Background::start(command)?;
         let doors = process
             .wait_for(DEADLINE, |lines| {
                 lines.iter().map(|line| Door::all_in(line)).find(|doors| !doors.is_empty())
@@ -57,6 +63,11 @@ impl Broker {
     /// Returns its process identifier.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Returns where it serves its metrics, if it does.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.process.wait_for(DEADLINE, |lines| lines.iter().find_map(|line| metrics_in(line)))
     }
 
     pub(crate) fn doors(&self) -> &[Door] {
@@ -94,6 +105,11 @@ impl Broker {
         self.process.kill();
         Ok(())
     }
+}
+
+fn metrics_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("metrics at http://")?;
+    rest.split('/').next()?.parse().ok()
 }
 
 const DEADLINE: Duration = Duration::from_secs(20);

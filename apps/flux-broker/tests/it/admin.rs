@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use flux_admin::{
-    AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, start_admin,
+    AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, Times, start_admin,
 };
 
-use flux_mqtt::{Latency, TlsConfig};
+use flux_mqtt::{Histogram, Latency, TlsConfig};
 use rustls::StreamOwned;
 
 use crate::support::Version::{V5, V311};
@@ -190,7 +190,7 @@ fn both_formats_name_every_family() {
     assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
     assert!(open.ends_with("# EOF\n"));
     let absent = [
-        "flux_certificate_expires_in_days",
+        "flux_certificate_expiry_timestamp_seconds",
         "flux_store_failing",
         "flux_store_unsynced_bytes",
         "flux_store_disk_bytes",
@@ -203,6 +203,24 @@ fn both_formats_name_every_family() {
         let is_there = !absent.contains(&&*name);
         for page in [&text, &open] {
             assert_eq!(page.lines().any(|line| line.starts_with(&name)), is_there, "{name}");
+        }
+    }
+}
+
+#[test]
+fn buckets_end_with_one_for_all_in_both_formats() {
+    let broker = Broker::start(1, |_| {});
+    let admin = admin_of(&broker);
+    for accept in ["", "Accept: application/openmetrics-text; version=1.0.0\r\n"] {
+        let (_, _, page) = get(admin.address(), "/metrics", accept);
+        for times in Times::ALL.iter().filter(|times| times.name != "store_commit_seconds") {
+            let bucket = format!("flux_{}_bucket{{le=\"", times.name);
+            let bounds =
+                page.lines().filter_map(|line| line.strip_prefix(&bucket)?.split('"').next());
+            let bounds: Vec<_> = bounds.collect();
+            // Without the last no quantile can be told of them.
+            assert_eq!(bounds.iter().filter(|bound| **bound == "+Inf").count(), 1, "{bounds:?}");
+            assert_eq!((bounds.last(), bounds.len()), (Some(&"+Inf"), Histogram::BOUNDS.len() + 1));
         }
     }
 }
