@@ -7,6 +7,7 @@
 
 pub(crate) mod contender;
 mod counts;
+mod everything;
 mod grid;
 mod measurement;
 mod peers;
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// Measure our broker also with so many workers, on every core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     workers: Option<u32>,
+    /// Measure our broker also with a config file, users, a thousand rules, rates, metrics and a log
+    #[arg(long)]
+    everything: bool,
     /// A scenario to measure; may be repeated. Without it: the usual ones
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<Scenario>,
@@ -60,7 +64,7 @@ pub(crate) struct Options {
     #[arg(long)]
     v5: bool,
     /// Clients come over this: our broker and mosquitto are measured behind that door
-    #[arg(long, default_value = "tcp", conflicts_with_all = ["brokers", "peers", "workers", "only_given", "counts"])]
+    #[arg(long, default_value = "tcp", conflicts_with_all = ["brokers", "peers", "workers", "everything", "only_given", "counts"])]
     transport: Transport,
     /// Measure only the brokers given with --broker and --peers
     #[arg(long)]
@@ -113,6 +117,9 @@ impl Options {
             let ours = Contender::ours(binaries);
             contenders.push(ours.clone());
             contenders.extend(self.workers.map(|workers| ours.with_workers(workers)));
+            if self.everything {
+                contenders.push(Contender::ours_with_everything(binaries)?);
+            }
             if let Some(mosquitto) = Contender::mosquitto() {
                 contenders.push(mosquitto.without_limits(binaries)?);
             }

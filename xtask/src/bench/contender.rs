@@ -56,6 +56,12 @@ impl Contender {
         Self { cores: Cores::Any, ..self }
     }
 
+    /// Adds to its name and its arguments.
+    pub(super) fn add(&mut self, what: &str, arguments: &[&str]) {
+        self.name = format!("{} {what}", self.name);
+        self.command.extend(arguments.iter().map(|&word| word.to_owned()));
+    }
+
     /// Returns a broker with its program and arguments, and what is run before each start.
     ///
     /// # Errors
