@@ -13,6 +13,8 @@ use flux_admin::LogControl;
 use flux_config::{Loaded, LogFormat, Problems};
 use flux_eventbus::{EventBus, EventKinds};
 use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
@@ -70,8 +72,8 @@ impl Log {
 
     /// Logs what passes this filter from now on.
     pub(crate) fn set(&self, filter: &str) -> anyhow::Result<()> {
-        let parsed = EnvFilter::try_new(filter)
-            .with_context(|| format!("`{filter}` is no filter for the log"))?;
+        let parsed =
+            parse(filter).with_context(|| format!("`{filter}` is no filter for the log"))?;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         self.filter.reload(parsed)?;
         filter.clone_into(&mut written);
@@ -87,9 +89,18 @@ impl Log {
 
 /// Returns the filter of a config.
 pub(crate) fn check(loaded: &Loaded) -> Result<EnvFilter, Problems> {
-    EnvFilter::try_new(&loaded.config.log.filter).map_err(|error| {
+    parse(&loaded.config.log.filter).map_err(|error| {
         loaded.error(&["log", "filter"], format!("this is no filter for the log: {error}"))
     })
+}
+
+/// What the libraries below tell of their threads and sockets at `info` is for who asks for it by name.
+fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
+    let parsed = EnvFilter::try_new(filter)?;
+    if parsed.max_level_hint() <= Some(LevelFilter::WARN) {
+        return Ok(parsed);
+    }
+    EnvFilter::try_new(format!("ntex=warn,{filter}"))
 }
 
 impl LogControl for Log {

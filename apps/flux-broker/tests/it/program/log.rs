@@ -118,7 +118,7 @@ fn no_secret_and_no_payload_is_logged_at_any_level() {
     let token = directory.file("token");
     fs::write(&token, "the-token").unwrap();
     let arguments = ["--passwords", &users, "--roles", &roles, "--admin", "127.0.0.1:0"];
-    let more = ["--port", "0", "--admin-token-file", &token, "--log", "trace"];
+    let more = ["--port", "0", "--admin-token-file", &token, "--log", "trace,ntex=trace"];
     let program = Program::start(&[&arguments[..], &more].concat());
     let admin = admin_of(&program);
     let log =
@@ -192,6 +192,16 @@ fn what_is_logged_changes_while_it_runs() {
     while !program.line().contains("the config was read again") {}
     Client::connect_to(address, &Connect::new(V5, "unheard")).disconnect();
     assert_eq!(program.terminate("TERM").1.matches("events::").count(), 0);
+}
+
+#[test]
+fn what_the_libraries_below_do_is_for_who_asks_by_name() {
+    for (filter, is_told) in [("debug", false), ("debug,ntex=debug", true)] {
+        let program = Program::start(&["--port", "0", "--admin", "127.0.0.1:0", "--log", filter]);
+        let (_, log) = program.terminate("TERM");
+        assert_eq!(log.contains("\"target\":\"ntex"), is_told, "{filter}: {log}");
+        assert!(log.contains("the broker has stopped"), "{log}");
+    }
 }
 
 #[test]
