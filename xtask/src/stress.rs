@@ -60,6 +60,9 @@ pub(crate) struct LoadOptions {
     /// Certificate of the authority that signed its own
     #[arg(long)]
     ca: Option<PathBuf>,
+    /// Where it serves metrics
+    #[arg(long)]
+    admin: Option<SocketAddr>,
     /// The file that it was started with
     #[arg(long)]
     config: Option<PathBuf>,
@@ -118,15 +121,17 @@ fn run_from_file(
     let config = certificates.file("broker.toml");
     let [cert, key] = ["server.crt", "server.key"].map(|name| certificates.file(name));
     let text = format!(
-        "broker.workers = {workers}\nlimits.handshakes = {handshakes}\n\
+        "broker.workers = {workers}\nadmin.bind = \"127.0.0.1:0\"\nlimits.handshakes = {handshakes}\n\
          tls.stress = {{ cert = {cert:?}, key = {key:?}, handshake_timeout = \"{seconds}s\" }}\n\
          [[listener]]\nname = \"tls\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"stress\"\n\
          [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\n"
     );
     fs::write(&config, text).context("cannot write the broker's configuration")?;
     let broker = Broker::start_from(&binary, &config)?;
+    let admin = broker.metrics_address().context("it does not say where its metrics are")?;
     let address = |scheme| broker.door(scheme)?.address().context("no address");
     load.args(["--addr", &address(Scheme::Mqtt)?.to_string()])
+        .args(["--admin", &admin.to_string()])
         .args(["--tls-addr", &address(Scheme::Mqtts)?.to_string(), "--ca"])
         .arg(certificates.file("ca.crt"))
         .arg("--config")

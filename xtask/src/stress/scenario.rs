@@ -6,6 +6,7 @@ mod deaf;
 mod flood;
 mod reconnect;
 mod reload;
+mod scrape;
 mod silent;
 mod stalled;
 mod takeover;
@@ -38,11 +39,13 @@ pub(super) enum Scenario {
     Stalled,
     /// The config is read again 10,000 times while messages are published
     Reload,
+    /// Metrics are read while 10,000 are connected
+    Scrape,
 }
 
 impl Scenario {
     /// Every scenario, in the order in which they run.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Connections,
         Self::Churn,
         Self::Reconnect,
@@ -52,6 +55,7 @@ impl Scenario {
         Self::Deaf,
         Self::Stalled,
         Self::Reload,
+        Self::Scrape,
     ];
 
     /// Returns its name on the command line.
@@ -66,13 +70,14 @@ impl Scenario {
             Self::Deaf => "deaf",
             Self::Stalled => "stalled",
             Self::Reload => "reload",
+            Self::Scrape => "scrape",
         }
     }
 
-    /// Says whether the broker is to be started from a file, with a door for TLS.
+    /// Says whether the broker is to be started from a file, with a door for TLS and metrics.
     pub(super) const fn needs_file(self) -> bool {
         match self {
-            Self::Stalled | Self::Reload => true,
+            Self::Stalled | Self::Reload | Self::Scrape => true,
             Self::Connections
             | Self::Churn
             | Self::Reconnect
@@ -94,7 +99,8 @@ impl Scenario {
             | Self::Flood
             | Self::Deaf
             | Self::Stalled
-            | Self::Reload => None,
+            | Self::Reload
+            | Self::Scrape => None,
         }
     }
 
@@ -115,6 +121,7 @@ impl Scenario {
             Self::Deaf => deaf::deaf(address, broker, size),
             Self::Stalled => stalled::stalled(options, size),
             Self::Reload => reload::reload(options, size),
+            Self::Scrape => scrape::scrape(options, size),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Size {
     pub(super) handshakes: (usize, u64),
     /// How often the config is read again.
     pub(super) reloads: u32,
+    /// Connections that are open while metrics are read.
+    pub(super) scraped: usize,
     /// How long a scenario lasts that has no end of its own.
     pub(super) time: Duration,
 }
@@ -36,6 +38,7 @@ impl Size {
         stalled: 300,
         handshakes: (100, 1),
         reloads: 40,
+        scraped: 300,
         time: Duration::from_secs(1),
     };
 
@@ -53,6 +56,7 @@ impl Size {
             stalled: 10_000,
             handshakes: (1_000, 10),
             reloads: 10_000,
+            scraped: 10_000,
             time,
         }
     }
