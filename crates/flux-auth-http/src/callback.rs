@@ -139,7 +139,7 @@ impl HttpCallback {
                 let left = identity.expires_at?.duration_since((self.wall_clock)());
                 Some(left.unwrap_or_default())
             }
-            Opinion::Refuses(_) | Opinion::PassesOn => None,
+            Opinion::Refuses(_) | Opinion::NotProven { .. } | Opinion::PassesOn => None,
         }
     }
 

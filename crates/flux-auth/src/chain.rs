@@ -1,6 +1,7 @@
 //! [`Chain`]: several authenticators, asked one after the other.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -37,6 +38,13 @@ pub enum Opinion {
     Accepts(Identity),
     /// The client does not get in; no further link is asked.
     Refuses(Refusal),
+    /// What the client shows was looked at, and proves nothing. The next link is asked, also about a user whom this one
+    /// knows: who does not get in could tell names that are there from others, by how long it takes to say so.
+    NotProven {
+        /// Whether the name is that of a user who has shown something else, so that nobody gets in by it, whatever other links
+        /// say.
+        is_known: bool,
+    },
     /// It cannot say: the next link is asked. Whom all pass on does not get in.
     PassesOn,
 }
@@ -73,11 +81,18 @@ impl Chain {
         self
     }
 
-    async fn ask(&self, credentials: &Credentials) -> Authentication {
+    /// Asks the links. Says meanwhile whether something was shown that proves nothing.
+    async fn ask(&self, credentials: &Credentials, has_failed: &mut bool) -> Authentication {
+        let mut is_somebody_else = false;
         for link in &self.links {
             match link.consider(credentials).await {
+                Opinion::Accepts(_) if is_somebody_else => break,
                 Opinion::Accepts(identity) => return self.accept(credentials, identity),
                 Opinion::Refuses(refusal) => return Authentication::Refused(refusal),
+                Opinion::NotProven { is_known } => {
+                    is_somebody_else |= is_known;
+                    *has_failed = true;
+                }
                 Opinion::PassesOn => {}
             }
         }
@@ -110,6 +125,21 @@ fn bound(
         identity.attributes.insert(name, value);
     }
     Ok(identity)
+}
+
+/// Has somebody noted who fails; also one that leaves before it is told, for what it has shown proves nothing.
+struct Attempt<'a> {
+    bouncer: &'a Bouncer,
+    peer: IpAddr,
+    has_failed: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.has_failed {
+            self.bouncer.note_failure(self.peer);
+        }
+    }
 }
 
 /// An exchange of a link, under what holds for all links.
@@ -153,15 +183,14 @@ impl Exchange for Supervised {
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
         let (Some(bouncer), Some(peer)) = (&self.bouncer, credentials.peer) else {
-            return self.ask(credentials).await;
+            return self.ask(credentials, &mut false).await;
         };
         if bouncer.turns_away(peer.ip()) {
             return Authentication::Refused(Refusal::Banned);
         }
-        let answer = self.ask(credentials).await;
-        if answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
-            bouncer.note_failure(peer.ip());
-        }
+        let mut attempt = Attempt { bouncer, peer: peer.ip(), has_failed: false };
+        let answer = self.ask(credentials, &mut attempt.has_failed).await;
+        attempt.has_failed = answer == Authentication::Refused(Refusal::BadUserNameOrPassword);
         answer
     }
 
@@ -229,6 +258,7 @@ impl Link for ClientCertificate {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::task::{Context, Waker};
 
     use flux_time::Timestamp;
 
@@ -274,6 +304,61 @@ mod tests {
         let refused = Authentication::Refused(Refusal::NotAuthorized);
         assert_eq!(chain.authenticate(&Credentials::new("c")).await, refused);
         assert_eq!(Chain::new(vec![]).authenticate(&Credentials::new("c")).await, refused);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_known_and_proves_nothing_is_asked_about_like_a_stranger() {
+        let refused = |refusal| Authentication::Refused(refusal);
+        let bad = refused(Refusal::BadUserNameOrPassword);
+        let accepted = Authentication::Accepted(Identity::user("alice"));
+        let accepts = Opinion::Accepts(Identity::user("alice"));
+        for (later, of_stranger, of_known) in [
+            (accepts, accepted, bad.clone()),
+            (Opinion::PassesOn, bad.clone(), bad.clone()),
+            (Opinion::Refuses(Refusal::BadUserNameOrPassword), bad.clone(), bad),
+            (
+                Opinion::Refuses(Refusal::ServerUnavailable),
+                refused(Refusal::ServerUnavailable),
+                refused(Refusal::ServerUnavailable),
+            ),
+        ] {
+            for (is_known, expected) in [(false, of_stranger), (true, of_known)] {
+                let later = link(later.clone());
+                let chain = Chain::new(vec![link(Opinion::NotProven { is_known }), later.clone()]);
+                assert_eq!(chain.authenticate(&named("alice")).await, expected, "{is_known}");
+                assert_eq!(later.1.load(Ordering::Relaxed), 1);
+            }
+        }
+    }
+
+    /// Never comes to a conclusion.
+    struct Silent;
+
+    impl Link for Silent {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_when_it_has_shown_something_wrong_has_failed() {
+        let settings = BanSettings { failures: 1, ..BanSettings::default() };
+        let credentials =
+            Credentials { peer: Some("192.0.2.1:1".parse().unwrap()), ..named("alice") };
+        for (first, is_banned) in [
+            (Opinion::NotProven { is_known: true }, true),
+            (Opinion::NotProven { is_known: false }, true),
+            (Opinion::PassesOn, false),
+        ] {
+            let clock = Box::new(|| Timestamp::from_millis(0));
+            let bouncer = Arc::new(Bouncer::new(settings.clone(), clock));
+            let chain = Chain::new(vec![link(first), Arc::new(Silent)]).with_bans(bouncer.clone());
+            let mut attempt = Box::pin(chain.authenticate(&credentials));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(attempt.as_mut().poll(&mut context).is_pending());
+            drop(attempt);
+            assert_eq!(bouncer.turns_away("192.0.2.1".parse().unwrap()), is_banned);
+        }
     }
 
     #[tokio::test]

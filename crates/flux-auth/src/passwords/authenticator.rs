@@ -16,7 +16,7 @@ use crate::{
     Bouncer, Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal, ScramKeys,
 };
 
-/// Accepts users whose password is right, refuses those whose is wrong, and passes on whom it does not know.
+/// Accepts users whose password is right. Of all others it says that nothing is proven, and whether it knows the user.
 ///
 /// A name that it does not know costs the same as one that it does: the password is held against the hash of
 /// some user, always the same one for the same name, so the time tells nothing even where hashes of several
@@ -82,8 +82,7 @@ impl PasswordAuthenticator {
         let left = self.left(credentials, is_known);
         match (self.pool.verify_telling(hash, password.clone(), left).await, is_known) {
             (Some(true), true) => Opinion::Accepts(Identity::user(username.clone())),
-            (Some(false), true) => Opinion::Refuses(Refusal::BadUserNameOrPassword),
-            (Some(_), false) => Opinion::PassesOn,
+            (Some(_), _) => Opinion::NotProven { is_known },
             (None, _) => Opinion::Refuses(Refusal::ServerUnavailable),
         }
     }
@@ -177,7 +176,7 @@ mod tests {
         let authenticator = authenticator(&["alice"]);
         let accepts = Opinion::Accepts(Identity::user("alice"));
         assert_eq!(authenticator.consider(&credentials("alice", "secret")).await, accepts);
-        let refuses = Opinion::Refuses(Refusal::BadUserNameOrPassword);
+        let refuses = Opinion::NotProven { is_known: true };
         assert_eq!(authenticator.consider(&credentials("alice", "wrong")).await, refuses);
         assert_eq!(authenticator.consider(&credentials("alice", "")).await, refuses);
     }
@@ -205,15 +204,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whom_it_does_not_know_it_passes_on_whatever_the_password() {
+    async fn whom_it_does_not_know_proves_nothing_whatever_the_password() {
         let authenticator = authenticator(&["alice"]);
-        assert_eq!(authenticator.consider(&credentials("eve", "secret")).await, Opinion::PassesOn);
+        let unknown = Opinion::NotProven { is_known: false };
+        assert_eq!(authenticator.consider(&credentials("eve", "secret")).await, unknown);
         assert_eq!(authenticator.consider(&Credentials::new("c")).await, Opinion::PassesOn);
         authenticator.replace(Users::default()).unwrap();
-        assert_eq!(
-            authenticator.consider(&credentials("alice", "secret")).await,
-            Opinion::PassesOn
-        );
+        assert_eq!(authenticator.consider(&credentials("alice", "secret")).await, unknown);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Auth {
     /// Signed tokens (JWT, RFC 7519) in place of passwords: HS256, RS256, ES256 and EdDSA. They are looked at where it is said
     /// where keys are, in one place. The connection of a client ends when its token does.
     pub jwt: Jwt,
-    /// An address that is asked about each client that shows something, and about whom nothing above has an opinion. What it is
+    /// An address that is asked about each client that shows something, and whom nothing above lets in or refuses. What it is
     /// asked and may answer is in the guide, security.md.
     pub http: HttpCallback,
     /// Ties users to client identifiers, so that nobody takes over the session of another. Users that no entry is for may have

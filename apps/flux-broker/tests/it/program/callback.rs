@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
+use super::access::{files, login};
 use super::child::Program;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
@@ -65,6 +66,42 @@ fn an_address_says_who_a_client_is_and_what_else_is_known_of_it() {
     silent.send(&Connect::new(V5, "a").bytes());
     silent.expect_refusal(0x87);
     assert_eq!(server.heard(), [""; 0]);
+}
+
+/// Names of the file would be told from others by the time that it takes, were only others asked about.
+#[test]
+fn users_of_a_password_file_are_asked_about_like_others_unless_their_password_is_right() {
+    let (_directory, users, _) = files("callback-passwords");
+    let (directory, server) =
+        (Directory::new("callback-passwords-config"), HttpServer::start(403, ""));
+    let path = directory.file("flux.toml");
+    let url = server.url();
+    let config = format!(
+        "[auth]\npassword_file = \"{users}\"\n[auth.http]\nurl = \"{url}\"\ncache_for = \"0s\"\nfailures = 1000\n"
+    );
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path, "--port", "0"]);
+    let address = program.addresses[0];
+    for (status, body, code) in [
+        (403, "", 0x86),
+        (200, r#"{"result":"deny"}"#, 0x86),
+        (200, r#"{"result":"ignore"}"#, 0x86),
+        (500, "", 0x88),
+    ] {
+        server.answer(status, body);
+        for user in ["alice", "eve"] {
+            refused(address, user, code);
+            let heard = server.heard();
+            assert!(heard.len() == 1 && heard[0].contains(user), "{heard:?}");
+        }
+    }
+    // The file alone decides about its users.
+    server.answer(204, "");
+    refused(address, "alice", 0x86);
+    assert_eq!(server.heard().len(), 1);
+    Client::connect_to(address, &login(V5, "alice")).ping();
+    assert_eq!(server.heard(), [""; 0]);
+    Client::connect_to(address, &login(V5, "eve")).ping();
 }
 
 #[test]
