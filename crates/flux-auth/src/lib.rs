@@ -87,7 +87,6 @@ mod future;
 mod passwords;
 mod rules;
 mod scram;
-mod secrets;
 mod simple;
 mod stamp;
 mod tokens;

@@ -11,9 +11,9 @@ use base64::engine::{DecodePaddingMode, Engine};
 use ring::digest::{Context, SHA512, SHA512_OUTPUT_LEN};
 use ring::pbkdf2::{self, PBKDF2_HMAC_SHA512};
 use ring::rand::{SecureRandom, SystemRandom};
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-use crate::secrets::are_equal;
 use crate::{ScramKeys, ScramKeysError};
 
 /// A salted hash of a password. It prints as the text that stands in a file.
@@ -98,7 +98,7 @@ impl PasswordHash {
             return keys.are_of(password);
         }
         let mut derived = vec![0; output.len()];
-        scheme.derive(password, salt, &mut derived) && are_equal(&derived, output)
+        scheme.derive(password, salt, &mut derived) && bool::from(derived.ct_eq(output))
     }
 
     /// Returns whether it is one that [`of`](Self::of) would make today: others are weaker, or of another

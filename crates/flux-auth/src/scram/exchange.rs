@@ -5,11 +5,11 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::keys::{KEY_BYTES, ScramKeys, hmac, sha256};
 use super::message::{ClientFinal, ClientFirst};
-use crate::secrets::are_equal;
 
 /// An exchange that waits for client-final.
 ///
@@ -94,7 +94,7 @@ impl ScramExchange {
         let auth_message = format!("{},{}", self.auth_message, last.without_proof);
         let mut client_key = hmac(&self.keys.stored, auth_message.as_bytes());
         client_key.iter_mut().zip(proof).for_each(|(byte, proof)| *byte ^= proof);
-        if !are_equal(&sha256(&client_key), &self.keys.stored) {
+        if bool::from(sha256(&client_key).ct_ne(&self.keys.stored)) {
             return Err(ScramError::NotProven);
         }
         let signature = hmac(&self.keys.server, auth_message.as_bytes());

@@ -8,9 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
+use subtle::ConstantTimeEq;
 use thiserror::Error;
-
-use crate::secrets::are_equal;
 
 /// What the server keeps of a password. It prints as PostgreSQL writes it:
 /// `SCRAM-SHA-256$iterations:salt$stored:server`.
@@ -57,7 +56,7 @@ impl ScramKeys {
         let derived = str::from_utf8(password)
             .ok()
             .and_then(|password| Self::derive(password, self.iterations, &self.salt).ok());
-        derived.is_some_and(|derived| are_equal(&derived.stored, &self.stored))
+        derived.is_some_and(|derived| derived.stored.ct_eq(&self.stored).into())
     }
 
     /// Returns keys that no password has, always the same for the same name: who asks for a user that is not there
