@@ -137,7 +137,7 @@ fn first_line(input: impl BufRead) -> Result<Vec<u8>> {
 }
 
 fn load_if_there(file: &Path) -> Result<Users> {
-    if file.try_exists()? { Ok(Users::load(file)?) } else { Ok(Users::default()) }
+    if file.try_exists()? { Ok(Users::load(file)?) } else { Ok(Users::new()?) }
 }
 
 /// The length field of a CONNECT packet says no more (MQTT 5.0 section 1.5.6).

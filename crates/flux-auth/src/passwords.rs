@@ -3,6 +3,7 @@
 //! The file is one that mosquitto reads and writes as well: a line `name:hash` for each user.
 
 mod authenticator;
+mod decoys;
 mod file;
 mod hash;
 mod pool;

@@ -1,20 +1,16 @@
 //! [`PasswordAuthenticator`]: asks a password file.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use ring::rand::{SecureRandom, SystemRandom};
 
+use super::decoys::Decoys;
 use super::file::Users;
 use super::hash::{HashPasswordError, PasswordHash};
 use super::pool::{HashPool, Left};
 use crate::scram::{METHOD, ScramLogin};
-use crate::{
-    Bouncer, Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal, ScramKeys,
-};
+use crate::{Bouncer, Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal};
 
 /// Accepts users whose password is right. Of all others it says that nothing is proven, and whether it knows the user.
 ///
@@ -25,20 +21,12 @@ pub struct PasswordAuthenticator {
     known: RwLock<Arc<Known>>,
     pool: Arc<HashPool>,
     bouncer: Option<Arc<Bouncer>>,
-    hasher: RandomState,
-    /// Makes keys for SCRAM of names that are not there.
-    secret: [u8; 32],
 }
 
 #[derive(Debug)]
 struct Known {
     users: Users,
-    /// What unknown names are held against.
-    decoys: Vec<Arc<PasswordHash>>,
-    /// The same where there are no users.
-    first_decoy: Arc<PasswordHash>,
-    /// The costs of SCRAM for unknown names; `None` if nobody has keys for it.
-    iterations: Option<NonZeroU32>,
+    decoys: Decoys,
 }
 
 impl PasswordAuthenticator {
@@ -49,9 +37,7 @@ impl PasswordAuthenticator {
     /// When there are no users and no hash can be made for those who try all the same.
     pub fn new(users: Users, pool: Arc<HashPool>) -> Result<Self, HashPasswordError> {
         let known = RwLock::new(Arc::new(Known::new(users)?));
-        let mut secret = [0; 32];
-        SystemRandom::new().fill(&mut secret).map_err(|_| HashPasswordError::NoRandomness)?;
-        Ok(Self { known, pool, bouncer: None, hasher: RandomState::new(), secret })
+        Ok(Self { known, pool, bouncer: None })
     }
 
     /// Has those who hang up while a wrong password is hashed counted as failed; the [`Chain`](crate::Chain) counts
@@ -78,7 +64,7 @@ impl PasswordAuthenticator {
         else {
             return Opinion::PassesOn;
         };
-        let (hash, is_known) = self.known.read().clone().hash(username, &self.hasher);
+        let (hash, is_known) = self.known.read().hash(username);
         let left = self.left(credentials, is_known);
         match (self.pool.verify_telling(hash, password.clone(), left).await, is_known) {
             (Some(true), true) => Opinion::Accepts(Identity::user(username.clone())),
@@ -106,11 +92,16 @@ impl Link for PasswordAuthenticator {
 
     /// SCRAM-SHA-256, if somebody has keys for it.
     fn begin(&self, method: &str) -> Option<Box<dyn Exchange>> {
-        let (known, secret) = (self.known.read().clone(), self.secret);
-        let iterations = known.iterations.filter(|_| method == METHOD)?;
+        let known = self.known.read().clone();
+        if method != METHOD || !known.decoys.have_scram() {
+            return None;
+        }
         let keys_of = move |username: &str| {
-            let keys = known.users.hash(username).and_then(|hash| hash.scram());
-            keys.cloned().unwrap_or_else(|| ScramKeys::decoy(username, iterations, &secret))
+            let (hash, is_known) = known.hash(username);
+            match hash.scram() {
+                Some(keys) if is_known => keys.clone(),
+                _ => known.decoys.scram(username, &hash),
+            }
         };
         Some(Box::new(ScramLogin { keys_of }))
     }
@@ -124,25 +115,16 @@ impl fmt::Debug for PasswordAuthenticator {
 
 impl Known {
     fn new(users: Users) -> Result<Self, HashPasswordError> {
-        let decoys: Vec<_> = users.iter().map(|(_, hash)| hash.clone()).collect();
-        let first_decoy = match decoys.first() {
-            Some(decoy) => decoy.clone(),
-            None => Arc::new(PasswordHash::of(b"")?),
-        };
-        let mut keys = decoys.iter().filter_map(|hash| hash.scram());
-        let iterations = keys.next().map(|keys| keys.iterations);
-        Ok(Self { users, decoys, first_decoy, iterations })
+        let decoys = Decoys::of(&users)?;
+        Ok(Self { users, decoys })
     }
 
     /// Returns the hash to hold a password against, and whether it is the user's.
-    fn hash(&self, username: &str, hasher: &RandomState) -> (Arc<PasswordHash>, bool) {
-        if let Some(hash) = self.users.hash(username) {
-            return (hash.clone(), true);
+    fn hash(&self, username: &str) -> (Arc<PasswordHash>, bool) {
+        match self.users.hash(username) {
+            Some(hash) => (hash.clone(), true),
+            None => (self.decoys.hash(username).clone(), false),
         }
-        let number = usize::try_from(hasher.hash_one(username) >> 32).unwrap_or_default();
-        let at = number % self.decoys.len().max(1);
-        let decoy = self.decoys.get(at).unwrap_or(&self.first_decoy);
-        (decoy.clone(), false)
     }
 }
 
@@ -211,28 +193,5 @@ mod tests {
         assert_eq!(authenticator.consider(&Credentials::new("c")).await, Opinion::PassesOn);
         authenticator.replace(Users::default()).unwrap();
         assert_eq!(authenticator.consider(&credentials("alice", "secret")).await, unknown);
-    }
-
-    #[test]
-    fn an_unknown_name_is_held_against_a_hash_and_always_the_same_one() {
-        let mut users = Users::default();
-        for name in ["a", "b", "c", "d"] {
-            users.set(name, PasswordHash::of(b"secret").unwrap()).unwrap();
-        }
-        let (known, hasher) = (Known::new(users).unwrap(), RandomState::new());
-        let mut met = Vec::new();
-        for number in 0..64 {
-            let name = format!("unknown-{number}");
-            let (hash, is_known) = known.hash(&name, &hasher);
-            assert!(!is_known);
-            assert!(Arc::ptr_eq(&hash, &known.hash(&name, &hasher).0));
-            if !met.contains(&hash) {
-                met.push(hash);
-            }
-        }
-        assert!(met.len() > 1, "{}", met.len());
-        assert!(known.hash("a", &hasher).1);
-        let nobody = Known::new(Users::default()).unwrap();
-        assert!(nobody.hash("a", &hasher).0.is_of_today());
     }
 }

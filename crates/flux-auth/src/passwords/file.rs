@@ -10,16 +10,29 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::hash::{ParseHashError, PasswordHash};
+use super::decoys::DecoySecret;
+use super::hash::{HashPasswordError, ParseHashError, PasswordHash};
 
 /// Users and the hashes of their passwords. A line of the text is `name:hash`; empty lines, and those that
-/// begin with `#`, are skipped, and lost when it is written.
+/// begin with `#`, are skipped, and lost when it is written. But one, `#flux-decoys:secret`, is read: what is made with it
+/// stands in for users that are not there, and so looks the same after a restart and with other users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
+    /// Of the file, or of the text that it had without one.
+    decoys: Option<DecoySecret>,
     hashes: BTreeMap<Box<str>, Arc<PasswordHash>>,
 }
 
 impl Users {
+    /// Returns a file without users, with a secret of its own for [those that are not there](Self).
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness.
+    pub fn new() -> Result<Self, HashPasswordError> {
+        Ok(Self { decoys: Some(DecoySecret::new()?), hashes: BTreeMap::new() })
+    }
+
     /// Reads the text of a password file.
     ///
     /// # Errors
@@ -29,6 +42,11 @@ impl Users {
         let mut users = Self::default();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim_end();
+            if let Some(secret) = text.strip_prefix(DECOYS) {
+                let secret = DecoySecret::parse(secret).ok_or(ParseUsersError::Decoys { line })?;
+                users.decoys = Some(secret);
+                continue;
+            }
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
@@ -45,13 +63,22 @@ impl Users {
                 Err(error) => return Err(ParseUsersError::Name { line, error }),
             }
         }
+        if !users.hashes.is_empty() {
+            users.decoys = Some(users.decoy_secret());
+        }
         Ok(users)
+    }
+
+    /// Returns the secret that the file has, or the one that belongs to its text.
+    pub(super) fn decoy_secret(&self) -> DecoySecret {
+        self.decoys.unwrap_or_else(|| DecoySecret::derived(&self.text()))
     }
 
     /// Returns the text of a password file.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
+        let secret = self.decoys.map(|secret| format!("{DECOYS}{}\n", secret.text()));
+        let mut text = secret.unwrap_or_default();
         for (name, hash) in &self.hashes {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{name}:{hash}");
@@ -168,6 +195,12 @@ pub enum ParseUsersError {
         /// What is wrong with it.
         error: ParseHashError,
     },
+    /// The secret for users that are not there is none.
+    #[error("line {line}: the secret behind {DECOYS} is damaged: remove the line")]
+    Decoys {
+        /// Which line.
+        line: usize,
+    },
     /// There are two lines for one user.
     #[error("line {line}: there is a line for user `{user}` already: remove one")]
     Twice {
@@ -240,6 +273,9 @@ fn write_new(new: &Path, old: &Path, contents: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// What stands before the secret. For other programs the line is a comment.
+const DECOYS: &str = "#flux-decoys:";
+
 /// Read and write for the owner, nothing for others.
 const OWNER_ONLY: u32 = 0o600;
 
@@ -260,7 +296,11 @@ mod tests {
         let text = format!("# comment\n\nbob:{HASH}\r\nalice:{HASH}\n");
         let users = Users::parse(&text).unwrap();
         assert_eq!(users.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["alice", "bob"]);
-        assert_eq!(users.text(), format!("alice:{HASH}\nbob:{HASH}\n"));
+        let written = users.text();
+        let (secret, rest) = written.split_once('\n').unwrap();
+        assert_eq!(rest, format!("alice:{HASH}\nbob:{HASH}\n"));
+        assert!(secret.starts_with("#flux-decoys:") && secret.len() == 13 + 44, "{secret}");
+        assert_eq!(Users::parse(&written).unwrap(), users);
         assert!(users.hash("bob").is_some() && users.hash("Bob").is_none());
     }
 
@@ -281,6 +321,10 @@ mod tests {
             "line 2: there is a line for user `a` already: remove one",
         );
         check(
+            "\n#flux-decoys:AAAA",
+            "line 2: the secret behind #flux-decoys: is damaged: remove the line",
+        );
+        check(
             "a:secret",
             "line 1, user `a`: the hash is of an unknown kind: $argon2id$, $6$, $7$ and SCRAM-SHA-256$ are known; a plain \
              password is not",
@@ -293,12 +337,29 @@ mod tests {
     }
 
     #[test]
+    fn the_secret_for_users_that_are_not_there_stays_with_the_file() {
+        let text = format!("alice:{HASH}\n");
+        let mut users = Users::parse(&text).unwrap();
+        let secret = users.decoy_secret();
+        assert_eq!(Users::parse(&text).unwrap().decoy_secret(), secret, "the same text");
+        let other = Users::parse(&format!("{text}bob:{HASH}\n")).unwrap();
+        assert_ne!(other.decoy_secret(), secret, "another text without one");
+        users.set("bob", HASH.parse().unwrap()).unwrap();
+        assert!(users.remove("alice"));
+        assert_eq!(Users::parse(&users.text()).unwrap().decoy_secret(), secret);
+        let (new, another) = (Users::new().unwrap(), Users::new().unwrap());
+        assert_ne!(new.decoy_secret(), another.decoy_secret());
+        assert_eq!(Users::parse(&new.text()).unwrap(), new);
+        assert!(!format!("{new:?}").contains(&new.decoy_secret().text()));
+    }
+
+    #[test]
     fn a_file_is_replaced_whole_and_for_its_owner_alone() {
         let directory =
             std::env::temp_dir().join(format!("flux-auth-users-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let (file, link) = (directory.join("users"), directory.join("link"));
-        let mut users = Users::default();
+        let mut users = Users::new().unwrap();
         users.set("alice", HASH.parse().unwrap()).unwrap();
         users.save(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -310,7 +371,7 @@ mod tests {
         users.save(&link).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Users::load(&file).unwrap(), Users::default());
+        assert_eq!(Users::load(&file).unwrap(), users);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
 
         let nowhere = directory.join("none").join("users");

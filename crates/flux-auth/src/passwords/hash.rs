@@ -101,6 +101,16 @@ impl PasswordHash {
         scheme.derive(password, salt, &mut derived) && bool::from(derived.ct_eq(output))
     }
 
+    /// Returns how much it costs to verify it, to be compared: hashes of the same kind with the same numbers take the same time.
+    pub(super) fn costs(&self) -> (u8, u32, u32, u32) {
+        match &self.scheme {
+            Scheme::Sha512 => (0, 0, 0, 0),
+            Scheme::Pbkdf2 { iterations } => (1, iterations.get(), 0, 0),
+            Scheme::Scram(keys) => (2, keys.iterations.get(), 0, 0),
+            Scheme::Argon2 { memory_kib, passes, lanes, .. } => (3, *memory_kib, *passes, *lanes),
+        }
+    }
+
     /// Returns whether it is one that [`of`](Self::of) would make today: others are weaker, or of another
     /// program.
     #[must_use]

@@ -110,6 +110,38 @@ fn who_does_not_know_the_password_cannot_tell_who_is_there() {
 }
 
 #[test]
+fn a_name_that_is_not_there_has_the_same_salt_after_a_restart_and_with_other_users() {
+    let (directory, program) = start("scram-decoys");
+    let users = directory.file("users");
+    let shown = |address: SocketAddr, user: &str| {
+        let (_, server_first) = begin(address, &Scram::new(user, "x", "one"));
+        server_first.split_once(',').unwrap().1.to_owned()
+    };
+    let names = ["alice", "bob", "eve", "mallory"];
+    let before = names.map(|name| shown(program.addresses[0], name));
+    drop(program);
+    let mut program = Program::start(&[
+        "--port",
+        "0",
+        "--passwords",
+        &users,
+        "--log",
+        "flux_broker::reload=info",
+    ]);
+    let address = program.addresses[0];
+    assert_eq!(names.map(|name| shown(address, name)), before);
+    let added = run_with_input(&["passwd", "add", "--scram", &users, "carol"], "pencil");
+    assert_eq!(added.status.code(), Some(0));
+    program.signal("HUP");
+    assert!(program.line().contains("was read again"));
+    let mut carol = Scram::new("carol", "pencil", "one");
+    let (mut client, server_first) = begin(address, &carol);
+    client.send(&auth(0x18, SCRAM, &carol.last(&server_first)));
+    client.expect_connack();
+    assert_eq!(names.map(|name| shown(address, name)), before);
+}
+
+#[test]
 fn what_was_heard_of_another_exchange_is_worth_nothing() {
     let (_directory, program) = start("scram-replay");
     let address = program.addresses[0];
