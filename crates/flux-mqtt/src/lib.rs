@@ -84,6 +84,7 @@ mod storage;
 mod subscriber;
 mod sync;
 mod terms;
+mod testator;
 mod token_bucket;
 mod wire;
 mod worker;

@@ -6,9 +6,10 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use flux_auth::Client;
 use flux_eventbus::SessionEnd;
 use flux_session::{Session, ShareId, Timestamp, Will};
-use flux_storage::{ReadError, ReadLimit, Record, Store, StoredGroup, StoredSession};
+use flux_storage::{ReadError, ReadLimit, Record, Store, StoredGroup, StoredSession, StoredWill};
 use flux_topic::{TopicFilter, TopicName};
 
 use crate::broker::Broker;
@@ -19,6 +20,7 @@ use crate::session::SharedSession;
 use crate::settings::Settings;
 use crate::share::Waiting;
 use crate::storage::{key, message, number};
+use crate::testator::{self, ReadTestatorError};
 
 /// What a broker found in its store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,9 +71,7 @@ impl Broker {
         restored: &mut Restored,
     ) -> Result<(), ReadError> {
         let Some(share) = share_id(stored).and_then(|id| self.routes.share(id)) else {
-            if let Some(journal) = &self.journal {
-                journal.write(&Record::SessionEnded { session: stored.group });
-            }
+            self.write(&Record::SessionEnded { session: stored.group });
             return Ok(());
         };
         let mut after = None;
@@ -120,6 +120,16 @@ impl Broker {
             let message = message(&will.content)?;
             Some(Will { message, delay: will.delay, expiry: will.expiry })
         });
+        let client_id: Arc<str> = stored.client_id.as_ref().into();
+        let (will, testator) = match testator_of(&client_id, stored.will.as_ref()) {
+            Ok(testator) => (will, testator),
+            Err(error) => {
+                tracing::warn!(%client_id, %error, "its will is left out");
+                // Whoever can read it later has no use for it.
+                self.write(&Record::WillCleared { session: stored.session });
+                (None, None)
+            }
+        };
         restored.left_out += u64::from(will.is_none() && stored.will.is_some());
         let since = stored.detached_since.unwrap_or(now);
         let elsewhere = stored.queued.saturating_sub(in_flight.len());
@@ -159,10 +169,13 @@ impl Broker {
         }
         restored.sessions += 1;
         restored.queued += u64::try_from(stored.queued).unwrap_or(u64::MAX);
-        let session = self.enter_restored(stored, session);
+        let session = self.enter_restored(stored, &client_id, session);
         let followed = self.routes.follow(&session, &filters);
+        let mut state = session.lock();
         // They hear of it when its client is back.
-        session.lock().declined = followed.joined;
+        state.declined = followed.joined;
+        state.testator = testator;
+        drop(state);
         self.watch_restored(stored, &session);
         Ok(())
     }
@@ -171,16 +184,16 @@ impl Broker {
     fn enter_restored(
         &self,
         stored: &StoredSession,
+        client_id: &Arc<str>,
         session: Session<crate::message::Message>,
     ) -> Arc<SharedSession> {
-        let client_id: Arc<str> = stored.client_id.as_ref().into();
-        if let Some(older) = self.clients.get(&client_id) {
+        if let Some(older) = self.clients.get(client_id) {
             let ended = clients::end(&older, &mut older.lock(), SessionEnd::CleanStart);
             let _nobody_waits = self.clear(&ended);
         }
         let key = SessionKey(number(flux_storage::Sequence(stored.session.0)).0);
         let owner = stored.owner.as_deref().map(Arc::from);
-        self.clients.restore(key, &client_id, owner, session)
+        self.clients.restore(key, client_id, owner, session)
     }
 
     /// Has the session looked at when its will or its end is due.
@@ -197,6 +210,12 @@ impl Broker {
         drop(state);
         if let Some(id) = timer {
             self.due.set(id, session);
+        }
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        if let Some(journal) = &self.journal {
+            journal.write(record);
         }
     }
 
@@ -237,6 +256,15 @@ pub(crate) fn numbers(store: &impl Store) -> crate::broker::Numbers {
     debug_assert!(key(session).0 >= store.next_session().0, "no key comes twice");
     let (sequence, group) = (number(store.next_sequence()), store.next_group());
     crate::broker::Numbers { sequence, session, group }
+}
+
+/// Returns who left a will, as far as an earlier process wrote it down.
+fn testator_of(
+    client_id: &Arc<str>,
+    will: Option<&StoredWill>,
+) -> Result<Option<Arc<Client>>, ReadTestatorError> {
+    let Some(will) = will else { return Ok(None) };
+    Ok(testator::read(client_id, &will.testator)?.map(Arc::new))
 }
 
 /// Returns what a shared subscription is called, as it was before.

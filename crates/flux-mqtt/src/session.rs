@@ -103,7 +103,7 @@ pub(crate) struct SessionState {
     pub(crate) declined: Vec<Arc<Share>>,
     /// The user that it belongs to: no client of another has it. `None` if nobody vouches for whose it is.
     pub(crate) owner: Option<Arc<str>>,
-    /// Who left the will that it has, as far as this process knows: whether it may be published is asked again then.
+    /// Who left the will that it has, as far as is known: whether it may be published is asked again then.
     pub(crate) testator: Option<Arc<Client>>,
     /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
     /// any more, and is looked at before it is sent.

@@ -11,6 +11,7 @@ use super::{SessionState, SharedSession};
 use crate::journal::{Journal, Together};
 use crate::message::{Delivery, Message};
 use crate::storage::{content, group, key, sequence, target};
+use crate::testator;
 
 impl SharedSession {
     /// Whether its changes are written down.
@@ -48,13 +49,14 @@ impl SharedSession {
     /// Writes down the will that the session has, or that it has none.
     pub(crate) fn write_will(&self, state: &SessionState) {
         let Some(journal) = self.stored() else { return };
+        let testator = state.testator.as_deref().map(testator::write).unwrap_or_default();
         journal.write(&match state.session.will() {
             Some(will) => Record::Will(WillRecord {
                 session: key(self.key),
                 delay: will.delay,
                 expiry: will.expiry,
                 content: content(&will.message),
-                testator: &[],
+                testator: &testator,
             }),
             None => Record::WillCleared { session: key(self.key) },
         });

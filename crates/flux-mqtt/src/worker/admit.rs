@@ -285,7 +285,7 @@ impl Worker {
     }
 
     /// Publishes a will message [MQTT-3.1.2-8], if whoever left it still may. What the authorizer would have to be asked
-    /// about was answered at CONNECT, and so it is where an earlier process knew who left it.
+    /// about was answered at CONNECT, and so it is where a store of an earlier version does not say who left it.
     pub(super) fn send_will(
         &mut self,
         now: Timestamp,

@@ -210,9 +210,12 @@ impl Worker {
         session: &Arc<SharedSession>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
-        if let Some(testator) = &mut session.lock().testator {
+        let mut state = session.lock();
+        if let Some(testator) = &mut state.testator {
             testator.clone_from(client);
+            session.write_will(&state);
         }
+        drop(state);
         match self.has_lost_rights(now, client, session, fx) {
             true => Err(End::Revoked),
             false => Ok(()),

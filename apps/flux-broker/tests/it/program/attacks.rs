@@ -7,7 +7,7 @@ use super::child::{Program, run};
 use super::commands::run_with_input;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
-use crate::support::{Client, Connect, Publish, Version};
+use crate::support::{Client, Connect, Publish, Version, Will};
 
 const ROLES: &str = r##"
 [roles.device]
@@ -122,6 +122,39 @@ fn a_session_is_its_users_though_everybody_knows_its_client_identifier() {
     assert!(shown.contains("offline") && shown.contains("OWNER         bob"), "{shown}");
     let (_, log) = program.terminate("TERM");
     assert!(log.contains("clients kick --session CLIENT ends its session"), "{log}");
+}
+
+/// What a right was when it was left is not what it is when it is due, though the broker ended in between.
+#[test]
+fn a_will_that_a_killed_broker_left_is_judged_by_the_roles_of_the_next_one() {
+    for is_allowed in [true, false] {
+        let name = format!("attacks-left-{is_allowed}");
+        let store = Directory::new(&format!("{name}-store"));
+        let settings = format!("[storage]\ndata_dir = \"{}\"\n", store.file("data"));
+        let (directory, program) = start(&name, &settings);
+        let address = program.addresses[0];
+        let watch = || login(V5, "root", "root").expiry(600).resume();
+        Client::connect_to(address, &watch()).subscribe("dev/alice/gone", 1);
+        let will = Will::new("dev/alice/gone", "x").qos(1);
+        let _alice =
+            Client::connect_to(address, &login(V5, "alice", "alice").expiry(600).will(will));
+        program.kill();
+        let roles = if is_allowed { ROLES.to_owned() } else { ROLES.replace("alice", "carol") };
+        fs::write(directory.file("roles"), roles).unwrap();
+        let program = Program::start(&["--config", &directory.file("flux.toml"), "--port", "0"]);
+        let mut root = Client::connect_to(program.addresses[0], &watch());
+        if is_allowed {
+            assert_eq!(root.receive_and_acknowledge().topic, "dev/alice/gone");
+        }
+        root.expect_nothing();
+        let (_, log) = program.terminate("TERM");
+        let told = log.lines().any(|line| {
+            ["denied; what else", "alice", "\"will\"", "dev/alice/gone"]
+                .iter()
+                .all(|word| line.contains(word))
+        });
+        assert_eq!(told, !is_allowed, "{log}");
+    }
 }
 
 #[test]

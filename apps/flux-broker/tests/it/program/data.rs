@@ -155,11 +155,11 @@ fn what_is_damaged_or_newer_is_never_an_empty_start() {
     complaint(&["--data-dir", &store], &words);
     place.edit("store", 1, |bytes| {
         bytes[120] ^= 1;
-        bytes[8] = 3;
+        bytes[8] = 4;
         let crc = crc32c::crc32c(&bytes[..12]).to_le_bytes();
         bytes[12..16].copy_from_slice(&crc);
     });
-    complaint(&["--data-dir", &store], &["format version 3", "a newer flux-broker wrote it"]);
+    complaint(&["--data-dir", &store], &["format version 4", "a newer flux-broker wrote it"]);
     for entry in fs::read_dir(&store).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some() {

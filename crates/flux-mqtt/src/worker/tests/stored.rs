@@ -11,7 +11,7 @@ mod wills;
 use std::mem;
 use std::sync::{Arc, Mutex};
 
-use flux_auth::AllowAll;
+use flux_auth::{AllowAll, Authorizer};
 use flux_session::Timestamp;
 use flux_storage::{
     Batch, Durability, Fault, Log, LogSettings, ReadLimit, SimulatedDisk, Store as _, Ticket,
@@ -61,6 +61,7 @@ pub(super) struct Durable {
     pub(super) c: Cluster,
     store: TestStore,
     settings: Settings,
+    authorizer: Arc<dyn Authorizer>,
 }
 
 impl Durable {
@@ -70,21 +71,27 @@ impl Durable {
 
     fn with(workers: usize, settings: Settings) -> Self {
         let settings = Settings { workers: workers.try_into().unwrap(), ..settings };
-        Self::over(SimulatedDisk::default(), Timestamp::from_millis(1_000_000), settings)
+        let (disk, now) = (SimulatedDisk::default(), Timestamp::from_millis(1_000_000));
+        Self::over(disk, now, settings, Arc::new(AllowAll))
     }
 
-    fn over(disk: SimulatedDisk, now: Timestamp, settings: Settings) -> Self {
+    fn over(
+        disk: SimulatedDisk,
+        now: Timestamp,
+        settings: Settings,
+        authorizer: Arc<dyn Authorizer>,
+    ) -> Self {
         let store = TestStore::open(disk);
         let core = {
             let log = &mut store.0.lock().unwrap().log;
-            Core::restore(settings.clone(), Arc::new(AllowAll), 7, now, log)
+            Core::restore(settings.clone(), authorizer.clone(), 7, now, log)
         };
         let (core, _) = core.expect("the log can be read");
         let mut c = Cluster::over(now, core.broker, &core.settings);
         for node in &mut c.nodes {
             node.fx.store = Some(store.clone());
         }
-        Self { c, store, settings }
+        Self { c, store, settings, authorizer }
     }
 
     /// The store makes safe what it was given, and answers; until nobody has anything to do.
@@ -134,11 +141,17 @@ impl Durable {
 
     /// The power is cut: what was not synced is gone. The broker starts again after `millis`.
     fn restart(self, millis: u64) -> Self {
+        let authorizer = self.authorizer.clone();
+        self.restart_with(millis, authorizer)
+    }
+
+    /// The same with other rules.
+    fn restart_with(self, millis: u64, authorizer: Arc<dyn Authorizer>) -> Self {
         let now = self.c.now + std::time::Duration::from_millis(millis);
         let disk = self.store.0.lock().unwrap().disk.cut_power(|| false);
         let settings = self.settings.clone();
         drop(self);
-        Self::over(disk, now, settings)
+        Self::over(disk, now, settings, authorizer)
     }
 
     /// The same, but all that the store was given is there.
