@@ -15,6 +15,7 @@ pub(crate) enum Step {
     Conformance,
     Clippy,
     Tests,
+    Features,
     Schedules,
     Sim,
     Stress,
@@ -25,12 +26,13 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step, the quick ones first.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Tidy,
         Self::Conformance,
         Self::Clippy,
         Self::Tests,
+        Self::Features,
         Self::Schedules,
         Self::Sim,
         Self::Stress,
@@ -77,6 +79,7 @@ impl Step {
             Self::Conformance => "conformance",
             Self::Clippy => "clippy",
             Self::Tests => "tests",
+            Self::Features => "features",
             Self::Schedules => "schedules",
             Self::Sim => "sim",
             Self::Stress => "stress",
@@ -98,6 +101,8 @@ impl Step {
                 "nextest run --workspace --locked --lib --bins --tests --examples"
             }
             Self::Tests => "test --workspace --locked --lib --bins --tests --examples",
+            // What only a program with it can show; the crate behind it has its own tests.
+            Self::Features => "test -p flux-broker --features otlp --locked --test it otlp::",
             // With the feature no other test of the crate can run.
             Self::Schedules => "test -p flux-mqtt --features shuttle --locked --lib schedules::",
             Self::Sim => "xtask sim --seeds 4000",

@@ -65,8 +65,9 @@ const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 9] = [
     purity::uses_nothing_impure,
 ];
 
-const MANIFEST_RULES: [fn(&Manifest) -> Vec<Violation>; 3] = [
+const MANIFEST_RULES: [fn(&Manifest) -> Vec<Violation>; 4] = [
     manifest_rules::inherits_the_lints,
     manifest_rules::dependencies_come_from_the_workspace,
+    manifest_rules::telemetry_is_optional,
     purity::depends_on_nothing_impure,
 ];

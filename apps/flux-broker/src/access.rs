@@ -2,7 +2,7 @@
 //! at the start and again when told.
 
 mod gate;
-mod http;
+pub(crate) mod http;
 mod passwords;
 mod rights;
 mod tokens;

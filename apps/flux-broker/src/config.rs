@@ -11,6 +11,7 @@ use flux_config::{Flags, Problems, System, guide, import_mosquitto, json_schema,
 
 use crate::access::Access;
 use crate::cli::Arguments;
+use crate::otlp;
 use crate::settings::{Known, settings};
 
 /// What to do with it.
@@ -81,6 +82,9 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
     tell(&loaded.warnings);
     let mut is_right = true;
     if let Err(problems) = settings(&loaded, &Known::default()) {
+        is_right = refuse(&problems);
+    }
+    if let Err(problems) = otlp::open(&loaded) {
         is_right = refuse(&problems);
     }
     if let Err(error) = Access::open(&loaded.config, &Arc::default()) {

@@ -14,6 +14,7 @@ mod data;
 mod limits;
 mod log;
 mod log_command;
+mod otlp;
 mod passwd;
 mod reload;
 mod renewal;
@@ -40,6 +41,7 @@ use crate::beside::Beside;
 use crate::cli::{Cli, Command, TlsCommand};
 use crate::data::{Data, Found};
 use crate::log::Log;
+use crate::otlp::Otlp;
 use crate::reload::Reload;
 use crate::settings::Known;
 use crate::tls_init::TlsInit;
@@ -104,6 +106,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     let (mut settings, known) = settings::settings(loaded, &Known::default())?;
     settings.inherited = inherited.clone();
     let access = Access::open(&loaded.config, &events)?;
+    let otlp = otlp::open(loaded)?;
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),
@@ -126,22 +129,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
         watched.wait();
         handle.close();
     });
-    let mut beside = Beside::default();
-    if let Some(limit) = sd_notify::watchdog_enabled() {
-        let broker = broker.clone();
-        beside.run("keeps the watchdog", move |over| service::keep_alive(&broker, limit, over));
-    }
-    let watched = broker.clone();
-    beside.run("watches the crowd", move |over| crowd::watch(&watched, over));
-    let watched = broker.clone();
-    beside.run("watches slow clients", move |over| watch_laggards(&watched, over));
-    let certificates = broker.certificates().clone();
-    beside.run("watches certificates", move |over| renewal::watch(&certificates, over));
-    let interval = loaded.config.sys.interval.0;
-    if !interval.is_zero() {
-        let told = broker.clone();
-        beside.run("publishes numbers", move |over| publish_sys_topics(&told, interval, over));
-    }
+    let beside = begin_beside(loaded, &broker, otlp);
     let started = loaded.config.clone();
     let mut reload = Reload { cli, started, known, access, broker: &broker, log };
     let mut is_stopping = false;
@@ -163,6 +151,31 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     beside.end();
     event_log.end();
     if is_stopping { Ok(()) } else { Err("the broker ended by itself, see the log".into()) }
+}
+
+/// Begins what runs beside the broker.
+fn begin_beside(loaded: &Loaded, broker: &BrokerHandle, otlp: Option<Otlp>) -> Beside {
+    let mut beside = Beside::default();
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        let broker = broker.clone();
+        beside.run("keeps the watchdog", move |over| service::keep_alive(&broker, limit, over));
+    }
+    let watched = broker.clone();
+    beside.run("watches the crowd", move |over| crowd::watch(&watched, over));
+    let watched = broker.clone();
+    beside.run("watches slow clients", move |over| watch_laggards(&watched, over));
+    let certificates = broker.certificates().clone();
+    beside.run("watches certificates", move |over| renewal::watch(&certificates, over));
+    let interval = loaded.config.sys.interval.0;
+    if !interval.is_zero() {
+        let told = broker.clone();
+        beside.run("publishes numbers", move |over| publish_sys_topics(&told, interval, over));
+    }
+    if let Some(otlp) = otlp {
+        let told = broker.clone();
+        beside.run("sends numbers to a collector", move |over| otlp.run(&told, over));
+    }
+    beside
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flux_auth::{Clock, Credentials, Link, LinkFuture, Opinion, Refusal, WallClock};
+use flux_http::{HttpClient, HttpError};
 use parking_lot::Mutex;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,7 +13,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::breaker::Breaker;
 use crate::cache::{Cache, Digest};
 use crate::question::{Question, opinion};
-use crate::{HttpClient, HttpError};
 
 /// Asks an address about each client that shows something, and does as it says.
 ///
@@ -109,7 +109,7 @@ impl HttpCallback {
     }
 
     async fn ask(&self, question: Vec<u8>, username: Option<&str>) -> Result<Opinion, AskError> {
-        let (status, body) = self.client.post(question).await?;
+        let (status, body) = self.client.post("application/json", question).await?;
         opinion(status, &body, username).ok_or(AskError::NoAnswer { status })
     }
 

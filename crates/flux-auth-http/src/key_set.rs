@@ -5,11 +5,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flux_auth::{ParseKeyError, TokenAuthenticator, TokenKeys};
+use flux_http::{HttpClient, HttpError};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time;
-
-use crate::{HttpClient, HttpError};
 
 /// A key set (JWKS, RFC 7517) that is fetched again and again, as long as this is there.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod auth;
 mod limits;
 mod listener;
+mod otlp;
 mod protocol;
 mod queues;
 mod tls;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::auth::{Acl, Auth, Bans, ClientIds, HttpCallback, Jwt};
 pub use self::limits::{Limits, TooFast};
 pub use self::listener::{Listener, Transport};
+pub use self::otlp::Otlp;
 pub use self::protocol::{MqttVersion, Protocol};
 pub use self::queues::{
     Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy,
@@ -63,6 +65,9 @@ pub struct Config {
     pub admin: Admin,
     /// Numbers of the broker as messages under `$SYS/broker`.
     pub sys: Sys,
+    /// Metrics for an OpenTelemetry collector, by OTLP over HTTP: those of `[admin]`, under the same names. Only a broker that
+    /// was built with `--features otlp` can send them; another one says so and does not start.
+    pub otlp: Otlp,
     /// What the broker says to its operator.
     #[schemars(extend("x-changes" = "reload"))]
     pub log: Log,
@@ -84,6 +89,7 @@ impl Default for Config {
             storage: Storage::default(),
             admin: Admin::default(),
             sys: Sys::default(),
+            otlp: Otlp::default(),
             log: Log::default(),
         }
     }

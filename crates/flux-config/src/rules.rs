@@ -4,6 +4,7 @@ mod anonymity;
 mod authentication;
 mod certificates;
 mod listeners;
+mod otlp;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub(crate) fn check(config: &Config, tree: &Node, broken: &[String]) -> Vec<Prob
     rules.authentication();
     rules.anonymity();
     rules.metrics();
+    rules.otlp();
     rules.storage();
     rules.protocol();
     rules.problems
@@ -191,6 +193,10 @@ pub(crate) fn readable_secrets(
     };
     let written = |path: &[&str]| {
         let node = tree.at(path)?;
+        let node = match &node.value {
+            Value::List(items) => items.first()?,
+            _one => node,
+        };
         let Value::Text(text) = &node.value else { return None };
         match sources.get(node.origin.source)? {
             Source::File { path, .. } if text.written.is_none() => {
@@ -199,7 +205,7 @@ pub(crate) fn readable_secrets(
             Source::File { .. } | Source::Flag(_) => None,
         }
     };
-    let tokens = [&["admin", "token"][..], &["auth", "http", "token"]];
+    let tokens = [&["admin", "token"][..], &["auth", "http", "token"], &["otlp", "headers"]];
     let tokens = tokens.into_iter().filter_map(written);
     let auth = &config.auth;
     let files: [(&Option<PathBuf>, &[&str], _); 2] = [

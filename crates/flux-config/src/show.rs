@@ -125,9 +125,10 @@ impl Shown<'_> {
     fn line(&mut self, field: &Field, value: &Json, path: &[&str]) {
         let is_hidden =
             field.is_secret && self.loaded.is_some_and(|loaded| loaded.written(path).is_none());
-        let written = match is_hidden {
-            true => "\"(hidden)\"".to_owned(),
-            false => self.written(value, &field.shape, path),
+        let written = match (is_hidden, &field.shape) {
+            (true, Shape::OneOrMore(of)) => self.hidden_values(value, of, path),
+            (true, _) => "\"(hidden)\"".to_owned(),
+            (false, _) => self.written(value, &field.shape, path),
         };
         let line = format!("{} = {written}", key(&field.name));
         let _infallible = match self.loaded {
@@ -137,6 +138,28 @@ impl Shown<'_> {
                 writeln!(self.text, "{line:<40} # {}", origin.replace(char::is_control, "?"))
             }
         };
+    }
+
+    /// Returns what is written as `name=value` with the names alone.
+    fn hidden_values(&self, value: &Json, of: &Shape, path: &[&str]) -> String {
+        let hidden = |text: &str| {
+            let name = text.split_once('=').map(|(name, _)| format!("{name}="));
+            toml(&Json::from(reference::without(&(name.unwrap_or_default() + "(hidden)"))))
+        };
+        match value {
+            Json::Array(items) => {
+                let items = items.iter().enumerate().map(|(number, item)| {
+                    let number = number.to_string();
+                    let path = with(path, &number);
+                    match self.loaded.and_then(|loaded| loaded.written(&path)) {
+                        Some(_) => self.written(item, of, &path),
+                        None => hidden(item.as_str().unwrap_or_default()),
+                    }
+                });
+                format!("[{}]", items.collect::<Vec<_>>().join(", "))
+            }
+            value => hidden(value.as_str().unwrap_or_default()),
+        }
     }
 
     /// Returns a value as it is to stand in a file: with its references, or with none.

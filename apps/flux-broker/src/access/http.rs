@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flux_auth::Link;
-use flux_auth_http::{CallbackSettings, HttpCallback, HttpClient, HttpClientSettings};
+use flux_auth_http::{CallbackSettings, HttpCallback};
+use flux_http::{HttpClient, HttpClientSettings};
 
 use super::{clock, now};
 
@@ -33,7 +34,7 @@ impl Callback {
         }
         let settings = HttpClientSettings {
             url: url.clone(),
-            token: config.token.clone(),
+            headers: config.token.as_deref().map(bearer).into_iter().collect(),
             authorities: made_of.1.clone(),
             timeout: config.timeout.0,
             concurrency: number(config.concurrency),
@@ -58,7 +59,7 @@ impl Callback {
 pub(super) fn fetches_keys(url: &str, authorities: Option<Vec<u8>>) -> Result<HttpClient> {
     let settings = HttpClientSettings {
         url: url.to_owned(),
-        token: None,
+        headers: Vec::new(),
         authorities,
         timeout: FETCH_TIMEOUT,
         concurrency: 1,
@@ -66,8 +67,12 @@ pub(super) fn fetches_keys(url: &str, authorities: Option<Vec<u8>>) -> Result<Ht
     HttpClient::start(&settings).context("cannot fetch from `auth.jwt.jwks_url`")
 }
 
+fn bearer(token: &str) -> (String, String) {
+    ("authorization".to_owned(), format!("Bearer {token}"))
+}
+
 /// Reads the certificates of authorities, if a file of them is named.
-pub(super) fn authorities(file: Option<&Path>) -> Result<Option<Vec<u8>>> {
+pub(crate) fn authorities(file: Option<&Path>) -> Result<Option<Vec<u8>>> {
     let read = |file: &Path| {
         fs::read(file).with_context(|| {
             format!("cannot read certificates of authorities from {}", file.display())

@@ -16,6 +16,7 @@ mod directory;
 mod log;
 #[cfg(target_os = "linux")]
 mod memory;
+mod otlp;
 mod reload;
 mod scram;
 mod secrets;

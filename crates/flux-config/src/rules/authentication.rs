@@ -40,7 +40,7 @@ impl Rules<'_> {
     }
 
     /// Looks at an address over which something goes that must not be read, or written, on the way.
-    fn address(&mut self, path: &[&str], url: Option<&str>, what: &str) {
+    pub(super) fn address(&mut self, path: &[&str], url: Option<&str>, what: &str) {
         let Some(url) = url else { return };
         let name = path.join(".");
         let rest = url.strip_prefix("http://");

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::load_files;
-use crate::Severity;
+use crate::{Flags, InMemory, Severity, load};
 
 #[expect(clippy::needless_pass_by_value, reason = "as the macro makes it")]
 #[track_caller]
@@ -553,6 +553,78 @@ fn an_address_to_ask_is_one_and_is_protected() {
         ["https://id.example", "http://localhost:8080/a", "http://127.0.0.1/", "http://[::1]:80"]
     {
         check(&format!("[auth.http]\nurl = \"{right}\"\n"), expect![[""]]);
+    }
+}
+
+#[test]
+fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
+    check(
+        "[otlp]\ninterval = \"10s\"\n",
+        expect![[r#"
+        error: there is no collector to send metrics to
+         --> flux.toml:1:1
+          |
+        1 | [otlp]
+          | ^^^^^^
+          |
+          = help: say where it is with endpoint, or leave [otlp] out"#]],
+    );
+    check(
+        "[otlp]\nendpoint = \"grpc://collector\"\nheaders = \"secret\"\nattributes = [\"a=b\", \"=c\"]\n",
+        expect![[r#"
+            error: `otlp.endpoint` begins neither with https:// nor http://
+             --> flux.toml:2:12
+              |
+            2 | endpoint = "grpc://collector"
+              |            ^^^^^^^^^^^^^^^^^^
+
+            error: one of `otlp.headers` has no name and value
+             --> flux.toml:3:11
+              |
+            3 | headers = "secret"
+              |           ^^^^^^^^
+              |
+              = help: write it as "name=value"
+
+            warning: every user of this machine can read flux.toml, which has a secret in it
+             --> flux.toml:3:11
+              |
+            3 | headers = "secret"
+              |           ^^^^^^^^
+              |
+              = help: run `chmod o= flux.toml`
+
+            error: one of `otlp.attributes` `=c` has no name and value
+             --> flux.toml:4:22
+              |
+            4 | attributes = ["a=b", "=c"]
+              |                      ^^^^
+              |
+              = help: write it as "name=value""#]],
+    );
+    let right = "[otlp]\nendpoint = \"http://127.0.0.1:4318\"\nheaders = [\"a=b=c\"]\nattributes = \"d = e\"\n";
+    check(
+        right,
+        expect![[r#"
+        warning: every user of this machine can read flux.toml, which has a secret in it
+         --> flux.toml:3:12
+          |
+        3 | headers = ["a=b=c"]
+          |            ^^^^^^^
+          |
+          = help: run `chmod o= flux.toml`"#]],
+    );
+    let otlp = load_files([("flux.toml", right)]).unwrap().config.otlp;
+    assert_eq!(otlp.headers().collect::<Vec<_>>(), [("a", "b=c")]);
+    assert_eq!(otlp.attributes().collect::<Vec<_>>(), [("d", "e")]);
+    for (headers, expected) in [
+        ("\"k=s3cret\"", "headers = \"k=(hidden)\""),
+        ("[\"k=s3cret\", \"l=${env:NAME}\"]", "headers = [\"k=(hidden)\", \"l=${env:NAME}\"]"),
+    ] {
+        let text = format!("[otlp]\nendpoint = \"https://a\"\nheaders = {headers}\n");
+        let files = InMemory::new([("flux.toml", text.as_str())]).with_variable("NAME", "s3cret");
+        let shown = load(Some("flux.toml".as_ref()), Flags::default(), &files).unwrap().show();
+        assert!(shown.contains(expected) && !shown.contains("s3cret"), "{shown}");
     }
 }
 

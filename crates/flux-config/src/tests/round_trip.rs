@@ -245,6 +245,11 @@ prop_compose! {
                 1 => Storage { data_dir: None, durability: Some(Durability::None) },
                 _ => Storage { data_dir: Some(file), durability: Some(Durability::Os) },
             },
+            otlp: Otlp {
+                endpoint: token.as_ref().map(|_| "http://[::1]:4318".to_owned()),
+                headers: OneOrMore(token.iter().map(|token| format!("a={token}")).collect()),
+                ..Otlp::default()
+            },
             sys: Sys { interval: Period(Duration::from_secs(alias.into())) },
             admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), tls: admin_tls, token },
             log: Log { filter, format: LogFormat::Json },
@@ -264,6 +269,7 @@ proptest! {
         let mut loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
         loaded.config.admin.token.clone_from(&config.admin.token);
         loaded.config.auth.http.token.clone_from(&config.auth.http.token);
+        loaded.config.otlp.headers.clone_from(&config.otlp.headers);
         prop_assert_eq!(&loaded.config, &config);
     }
 

@@ -81,7 +81,7 @@ fn serve(stream: &TcpStream, state: &State) {
         }
         let mut body = vec![0; length];
         lines.read_exact(&mut body).unwrap();
-        asked.push_str(str::from_utf8(&body).unwrap());
+        asked.push_str(&String::from_utf8_lossy(&body));
         state.heard.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         let answer = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Whoever is not answered goes away some day.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -25,11 +25,11 @@ use tokio::time::{self, Instant};
 /// Asks one address over HTTP/1.1, with or without TLS, from a thread of its own.
 ///
 /// So many questions are under way at a time; so many more wait. The time that one takes includes its wait. Whoever does
-/// not want the answer any more drops the future. The thread ends with the client, and so does what it is at.
+/// not want the answer any more drops the future. The thread ends with the client and those [below](Self::below) it, and so does what it is at.
 #[derive(Debug)]
 pub struct HttpClient {
     address: Uri,
-    token: Option<HeaderValue>,
+    headers: HeaderMap,
     timeout: Duration,
     runtime: Handle,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -37,8 +37,8 @@ pub struct HttpClient {
     under_way: Arc<Semaphore>,
     /// How many may be under way or wait.
     admitted: Arc<Semaphore>,
-    /// Ends the thread when it is dropped.
-    _life: oneshot::Sender<()>,
+    /// Ends the thread when the last is dropped.
+    life: Arc<oneshot::Sender<()>>,
 }
 
 /// Whom to ask, and how patiently.
@@ -46,8 +46,8 @@ pub struct HttpClient {
 pub struct HttpClientSettings {
     /// The address: `http://` or `https://`.
     pub url: String,
-    /// What is sent as `Authorization: Bearer`, if anything is.
-    pub token: Option<String>,
+    /// What is sent with each question, names and values. The values are secret.
+    pub headers: Vec<(String, String)>,
     /// The authorities, in PEM, that the certificate is held against; without them those of the system.
     pub authorities: Option<Vec<u8>>,
     /// How long one question may take.
@@ -61,10 +61,10 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// When the address is none, there are no authorities, or the system has no thread left.
+    /// When the address is none, a header is none, there are no authorities, or the system has no thread left.
     pub fn start(settings: &HttpClientSettings) -> Result<Self, StartHttpClientError> {
         let address = address(&settings.url)?;
-        let token = settings.token.as_deref().map(bearer).transpose()?;
+        let headers = headers(&settings.headers)?;
         let tls = tls(&address, settings.authorities.as_deref())?;
         let https = HttpsConnectorBuilder::new().with_tls_config(tls);
         let mut tcp = HttpConnector::new();
@@ -79,30 +79,54 @@ impl HttpClient {
             .build(connector);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (handle, (life, is_over)) = (runtime.handle().clone(), oneshot::channel::<()>());
-        thread::Builder::new().name("flux-auth-http".to_owned()).spawn(move || {
+        thread::Builder::new().name("flux-http".to_owned()).spawn(move || {
             let _dropped = runtime.block_on(is_over);
             // What asks for a name in the network may hang longer than anybody waits.
             runtime.shutdown_background();
         })?;
         Ok(Self {
             address,
-            token,
+            headers,
             timeout: settings.timeout,
             runtime: handle,
             client,
             under_way: Arc::new(Semaphore::new(concurrency)),
             admitted: Arc::new(Semaphore::new(concurrency.saturating_add(WAITING))),
-            _life: life,
+            life: Arc::new(life),
         })
     }
 
-    /// Returns what the address answers when it is sent this JSON: the status and the body.
+    /// Returns a client of the same server, with the same thread and limits, that asks for a path below this address.
+    ///
+    /// # Errors
+    ///
+    /// When that is no address.
+    pub fn below(&self, path: &str) -> Result<Self, ParseAddressError> {
+        let address = self.address.to_string();
+        let address = self::address(&format!("{}/{path}", address.trim_end_matches('/')))?;
+        Ok(Self {
+            address,
+            headers: self.headers.clone(),
+            timeout: self.timeout,
+            runtime: self.runtime.clone(),
+            client: self.client.clone(),
+            under_way: self.under_way.clone(),
+            admitted: self.admitted.clone(),
+            life: self.life.clone(),
+        })
+    }
+
+    /// Returns what the address answers when it is sent this, of that media type: the status and the body.
     ///
     /// # Errors
     ///
     /// When there is no answer, in time, of a size that makes sense.
-    pub async fn post(&self, json: Vec<u8>) -> Result<(u16, Bytes), HttpError> {
-        self.send(Method::POST, json.into()).await
+    pub async fn post(
+        &self,
+        media_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Bytes), HttpError> {
+        self.send(Method::POST, Some(media_type), body.into()).await
     }
 
     /// Returns what is at the address: the status and the body.
@@ -111,27 +135,29 @@ impl HttpClient {
     ///
     /// As [`post`](Self::post).
     pub async fn get(&self) -> Result<(u16, Bytes), HttpError> {
-        self.send(Method::GET, Bytes::new()).await
+        self.send(Method::GET, None, Bytes::new()).await
     }
 
     /// Runs something on the thread, until that ends or the client does.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(task);
     }
 
-    async fn send(&self, method: Method, body: Bytes) -> Result<(u16, Bytes), HttpError> {
+    async fn send(
+        &self,
+        method: Method,
+        media_type: Option<&'static str>,
+        body: Bytes,
+    ) -> Result<(u16, Bytes), HttpError> {
         let Ok(admitted) = self.admitted.clone().try_acquire_owned() else {
             return Err(HttpError::Busy);
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.address.clone();
-        if request.method() == Method::POST {
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(CONTENT_TYPE, json);
-        }
-        if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        request.headers_mut().clone_from(&self.headers);
+        if let Some(media_type) = media_type {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         let (client, under_way, timeout) =
             (self.client.clone(), self.under_way.clone(), self.timeout);
@@ -184,9 +210,12 @@ pub enum StartHttpClientError {
     /// The address is none.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
-    /// The token cannot be sent.
-    #[error("the token has characters that no header may have")]
-    Token,
+    /// A header cannot be sent.
+    #[error("the header `{name}` has characters that no header may have")]
+    Header {
+        /// Its name; the value may be a secret.
+        name: String,
+    },
     /// The authorities are no certificates.
     #[error("the authorities are no certificates in PEM")]
     Authorities,
@@ -211,11 +240,15 @@ pub struct ParseAddressError {
     url: String,
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, StartHttpClientError> {
-    let value = HeaderValue::from_str(&format!("Bearer {token}"));
-    let mut value = value.map_err(|_| StartHttpClientError::Token)?;
-    value.set_sensitive(true);
-    Ok(value)
+fn headers(written: &[(String, String)]) -> Result<HeaderMap, StartHttpClientError> {
+    let mut headers = HeaderMap::with_capacity(written.len());
+    for (name, value) in written {
+        let error = || StartHttpClientError::Header { name: name.clone() };
+        let mut value = HeaderValue::from_str(value).map_err(|_| error())?;
+        value.set_sensitive(true);
+        headers.append(name.parse::<HeaderName>().map_err(|_| error())?, value);
+    }
+    Ok(headers)
 }
 
 fn address(url: &str) -> Result<Uri, ParseAddressError> {
@@ -289,10 +322,30 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_authorities_is_told() {
+    fn a_client_below_asks_for_a_longer_path() {
+        let start = |url: &str| {
+            HttpClient::start(&HttpClientSettings {
+                url: url.to_owned(),
+                headers: Vec::new(),
+                authorities: None,
+                timeout: Duration::from_secs(1),
+                concurrency: 1,
+            })
+        };
+        for (url, below) in [
+            ("http://localhost:1", "http://localhost:1/v1/a"),
+            ("http://localhost/b/", "http://localhost/b/v1/a"),
+        ] {
+            let client = start(url).unwrap().below("v1/a").unwrap();
+            assert_eq!(client.address.to_string(), below);
+        }
+    }
+
+    #[test]
+    fn what_are_no_authorities_or_no_headers_is_told() {
         let mut settings = HttpClientSettings {
             url: "https://localhost".to_owned(),
-            token: None,
+            headers: Vec::new(),
             authorities: Some(b"none".to_vec()),
             timeout: Duration::from_secs(1),
             concurrency: 1,
@@ -300,7 +353,9 @@ mod tests {
         let start = |settings: &_| HttpClient::start(settings).map(|_| ()).unwrap_err().to_string();
         assert!(start(&settings).contains("no certificates in PEM"));
         settings.authorities = None;
-        settings.token = Some("a\nb".to_owned());
-        assert!(start(&settings).contains("the token has characters"));
+        for (name, value) in [("authorization", "a\nb"), ("a b", "c")] {
+            settings.headers = vec![(name.to_owned(), value.to_owned())];
+            assert!(start(&settings).contains(&format!("the header `{name}` has characters")));
+        }
     }
 }

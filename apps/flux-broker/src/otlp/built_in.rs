@@ -1,0 +1,33 @@
+//! A broker that was built with the feature `otlp`.
+
+use anyhow::Context as _;
+use flux_config::{Loaded, Problems};
+pub(crate) use flux_otlp::Otlp;
+use flux_otlp::OtlpSettings;
+
+use crate::access::http::authorities;
+
+/// Returns what sends, if the config says where to.
+///
+/// # Errors
+///
+/// When nothing can be sent there.
+pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
+    let config = &loaded.config.otlp;
+    let Some(endpoint) = &config.endpoint else { return Ok(None) };
+    let error =
+        |key: &str, error: &anyhow::Error| loaded.error(&["otlp", key], format!("{error:#}"));
+    let authorities = authorities(config.ca_file.as_deref());
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let settings = OtlpSettings {
+        endpoint: endpoint.clone(),
+        headers: config.headers().map(owned).collect(),
+        authorities: authorities.map_err(|it| error("ca_file", &it))?,
+        timeout: config.timeout.0,
+        interval: config.interval.0,
+        service_name: config.service_name.clone(),
+        attributes: config.attributes().map(owned).collect(),
+    };
+    let otlp = Otlp::open(settings).context("cannot send to a collector");
+    otlp.map(Some).map_err(|it| error("endpoint", &it))
+}

@@ -1,0 +1,29 @@
+//! A broker that was built without the feature `otlp`.
+
+use std::sync::mpsc::Receiver;
+
+use flux_config::{Loaded, Problems};
+use flux_mqtt::BrokerHandle;
+
+/// There is none.
+pub(crate) enum Otlp {}
+
+impl Otlp {
+    pub(crate) fn run(self, _broker: &BrokerHandle, _over: &Receiver<()>) {
+        match self {}
+    }
+}
+
+/// Refuses a config that says where to send.
+///
+/// # Errors
+///
+/// When it does.
+pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
+    if loaded.config.otlp.endpoint.is_none() {
+        return Ok(None);
+    }
+    let title = "this flux-broker was built without OpenTelemetry: build it with `cargo build --release -p \
+                 flux-broker --features otlp`, or leave [otlp] out";
+    Err(loaded.error(&["otlp", "endpoint"], title))
+}

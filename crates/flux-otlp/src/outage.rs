@@ -1,0 +1,59 @@
+//! [`Outage`]: a collector that does not take what it is sent, told once, and once more when that is over.
+
+use std::error::Error;
+
+use flux_http::HttpError;
+use thiserror::Error;
+
+/// Whether what is sent arrives.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    /// What is sent, in a word.
+    what: &'static str,
+    /// How often it failed, one time after the other.
+    failures: u64,
+}
+
+/// Why the collector has not got what it was sent.
+#[derive(Debug, Error)]
+pub(crate) enum ExportError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("the collector answers with status {status}")]
+    Status { status: u16 },
+    #[error("the collector took all but {rejected}: {message}")]
+    Rejected { rejected: i64, message: String },
+    #[error("the broker stops, and the collector does not answer")]
+    Over,
+}
+
+impl Outage {
+    pub(crate) const fn none_of(what: &'static str) -> Self {
+        Self { what, failures: 0 }
+    }
+
+    /// Tells what has changed; `lost` is what was dropped meanwhile.
+    pub(crate) fn note(&mut self, sent: &Result<(), ExportError>, lost: u64) {
+        let what = self.what;
+        match sent {
+            Ok(()) => {
+                if self.failures > 0 {
+                    let failures = self.failures;
+                    tracing::info!(failures, lost, "the collector takes {what} again");
+                }
+                self.failures = 0;
+            }
+            Err(error) => {
+                if self.failures == 0 {
+                    let error: &dyn Error = error;
+                    tracing::warn!(
+                        error,
+                        help = "see that a collector with OTLP over HTTP listens at `otlp.endpoint`; it is tried again",
+                        "the collector does not get {what}"
+                    );
+                }
+                self.failures += 1;
+            }
+        }
+    }
+}
