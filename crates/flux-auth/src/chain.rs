@@ -1,7 +1,6 @@
 //! [`Chain`]: several authenticators, asked one after the other.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -81,27 +80,30 @@ impl Chain {
         self
     }
 
-    /// Asks the links. Says meanwhile whether something was shown that proves nothing.
-    async fn ask(&self, credentials: &Credentials, has_failed: &mut bool) -> Authentication {
+    /// Asks the links. Returns as well whether a user is named who has shown something else: who waits in vain for the links
+    /// behind has guessed wrong all the same.
+    async fn ask(&self, credentials: &Credentials) -> (Authentication, bool) {
         let mut is_somebody_else = false;
         for link in &self.links {
-            match link.consider(credentials).await {
+            let answer = match link.consider(credentials).await {
                 Opinion::Accepts(_) if is_somebody_else => break,
-                Opinion::Accepts(identity) => return self.accept(credentials, identity),
-                Opinion::Refuses(refusal) => return Authentication::Refused(refusal),
+                Opinion::Accepts(identity) => self.accept(credentials, identity),
+                Opinion::Refuses(refusal) => Authentication::Refused(refusal),
                 Opinion::NotProven { is_known } => {
                     is_somebody_else |= is_known;
-                    *has_failed = true;
+                    continue;
                 }
-                Opinion::PassesOn => {}
-            }
+                Opinion::PassesOn => continue,
+            };
+            return (answer, is_somebody_else);
         }
         // The same for an unknown user and for a wrong password.
         let shows_something = credentials.username.is_some() || credentials.password.is_some();
-        Authentication::Refused(match shows_something {
+        let refusal = match shows_something {
             true => Refusal::BadUserNameOrPassword,
             false => Refusal::NotAuthorized,
-        })
+        };
+        (Authentication::Refused(refusal), is_somebody_else)
     }
 
     fn accept(&self, credentials: &Credentials, identity: Identity) -> Authentication {
@@ -125,21 +127,6 @@ fn bound(
         identity.attributes.insert(name, value);
     }
     Ok(identity)
-}
-
-/// Has somebody noted who fails; also one that leaves before it is told, for what it has shown proves nothing.
-struct Attempt<'a> {
-    bouncer: &'a Bouncer,
-    peer: IpAddr,
-    has_failed: bool,
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if self.has_failed {
-            self.bouncer.note_failure(self.peer);
-        }
-    }
 }
 
 /// An exchange of a link, under what holds for all links.
@@ -183,14 +170,15 @@ impl Exchange for Supervised {
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
         let (Some(bouncer), Some(peer)) = (&self.bouncer, credentials.peer) else {
-            return self.ask(credentials, &mut false).await;
+            return self.ask(credentials).await.0;
         };
         if bouncer.turns_away(peer.ip()) {
             return Authentication::Refused(Refusal::Banned);
         }
-        let mut attempt = Attempt { bouncer, peer: peer.ip(), has_failed: false };
-        let answer = self.ask(credentials, &mut attempt.has_failed).await;
-        attempt.has_failed = answer == Authentication::Refused(Refusal::BadUserNameOrPassword);
+        let (answer, has_guessed) = self.ask(credentials).await;
+        if has_guessed || answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
+            bouncer.note_failure(peer.ip());
+        }
         answer
     }
 
@@ -331,33 +319,24 @@ mod tests {
         }
     }
 
-    /// Never comes to a conclusion.
-    struct Silent;
-
-    impl Link for Silent {
-        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
-            Box::pin(std::future::pending())
-        }
-    }
-
-    #[test]
-    fn whoever_leaves_when_it_has_shown_something_wrong_has_failed() {
+    /// That the links behind cannot say anything does not make a guess one for nothing.
+    #[tokio::test]
+    async fn who_guesses_the_password_of_a_user_has_failed_whatever_others_say() {
         let settings = BanSettings { failures: 1, ..BanSettings::default() };
-        let credentials =
-            Credentials { peer: Some("192.0.2.1:1".parse().unwrap()), ..named("alice") };
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let credentials = Credentials { peer: Some(peer), ..named("alice") };
         for (first, is_banned) in [
             (Opinion::NotProven { is_known: true }, true),
-            (Opinion::NotProven { is_known: false }, true),
+            (Opinion::NotProven { is_known: false }, false),
             (Opinion::PassesOn, false),
         ] {
             let clock = Box::new(|| Timestamp::from_millis(0));
             let bouncer = Arc::new(Bouncer::new(settings.clone(), clock));
-            let chain = Chain::new(vec![link(first), Arc::new(Silent)]).with_bans(bouncer.clone());
-            let mut attempt = Box::pin(chain.authenticate(&credentials));
-            let mut context = Context::from_waker(Waker::noop());
-            assert!(attempt.as_mut().poll(&mut context).is_pending());
-            drop(attempt);
-            assert_eq!(bouncer.turns_away("192.0.2.1".parse().unwrap()), is_banned);
+            let down = link(Opinion::Refuses(Refusal::ServerUnavailable));
+            let chain = Chain::new(vec![link(first), down]).with_bans(bouncer.clone());
+            let refused = Authentication::Refused(Refusal::ServerUnavailable);
+            assert_eq!(chain.authenticate(&credentials).await, refused);
+            assert_eq!(bouncer.turns_away(peer.ip()), is_banned);
         }
     }
 
@@ -441,6 +420,31 @@ mod tests {
 
         now.store(u64::try_from(ban_for.as_millis()).unwrap(), Ordering::Relaxed);
         assert_eq!(chain.authenticate(&from("192.0.2.1:4")).await, bad);
+    }
+
+    /// Never comes to a conclusion.
+    struct Silent;
+
+    impl Link for Silent {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// Only the broker drops a question, when its patience ends or it needs the place: whoever hangs up has it answered.
+    #[test]
+    fn whom_the_broker_does_not_wait_for_has_not_failed() {
+        let settings = BanSettings { failures: 1, ..BanSettings::default() };
+        let bouncer = Arc::new(Bouncer::new(settings, Box::new(|| Timestamp::from_millis(0))));
+        let links: Vec<Arc<dyn Link>> =
+            vec![link(Opinion::NotProven { is_known: false }), Arc::new(Silent)];
+        let chain = Chain::new(links).with_bans(bouncer.clone());
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let credentials = Credentials { peer: Some(peer), ..named("alice") };
+        let mut answer = Box::pin(chain.authenticate(&credentials));
+        assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(answer);
+        assert!(!bouncer.turns_away(peer.ip()));
     }
 
     /// Refuses the first step as if the password were wrong, or accepts it.

@@ -24,6 +24,7 @@ mod facade;
 mod flow;
 mod framing;
 mod handshake;
+mod hang_up;
 mod hostile;
 mod keep_alive;
 mod levels;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::decoys::Decoys;
 use super::file::Users;
 use super::hash::{HashPasswordError, PasswordHash};
-use super::pool::{HashPool, Left};
+use super::pool::HashPool;
 use crate::scram::{METHOD, ScramLogin};
 use crate::{Bouncer, Credentials, Exchange, Identity, Link, LinkFuture, Opinion, Refusal};
 
@@ -40,8 +41,8 @@ impl PasswordAuthenticator {
         Ok(Self { known, pool, bouncer: None })
     }
 
-    /// Has those who hang up while a wrong password is hashed counted as failed; the [`Chain`](crate::Chain) counts
-    /// who waits for the answer.
+    /// Hashes nothing for whoever was banned while it waited in line; the [`Chain`](crate::Chain) turns away who is
+    /// banned when it comes, and bans.
     #[must_use]
     pub fn with_bans(mut self, bouncer: Arc<Bouncer>) -> Self {
         self.bouncer = Some(bouncer);
@@ -65,23 +66,26 @@ impl PasswordAuthenticator {
             return Opinion::PassesOn;
         };
         let (hash, is_known) = self.known.read().hash(username);
-        let left = self.left(credentials, is_known);
-        match (self.pool.verify_telling(hash, password.clone(), left).await, is_known) {
-            (Some(true), true) => Opinion::Accepts(Identity::user(username.clone())),
-            (Some(_), _) => Opinion::NotProven { is_known },
-            (None, _) => Opinion::Refuses(Refusal::ServerUnavailable),
+        match (self.is_right(credentials, hash, password.clone()).await, is_known) {
+            (Ok(true), true) => Opinion::Accepts(Identity::user(username.clone())),
+            (Ok(_), _) => Opinion::NotProven { is_known },
+            (Err(refusal), _) => Opinion::Refuses(refusal),
         }
     }
 
-    /// What is to be done should this client leave before it is told. An unknown name counts as a wrong password does:
-    /// otherwise bans would tell which names there are.
-    fn left(&self, credentials: &Credentials, is_known: bool) -> Option<Left> {
-        let (bouncer, peer) = (self.bouncer.clone()?, credentials.peer?.ip());
-        Some(Box::new(move |is_right| {
-            if !(is_known && is_right) {
-                bouncer.note_failure(peer);
-            }
-        }))
+    /// Returns whether a password is the one that was hashed, or why nobody looked.
+    async fn is_right(
+        &self,
+        credentials: &Credentials,
+        hash: Arc<PasswordHash>,
+        password: Bytes,
+    ) -> Result<bool, Refusal> {
+        let (bouncer, peer) = (self.bouncer.clone(), credentials.peer.map(|peer| peer.ip()));
+        let turn = move || match (bouncer, peer) {
+            (Some(bouncer), Some(peer)) if bouncer.turns_away(peer) => Err(Refusal::Banned),
+            (Some(_) | None, Some(_) | None) => Ok(hash.verify(&password)),
+        };
+        self.pool.run(turn).await.unwrap_or(Err(Refusal::ServerUnavailable))
     }
 }
 
@@ -163,26 +167,20 @@ mod tests {
         assert_eq!(authenticator.consider(&credentials("alice", "")).await, refuses);
     }
 
-    #[test]
-    fn who_hangs_up_while_a_wrong_password_is_hashed_has_failed() {
+    #[tokio::test]
+    async fn nothing_is_hashed_for_whoever_was_banned_meanwhile() {
         let clock = Box::new(|| Timestamp::from_millis(0));
         let settings = BanSettings { failures: 1, ..BanSettings::default() };
         let bouncer = Arc::new(Bouncer::new(settings, clock));
         let authenticator = authenticator(&["alice"]).with_bans(bouncer.clone());
-        let mut client = Credentials::new("c");
-        let cases = [
-            ("192.0.2.1:1", true, true, false),
-            ("192.0.2.2:1", true, false, true),
-            ("192.0.2.3:1", false, true, true),
-            ("192.0.2.4:1", false, false, true),
-        ];
-        for (peer, is_known, is_right, is_banned) in cases {
-            client.peer = Some(peer.parse().unwrap());
-            authenticator.left(&client, is_known).unwrap()(is_right);
-            assert_eq!(bouncer.turns_away(client.peer.unwrap().ip()), is_banned, "{peer}");
-        }
-        client.peer = None;
-        assert!(authenticator.left(&client, true).is_none());
+        let mut client = credentials("alice", "secret");
+        client.peer = Some("192.0.2.1:1".parse().unwrap());
+        let answer = authenticator.consider(&client);
+        bouncer.note_failure("192.0.2.1".parse().unwrap());
+        assert_eq!(answer.await, Opinion::Refuses(Refusal::Banned));
+        client.peer = Some("192.0.2.2:1".parse().unwrap());
+        let accepts = Opinion::Accepts(Identity::user("alice"));
+        assert_eq!(authenticator.consider(&client).await, accepts);
     }
 
     #[tokio::test]
