@@ -71,7 +71,7 @@ impl Bans {
     #[must_use]
     pub fn banned_until(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
         let table = self.table.lock();
-        table.records.get(&key(address))?.banned_until.filter(|until| *until > now)
+        table.records.get(&party_of(address))?.banned_until.filter(|until| *until > now)
     }
 
     /// Notes that a client from this address failed, and returns until when it is banned, if that begins now.
@@ -82,7 +82,7 @@ impl Bans {
             return None;
         }
         let (failures, within, ban_for) = (settings.failures, settings.within, settings.ban_for);
-        let mut record = table.take(key(address)).unwrap_or_default();
+        let mut record = table.take(party_of(address)).unwrap_or_default();
         if record.banned_until.is_some_and(|until| until <= now) {
             record = Record::default();
         }
@@ -96,7 +96,7 @@ impl Bans {
         if is_full || failures == 1 {
             record.banned_until = Some(now + ban_for);
         }
-        table.put(key(address), record);
+        table.put(party_of(address), record);
         record.banned_until.filter(|_| !was_banned)
     }
 
@@ -104,13 +104,13 @@ impl Bans {
     pub fn ban(&self, now: Timestamp, address: IpAddr, until: Timestamp) {
         let mut table = self.table.lock();
         let record = Record { last: now, banned_until: Some(until), ..Record::default() };
-        table.take(key(address));
-        table.put(key(address), record);
+        table.take(party_of(address));
+        table.put(party_of(address), record);
     }
 
     /// Forgets what an address did, and returns whether it was banned.
     pub fn lift(&self, now: Timestamp, address: IpAddr) -> bool {
-        let record = self.table.lock().take(key(address));
+        let record = self.table.lock().take(party_of(address));
         record.and_then(|record| record.banned_until).is_some_and(|until| until > now)
     }
 
@@ -188,8 +188,10 @@ struct Record {
     banned_until: Option<Timestamp>,
 }
 
-/// Returns what stands for an address in the table.
-fn key(address: IpAddr) -> IpAddr {
+/// Returns what stands for an address wherever one party must not count as many: an IPv4 address itself, and of an IPv6
+/// address the first 64 bits, for the rest costs nothing to change.
+#[must_use]
+pub fn party_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -97,7 +97,7 @@ pub use attributes::Attributes;
 pub use authentication::{Authentication, Identity, Refusal};
 pub use authenticator::{Authenticator, DynAuthenticator};
 pub use authorizer::{Authorizer, Client, Decision, Verdict};
-pub use bans::{Ban, BanSettings, Bans};
+pub use bans::{Ban, BanSettings, Bans, party_of};
 pub use bouncer::{Bouncer, Clock, Tell};
 pub use chain::{Anonymous, Chain, ClientCertificate, Link, LinkFuture, Opinion};
 pub use client_ids::{ClientIdRule, ClientIdRules};

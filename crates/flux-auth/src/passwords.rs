@@ -6,6 +6,7 @@ mod authenticator;
 mod decoys;
 mod file;
 mod hash;
+mod line;
 mod pool;
 
 pub use self::authenticator::PasswordAuthenticator;

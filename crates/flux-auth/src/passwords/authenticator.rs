@@ -85,7 +85,7 @@ impl PasswordAuthenticator {
             (Some(bouncer), Some(peer)) if bouncer.turns_away(peer) => Err(Refusal::Banned),
             (Some(_) | None, Some(_) | None) => Ok(hash.verify(&password)),
         };
-        self.pool.run(turn).await.unwrap_or(Err(Refusal::ServerUnavailable))
+        self.pool.run(peer, turn).await.unwrap_or(Err(Refusal::ServerUnavailable))
     }
 }
 

@@ -1,23 +1,24 @@
 //! [`HashPool`]: threads that hash, so that no worker has to.
 
+use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::oneshot;
+
+use super::line::Line;
 
 /// A few threads that verify passwords, with a line of bounded length before them.
 ///
 /// So many hashes are computed at once as there are threads, and each takes some memory (19 MiB by default).
-/// What does not find a place in the line is refused at once. A question whose asker has left costs nothing.
-/// The threads end when the pool is dropped.
-#[derive(Debug)]
+/// In the line each address has its turn after the others, however much it asks, and makes room first when it is full: its
+/// question is refused at once then. A question whose asker has left costs nothing. The threads end when the pool is dropped.
 pub struct HashPool {
-    jobs: SyncSender<Job>,
+    line: Arc<Line<Job>>,
 }
 
 impl HashPool {
@@ -27,21 +28,21 @@ impl HashPool {
     ///
     /// When the system gives none.
     pub fn start(threads: NonZeroUsize, waiting: usize) -> Result<Self, StartPoolError> {
-        let (jobs, line) = sync_channel::<Job>(waiting);
-        let line = Arc::new(Mutex::new(line));
+        let pool = Self { line: Arc::new(Line::new(waiting)) };
         for _ in 0..threads.get() {
-            let line = line.clone();
+            let line = pool.line.clone();
             let thread = thread::Builder::new().name("flux-hash".into());
             thread.spawn(move || work(&line)).map_err(|error| StartPoolError { error })?;
         }
-        Ok(Self { jobs })
+        Ok(pool)
     }
 
-    /// Returns what `work` does, which a thread does when its turn comes; `None` if too many wait already.
+    /// Returns what `work` does, which a thread does when it is the turn of this address; `None` if too many wait.
     ///
     /// The future may be dropped: then it is not done, unless it is being done already.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        address: Option<IpAddr>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (answer, answered) = oneshot::channel();
@@ -51,10 +52,21 @@ impl HashPool {
                 let _ = answer.send(work());
             }
         };
-        match self.jobs.try_send(Box::new(job)) {
-            Ok(()) => answered.await.ok(),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
-        }
+        // What finds no place ends here, and with it the wait for its answer.
+        drop(self.line.enter(address, Box::new(job)));
+        answered.await.ok()
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        self.line.close();
+    }
+}
+
+impl fmt::Debug for HashPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashPool").finish_non_exhaustive()
     }
 }
 
@@ -68,11 +80,8 @@ pub struct StartPoolError {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-fn work(line: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting: who holds it is next.
-        let next = line.lock().recv();
-        let Ok(job) = next else { return };
+fn work(line: &Line<Job>) {
+    while let Some(job) = line.next() {
         job();
     }
 }
@@ -87,19 +96,28 @@ mod tests {
 
     #[tokio::test]
     async fn what_finds_no_place_in_line_is_refused_and_who_leaves_is_skipped() {
-        let (jobs, line) = sync_channel(1);
-        let pool = HashPool { jobs };
+        let line = Arc::new(Line::new(2));
+        let pool = HashPool { line: line.clone() };
         let mut context = Context::from_waker(Waker::noop());
         {
-            let mut waits = pin!(pool.run(|| panic!("nobody waits for this")));
+            let mut waits = pin!(pool.run(None, || panic!("nobody waits for this")));
             assert_eq!(waits.as_mut().poll(&mut context), Poll::<Option<()>>::Pending);
-            assert_eq!(pool.run(|| 2).await, None);
         }
-        line.recv().unwrap()();
+        line.next().unwrap()();
 
-        let mut waits = pin!(pool.run(|| 3));
-        assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
-        thread::spawn(move || work(&Mutex::new(line)));
-        assert_eq!(waits.await, Some(3));
+        let thread = {
+            let (mut first, mut second) = (pin!(pool.run(None, || 1)), pin!(pool.run(None, || 2)));
+            assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
+            assert_eq!(second.as_mut().poll(&mut context), Poll::Pending);
+            // Another address takes the place of one of the two.
+            let mut third = pin!(pool.run(Some("192.0.2.1".parse().unwrap()), || 3));
+            assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
+            assert_eq!(first.await, None);
+            let thread = thread::spawn(move || work(&line));
+            assert_eq!((second.await, third.await), (Some(2), Some(3)));
+            thread
+        };
+        drop(pool);
+        thread.join().unwrap();
     }
 }
