@@ -1,61 +1,168 @@
 //! [`Breaker`]: whoever fails again and again is left alone for a while.
 
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use flux_auth::{Credentials, party_of};
 use flux_time::Timestamp;
 
 /// Says whether to ask somebody who may be down. Time is an argument.
 ///
-/// After so many failures in a row nobody asks for a while; then one may try, and what comes of that decides for all.
-#[derive(Clone, Debug)]
+/// A question may fail by what a client shows, and nobody else's would. So there are three doors: that of a client closes
+/// after so many failures in a row, that of an address after failures of so many clients there, and that of all after
+/// failures at so many addresses. Behind a closed door nobody asks for a while; then one may try, and what comes of that
+/// decides. Whoever has failed waits one pause longer for that than others: else whoever comes most often would try for all.
+#[derive(Debug)]
 pub(crate) struct Breaker {
     most_failures: u32,
     pause: Duration,
+    all: Door,
+    addresses: HashMap<Key, Door>,
+    clients: HashMap<Key, Door>,
+    /// Makes keys.
+    hasher: RandomState,
+}
+
+/// Whom a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    address: Key,
+    client: Key,
+}
+
+/// Who is not asked about from now on, and was until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// This client at this address.
+    Client,
+    /// Everybody at this address.
+    Address,
+    /// Everybody.
+    All,
+}
+
+/// Stands for an address, or for a client there.
+type Key = u64;
+
+#[derive(Debug, Default)]
+struct Door {
+    /// In a row.
     failures: u32,
+    /// Who failed since there was an answer, the last ones, each once.
+    failed: VecDeque<Key>,
     /// Until when nobody asks.
     closed_until: Option<Timestamp>,
 }
 
 impl Breaker {
     pub(crate) fn new(most_failures: u32, pause: Duration) -> Self {
-        Self { most_failures: most_failures.max(1), pause, failures: 0, closed_until: None }
+        Self {
+            most_failures: most_failures.max(1),
+            pause,
+            all: Door::default(),
+            addresses: HashMap::new(),
+            clients: HashMap::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Returns who asks with these credentials: an address, where of IPv6 the first 64 bits count, and a name.
+    pub(crate) fn asker(&self, credentials: &Credentials) -> Asker {
+        let address: Option<IpAddr> = credentials.peer.map(|peer| party_of(peer.ip()));
+        let name = credentials.username.as_ref().unwrap_or(&credentials.client_id);
+        let (address, client) = (self.hasher.hash_one(address), (address, name));
+        Asker { address, client: self.hasher.hash_one(client) }
     }
 
     /// Returns whether to ask now. Whoever may, says what came of it.
-    pub(crate) fn may_ask(&mut self, now: Timestamp) -> bool {
-        match self.closed_until {
-            None => true,
-            Some(until) if now < until => false,
+    pub(crate) fn may_ask(&mut self, now: Timestamp, asker: Asker) -> bool {
+        let pause = self.pause;
+        let may_ask = self.doors(asker).all(|(door, key)| {
+            let wait = if door.failed.contains(&key) { pause } else { Duration::ZERO };
+            door.closed_until.is_none_or(|until| until + wait <= now)
+        });
+        if may_ask {
             // One tries; the others wait for another pause, or until that one has succeeded.
-            Some(_) => {
-                self.closed_until = Some(now + self.pause);
-                true
-            }
+            self.doors(asker).for_each(|(door, _)| {
+                door.closed_until = door.closed_until.map(|_| now + pause);
+            });
         }
+        may_ask
     }
 
-    /// There was an answer. Returns whether it is the first since nobody was to ask.
-    pub(crate) fn succeeded(&mut self) -> bool {
-        self.failures = 0;
-        self.closed_until.take().is_some()
+    /// There was an answer. Returns whether it is the first since this client was not asked about.
+    pub(crate) fn succeeded(&mut self, asker: Asker) -> bool {
+        let was_closed = self.doors(asker).any(|(door, _)| door.closed_until.is_some());
+        self.all = Door::default();
+        self.addresses.remove(&asker.address);
+        self.clients.remove(&asker.client);
+        was_closed
     }
 
     /// Whoever asked does not wait for it, or had no turn: that says nothing, and another may try at once.
-    pub(crate) fn abandoned(&mut self, now: Timestamp) {
-        if let Some(until) = &mut self.closed_until {
-            *until = (*until).min(now);
-        }
+    pub(crate) fn abandoned(&mut self, now: Timestamp, asker: Asker) {
+        self.doors(asker).for_each(|(door, _)| {
+            door.closed_until = door.closed_until.map(|until| until.min(now));
+        });
     }
 
-    /// There was none. Returns whether nobody is to ask from now on, and could until now.
-    pub(crate) fn failed(&mut self, now: Timestamp) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures < self.most_failures {
-            return false;
+    /// There was none. Returns who is not asked about any more, if that begins now.
+    pub(crate) fn failed(&mut self, now: Timestamp, asker: Asker) -> Option<Closed> {
+        for doors in [&mut self.addresses, &mut self.clients] {
+            if doors.len() >= MOST_DOORS {
+                // Those that were closed take a few failures more.
+                doors.clear();
+            }
         }
-        self.closed_until.replace(now + self.pause).is_none()
+        let (most, until) = (self.most_failures, now + self.pause);
+        let Asker { address, client } = asker;
+        let closes_client = self.clients.entry(client).or_default().failed(most, until);
+        let closes_address =
+            self.addresses.entry(address).or_default().failed_by(client, most, until);
+        if self.all.failed_by(address, most, until) {
+            return Some(Closed::All);
+        }
+        if closes_address {
+            return Some(Closed::Address);
+        }
+        closes_client.then_some(Closed::Client)
+    }
+
+    /// Returns the doors before somebody, and under which key it is known to each.
+    fn doors(&mut self, asker: Asker) -> impl Iterator<Item = (&mut Door, Key)> {
+        let Asker { address, client } = asker;
+        let all = [(&mut self.all, address)].into_iter();
+        let its = self.addresses.get_mut(&address).into_iter().chain(self.clients.get_mut(&client));
+        all.chain(its.map(move |door| (door, client)))
     }
 }
+
+impl Door {
+    /// Returns whether it closes by another failure.
+    fn failed(&mut self, most: u32, until: Timestamp) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        self.failures >= most && self.closed_until.replace(until).is_none()
+    }
+
+    /// Returns whether it closes by a failure of one of those behind it.
+    fn failed_by(&mut self, who: Key, most: u32, until: Timestamp) -> bool {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(MOST_FAILED);
+        self.failed.retain(|known| *known != who);
+        self.failed.push_back(who);
+        if self.failed.len() > most {
+            self.failed.pop_front();
+        }
+        self.failed.len() >= most && self.closed_until.replace(until).is_none()
+    }
+}
+
+/// So many doors of addresses are remembered, and as many of clients.
+const MOST_DOORS: usize = 4_096;
+
+/// So many different ones close a door, however many are asked for.
+const MOST_FAILED: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -65,38 +172,123 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
+    const fn asker(address: Key, client: Key) -> Asker {
+        Asker { address, client }
+    }
+
     #[test]
     fn whoever_fails_again_and_again_is_left_alone_until_one_has_tried() {
-        let mut breaker = Breaker::new(3, Duration::from_secs(5));
+        let (mut breaker, it) = (Breaker::new(3, Duration::from_secs(5)), asker(1, 1));
         for _ in 0..2 {
-            assert!(breaker.may_ask(at(0)));
-            assert!(!breaker.failed(at(0)));
+            assert!(breaker.may_ask(at(0), it));
+            assert_eq!(breaker.failed(at(0), it), None);
         }
-        assert!(!breaker.succeeded());
+        assert!(!breaker.succeeded(it));
         // The fourth was asked before the third had failed.
-        for (may_ask, is_told) in [(true, false), (true, false), (true, true), (false, false)] {
-            assert_eq!(breaker.may_ask(at(1)), may_ask);
-            assert_eq!(breaker.failed(at(1)), is_told);
+        let closes = Some(Closed::Client);
+        for (may_ask, closed) in [(true, None), (true, None), (true, closes), (false, None)] {
+            assert_eq!(breaker.may_ask(at(1), it), may_ask);
+            assert_eq!(breaker.failed(at(1), it), closed);
         }
-        assert!(!breaker.may_ask(at(5)));
-        assert!(breaker.may_ask(at(6)));
-        assert!(!breaker.may_ask(at(6)), "one is enough");
-        assert!(!breaker.failed(at(7)));
-        assert!(!breaker.may_ask(at(11)));
-        assert!(breaker.may_ask(at(12)));
-        assert!(breaker.succeeded());
-        assert!(breaker.may_ask(at(12)) && breaker.may_ask(at(12)));
+        assert!(!breaker.may_ask(at(5), it));
+        assert!(breaker.may_ask(at(6), it));
+        assert!(!breaker.may_ask(at(6), it), "one is enough");
+        assert_eq!(breaker.failed(at(7), it), None);
+        assert!(!breaker.may_ask(at(11), it));
+        assert!(breaker.may_ask(at(12), it));
+        assert!(breaker.succeeded(it));
+        assert!(breaker.may_ask(at(12), it) && breaker.may_ask(at(12), it));
+    }
+
+    #[test]
+    fn a_client_that_fails_closes_no_door_but_its_own() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        assert_eq!(breaker.failed(at(0), asker(1, 1)), None);
+        assert_eq!(breaker.failed(at(0), asker(1, 1)), Some(Closed::Client));
+        for _ in 0..10 {
+            assert_eq!(breaker.failed(at(0), asker(1, 1)), None);
+        }
+        assert!(!breaker.may_ask(at(1), asker(1, 1)));
+        assert!(breaker.may_ask(at(1), asker(1, 2)) && breaker.may_ask(at(1), asker(2, 3)));
+    }
+
+    #[test]
+    fn so_many_clients_close_the_door_of_an_address_and_so_many_addresses_that_of_all() {
+        let mut breaker = Breaker::new(3, Duration::from_secs(5));
+        for client in 1..=2 {
+            assert_eq!(breaker.failed(at(0), asker(1, client)), None);
+        }
+        assert_eq!(breaker.failed(at(0), asker(1, 3)), Some(Closed::Address));
+        assert!(!breaker.may_ask(at(0), asker(1, 4)) && breaker.may_ask(at(0), asker(2, 5)));
+        assert_eq!(breaker.failed(at(0), asker(2, 5)), None);
+        assert_eq!(breaker.failed(at(0), asker(3, 6)), Some(Closed::All));
+        assert!(!breaker.may_ask(at(4), asker(4, 7)));
+
+        // One address has an answer: all are asked about, but not those who are behind a closed door of their own.
+        assert!(breaker.may_ask(at(5), asker(4, 7)));
+        assert!(breaker.succeeded(asker(4, 7)));
+        assert!(breaker.may_ask(at(5), asker(2, 5)) && breaker.may_ask(at(5), asker(4, 8)));
+        assert_eq!(breaker.failed(at(5), asker(1, 3)), None, "the first again");
+        assert!(!breaker.may_ask(at(6), asker(1, 4)) && breaker.may_ask(at(6), asker(3, 6)));
+    }
+
+    #[test]
+    fn whoever_has_failed_does_not_try_for_all_if_another_can() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        for address in 1..=2 {
+            breaker.failed(at(0), asker(address, address));
+        }
+        for second in 0..10 {
+            assert!(!breaker.may_ask(at(second), asker(2, 9)), "{second}");
+        }
+        assert!(breaker.may_ask(at(5), asker(3, 3)));
+        breaker.abandoned(at(5), asker(3, 3));
+        assert!(breaker.may_ask(at(10), asker(2, 9)), "nobody else came");
     }
 
     #[test]
     fn one_who_tries_and_never_says_what_came_of_it_keeps_nobody_out_for_ever() {
+        let (mut breaker, it) = (Breaker::new(2, Duration::from_secs(5)), asker(1, 1));
+        breaker.failed(at(0), it);
+        assert_eq!(breaker.failed(at(0), it), Some(Closed::Client));
+        assert!(breaker.may_ask(at(5), it));
+        assert!(!breaker.may_ask(at(9), it));
+        assert!(breaker.may_ask(at(10), it));
+        breaker.abandoned(at(11), it);
+        assert!(breaker.may_ask(at(11), it), "who gave up makes room for another");
+        assert!(!breaker.may_ask(at(11), it));
+    }
+
+    #[test]
+    fn an_asker_is_an_address_and_a_name() {
+        let breaker = Breaker::new(1, Duration::ZERO);
+        let asker = |peer: &str, username: Option<&str>| {
+            let mut credentials = Credentials::new("c");
+            credentials.peer = peer.parse().ok();
+            credentials.username = username.map(Into::into);
+            breaker.asker(&credentials)
+        };
+        let alice = asker("192.0.2.1:1", Some("alice"));
+        assert_eq!(alice, asker("192.0.2.1:2", Some("alice")));
+        for (other, is_same_address) in [
+            (asker("192.0.2.1:1", Some("eve")), true),
+            (asker("192.0.2.1:1", None), true),
+            (asker("192.0.2.2:1", Some("alice")), false),
+            (asker("", Some("alice")), false),
+        ] {
+            assert_eq!(other.address == alice.address, is_same_address);
+            assert_ne!(other.client, alice.client);
+        }
+        assert_eq!(asker("[2001:db8::1]:1", None), asker("[2001:db8::2]:1", None));
+    }
+
+    #[test]
+    fn doors_are_not_remembered_without_end() {
         let mut breaker = Breaker::new(1, Duration::from_secs(5));
-        assert!(breaker.failed(at(0)));
-        assert!(breaker.may_ask(at(5)));
-        assert!(!breaker.may_ask(at(9)));
-        assert!(breaker.may_ask(at(10)));
-        breaker.abandoned(at(11));
-        assert!(breaker.may_ask(at(11)), "who gave up makes room for another");
-        assert!(!breaker.may_ask(at(11)));
+        for number in 0..10_000 {
+            breaker.failed(at(0), asker(number, number));
+            assert!(breaker.addresses.len() <= MOST_DOORS && breaker.clients.len() <= MOST_DOORS);
+            assert!(breaker.all.failed.len() <= MOST_FAILED);
+        }
     }
 }

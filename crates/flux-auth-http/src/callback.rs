@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Asker, Breaker, Closed};
 use crate::cache::{Cache, Digest};
 use crate::question::{Question, opinion};
 
@@ -22,8 +22,9 @@ use crate::question::{Question, opinion};
 /// With anything else, as with no answer in time, the client does not get in
 /// ([`ServerUnavailable`](Refusal::ServerUnavailable)).
 ///
-/// What was answered holds for a while. After some failures of the address in a row (no answer, 408, 429, 500 and above) nobody is asked about for a while, so that those who
-/// come are refused at once.
+/// What was answered holds for a while. After some failures in a row (no answer, 408, 429, 500 and above) a client is not asked
+/// about for a while, after those of so many clients nobody at their address is, and after those at so many addresses nobody at
+/// all, so that those who come are refused at once.
 pub struct HttpCallback {
     client: HttpClient,
     clock: Clock,
@@ -41,9 +42,10 @@ pub struct CallbackSettings {
     pub cache_for: Duration,
     /// How many answers are remembered. With one more the oldest is forgotten.
     pub cached: usize,
-    /// After so many failures in a row nobody is asked...
+    /// After so many failures in a row a client is not asked about, after those of so many clients nobody at their address is, and
+    /// after those at so many addresses nobody is...
     pub failures: u32,
-    /// ...for so long.
+    /// ...for so long. Then one is, and those who failed wait as long again for another to be it.
     pub pause: Duration,
 }
 
@@ -86,15 +88,20 @@ impl HttpCallback {
         if let Some(known) = self.cache.lock().get((self.clock)(), &digest) {
             return known;
         }
-        if !self.breaker.lock().may_ask((self.clock)()) {
-            return Opinion::Refuses(Refusal::ServerUnavailable);
-        }
-        let mut unanswered = Unanswered(Some(self));
+        let asker = {
+            let mut breaker = self.breaker.lock();
+            let asker = breaker.asker(credentials);
+            if !breaker.may_ask((self.clock)(), asker) {
+                return Opinion::Refuses(Refusal::ServerUnavailable);
+            }
+            asker
+        };
+        let mut unanswered = Unanswered { callback: Some(self), asker };
         let answer = self.ask(question, credentials.username.as_deref()).await;
-        unanswered.0 = None;
+        unanswered.callback = None;
         match answer {
             Ok(opinion) => {
-                if self.breaker.lock().succeeded() {
+                if self.breaker.lock().succeeded(asker) {
                     tracing::warn!("who may connect can be asked again");
                 }
                 let holds_for = self.holds_for(&opinion);
@@ -102,7 +109,7 @@ impl HttpCallback {
                 opinion
             }
             Err(error) => {
-                self.note(&error);
+                self.note(&error, asker, credentials);
                 Opinion::Refuses(Refusal::ServerUnavailable)
             }
         }
@@ -113,23 +120,41 @@ impl HttpCallback {
         opinion(status, &body, username).ok_or(AskError::NoAnswer { status })
     }
 
-    fn note(&self, error: &AskError) {
+    fn note(&self, error: &AskError, asker: Asker, credentials: &Credentials) {
         let now = (self.clock)();
-        let is_first = match error.is_down() {
-            Some(true) => self.breaker.lock().failed(now),
+        let mut breaker = self.breaker.lock();
+        let closed = match error.is_down() {
+            Some(true) => breaker.failed(now, asker),
             Some(false) => {
-                self.breaker.lock().succeeded();
-                false
+                breaker.succeeded(asker);
+                None
             }
             None => {
-                self.breaker.lock().abandoned(now);
-                false
+                breaker.abandoned(now, asker);
+                None
             }
         };
-        let error: &dyn Error = error;
-        match is_first {
-            true => tracing::warn!(error, "who may connect cannot be asked: nobody new gets in"),
-            false => tracing::debug!(error, "who may connect cannot be asked"),
+        drop(breaker);
+        let (error, peer): (&dyn Error, _) = (error, credentials.peer);
+        match closed {
+            Some(Closed::All) => {
+                tracing::warn!(error, "who may connect cannot be asked: nobody new gets in");
+            }
+            Some(Closed::Address) => {
+                tracing::warn!(
+                    error,
+                    ?peer,
+                    "who may connect cannot be asked: nobody new from there gets in"
+                );
+            }
+            Some(Closed::Client) => {
+                tracing::warn!(
+                    error,
+                    ?peer,
+                    "who may connect cannot be asked about one client: it does not get in"
+                );
+            }
+            None => tracing::debug!(error, "who may connect cannot be asked"),
         }
     }
 
@@ -174,12 +199,15 @@ impl fmt::Debug for HttpCallback {
 }
 
 /// A question whose answer is not there. Whoever does not wait for it any more drops this.
-struct Unanswered<'a>(Option<&'a HttpCallback>);
+struct Unanswered<'a> {
+    callback: Option<&'a HttpCallback>,
+    asker: Asker,
+}
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        if let Some(callback) = self.0 {
-            callback.breaker.lock().abandoned((callback.clock)());
+        if let Some(callback) = self.callback {
+            callback.breaker.lock().abandoned((callback.clock)(), self.asker);
         }
     }
 }

@@ -202,11 +202,12 @@ pub struct HttpCallback {
     /// How many answers are remembered. With one more the oldest is forgotten.
     #[schemars(range(max = 10_000_000))]
     pub cached: u32,
-    /// After so many failures in a row it is not asked for a `pause`, and whoever comes is refused at once. Then one question
-    /// shows whether it answers again.
+    /// After so many failures in a row it is not asked about a client for a `pause`; after those of so many clients (64 at most) about
+    /// nobody at their address, and after those at so many addresses about nobody at all. Whoever comes is refused at once.
+    /// Then one question shows whether it answers again.
     #[schemars(range(min = 1))]
     pub failures: u32,
-    /// How long it is not asked.
+    /// How long it is not asked. Whoever failed waits twice as long, unless another is answered before.
     #[schemars(extend("x-minimum" = "1ms"))]
     pub pause: Period,
 }

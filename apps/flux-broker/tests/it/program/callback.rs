@@ -154,6 +154,22 @@ fn an_address_that_is_down_is_not_waited_for() {
     assert_eq!(server.heard().len(), 3);
 }
 
+/// As where a server stumbles over odd names.
+#[test]
+fn whoever_makes_questions_fail_shuts_the_door_for_itself_alone() {
+    let directory = Directory::new("callback-stumbles");
+    let server = HttpServer::start(500, "");
+    let program = start(&directory, &server.url(), "failures = 3\npause = \"1h\"\n");
+    for _ in 0..10 {
+        refused(program.addresses[0], "eve", 0x88);
+    }
+    assert_eq!(server.heard().len(), 3);
+    server.answer(204, "");
+    Client::connect_to(program.addresses[0], &Connect::new(V5, "a").login("alice", "secret"))
+        .ping();
+    refused(program.addresses[0], "eve", 0x88);
+}
+
 #[test]
 fn an_address_that_comes_back_is_asked_again() {
     let directory = Directory::new("callback-back");
