@@ -13,6 +13,7 @@ mod data;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod directory;
+mod guesses;
 mod log;
 #[cfg(target_os = "linux")]
 mod memory;

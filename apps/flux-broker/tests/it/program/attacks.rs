@@ -222,32 +222,6 @@ fn credentials_as_long_as_they_can_be_are_refused_like_others() {
 }
 
 #[test]
-fn others_are_served_while_passwords_are_guessed() {
-    let (_directory, program) = start("attacks-guesses", "");
-    let address = program.addresses[0];
-    let mut alice = Client::connect_to(address, &login(V5, "alice", "alice"));
-    alice.subscribe("dev/alice/#", 1);
-    let guess = |number: u32| {
-        let mut client = Client::open(address, V5);
-        client.send(&Connect::new(V5, "").login("alice", &number.to_string()).bytes());
-        client
-    };
-    // Ten thousand, a hundred at once: who does not wait for an answer has none worked out.
-    for round in 0..100 {
-        let guesses: Vec<Client> = (0..100).map(guess).collect();
-        alice.publish("dev/alice/x", round.to_string(), 1);
-        assert_eq!(alice.receive_and_acknowledge().payload, round.to_string().as_bytes());
-        drop(guesses);
-    }
-    // Who waits is told; not more than so many wait at once.
-    for mut client in (0..20).map(guess).collect::<Vec<_>>() {
-        let code = client.packet()[3];
-        assert!(matches!(code, 0x86 | 0x88), "{code:#04x}");
-    }
-    alice.ping();
-}
-
-#[test]
 fn whoever_guesses_again_and_again_is_banned_until_that_is_lifted() {
     let settings = "[auth.bans]\nfailures = 3\nexempt = []\n[admin]\nbind = \"127.0.0.1:0\"\n";
     let (_directory, mut program) = start("attacks-bans", settings);
