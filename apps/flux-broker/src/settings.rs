@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flux_admin::AdminSettings;
 use flux_config::{
-    Admin, Bind, CertificatePart, ClientCertificates as When, Config, Loaded, MqttVersion,
+    Admin, Bind, CertificatePart, ClientCertificates as When, Compat, Config, Loaded, MqttVersion,
     OneOrMore, Period, Problems, RetainedFull as NoRoom, SessionFull, SharedFull,
     SharedStrategy as Which, Tls, TlsVersion as Version, TooFast,
 };
@@ -75,7 +75,7 @@ impl Known {
 
 /// Returns where metrics are served, if they are.
 pub(crate) fn admin(loaded: &Loaded, known: &Known) -> Option<AdminSettings> {
-    let Admin { bind, tls, token } = &loaded.config.admin;
+    let Admin { bind, tls, token, compat } = &loaded.config.admin;
     let default = (token.is_some() || tls.is_some()).then_some(Bind::Loopback(ADMIN_PORT));
     let address = match bind.clone().or(default)? {
         Bind::Loopback(port) => SocketAddr::from(([127, 0, 0, 1], port)),
@@ -86,6 +86,7 @@ pub(crate) fn admin(loaded: &Loaded, known: &Known) -> Option<AdminSettings> {
     let mut settings = AdminSettings::new(address);
     settings.tls = known.of(tls.as_deref()).cloned();
     settings.token = token.as_deref().map(|token| token.trim().to_owned());
+    settings.compat = compat.0.iter().map(|Compat::Emqx| flux_admin::Compat::Emqx).collect();
     Some(settings)
 }
 

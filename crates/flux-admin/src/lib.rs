@@ -23,6 +23,7 @@
 
 mod bans;
 mod clients;
+mod compat;
 #[cfg(test)]
 mod deploy;
 mod families;
@@ -31,6 +32,8 @@ mod health;
 mod laggards;
 mod log;
 mod metrics;
+#[cfg(test)]
+mod page;
 mod server;
 mod snapshot;
 mod sys;
@@ -39,6 +42,7 @@ mod tls;
 
 pub use bans::BanEntry;
 pub use clients::ClientEntry;
+pub use compat::{Alias, Compat, EMQX};
 pub use families::{Family, Kind, Sample};
 pub use laggards::{LagChange, Laggards, watch_laggards};
 pub use log::LogControl;

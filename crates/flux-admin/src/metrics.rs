@@ -11,18 +11,18 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::{Family, Kind, Snapshot, Times};
+use crate::{Compat, EMQX, Family, Kind, Sample, Snapshot, Times};
 
 /// Reads a broker's numbers and writes them down.
 #[derive(Debug)]
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// Returns the metrics of a broker.
+    /// Returns the metrics of a broker, and some of them once more under the names of others.
     #[must_use]
-    pub fn of(broker: BrokerHandle) -> Self {
-        let mut registry = Registry::with_prefix("flux");
-        registry.register_collector(Box::new(Numbers(broker)));
+    pub fn of(broker: BrokerHandle, compat: Vec<Compat>) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Numbers { broker, compat }));
         Self(registry)
     }
 
@@ -51,11 +51,14 @@ impl Metrics {
 
 /// Asks the broker for its numbers at each scrape.
 #[derive(Debug)]
-struct Numbers(BrokerHandle);
+struct Numbers {
+    broker: BrokerHandle,
+    compat: Vec<Compat>,
+}
 
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let snapshot = Snapshot::of(&self.0);
+        let snapshot = Snapshot::of(&self.broker);
         for family in Family::ALL {
             let samples = (family.read)(&snapshot);
             if samples.is_empty() {
@@ -65,26 +68,37 @@ impl Collector for Numbers {
                 Kind::Counter | Kind::Seconds => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
             };
-            let mut series = encoder.encode_descriptor(family.name, family.help, None, kind)?;
-            for (value, number) in samples {
-                match family.label {
-                    None => write(&mut series, family.kind, number)?,
-                    Some(label) => {
-                        let labels = [(label, value.as_ref())];
-                        write(&mut series.encode_family(&labels)?, family.kind, number)?;
-                    }
+            let name = format!("flux_{}", family.name);
+            let mut series = encoder.encode_descriptor(&name, family.help, None, kind)?;
+            for Sample { values, number } in samples {
+                let values = values.iter().map(AsRef::as_ref);
+                let labels: Vec<(&str, &str)> = family.labels.iter().copied().zip(values).collect();
+                if labels.is_empty() {
+                    write(&mut series, family.kind, number)?;
+                } else {
+                    write(&mut series.encode_family(&labels)?, family.kind, number)?;
                 }
             }
         }
         for times in Times::ALL {
             let Some(histogram) = (times.read)(&snapshot) else { continue };
             let kind = MetricType::Histogram;
-            let mut series = encoder.encode_descriptor(times.name, times.help, None, kind)?;
+            let name = format!("flux_{}", times.name);
+            let mut series = encoder.encode_descriptor(&name, times.help, None, kind)?;
             let bounds = Histogram::BOUNDS.iter().map(Duration::as_secs_f64);
             let bounds = bounds.chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(histogram.counts().iter().copied()).collect();
             let sum = histogram.total().as_secs_f64();
             series.encode_histogram::<NoLabelSet>(sum, histogram.count(), &buckets, None)?;
+        }
+        if self.compat.contains(&Compat::Emqx) {
+            for alias in EMQX {
+                let name = format!("emqx_{}", alias.name);
+                // Its counters have no `_total` behind them, which the format asks of counters.
+                let kind = MetricType::Unknown;
+                let mut series = encoder.encode_descriptor(&name, alias.help, None, kind)?;
+                series.encode_gauge(&(alias.read)(&snapshot))?;
+            }
         }
         Ok(())
     }

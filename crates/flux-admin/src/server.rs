@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::bans::bans;
 use crate::clients::clients;
+use crate::compat::Compat;
 use crate::guard::Guard;
 use crate::health::problems;
 use crate::log::{self, LogControl};
@@ -42,6 +43,8 @@ pub struct AdminSettings {
     pub bouncer: Option<Arc<Bouncer>>,
     /// What the program logs, if that can be changed.
     pub log: Option<Arc<dyn LogControl>>,
+    /// Other brokers under whose names metrics are served as well.
+    pub compat: Vec<Compat>,
 }
 
 impl fmt::Debug for AdminSettings {
@@ -55,7 +58,7 @@ impl AdminSettings {
     /// Listens there, without a token and without TLS.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, token: None, tls: None, bouncer: None, log: None }
+        Self { address, token: None, tls: None, bouncer: None, log: None, compat: Vec::new() }
     }
 }
 
@@ -134,7 +137,7 @@ pub fn start_admin(
     settings: AdminSettings,
     broker: BrokerHandle,
 ) -> Result<AdminServer, StartAdminError> {
-    let AdminSettings { address, token, tls, bouncer, log } = settings;
+    let AdminSettings { address, token, tls, bouncer, log, compat } = settings;
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
@@ -145,7 +148,7 @@ pub fn start_admin(
     let bind = |error| StartAdminError::Bind { address, error };
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let metrics = Metrics::of(broker.clone());
+    let metrics = Metrics::of(broker.clone(), compat);
     let office = Arc::new(Office { metrics, broker, bouncer, log });
     let has_tls = tls.is_some();
     let guard = Guard { token: token.map(Into::into), tls };

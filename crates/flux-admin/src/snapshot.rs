@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flux_mqtt::{
     BrokerHandle, Census, Count, Counters, Histogram, Holdings, Latency, Limits, PacketType,
-    StoreHealth, WorkerView,
+    RetainedLimits, StoreHealth, Version, WorkerView,
 };
 
 /// The numbers of a broker that metrics are made of.
@@ -24,10 +24,14 @@ pub struct Snapshot {
     pub connections: usize,
     /// Those that came through the listeners of each name.
     pub listeners: Vec<(Arc<str>, usize)>,
+    /// Clients that are connected, by the listener that they came through and the version that they speak.
+    pub clients: Vec<(Arc<str>, Version, usize)>,
     /// What each worker has to do.
     pub workers: Vec<WorkerView>,
     /// The limits that hold.
     pub limits: Limits,
+    /// Those of retained messages.
+    pub retained_limits: RetainedLimits,
     /// Sessions, with or without connection.
     pub sessions: usize,
     /// Subscriptions.
@@ -52,8 +56,10 @@ impl Snapshot {
             census: broker.census(MOST_BEHIND),
             connections: broker.connections(),
             listeners: broker.connections_by_listener(),
+            clients: broker.clients_by_listener(),
             workers: broker.workers(),
             limits: broker.limits(),
+            retained_limits: broker.retained().limits(),
             sessions: broker.sessions(),
             subscriptions: broker.subscriptions(),
             retained: broker.retained().len(),

@@ -82,7 +82,7 @@ impl Effects for Hands {
             // Where there are rules. Whoever is denied what it may do gets no answer, or none comes elsewhere.
             Count::Denied(_) | Count::Refused(ReasonCode::NotAuthorized) => {}
             Count::Dropped(DropReason::NotAuthorized) => {}
-            Count::Authenticated | Count::NotAuthenticated | Count::Left(_) => {}
+            Count::Authenticated | Count::NotAuthenticated | Count::Allowed(_) => {}
             _ => self.surprises += 1,
         }
     }

@@ -25,7 +25,7 @@ pub use self::queues::{
     Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy,
 };
 pub use self::tls::{CertificateFiles, CertificatePart, ClientCertificates, Tls, TlsVersion};
-use crate::value::{Bind, Period};
+use crate::value::{Bind, OneOrMore, Period};
 
 /// All that a broker does, as one file says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -158,6 +158,17 @@ pub struct Admin {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
     pub token: Option<String>,
+    /// Other brokers under whose names metrics are served as well, where they mean the same here. Which those are is in the
+    /// guide, metrics.md.
+    pub compat: OneOrMore<Compat>,
+}
+
+/// A broker whose names for metrics are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// EMQX.
+    Emqx,
 }
 
 /// Numbers of the broker as messages under `$SYS/broker`, with mosquitto's names and meanings. Where there are roles,

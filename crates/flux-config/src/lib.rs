@@ -48,7 +48,7 @@ mod tests;
 
 pub use config::{
     Acl, Admin, Auth, Bans, Broker, CertificateFiles, CertificatePart, ClientCertificates,
-    ClientIds, Config, Durability, HttpCallback, Jwt, Limits, Listener, Log, LogFormat,
+    ClientIds, Compat, Config, Durability, HttpCallback, Jwt, Limits, Listener, Log, LogFormat,
     MqttVersion, Otlp, Protocol, Retained, RetainedFull, Session, SessionFull, Shared, SharedFull,
     SharedStrategy, Storage, Sys, Tls, TlsVersion, TooFast, Transport,
 };

@@ -11,6 +11,7 @@ use flux_session::{Sequence, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
 
 use crate::RetainedStore;
+use crate::client_counts::ClientCounts;
 use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
 use crate::due_sessions::DueSessions;
@@ -46,6 +47,7 @@ pub(crate) struct Broker {
     retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
     pub(crate) tally: Tally,
+    pub(crate) client_counts: ClientCounts,
     pub(crate) latencies: Latencies,
     pub(crate) ledger: Ledger,
     /// CONNECTs that somebody is asked about.
@@ -77,6 +79,7 @@ impl Broker {
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
             tally: Tally::new(settings.workers.get()),
+            client_counts: ClientCounts::default(),
             latencies: Latencies::new(settings.workers.get()),
             ledger,
             pending_connects: Gauge::default(),
@@ -98,8 +101,8 @@ impl Broker {
     }
 
     /// Looks at every session and shared subscription, and remembers the `most` that are furthest behind.
-    pub(crate) fn census(&self, most: usize) -> Census {
-        let mut census = Census::default();
+    pub(crate) fn census(&self, now: Timestamp, most: usize) -> Census {
+        let mut census = Census { taken_at: now, ..Census::default() };
         self.clients.for_each(|session| census.count(SessionView::of(session), most));
         self.routes.share_views().iter().for_each(|share| census.count_share(share));
         census

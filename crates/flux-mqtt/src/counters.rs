@@ -9,6 +9,7 @@ use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_session::QoS;
 
 use crate::names::WorkerId;
+use crate::permission::Permission;
 use crate::reason::ReasonCode;
 use crate::wire::{PacketType, Version};
 
@@ -64,8 +65,6 @@ pub enum Count {
     Authenticated,
     /// The authenticator does not admit a client, or an exchange of AUTH failed.
     NotAuthenticated,
-    /// The connection of a client that had been admitted is closed, which spoke this version.
-    Left(Version),
     /// A load balancer did not say where a connection is from: its PROXY header was missing or malformed.
     ProxyFailed,
     /// Code panicked, our own or that of an authenticator or authorizer: at most one connection was
@@ -73,6 +72,8 @@ pub enum Count {
     Panicked,
     /// A client may not do what it wanted to do.
     Denied(Denial),
+    /// A client may do what it wanted to do, whatever else comes of it.
+    Allowed(Permission),
 }
 
 impl Count {
@@ -101,10 +102,10 @@ impl Count {
             Self::UpgradeFailed => UPGRADE_FAILED,
             Self::Authenticated => AUTHENTICATED,
             Self::NotAuthenticated => NOT_AUTHENTICATED,
-            Self::Left(version) => LEFT + place(version),
             Self::ProxyFailed => PROXY_FAILED,
             Self::Panicked => PANICKED,
             Self::Denied(denial) => DENIED + denial.index(),
+            Self::Allowed(permission) => ALLOWED + permission.index(),
         }
     }
 }
@@ -131,13 +132,13 @@ const HANDSHAKE_FAILED: usize = HANDSHAKE_DONE + 1;
 const UPGRADE_FAILED: usize = HANDSHAKE_FAILED + 1;
 const AUTHENTICATED: usize = UPGRADE_FAILED + 1;
 const NOT_AUTHENTICATED: usize = AUTHENTICATED + 1;
-const LEFT: usize = NOT_AUTHENTICATED + 1;
-const PROXY_FAILED: usize = LEFT + 3;
+const PROXY_FAILED: usize = NOT_AUTHENTICATED + 1;
 const PANICKED: usize = PROXY_FAILED + 1;
 const DENIED: usize = PANICKED + 1;
+const ALLOWED: usize = DENIED + Denial::ALL.len();
 
 /// How many cells there are.
-const CELLS: usize = DENIED + Denial::ALL.len();
+const CELLS: usize = ALLOWED + Permission::ALL.len();
 
 /// How many reason codes say that something failed: the upper half.
 const FAILURES: usize = 128;
@@ -331,6 +332,8 @@ mod tests {
             .chain(codes.map(Count::ConnectRefused))
             .chain(codes.map(Count::Refused))
             .chain(SessionEnd::ALL.map(Count::SessionEnded))
+            .chain(Denial::ALL.map(Count::Denied))
+            .chain(Permission::ALL.map(Count::Allowed))
             .chain([
                 Count::MessageBytesReceived,
                 Count::MessageBytesSent,
@@ -341,8 +344,6 @@ mod tests {
                 Count::UpgradeFailed,
                 Count::Authenticated,
                 Count::NotAuthenticated,
-                Count::Left(Version::V31),
-                Count::Left(Version::V5),
                 Count::ProxyFailed,
                 Count::Panicked,
             ])

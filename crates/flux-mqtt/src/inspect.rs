@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flux_auth::Client;
 use flux_eventbus::DropReason;
+use flux_session::Timestamp;
 
 use crate::session::SharedSession;
 use crate::share::Share;
@@ -27,8 +28,12 @@ pub struct SessionView {
     pub queued: usize,
     /// The bytes of these.
     pub queued_bytes: usize,
+    /// Since when something waits all the time.
+    pub waits_since: Option<Timestamp>,
     /// Packet identifiers in use.
     pub in_flight: usize,
+    /// The bytes of the messages that are sent and not acknowledged.
+    pub in_flight_bytes: usize,
     /// Bytes of all messages that it holds, as the ledger counts them.
     pub held_bytes: usize,
     /// QoS 2 messages that the client has begun and not released.
@@ -52,7 +57,9 @@ impl SessionView {
             is_over: state.ended,
             queued: session.queued(),
             queued_bytes: session.queued_bytes(),
+            waits_since: session.waits_since(),
             in_flight: session.in_flight(),
+            in_flight_bytes: session.in_flight_bytes(),
             held_bytes: shared.held_bytes(&state),
             open_receipts: session.open_receipts(),
             subscriptions: session.subscriptions().len(),
@@ -116,6 +123,8 @@ impl ShareView {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Census {
+    /// When this moment was.
+    pub taken_at: Timestamp,
     /// Sessions that a connection or a consumer has.
     pub online: usize,
     /// Sessions that nobody has.
@@ -126,6 +135,8 @@ pub struct Census {
     pub queued_bytes: usize,
     /// Messages that were sent and are not acknowledged.
     pub in_flight: usize,
+    /// The bytes of these, as far as they are kept.
+    pub in_flight_bytes: usize,
     /// Messages that wait in shared subscriptions.
     pub shared_queued: usize,
     /// Shared subscriptions.
@@ -143,6 +154,7 @@ impl Census {
         self.queued += view.queued;
         self.queued_bytes += view.queued_bytes;
         self.in_flight += view.in_flight;
+        self.in_flight_bytes += view.in_flight_bytes;
         if !view.is_attached {
             self.offline += 1;
             return;
@@ -175,7 +187,9 @@ mod tests {
             is_over: false,
             queued,
             queued_bytes: 10 * queued,
+            waits_since: None,
             in_flight: 1,
+            in_flight_bytes: 100,
             held_bytes: 0,
             open_receipts: 0,
             subscriptions: 0,
@@ -196,6 +210,7 @@ mod tests {
         let behind: Vec<_> = census.behind.iter().map(|it| (&*it.client_id, it.queued)).collect();
         assert_eq!(behind, [("b", 5), ("e", 3)]);
         assert_eq!((census.online, census.offline), (4, 1));
-        assert_eq!((census.queued, census.queued_bytes, census.in_flight), (18, 180, 5));
+        assert_eq!((census.queued, census.queued_bytes), (18, 180));
+        assert_eq!((census.in_flight, census.in_flight_bytes), (5, 500));
     }
 }

@@ -23,6 +23,7 @@ use crate::outcome::PublishOutcome;
 use crate::publication::Publication;
 use crate::session::SharedSession;
 use crate::subscriber::SubscriberBuilder;
+use crate::wire::Version;
 
 /// Publishes and subscribes in process, from any thread. A clone is a reference to the same.
 ///
@@ -292,7 +293,11 @@ impl MqttManager {
     }
 
     pub(crate) fn census(&self, most: usize) -> Census {
-        self.broker.census(most)
+        self.broker.census(self.now(), most)
+    }
+
+    pub(crate) fn client_counts(&self) -> Vec<(Arc<str>, Version, usize)> {
+        self.broker.client_counts.read()
     }
 
     pub(crate) fn holdings(&self) -> Holdings {

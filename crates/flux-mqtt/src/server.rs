@@ -32,6 +32,7 @@ use crate::listener::{Listening, Place};
 use crate::manager::{ManagerError, MqttManager};
 use crate::restore::Restored;
 use crate::settings::{Settings, SettingsError};
+use crate::wire::Version;
 
 /// Starts a broker with [`Settings::from_env`], on threads of its own.
 ///
@@ -310,6 +311,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn connections_by_listener(&self) -> Vec<(Arc<str>, usize)> {
         self.head_counts.read()
+    }
+
+    /// Returns how many clients are connected, by the listener that they came through and the version that they speak.
+    #[must_use]
+    pub fn clients_by_listener(&self) -> Vec<(Arc<str>, Version, usize)> {
+        self.manager.client_counts()
     }
 
     /// Returns how much each worker has to do, in the order of their numbers.

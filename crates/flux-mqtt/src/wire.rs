@@ -59,6 +59,9 @@ pub enum Version {
 }
 
 impl Version {
+    /// Every version, the oldest first.
+    pub const ALL: [Self; 3] = [Self::V31, Self::V311, Self::V5];
+
     /// Returns the protocol level byte of CONNECT.
     #[must_use]
     pub const fn level(self) -> u8 {

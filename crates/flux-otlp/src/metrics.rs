@@ -53,8 +53,8 @@ pub(crate) fn nanos(moment: SystemTime) -> u64 {
 }
 
 fn number(family: &Family, samples: Vec<Sample>, interval: Interval) -> Metric {
-    let point = |(value, number): Sample| NumberDataPoint {
-        attributes: family.label.map(|label| text(label, value)).into_iter().collect(),
+    let point = |Sample { values, number }: Sample| NumberDataPoint {
+        attributes: family.labels.iter().zip(values).map(|(label, value)| text(label, value)).collect(),
         start_time_unix_nano: if family.kind == Kind::Gauge { 0 } else { interval.start },
         time_unix_nano: interval.end,
         value: Some(match family.kind {

@@ -121,6 +121,12 @@ impl<V: Retain> RetainedStore<V> {
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.with_tree(RetainedTree::next_expiry)
     }
+
+    /// Returns the limits that hold.
+    #[must_use]
+    pub fn limits(&self) -> RetainedLimits {
+        self.with_tree(RetainedTree::limits)
+    }
 }
 
 impl<V> RetainedStore<V> {

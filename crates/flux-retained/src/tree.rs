@@ -55,6 +55,12 @@ pub struct Displaced<V> {
 }
 
 impl<V> RetainedTree<V> {
+    /// Returns the limits that hold.
+    #[must_use]
+    pub const fn limits(&self) -> RetainedLimits {
+        self.limits
+    }
+
     /// Returns a tree without values, with the default limits and a hasher that is seeded at
     /// random.
     #[must_use]

@@ -15,12 +15,15 @@ pub(crate) struct Queue<M> {
     /// So many wait behind all that is here, and only the caller's store has them. Less than none for a
     /// moment, when what another thread is about to offer was read already.
     elsewhere: i64,
+    /// When it last began to hold something.
+    since: Timestamp,
 }
 
 impl<M: Message> Queue<M> {
     pub(crate) fn new() -> Self {
         let (unacknowledged, acknowledged) = (Line::new(), Line::new());
-        Self { unacknowledged, acknowledged, next_number: 0, elsewhere: 0 }
+        let since = Timestamp::default();
+        Self { unacknowledged, acknowledged, next_number: 0, elsewhere: 0, since }
     }
 
     /// Returns how many wait, here and elsewhere.
@@ -31,6 +34,17 @@ impl<M: Message> Queue<M> {
     /// Returns how many wait elsewhere.
     pub(crate) fn elsewhere(&self) -> usize {
         usize::try_from(self.elsewhere).unwrap_or(0)
+    }
+
+    /// Returns since when something waits all the time, here or elsewhere.
+    pub(crate) fn waits_since(&self) -> Option<Timestamp> {
+        let waits = !self.is_empty() || self.elsewhere() > 0;
+        waits.then_some(self.since)
+    }
+
+    /// Notes when something waits that was stored by an earlier process.
+    pub(crate) fn restore_since(&mut self, since: Timestamp) {
+        self.since = since;
     }
 
     /// Counts some more, or less, that wait elsewhere.
@@ -80,7 +94,10 @@ impl<M: Message> Queue<M> {
         }
     }
 
-    pub(crate) fn push(&mut self, delivery: Delivery<M>) {
+    pub(crate) fn push(&mut self, now: Timestamp, delivery: Delivery<M>) {
+        if self.is_empty() && self.elsewhere <= 0 {
+            self.since = now;
+        }
         let number = self.next_number;
         self.next_number += 1;
         match delivery.qos {

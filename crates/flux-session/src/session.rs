@@ -85,7 +85,7 @@ impl<M: Message> Session<M> {
         if delivery.sequence.is_some() && self.is_left_elsewhere(&delivery) {
             return Offer::Queued;
         }
-        self.queue.push(delivery);
+        self.queue.push(now, delivery);
         Offer::Queued
     }
 
@@ -176,6 +176,11 @@ impl<M: Message> Session<M> {
         self.queue.bytes()
     }
 
+    /// Returns since when its queue has not been empty; nothing while it is.
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        self.queue.waits_since()
+    }
+
     /// Returns the bytes of all that the session holds: the messages that wait, those that were sent
     /// and are kept until they are acknowledged, and the will, each with
     /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD); the topic filters of its subscriptions, with
@@ -204,6 +209,12 @@ impl<M: Message> Session<M> {
     /// and whose last acknowledgement has not come.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Returns the bytes of the messages of these that are kept until they are acknowledged, each with
+    /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight.bytes()
     }
 
     /// Returns the most QoS 1 and QoS 2 messages that may be in flight on this connection, or zero

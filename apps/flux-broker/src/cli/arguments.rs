@@ -69,6 +69,10 @@ pub(crate) struct Arguments {
     #[arg(long, env = "FLUX_ADMIN_TOKEN_FILE", value_name = "FILE", requires = "admin")]
     admin_token_file: Option<String>,
 
+    /// Serve metrics under the names of this broker as well, where they mean the same: emqx
+    #[arg(long, env = "FLUX_ADMIN_COMPAT", value_name = "BROKER", requires = "admin")]
+    admin_compat: Option<String>,
+
     /// Seconds between messages with the broker's numbers under $SYS/broker; 0 for none. Default: 10
     #[arg(long, env = "FLUX_SYS_INTERVAL", value_name = "SECONDS")]
     sys_interval: Option<u32>,
@@ -146,6 +150,9 @@ impl Arguments {
         }
         if let Some(file) = &self.admin_token_file {
             flags.text_of(&["admin", "token"], file, "--admin-token-file");
+        }
+        if let Some(broker) = &self.admin_compat {
+            flags.list(&["admin", "compat"], vec![broker.clone()], "--admin-compat");
         }
         flags
     }

@@ -11,7 +11,7 @@ mod config;
 mod confined;
 mod data;
 #[cfg(target_os = "linux")]
-mod descriptors;
+pub(crate) mod descriptors;
 mod directory;
 mod guesses;
 mod log;

@@ -370,6 +370,21 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
 }
 
 #[test]
+fn brokers_whose_names_for_metrics_are_not_known_are_told() {
+    check(
+        "[admin]\nbind = \"loopback:9883\"\ncompat = [\"emq\"]\n",
+        expect![[r#"
+        error: `admin.compat.0` cannot be this
+         --> flux.toml:3:11
+          |
+        3 | compat = ["emq"]
+          |           ^^^^^ it is to be `emqx`
+          |
+          = help: did you mean `emqx`?"#]],
+    );
+}
+
+#[test]
 fn administrators_prove_themselves_by_token_or_certificate_beyond_loopback() {
     let admin = "[admin]\nbind = \"0.0.0.0:9883\"\ntls = \"t\"\n";
     check(

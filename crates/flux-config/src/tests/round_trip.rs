@@ -251,7 +251,7 @@ prop_compose! {
                 ..Otlp::default()
             },
             sys: Sys { interval: Period(Duration::from_secs(alias.into())) },
-            admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), tls: admin_tls, token },
+            admin: Admin { bind: token.is_some().then_some(Bind::Loopback(alias)), tls: admin_tls, token, compat: OneOrMore(if flag { vec![Compat::Emqx] } else { Vec::new() }) },
             log: Log { filter, format: LogFormat::Json },
         }
     }

@@ -25,6 +25,7 @@ use crate::effects::Effects;
 use crate::latency::{Latency, Span};
 use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
+use crate::permission::Permission;
 use crate::reason::ReasonCode;
 use crate::session::{Attachment, SharedSession};
 use crate::settings::Settings;
@@ -49,6 +50,10 @@ impl Worker {
             self.tell_not_admitted(now, &client, connect, own, fx);
             let refusal = Refusal::of(connect, ReasonCode::NotAuthorized);
             return self.refuse(id, &refusal, Some(client.client_id.clone()), fx);
+        }
+        fx.count(Count::Allowed(Permission::Connect));
+        if connect.will.is_some() {
+            fx.count(Count::Allowed(Permission::Will));
         }
         let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
         let claim = Claim {
@@ -304,6 +309,9 @@ impl Worker {
             self.tell_denied(now, testator, Denial::Will, topic.as_str(), fx);
             return tell_not_accepted(session, topic, DropReason::NotAuthorized, fx);
         }
+        if testator.is_some() {
+            fx.count(Count::Allowed(Permission::Will));
+        }
         let outcome = self.publish_message(now, topic, &message, Some(&session.client_id), fx);
         if outcome.is_turned_away() {
             return;
@@ -338,7 +346,9 @@ impl Worker {
         self.spans.extend(online.since.map(|since| Span { what: Latency::Connect, since }));
         self.send_answers(id, fx);
         fx.count(Count::Connected(connect.version));
-        self.connections.note_admitted(id, connect.version);
+        if let Some(listener) = self.connections.note_admitted(id, connect.version) {
+            self.broker.client_counts.enter(&listener, connect.version);
+        }
         fx.event(Event::Connected {
             client_id: client_id.clone(),
             protocol_level: connect.version.level(),

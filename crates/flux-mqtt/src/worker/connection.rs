@@ -270,11 +270,11 @@ impl Connections {
         }
     }
 
-    /// Notes that the client was admitted.
-    pub(super) fn note_admitted(&mut self, id: ConnectionId, version: Version) {
-        if let Some(connection) = self.get(id) {
-            connection.admitted = Some(version);
-        }
+    /// Notes that the client was admitted, and returns the name of what it came through.
+    pub(super) fn note_admitted(&mut self, id: ConnectionId, version: Version) -> Option<Arc<str>> {
+        let connection = self.get(id)?;
+        connection.admitted = Some(version);
+        connection.origin.listener.clone()
     }
 
     /// Notes until when what the client has proven about itself holds.

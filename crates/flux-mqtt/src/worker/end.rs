@@ -9,7 +9,6 @@ use super::Worker;
 use super::connection::{Online, Stage};
 use super::tell::{tell_disconnected, tell_gone, tell_lost};
 use crate::clients;
-use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::Letter;
 use crate::message::Delivery;
@@ -229,8 +228,9 @@ impl Worker {
         self.note_unsent(id, 0);
         self.note_unread(id, 0);
         let Some(connection) = self.connections.close(id) else { return };
-        if let Some(version) = connection.admitted {
-            fx.count(Count::Left(version));
+        if let (Some(version), Some(listener)) = (connection.admitted, &connection.origin.listener)
+        {
+            self.broker.client_counts.leave(listener, version);
         }
         if let Some(timer) = connection.timer {
             self.timers.cancel(timer);

@@ -17,11 +17,13 @@ use super::store::Stored;
 use super::tell::{
     tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_not_got, tell_refused,
 };
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::latency::{Latency, Span, Stamp};
 use crate::message::Message;
 use crate::names::ConnectionId;
 use crate::outcome::PublishOutcome;
+use crate::permission::Permission;
 use crate::reason::{ReasonCode, not_taken};
 use crate::reserved::is_reserved;
 use crate::session::{Aftermath, SharedSession};
@@ -187,6 +189,7 @@ impl Worker {
             self.tell_denied(now, &online.client, Denial::Publish, publish.topic.as_str(), fx);
             return ReasonCode::NotAuthorized;
         }
+        fx.count(Count::Allowed(Permission::Publish));
         if self.memory.is_full() {
             let is_told = online.version == Version::V5 && publish.qos > QoS::AtMostOnce;
             if publish.retain && (publish.payload.is_empty() || !is_told) {

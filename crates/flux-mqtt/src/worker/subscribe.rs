@@ -14,8 +14,10 @@ use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
 use super::tell::{tell_limit, tell_no_member, tell_refused};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
+use crate::permission::Permission;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed, replay_one};
 use crate::session::SharedSession;
@@ -80,6 +82,9 @@ impl Worker {
                 wanted.push((filter, options));
                 granted_code(options.qos)
             };
+            if verdict == Verdict::Allow {
+                fx.count(Count::Allowed(Permission::Subscribe));
+            }
             if code.is_error() {
                 tell_refused(code, fx);
             }

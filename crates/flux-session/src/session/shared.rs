@@ -32,7 +32,7 @@ impl<M: Message> Session<M> {
         if !self.has_place_for(&delivery) {
             return Err(delivery);
         }
-        self.queue.push(delivery);
+        self.queue.push(now, delivery);
         Ok(Offer::Queued)
     }
 

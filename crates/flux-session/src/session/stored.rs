@@ -35,6 +35,7 @@ impl<M: Message> Session<M> {
         session.expiry = expiry;
         session.link = Link::Detached { since: Some(detached_since) };
         let _none = session.replace_will(will);
+        session.queue.restore_since(detached_since);
         session.queue.count_elsewhere(i64::try_from(elsewhere).unwrap_or(i64::MAX));
         session
     }
@@ -82,14 +83,15 @@ impl<M: Message> Session<M> {
             if delivery.sequence <= self.stored.newest {
                 continue;
             }
-            self.queue.count_elsewhere(-1);
             self.stored.newest = delivery.sequence;
             self.stored.read_to = delivery.sequence;
             if delivery.is_expired(now) {
                 self.lose(delivery, DropReason::Expired);
             } else {
-                self.queue.push(delivery);
+                self.queue.push(now, delivery);
             }
+            // Not before: what comes here from elsewhere has waited all the time.
+            self.queue.count_elsewhere(-1);
         }
     }
 

@@ -148,3 +148,22 @@ fn a_long_queue_comes_out_in_order() {
     }
     assert_eq!((session.queued(), session.queued_bytes()), (0, 0));
 }
+
+#[test]
+fn since_when_something_waits_is_known_until_nothing_does() {
+    let at = Timestamp::from_millis;
+    let mut session = attached(1);
+    assert_eq!(session.waits_since(), None);
+    let _ = session.offer(at(1_000), note("a", QOS1));
+    let _ = session.offer(at(2_000), note("b", QOS1));
+    assert_eq!(session.waits_since(), Some(at(1_000)));
+    // Taking some is not enough.
+    assert_eq!(sent(&mut session).len(), 1);
+    assert_eq!(session.waits_since(), Some(at(1_000)));
+    session.puback(id(1)).unwrap();
+    assert_eq!(sent(&mut session).len(), 1);
+    assert_eq!(session.waits_since(), None);
+    assert_eq!(session.in_flight(), 1);
+    let _ = session.offer(at(3_000), note("c", QOS0));
+    assert_eq!(session.waits_since(), Some(at(3_000)));
+}

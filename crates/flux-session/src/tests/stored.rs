@@ -207,3 +207,22 @@ fn a_shared_message_is_for_others_while_something_waits_elsewhere() {
     session.nothing_elsewhere();
     assert!(session.offer_shared(NOW, Delivery { share, ..note("a", QOS1) }).is_ok());
 }
+
+#[test]
+fn what_comes_here_from_elsewhere_has_waited_all_the_time() {
+    let at = Timestamp::from_millis;
+    let mut session = small(10);
+    for (name, value) in [("a", 1), ("b", 2), ("c", 3)] {
+        assert_eq!(session.offer(at(value * 1_000), stored(name, QOS1, value)), Offer::Queued);
+    }
+    // The last waits elsewhere, alone once the others are under way.
+    assert_eq!(sent(&mut session).len(), 2);
+    assert_eq!(session.waits_since(), Some(at(1_000)));
+    session.take_read(at(9_000), [stored("c", QOS1, 3)]);
+    assert_eq!((session.queued(), session.waits_since()), (1, Some(at(1_000))));
+    // After a restart it waits since its client left.
+    let limits = SessionLimits::default();
+    let restored: Session<Note> =
+        Session::restored(limits, SessionExpiry::NEVER, at(5_000), None, 2);
+    assert_eq!(restored.waits_since(), Some(at(5_000)));
+}

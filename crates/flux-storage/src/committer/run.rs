@@ -91,7 +91,10 @@ impl<S: Store, C: FnMut(Completion)> Run<S, C> {
     }
 
     fn commit(&mut self) {
-        self.shared.begins();
+        // A round of nothing but reads is no attempt that says how long one takes.
+        if self.store.unsynced() > 0 {
+            self.shared.begins();
+        }
         let synced = self.store.sync();
         self.shared.ends(synced.as_ref().err().map(|error| error.source.to_string()));
         self.shared.is_stuck.store(self.store.is_stuck(), Ordering::Relaxed);

@@ -47,11 +47,15 @@ fn many_batches_share_a_sync() {
     // A segment takes one more when it begins, and these are small.
     let syncs = disk.syncs() - before;
     assert!((groups..=groups * 2).contains(&syncs), "{syncs} syncs, {groups} groups");
-    committer.read_queue(Ticket(7), SessionKey(0), None, ALL).unwrap();
-    let Completion::Queue { ticket: Ticket(7), messages } = completions.recv().unwrap() else {
-        panic!()
-    };
-    assert_eq!(messages.unwrap().len(), 4_999);
+    // The second shows that the round of the first is over.
+    for ticket in [Ticket(6), Ticket(7)] {
+        committer.read_queue(ticket, SessionKey(0), None, ALL).unwrap();
+        let Completion::Queue { ticket: read, messages } = completions.recv().unwrap() else {
+            panic!()
+        };
+        assert_eq!((read, messages.unwrap().len()), (ticket, 4_999));
+    }
+    assert_eq!(committer.health().commits.count(), groups, "who only reads commits nothing");
     let health = committer.health();
     assert_eq!((health.failure, health.unsynced), (None, 0));
     assert!(health.is_running && !health.is_stuck);

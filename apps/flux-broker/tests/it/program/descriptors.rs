@@ -11,7 +11,7 @@ use crate::support::Version::V311;
 use crate::support::{Client, Connect, DEADLINE};
 
 #[test]
-fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
+pub(crate) fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
     let program = Program::start_after(
         "ulimit -n 40",
         &["--port", "0", "--bind", "127.0.0.1", "--workers", "1", "--admin", "127.0.0.1:0"],
@@ -34,6 +34,7 @@ fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
     }
     assert!(served > 5, "{served} descriptors are few");
     let before = ticks(program.id());
+    assert!(accept_errors(&mut health) > 0);
     assert!(!is_served(&clients[served], Duration::from_secs(1)));
     let used = ticks(program.id()) - before;
     assert!(used < TICKS_PER_SECOND / 2, "it used {used} ticks while it waited");
@@ -56,8 +57,21 @@ fn connections_beyond_the_descriptors_wait_without_a_busy_loop() {
 
 /// Asks on a connection that stays; returns the status, and what is wrong.
 fn readiness(connection: &mut TcpStream) -> (u16, String) {
+    let (status, body) = ask(connection, "/readyz");
+    (status, body.replace("ok\n", ""))
+}
+
+/// Connections that could not be accepted, or the same one again and again.
+fn accept_errors(connection: &mut TcpStream) -> u64 {
+    let (_, body) = ask(connection, "/metrics");
+    let count = body.lines().find_map(|line| line.strip_prefix("flux_accept_errors_total "));
+    count.unwrap().parse().unwrap()
+}
+
+fn ask(connection: &mut TcpStream, path: &str) -> (u16, String) {
     connection.set_read_timeout(Some(DEADLINE)).unwrap();
-    connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         connection.read_exact(&mut byte).unwrap();
@@ -68,8 +82,7 @@ fn readiness(connection: &mut TcpStream) -> (u16, String) {
     let first = |text: &str| text.split_whitespace().next().unwrap().to_owned();
     let mut body = vec![0; first(after("content-length:")).parse().unwrap()];
     connection.read_exact(&mut body).unwrap();
-    let problems = String::from_utf8(body).unwrap().replace("ok\n", "");
-    (first(after("http/1.1")).parse().unwrap(), problems)
+    (first(after("http/1.1")).parse().unwrap(), String::from_utf8(body).unwrap())
 }
 
 /// Long enough for an answer that comes at all.

@@ -1,0 +1,121 @@
+//! How series are read from what is known of a broker.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use flux_mqtt::{
+    Count, PacketType, QoS, ReasonCode, SessionView, StoreHealth, Version, WorkerView,
+};
+
+use super::Sample;
+use crate::Snapshot;
+
+pub(super) fn one(number: usize) -> Vec<Sample> {
+    vec![alone(whole(number))]
+}
+
+pub(super) fn named(name: &str, number: usize) -> Sample {
+    sample(name.to_owned(), whole(number))
+}
+
+pub(super) fn workers(snapshot: &Snapshot, read: impl Fn(&WorkerView) -> i64) -> Vec<Sample> {
+    let workers = snapshot.workers.iter().enumerate();
+    workers.map(|(number, worker)| sample(number.to_string(), read(worker))).collect()
+}
+
+pub(super) fn clients(snapshot: &Snapshot) -> Vec<Sample> {
+    let sample = |(listener, version, count): &(Arc<str>, Version, usize)| Sample {
+        values: vec![Cow::Owned((**listener).to_owned()), version_name(*version).into()],
+        number: whole(*count),
+    };
+    snapshot.clients.iter().map(sample).collect()
+}
+
+/// Those who are furthest behind.
+pub(super) fn behind(snapshot: &Snapshot, read: impl Fn(&SessionView) -> i64) -> Vec<Sample> {
+    let behind = snapshot.census.behind.iter();
+    behind.map(|it| sample((*it.client_id).to_owned(), read(it))).collect()
+}
+
+pub(super) fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn both(numbers: [(&'static str, usize); 2]) -> Vec<Sample> {
+    numbers.map(|(name, number)| sample(name, whole(number))).to_vec()
+}
+
+pub(super) fn count(snapshot: &Snapshot, what: Count) -> Vec<Sample> {
+    vec![alone(number(snapshot.counters.of(what)))]
+}
+
+/// A series for each of these, whether or not it ever happened: what is missing cannot be told from what stopped.
+pub(super) fn each<T>(
+    snapshot: &Snapshot,
+    of: impl IntoIterator<Item = (T, &'static str)>,
+    what: impl Fn(T) -> Count,
+) -> Vec<Sample> {
+    let series = |(it, name)| sample(name, number(snapshot.counters.of(what(it))));
+    of.into_iter().map(series).collect()
+}
+
+/// Without a store there is no series.
+pub(super) fn store(snapshot: &Snapshot, read: impl Fn(&StoreHealth) -> usize) -> Vec<Sample> {
+    snapshot.store.iter().flat_map(|store| one(read(store))).collect()
+}
+
+pub(super) fn held(snapshot: &Snapshot) -> Vec<Sample> {
+    let held = &snapshot.holdings;
+    let kinds = [
+        ("sessions", held.sessions),
+        ("shared", held.shared),
+        ("retained", held.retained),
+        ("unsent", held.unsent),
+        ("unread", held.unread),
+    ];
+    kinds.into_iter().map(|(kind, bytes)| sample(kind, number(bytes))).collect()
+}
+
+pub(super) fn most_held(snapshot: &Snapshot) -> Vec<Sample> {
+    let all = sample("all", number(snapshot.limits.bytes));
+    vec![all, sample("retained", whole(snapshot.retained_limits.bytes))]
+}
+
+/// A series of a metric with one label.
+pub(super) fn sample(value: impl Into<Cow<'static, str>>, number: i64) -> Sample {
+    Sample { values: vec![value.into()], number }
+}
+
+/// The series of a metric without labels.
+const fn alone(number: i64) -> Sample {
+    Sample { values: Vec::new(), number }
+}
+
+const fn version_name(version: Version) -> &'static str {
+    match version {
+        Version::V31 => "3.1",
+        Version::V311 => "3.1.1",
+        Version::V5 => "5.0",
+    }
+}
+
+pub(super) fn packets() -> impl Iterator<Item = (PacketType, &'static str)> {
+    PacketType::ALL.into_iter().map(|packet| (packet, packet.name()))
+}
+
+pub(super) fn failures() -> impl Iterator<Item = (ReasonCode, &'static str)> {
+    ReasonCode::FAILURES.into_iter().map(|code| (code, code.description()))
+}
+
+pub(super) fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) const VERSIONS: [(Version, &str); 3] = [
+    (Version::V31, version_name(Version::V31)),
+    (Version::V311, version_name(Version::V311)),
+    (Version::V5, version_name(Version::V5)),
+];
+
+pub(super) const QOS: [(QoS, &str); 3] =
+    [(QoS::AtMostOnce, "0"), (QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2")];
