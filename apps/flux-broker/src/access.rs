@@ -205,3 +205,29 @@ fn clock() -> Clock {
 fn now() -> SystemTime {
     SystemTime::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use flux_eventbus::{EventKind, EventKinds};
+
+    use super::*;
+
+    #[test]
+    fn a_ban_is_an_event_of_the_platform_once() {
+        let events = Arc::new(EventBus::new());
+        let kinds = EventKinds::of(&[EventKind::Banned]);
+        let mut heard = events.subscribe(kinds, NonZeroUsize::new(8).unwrap());
+        let settings = BanSettings { failures: 3, exempt: Vec::new(), ..BanSettings::default() };
+        let length = settings.ban_for;
+        let bouncer = bouncer(settings, &events);
+        let address: std::net::IpAddr = "192.0.2.1".parse().unwrap();
+        for failure in 1..=5 {
+            bouncer.note_failure(address);
+            assert_eq!(bouncer.turns_away(address), failure >= 3);
+        }
+        assert_eq!(heard.try_recv(), Some(Event::Banned { address, length }));
+        assert!(heard.try_recv().is_none(), "and told once");
+    }
+}
