@@ -1,6 +1,7 @@
 //! [`Chain`]: several authenticators, asked one after the other.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -135,31 +136,58 @@ struct Supervised {
     credentials: Credentials,
     bouncer: Option<Arc<Bouncer>>,
     client_ids: Arc<ClientIdRules>,
+    /// Once the client has said who it is.
+    unproven: Option<Unproven>,
+}
+
+/// A client that said who it is, and is asked to prove it. Whoever leaves it at that, by hanging up or by not
+/// answering in time, has failed as one with a wrong password has: it may have seen enough to go on guessing.
+struct Unproven {
+    /// Who notes that, and whose it is; `None` once it is over.
+    noted: Option<(Arc<Bouncer>, IpAddr)>,
+}
+
+impl Unproven {
+    /// It is over, and did not fail.
+    fn forgive(mut self) {
+        self.noted = None;
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if let Some((bouncer, peer)) = self.noted.take() {
+            bouncer.note_failure(peer);
+        }
+    }
 }
 
 impl Exchange for Supervised {
     fn step(self: Box<Self>, data: &[u8]) -> Step {
-        let Self { exchange, credentials, bouncer, client_ids } = *self;
-        let peer = credentials.peer.map(|peer| peer.ip());
-        if let (Some(bouncer), Some(peer)) = (&bouncer, peer)
-            && bouncer.turns_away(peer)
-        {
+        let Self { exchange, credentials, bouncer, client_ids, unproven } = *self;
+        let noted = bouncer.clone().zip(credentials.peer.map(|peer| peer.ip()));
+        let is_banned = noted.as_ref().is_some_and(|(bouncer, peer)| bouncer.turns_away(*peer));
+        let unproven = unproven.unwrap_or_else(|| Unproven { noted });
+        if is_banned {
+            unproven.forgive();
             return Step::Refused(Refusal::Banned);
         }
         match exchange.step(data) {
-            Step::Continue { data, next } => {
-                let next = Box::new(Self { exchange: next, credentials, bouncer, client_ids });
-                Step::Continue { data, next }
+            Step::Continue { data, next: exchange } => {
+                let unproven = Some(unproven);
+                let next = Self { exchange, credentials, bouncer, client_ids, unproven };
+                Step::Continue { data, next: Box::new(next) }
             }
-            Step::Accepted { identity, data } => match bound(&client_ids, &credentials, identity) {
-                Ok(identity) => Step::Accepted { identity, data },
-                Err(refusal) => Step::Refused(refusal),
-            },
+            Step::Accepted { identity, data } => {
+                unproven.forgive();
+                match bound(&client_ids, &credentials, identity) {
+                    Ok(identity) => Step::Accepted { identity, data },
+                    Err(refusal) => Step::Refused(refusal),
+                }
+            }
             Step::Refused(refusal) => {
-                if let (Some(bouncer), Some(peer)) = (&bouncer, peer)
-                    && refusal == Refusal::BadUserNameOrPassword
-                {
-                    bouncer.note_failure(peer);
+                if refusal != Refusal::BadUserNameOrPassword {
+                    unproven.forgive();
                 }
                 Step::Refused(refusal)
             }
@@ -186,7 +214,7 @@ impl Authenticator for Chain {
         let exchange = self.links.iter().find_map(|link| link.begin(method))?;
         let (bouncer, client_ids) = (self.bouncer.clone(), self.client_ids.clone());
         let credentials = credentials.clone();
-        Some(Box::new(Supervised { exchange, credentials, bouncer, client_ids }))
+        Some(Box::new(Supervised { exchange, credentials, bouncer, client_ids, unproven: None }))
     }
 
     fn admits_anyone(&self) -> bool {
@@ -498,5 +526,62 @@ mod tests {
         for expected in expected {
             assert_eq!(refusal(&chain, &credentials), Some(expected));
         }
+    }
+
+    /// Asks for one more step than it has, then comes to this.
+    struct Further(u8, Option<Refusal>);
+
+    impl Link for Further {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            Box::pin(std::future::ready(Opinion::PassesOn))
+        }
+
+        fn begin(&self, _: &str) -> Option<Box<dyn Exchange>> {
+            Some(Box::new(Self(self.0, self.1)))
+        }
+    }
+
+    impl Exchange for Further {
+        fn step(self: Box<Self>, _: &[u8]) -> Step {
+            let data = bytes::Bytes::new();
+            match (self.0.checked_sub(1), self.1) {
+                (Some(left), end) => Step::Continue { data, next: Box::new(Self(left, end)) },
+                (None, None) => Step::Accepted { identity: Identity::user("a"), data },
+                (None, Some(refusal)) => Step::Refused(refusal),
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_once_it_has_said_who_it_is_has_failed_once() {
+        /// Whether a client fails that goes so many steps, of three.
+        #[track_caller]
+        fn check(steps: usize, end: Option<Refusal>, has_failed: bool) {
+            // Twice is too often, once is not.
+            for (failures, is_banned) in [(1, has_failed), (2, false)] {
+                let settings = BanSettings { failures, ..BanSettings::default() };
+                let clock = Box::new(|| Timestamp::from_millis(0));
+                let bouncer = Arc::new(Bouncer::new(settings, clock));
+                let further = Arc::new(Further(2, end));
+                let chain = Chain::new(vec![further]).with_bans(bouncer.clone());
+                let mut credentials = Credentials::new("c");
+                credentials.peer = Some("192.0.2.1:1".parse().unwrap());
+                let mut exchange = chain.begin("any", &credentials);
+                for _ in 0..steps {
+                    exchange = match exchange.unwrap().step(b"") {
+                        Step::Continue { next, .. } => Some(next),
+                        Step::Accepted { .. } | Step::Refused(_) => None,
+                    };
+                }
+                drop(exchange);
+                assert_eq!(bouncer.turns_away("192.0.2.1".parse().unwrap()), is_banned);
+            }
+        }
+        check(0, None, false);
+        check(1, None, true);
+        check(2, None, true);
+        check(3, None, false);
+        check(3, Some(Refusal::BadUserNameOrPassword), true);
+        check(3, Some(Refusal::ServerUnavailable), false);
     }
 }

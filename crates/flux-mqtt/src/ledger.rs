@@ -31,7 +31,8 @@ pub struct Holdings {
     /// was last looked at, all of it.
     pub unsent: u64,
     /// What came of packets that are not complete, or not handled yet: of connections that hold back
-    /// 16 KiB or more, all of it.
+    /// 16 KiB or more, all of it; and each CONNECT that is being decided about, with what its client sent since to prove who
+    /// it is.
     pub unread: u64,
 }
 
@@ -99,6 +100,32 @@ impl Ledger {
         let sum = shards.fold(0_u64, |sum, shard| sum.wrapping_add(shard.load(Ordering::Relaxed)));
         // What was taken out in one shard may have been put into another after that was read.
         u64::try_from(sum.cast_signed()).unwrap_or(0)
+    }
+}
+
+/// Bytes that count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    ledger: Ledger,
+    account: Account,
+    bytes: usize,
+}
+
+impl Counted {
+    pub(crate) fn new(ledger: &Ledger, account: Account) -> Self {
+        Self { ledger: ledger.clone(), account, bytes: 0 }
+    }
+
+    /// So many more are held.
+    pub(crate) fn add(&mut self, more: usize) {
+        let held = self.bytes.saturating_add(more);
+        self.ledger.change(self.account, &mut self.bytes, held);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.ledger.change(self.account, &mut self.bytes, 0);
     }
 }
 

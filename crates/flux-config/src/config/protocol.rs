@@ -46,7 +46,7 @@ pub struct Protocol {
     #[schemars(with = "String", length(max = 65_535), extend("x-example" = "answers/"))]
     pub response_information: Option<String>,
     /// How long a connection may take until its CONNECT is complete, and again until it is decided about. Then it is
-    /// closed, with 0x88 if its CONNECT had come.
+    /// closed, with 0x88 if its CONNECT had come. A client that proves itself step by step (SCRAM) has a third of it for each.
     #[schemars(extend("x-minimum" = "1ms"))]
     pub connect_timeout: Period,
     /// Bytes that may wait unsent in a connection before deliveries stay in the session.

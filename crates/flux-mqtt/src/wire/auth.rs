@@ -48,8 +48,16 @@ impl Auth {
     }
 }
 
-/// Appends the AUTH that asks a client for more [MQTT-4.12.0-2], or with which a re-authentication ends well.
-pub(crate) fn write_auth(out: &mut Vec<u8>, is_over: bool, method: &str, data: &Bytes) {
+/// Appends the AUTH that asks a client for more [MQTT-4.12.0-2], or with which a re-authentication ends well. Appends
+/// nothing, and returns `false`, if it is larger than the client's Maximum Packet Size [MQTT-3.1.2-24].
+#[must_use]
+pub(crate) fn write_auth(
+    out: &mut Vec<u8>,
+    is_over: bool,
+    method: &str,
+    data: &Bytes,
+    max: u32,
+) -> bool {
     let reason_code = if is_over { AuthReasonCode::Success } else { AuthReasonCode::ContinueAuth };
     let packet = codec::Auth {
         reason_code,
@@ -57,7 +65,13 @@ pub(crate) fn write_auth(out: &mut Vec<u8>, is_over: bool, method: &str, data: &
         auth_data: (!data.is_empty()).then(|| ntex_bytes::Bytes::copy_from_slice(data)),
         ..codec::Auth::default()
     };
+    let start = out.len();
     encode_v5(out, codec::Packet::Auth(packet));
+    let fits = u32::try_from(out.len() - start).is_ok_and(|len| len <= max);
+    if !fits {
+        out.truncate(start);
+    }
+    fits
 }
 
 #[cfg(test)]
@@ -94,10 +108,13 @@ mod tests {
     #[test]
     fn what_the_broker_sends_has_the_method_and_the_data() {
         let mut out = Vec::new();
-        write_auth(&mut out, false, "x", &Bytes::from_static(&[1, 2]));
+        assert!(write_auth(&mut out, false, "x", &Bytes::from_static(&[1, 2]), 13));
         assert_eq!(out, [0xF0, 11, 0x18, 9, 0x15, 0, 1, b'x', 0x16, 0, 2, 1, 2]);
+        let before = out.clone();
+        assert!(!write_auth(&mut out, false, "x", &Bytes::from_static(&[1, 2]), 12));
+        assert_eq!(out, before, "what does not fit is not there, what was is");
         out.clear();
-        write_auth(&mut out, true, "x", &Bytes::new());
+        assert!(write_auth(&mut out, true, "x", &Bytes::new(), 8));
         assert_eq!(out, [0xF0, 6, 0, 4, 0x15, 0, 1, b'x']);
     }
 }

@@ -17,11 +17,12 @@ use super::publish::takes_topic;
 use super::tell::{tell_connect_refused, tell_limit};
 use crate::counters::Count;
 use crate::effects::Effects;
+use crate::ledger::{Account, Counted};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::settings::Settings;
 use crate::terms::Terms;
-use crate::wire::{Connect, Frame, FrameError, Version, Will, write_connack, write_refusal};
+use crate::wire::{Connect, Frame, FrameError, Version, write_connack, write_refusal};
 
 impl Worker {
     pub(super) fn opened(
@@ -77,7 +78,10 @@ impl Worker {
             Some(Candidate { connect, client_id, exchange, .. }) => {
                 // It is the client that is late, or whoever should have decided.
                 let reason = match exchange {
-                    Some(_) => ReasonCode::NotAuthorized,
+                    Some(_) => {
+                        fx.count(Count::NotAuthenticated);
+                        ReasonCode::NotAuthorized
+                    }
                     None => ReasonCode::ServerUnavailable,
                 };
                 let refusal = Refusal::of(&connect, reason);
@@ -97,7 +101,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         match Connect::read(frame) {
-            Ok(connect) => self.candidate(now, id, connect, fx),
+            Ok(connect) => self.candidate(now, id, connect, frame.bytes.len(), fx),
             Err(error) => {
                 tracing::debug!(%error, source = ?error.source, "CONNECT is refused");
                 let refusal = Refusal {
@@ -116,27 +120,14 @@ impl Worker {
         now: Timestamp,
         id: ConnectionId,
         connect: Connect,
+        len: usize,
         fx: &mut impl Effects,
     ) -> Stage {
         let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
         if let Err(reason) = is_within(&terms, &connect) {
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
-        let levels = |will: &Will| TopicName::parse(&will.topic).ok().map(TopicName::level_count);
-        let will_levels = connect.will.as_ref().and_then(levels).unwrap_or(0);
-        let most_levels = self.most_levels(&terms);
-        let is_taken = |topic: TopicName<'_>| takes_topic(topic, most_levels);
-        let takes_will = |will: &Will| TopicName::parse(&will.topic).is_ok_and(is_taken);
-        if !connect.will.as_ref().is_none_or(takes_will) {
-            let reason = match connect.version {
-                // There is no return code for a topic, and closing without a word says less.
-                Version::V31 | Version::V311 => ReasonCode::NotAuthorized,
-                Version::V5 => ReasonCode::TopicNameInvalid,
-            };
-            if will_levels > most_levels {
-                let client_id = connect.client_id.as_str().into();
-                tell_limit(Limit::TopicLevels, Some(&client_id), self.connections.peer(id), fx);
-            }
+        if let Some(reason) = self.refuses_will(id, &connect, &terms, fx) {
             return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
         }
         let is_assigned = connect.client_id.is_empty();
@@ -173,7 +164,13 @@ impl Worker {
         credentials.listener = self.connections.listener(id);
         credentials.protocol_level = connect.version.level();
         let (exchange, proof, since) = (None, Bytes::new(), fx.stamp());
+        let until = now + self.settings.connect_timeout;
+        let mut counted = Counted::new(&self.broker.ledger, Account::Unread);
+        counted.add(len);
+        self.add(now, len, fx);
         let mut candidate = Candidate {
+            until,
+            counted,
             connect,
             client_id,
             is_assigned,
@@ -190,6 +187,31 @@ impl Worker {
         fx.pause(id);
         fx.authenticate(id, credentials);
         Stage::Authenticating(Box::new(candidate))
+    }
+
+    /// Why the topic of a will is not taken, if it is not.
+    fn refuses_will(
+        &mut self,
+        id: ConnectionId,
+        connect: &Connect,
+        terms: &Terms,
+        fx: &mut impl Effects,
+    ) -> Option<ReasonCode> {
+        let will = connect.will.as_ref()?;
+        let topic = TopicName::parse(&will.topic).ok();
+        let most_levels = self.most_levels(terms);
+        if topic.is_some_and(|topic| takes_topic(topic, most_levels)) {
+            return None;
+        }
+        if topic.is_some_and(|topic| topic.level_count() > most_levels) {
+            let client_id = connect.client_id.as_str().into();
+            tell_limit(Limit::TopicLevels, Some(&client_id), self.connections.peer(id), fx);
+        }
+        Some(match connect.version {
+            // There is no return code for a topic, and closing without a word says less.
+            Version::V31 | Version::V311 => ReasonCode::NotAuthorized,
+            Version::V5 => ReasonCode::TopicNameInvalid,
+        })
     }
 
     /// A client identifier that no session has [MQTT-3.1.3-6].

@@ -16,6 +16,7 @@ use super::pace::Allowance;
 use super::timers::TimerId;
 use crate::gauge::Place;
 use crate::latency;
+use crate::ledger::Counted;
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
@@ -85,13 +86,24 @@ pub(super) struct Candidate {
     /// Whether we chose the client identifier.
     pub(super) is_assigned: bool,
     /// An exchange that waits for an AUTH of the client; then nobody else is asked who it is.
-    pub(super) exchange: Option<Box<dyn Exchange>>,
+    pub(super) exchange: Option<Awaited>,
+    /// When it must be decided about.
+    pub(super) until: Timestamp,
+    /// What it came with counts, and what its exchange was sent.
+    pub(super) counted: Counted,
     /// What the last step of an exchange brought for the client.
     pub(super) proof: Bytes,
     /// It is one of those that wait for an answer.
     pub(super) _pending: Place,
     /// When its CONNECT came, if that is timed.
     pub(super) since: Option<latency::Stamp>,
+}
+
+/// An exchange whose next step the client is to make.
+pub(super) struct Awaited {
+    pub(super) exchange: Box<dyn Exchange>,
+    /// It has so long for that.
+    pub(super) until: Timestamp,
 }
 
 /// A client whose identity is known and whose rights are being asked for.

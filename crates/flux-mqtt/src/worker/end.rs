@@ -182,7 +182,14 @@ impl Worker {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Online(online) => self.end(now, id, &online, end, fx),
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) => {
+            Stage::Authenticating(candidate) => {
+                if candidate.exchange.is_some() {
+                    fx.count(Count::NotAuthenticated);
+                }
+                fx.close(id);
+                Stage::Closing
+            }
+            Stage::Fresh | Stage::Authorizing(..) => {
                 fx.close(id);
                 Stage::Closing
             }
@@ -389,10 +396,13 @@ impl Worker {
             self.cut(now, id, &End::Revoked, fx);
             return;
         }
+        let mut awaited = None;
         let patience = match connection.stage() {
-            Stage::Fresh | Stage::Authenticating(_) | Stage::Authorizing(..) => {
+            Stage::Authenticating(candidate) => {
+                awaited = candidate.exchange.as_ref().map(|awaited| awaited.until);
                 Some(self.settings.connect_timeout)
             }
+            Stage::Fresh | Stage::Authorizing(..) => Some(self.settings.connect_timeout),
             Stage::Online(online) => online.patience,
             Stage::Closing => None,
         };
@@ -406,6 +416,7 @@ impl Worker {
                 if online.parked.is_some() || online.is_slowed || online.is_paced
         );
         let deadline = if is_parked { now } else { connection.heard } + patience;
+        let deadline = awaited.unwrap_or(deadline);
         if deadline > now {
             self.set_timer(id, Some(valid_until.map_or(deadline, |moment| deadline.min(moment))));
         } else if is_online {

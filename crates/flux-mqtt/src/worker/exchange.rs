@@ -7,7 +7,7 @@ use flux_auth::{Client, Credentials, Exchange, Step};
 use flux_session::Timestamp;
 
 use super::connect::{Refusal, can_be_welcomed, refusal_code};
-use super::connection::{Candidate, Method, Online, Stage};
+use super::connection::{Awaited, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::{Received, Worker};
 use crate::arrivals::Arrivals;
@@ -28,7 +28,7 @@ impl Worker {
         bytes: &[u8],
         fx: &mut impl Effects,
     ) -> Received {
-        let Some(exchange) = candidate.exchange.take() else {
+        let Some(awaited) = candidate.exchange.take() else {
             // Somebody else is asked who it is.
             self.connections.put(id, Stage::Authenticating(Box::new(candidate)));
             return Received { consumed: 0, again: false };
@@ -36,7 +36,7 @@ impl Worker {
         let max = self.largest_packet(id, &Stage::Fresh);
         let (consumed, stage) = match wire::split(bytes, max, Some(Version::V5)) {
             Ok(None) => {
-                candidate.exchange = Some(exchange);
+                candidate.exchange = Some(awaited);
                 (0, Stage::Authenticating(Box::new(candidate)))
             }
             Ok(Some(frame)) => {
@@ -44,7 +44,10 @@ impl Worker {
                 arrivals.note(&frame);
                 arrivals.note_bytes(frame.bytes.len());
                 fx.arrived(&arrivals);
-                (frame.bytes.len(), self.next_step(now, id, candidate, exchange, &frame, fx))
+                (
+                    frame.bytes.len(),
+                    self.next_step(now, id, candidate, awaited.exchange, &frame, fx),
+                )
             }
             Err(error) => (0, self.refuse_step(id, candidate, &error, fx)),
         };
@@ -69,6 +72,7 @@ impl Worker {
         let auth = match frame.packet_type {
             PacketType::Auth => Auth::read(frame),
             PacketType::Disconnect => {
+                fx.count(Count::NotAuthenticated);
                 fx.close(id);
                 return Stage::Closing;
             }
@@ -109,17 +113,17 @@ impl Worker {
         data: &Bytes,
         fx: &mut impl Effects,
     ) -> Stage {
+        let received = data.len();
         let refused = Step::Refused(flux_auth::Refusal::BadAuthenticationMethod);
         let reason = match exchange.map_or(refused, |exchange| exchange.step(data)) {
             Step::Continue { data, next } => {
                 let mut auth = Vec::new();
                 let method = candidate.connect.authentication.as_ref().map(|(name, _)| name);
-                write_auth(&mut auth, false, method.map_or("", String::as_str), &data);
+                let method = method.map_or("", String::as_str);
                 let max = candidate.connect.maximum_packet_size;
-                if u32::try_from(auth.len()).is_ok_and(|len| len <= max) {
+                if write_auth(&mut auth, false, method, &data, max) {
                     fx.send(id, &auth);
-                    candidate.exchange = Some(next);
-                    return Stage::Authenticating(Box::new(candidate));
+                    return self.wait_for_step(now, id, candidate, next, received);
                 }
                 ReasonCode::PacketTooLarge
             }
@@ -144,6 +148,23 @@ impl Worker {
         self.refuse(id, &refusal, Some(candidate.client_id), fx)
     }
 
+    /// The next step is the client's. It has a part of the time that is left until CONNACK: who lets others wait for a
+    /// place is to have it no longer than it takes to answer.
+    fn wait_for_step(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        mut candidate: Candidate,
+        exchange: Box<dyn Exchange>,
+        received: usize,
+    ) -> Stage {
+        let until = candidate.until.min(now + self.settings.connect_timeout / STEPS_IN_TIME);
+        candidate.counted.add(received);
+        candidate.exchange = Some(Awaited { exchange, until });
+        self.set_timer(id, Some(until));
+        Stage::Authenticating(Box::new(candidate))
+    }
+
     /// An AUTH of a client that is in: it may authenticate once more, and be nobody else then.
     pub(super) fn authenticate_again(
         &mut self,
@@ -153,6 +174,7 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
+        let max = online.maximum_packet_size;
         // [MQTT-4.12.0-7]
         let Some(Method { name, exchange }) = online.method.as_deref_mut() else {
             return Err(FrameError::UnexpectedPacket(frame.packet_type.name()).into());
@@ -176,7 +198,10 @@ impl Worker {
         };
         match current.step(&auth.data) {
             Step::Continue { data, next } => {
-                write_auth(&mut self.answers, false, name, &data);
+                // Who cannot be asked cannot prove anything.
+                if !write_auth(&mut self.answers, false, name, &data, max) {
+                    return Err(End::Revoked);
+                }
                 *exchange = Some(next);
             }
             Step::Accepted { identity, data } => {
@@ -193,7 +218,8 @@ impl Worker {
                 online.client = Arc::new(client);
                 self.is_another(now, &online.client, &online.session, fx)?;
 
-                write_auth(&mut self.answers, true, name, &data);
+                // What the client does not take is as if it had been sent [MQTT-3.1.2-25].
+                let _is_written = write_auth(&mut self.answers, true, name, &data, max);
                 let patience = online.patience.map(|patience| now + patience);
                 self.set_timer(id, patience.into_iter().chain(valid).min());
             }
@@ -222,3 +248,6 @@ impl Worker {
         }
     }
 }
+
+/// For each step of an exchange a client has this part of the time for CONNECT: a third.
+const STEPS_IN_TIME: u32 = 3;

@@ -13,6 +13,7 @@ mod deliver;
 mod denials;
 mod effects;
 mod events;
+mod exchanges;
 mod keep_alive;
 mod limits;
 mod memory;

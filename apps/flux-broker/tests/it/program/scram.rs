@@ -213,6 +213,56 @@ fn a_step_that_is_none_is_refused() {
     observer.ping();
 }
 
+/// What a server answers is enough to go on guessing elsewhere: whoever takes that and leaves has failed.
+#[test]
+fn who_leaves_without_proving_anything_is_banned_like_one_with_a_wrong_password() {
+    let (directory, program) = start("scram-leaves");
+    drop(program);
+    let (config, users) = (directory.file("flux.toml"), directory.file("users"));
+    let settings = format!(
+        "[auth]\npassword_file = \"{users}\"\n[auth.bans]\nfailures = 3\nexempt = []\n\
+         [protocol]\nconnect_timeout = \"3s\"\n"
+    );
+    fs::write(&config, settings).unwrap();
+    let ways = [
+        ["hangs up"; 3],
+        ["says goodbye"; 3],
+        ["says nothing"; 3],
+        ["hangs up", "says goodbye", "proves it wrongly"],
+    ];
+    for ways in ways {
+        let program = Program::start(&["--config", &config, "--port", "0"]);
+        let address = program.addresses[0];
+        come_in(address).disconnect();
+        for way in ways {
+            let mut scram = Scram::new("alice", "x", "one");
+            let (mut client, server_first) = begin(address, &scram);
+            match way {
+                "says goodbye" => {
+                    client.send(&[0xE0, 0]);
+                    client.expect_closed();
+                }
+                "says nothing" => client.expect_refusal(0x87),
+                "proves it wrongly" => {
+                    client.send(&auth(0x18, SCRAM, &scram.last(&server_first)));
+                    client.expect_refusal(0x86);
+                }
+                _ => drop(client),
+            }
+        }
+        // The broker sees a little later that somebody hung up.
+        let is_banned = || {
+            let mut client = Client::open(address, V5);
+            client.send(&Connect::new(V5, "b").login("bob", "pencil").bytes());
+            client.packet()[3] == 0x8A
+        };
+        assert!((0..1_000).any(|_| is_banned()), "{ways:?}");
+        let mut client = Client::open(address, V5);
+        client.send(&connect(&Scram::new("alice", "pencil", "one")).bytes());
+        client.expect_refusal(0x8A);
+    }
+}
+
 #[test]
 fn a_client_that_is_in_may_authenticate_once_more() {
     let (_directory, program) = start("scram-again");

@@ -28,8 +28,10 @@ pub(super) struct TestEffects {
     pub(super) store: Option<TestStore>,
     /// Parts of queues that were asked for.
     pub(super) loads: Vec<(SessionKey, Option<Sequence>)>,
-    /// Whom an exchange by any method accepts, at its first step.
+    /// Whom an exchange by any method accepts, after so many other steps, and what it has for the client at each.
     pub(super) exchange: Option<Identity>,
+    pub(super) further_steps: u8,
+    pub(super) step_data: Bytes,
     /// Nobody listens to anything.
     pub(super) is_unheard: bool,
     /// Called whenever a letter is written, at that moment.
@@ -71,12 +73,23 @@ impl TestEffects {
     }
 }
 
-/// Believes whatever it is told.
-struct Accepts(Identity);
+/// Believes whatever it is told, in the end.
+struct Accepts {
+    identity: Identity,
+    further_steps: u8,
+    data: Bytes,
+}
 
 impl Exchange for Accepts {
-    fn step(self: Box<Self>, _data: &[u8]) -> Step {
-        Step::Accepted { identity: self.0, data: Bytes::new() }
+    fn step(mut self: Box<Self>, _data: &[u8]) -> Step {
+        let data = self.data.clone();
+        match self.further_steps.checked_sub(1) {
+            Some(left) => {
+                self.further_steps = left;
+                Step::Continue { data, next: self }
+            }
+            None => Step::Accepted { identity: self.identity, data },
+        }
     }
 }
 
@@ -131,7 +144,11 @@ impl Effects for TestEffects {
         _method: &str,
         _credentials: &Credentials,
     ) -> Option<Box<dyn Exchange>> {
-        Some(Box::new(Accepts(self.exchange.clone()?)))
+        Some(Box::new(Accepts {
+            identity: self.exchange.clone()?,
+            further_steps: self.further_steps,
+            data: self.step_data.clone(),
+        }))
     }
 
     fn authorize(

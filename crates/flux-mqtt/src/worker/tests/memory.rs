@@ -414,7 +414,8 @@ fn wills_and_subscriptions_fill_the_memory_and_no_more_are_taken() {
         c.lose(peer);
     }
     let held = c.broker.holdings().total();
-    assert!((LIMIT..LIMIT + LIMIT / 8).contains(&held), "{held}");
+    // A CONNECT counts while it is decided about, so that one with a large will is refused before.
+    assert!((LIMIT - LIMIT / 8..LIMIT + LIMIT / 8).contains(&held), "{held}");
     assert_eq!(refused + c.broker.clients.count(), 200);
     assert!(c.nodes[0].fx.counts.contains(&Count::Reached(Limit::Bytes)));
 }
