@@ -12,4 +12,6 @@ mod pool;
 pub use self::authenticator::PasswordAuthenticator;
 pub use self::file::{ParseUsersError, UserNameError, Users, UsersFileError};
 pub use self::hash::{HashPasswordError, ParseHashError, PasswordHash};
+#[cfg(test)]
+pub(crate) use self::pool::Threadless;
 pub use self::pool::{HashPool, StartPoolError};

@@ -1,11 +1,12 @@
 //! Tokens in place of passwords: where their keys are, files or an address.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use flux_auth::{Link, TokenAuthenticator, TokenKeys, TokenSettings};
+use flux_auth::{HashPool, Link, TokenAuthenticator, TokenKeys, TokenSettings};
 use flux_auth_http::{KeySet, keep_keys_fresh};
 use flux_config::Jwt;
 
@@ -15,6 +16,7 @@ use super::now;
 /// Believes tokens, by the keys of a file or of an address.
 pub(super) struct Tokens {
     authenticator: Arc<TokenAuthenticator>,
+    pool: Arc<HashPool>,
     /// If they are at an address.
     fetched: Option<Fetched>,
 }
@@ -45,9 +47,20 @@ impl Tokens {
             roles_claim: jwt.roles_claim.clone(),
             claims: jwt.claims.0.clone(),
         };
-        let authenticator = |keys| Arc::new(TokenAuthenticator::new(keys, settings, Box::new(now)));
+        if !jwt.is_used() {
+            return Ok(None);
+        }
+        let pool = match before {
+            Some(before) => before.pool.clone(),
+            None => Arc::new(HashPool::start(NonZeroUsize::MIN, WAITING_TOKENS)?),
+        };
+        let authenticator = |keys| {
+            let pool = pool.clone();
+            Arc::new(TokenAuthenticator::new(keys, settings, Box::new(now), pool))
+        };
         if let Some(file) = KeyFile::of(jwt) {
-            return Ok(Some(Self { authenticator: authenticator(file.read()?), fetched: None }));
+            let authenticator = authenticator(file.read()?);
+            return Ok(Some(Self { authenticator, pool, fetched: None }));
         }
         let Some(url) = &jwt.jwks_url else { return Ok(None) };
         let made_of = (jwt.clone(), authorities(jwt.ca_file.as_deref())?);
@@ -55,7 +68,11 @@ impl Tokens {
         if let Some((same, fetched)) = known.filter(|(_, fetched)| fetched.made_of == made_of) {
             fetched.keys.fetch_now();
             let (authenticator, keys) = (same.authenticator.clone(), fetched.keys.clone());
-            return Ok(Some(Self { authenticator, fetched: Some(Fetched { keys, made_of }) }));
+            return Ok(Some(Self {
+                authenticator,
+                pool,
+                fetched: Some(Fetched { keys, made_of }),
+            }));
         }
         let client = fetches_keys(url, made_of.1.clone())?;
         // Nobody is turned away while those of the same address are on their way.
@@ -63,7 +80,7 @@ impl Tokens {
         let keys = same_address.map(|(before, _)| TokenKeys::clone(&before.authenticator.keys()));
         let authenticator = authenticator(keys.unwrap_or_default());
         let keys = Arc::new(keep_keys_fresh(client, jwt.refresh.0, &authenticator));
-        Ok(Some(Self { authenticator, fetched: Some(Fetched { keys, made_of }) }))
+        Ok(Some(Self { authenticator, pool, fetched: Some(Fetched { keys, made_of }) }))
     }
 
     pub(super) fn link(&self) -> Arc<dyn Link> {
@@ -99,3 +116,6 @@ fn without_line_end(text: &[u8]) -> &[u8] {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     text.strip_suffix(b"\r").unwrap_or(text)
 }
+
+/// So many wait at most until a signature is verified; others are told that the server is unavailable.
+const WAITING_TOKENS: usize = 1_024;

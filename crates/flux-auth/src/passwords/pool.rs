@@ -1,4 +1,4 @@
-//! [`HashPool`]: threads that hash, so that no worker has to.
+//! [`HashPool`]: threads that hash, and verify signatures, so that no worker has to.
 
 use std::fmt;
 use std::io;
@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 
 use super::line::Line;
 
-/// A few threads that verify passwords, with a line of bounded length before them.
+/// A few threads that verify passwords, or the signatures of tokens, with a line of bounded length before them.
 ///
-/// So many hashes are computed at once as there are threads, and each takes some memory (19 MiB by default).
+/// So many are looked at at once as there are threads; a hash takes some memory meanwhile (19 MiB by default).
 /// In the line each address has its turn after the others, however much it asks, and makes room first when it is full: its
 /// question is refused at once then. A question whose asker has left costs nothing. The threads end when the pool is dropped.
 pub struct HashPool {
@@ -40,7 +40,7 @@ impl HashPool {
     /// Returns what `work` does, which a thread does when it is the turn of this address; `None` if too many wait.
     ///
     /// The future may be dropped: then it is not done, unless it is being done already.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         address: Option<IpAddr>,
         work: impl FnOnce() -> T + Send + 'static,
@@ -70,9 +70,9 @@ impl fmt::Debug for HashPool {
     }
 }
 
-/// The system gave no thread to hash passwords.
+/// The system gave no thread for passwords or tokens.
 #[derive(Debug, Error)]
-#[error("cannot start a thread that hashes passwords: {error}")]
+#[error("cannot start a thread that looks at passwords or tokens: {error}")]
 pub struct StartPoolError {
     /// What the system says.
     pub error: io::Error,
@@ -83,6 +83,24 @@ type Job = Box<dyn FnOnce() + Send>;
 fn work(line: &Line<Job>) {
     while let Some(job) = line.next() {
         job();
+    }
+}
+
+/// What waits before the threads of a pool that has none.
+#[cfg(test)]
+pub(crate) struct Threadless(Arc<Line<Job>>);
+
+#[cfg(test)]
+impl Threadless {
+    /// Returns a pool in which nothing is looked at but by [`next`](Self::next).
+    pub(crate) fn pool(waiting: usize) -> (HashPool, Self) {
+        let line = Arc::new(Line::new(waiting));
+        (HashPool { line: line.clone() }, Self(line))
+    }
+
+    /// Does what is next in line; somebody has to be there.
+    pub(crate) fn next(&self) {
+        self.0.next().unwrap()();
     }
 }
 

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use super::claims;
 use super::keys::{TokenError, TokenKeys};
-use crate::{Credentials, Identity, Link, LinkFuture, Opinion, Refusal};
+use crate::{Credentials, HashPool, Link, LinkFuture, Opinion, Refusal};
 
 /// Accepts clients whose password is a token that is signed and holds, refuses those whose is not, and passes on
 /// those whose password is no token. As long as there is no key, nobody can be told from a forger:
@@ -20,6 +20,7 @@ pub struct TokenAuthenticator {
     keys: RwLock<Arc<TokenKeys>>,
     settings: TokenSettings,
     clock: WallClock,
+    pool: Arc<HashPool>,
     /// Told when a token names a key that is not known.
     on_unknown_key: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -59,11 +60,16 @@ impl Default for TokenSettings {
 }
 
 impl TokenAuthenticator {
-    /// Returns an authenticator that believes these keys.
+    /// Returns an authenticator that believes these keys; what they have signed is looked at by `pool`.
     #[must_use]
-    pub fn new(keys: TokenKeys, settings: TokenSettings, clock: WallClock) -> Self {
+    pub fn new(
+        keys: TokenKeys,
+        settings: TokenSettings,
+        clock: WallClock,
+        pool: Arc<HashPool>,
+    ) -> Self {
         let keys = RwLock::new(Arc::new(keys));
-        Self { keys, settings, clock, on_unknown_key: OnceLock::new() }
+        Self { keys, settings, clock, pool, on_unknown_key: OnceLock::new() }
     }
 
     /// Has this called whenever a token names a key that is not known. It is called from where clients are judged, and must
@@ -89,30 +95,29 @@ impl TokenAuthenticator {
         !self.keys.read().is_empty()
     }
 
-    /// Returns whom a token names.
-    ///
-    /// # Errors
-    ///
-    /// When it is none, is not signed by one of the keys, or does not hold.
-    pub fn identity(&self, token: &str) -> Result<Identity, TokenError> {
-        let claims = self.keys().verify(token)?;
-        Ok(claims::identity(&claims, &self.settings, (self.clock)())?)
-    }
-
-    fn opinion(&self, credentials: &Credentials) -> Opinion {
-        let password = credentials.password.as_deref();
-        let Some(token) = password.and_then(|password| str::from_utf8(password).ok()) else {
-            return Opinion::PassesOn;
-        };
-        if !TokenKeys::is_meant(token) {
+    async fn opinion(&self, credentials: &Credentials) -> Opinion {
+        let Some(password) = credentials.password.clone() else { return Opinion::PassesOn };
+        if !str::from_utf8(&password).is_ok_and(TokenKeys::is_meant) {
             return Opinion::PassesOn;
         }
-        let identity = self.identity(token);
+        let keys = self.keys();
+        if keys.is_empty() {
+            return Opinion::Refuses(Refusal::ServerUnavailable);
+        }
+        let peer = credentials.peer.map(|peer| peer.ip());
+        let verify = move || {
+            let token = str::from_utf8(&password).map_err(|_| TokenError::NoToken)?;
+            keys.verify(token)
+        };
+        let Some(claims) = self.pool.run(peer, verify).await else {
+            return Opinion::Refuses(Refusal::ServerUnavailable);
+        };
+        let identity = claims
+            .and_then(|claims| Ok(claims::identity(&claims, &self.settings, (self.clock)())?));
         if let Err(error) = &identity {
             tracing::debug!(client_id = &*credentials.client_id, %error, "a token is not believed");
         }
         match identity {
-            Err(_) if !self.has_keys() => Opinion::Refuses(Refusal::ServerUnavailable),
             Ok(identity) => Opinion::Accepts(identity),
             // Its bearer had a right to it once, or elsewhere: no reason for a ban.
             Err(TokenError::Claim(_)) => Opinion::Refuses(Refusal::NotAuthorized),
@@ -136,13 +141,13 @@ impl TokenAuthenticator {
 
 impl Link for TokenAuthenticator {
     fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
-        Box::pin(std::future::ready(self.opinion(credentials)))
+        Box::pin(self.opinion(credentials))
     }
 }
 
 impl fmt::Debug for TokenAuthenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, settings, clock: _, on_unknown_key: _ } = self;
+        let Self { keys, settings, clock: _, pool: _, on_unknown_key: _ } = self;
         f.debug_struct("TokenAuthenticator")
             .field("keys", keys)
             .field("settings", settings)

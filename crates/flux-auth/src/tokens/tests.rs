@@ -2,10 +2,10 @@
 
 mod pyjwt;
 
-use std::future::Future as _;
-use std::pin::pin;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -14,7 +14,11 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::{ParseKeyError, TokenAuthenticator, TokenError, TokenKeys, TokenSettings};
-use crate::{Authentication, Authenticator, Chain, Credentials, Identity, Link as _, Refusal};
+use crate::passwords::Threadless;
+use crate::{
+    Authentication, Authenticator, Chain, Credentials, HashPool, Identity, Link as _, Opinion,
+    Refusal,
+};
 
 const NOW: u64 = 1_700_000_100;
 
@@ -34,12 +38,23 @@ fn settings() -> TokenSettings {
 
 fn ask(keys: TokenKeys, settings: TokenSettings, now: u64, token: &str) -> Authentication {
     let clock = Box::new(move || seconds(now));
-    let authenticator = TokenAuthenticator::new(keys, settings, clock);
+    let authenticator = TokenAuthenticator::new(keys, settings, clock, pool());
+    let chain = Chain::new(vec![Arc::new(authenticator)]);
+    wait_for(chain.authenticate(&bearer(token)))
+}
+
+fn pool() -> Arc<HashPool> {
+    Arc::new(HashPool::start(NonZeroUsize::MIN, 16).unwrap())
+}
+
+fn bearer(token: &str) -> Credentials {
     let mut credentials = Credentials::new("c");
     credentials.password = Some(token.to_owned().into());
-    let chain = Chain::new(vec![std::sync::Arc::new(authenticator)]);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(chain.authenticate(&credentials))
+    credentials
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 fn secret() -> TokenKeys {
@@ -243,17 +258,44 @@ fn a_token_of_a_key_that_is_not_known_is_told_and_does_not_count_as_forged() {
         ("a", "RS256", FORGED, false),
     ] {
         assert_eq!(ask(keys(), settings(), NOW, &token(kid, alg)), expected, "{kid} {alg}");
-        let told = std::sync::Arc::new(AtomicBool::new(false));
+        let told = Arc::new(AtomicBool::new(false));
         let notice = told.clone();
         let clock = Box::new(|| seconds(NOW));
-        let authenticator = TokenAuthenticator::new(keys(), settings(), clock);
+        let authenticator = TokenAuthenticator::new(keys(), settings(), clock, pool());
         authenticator.on_unknown_key(move || notice.store(true, Ordering::Relaxed));
-        let mut credentials = Credentials::new("c");
-        credentials.password = Some(token(kid, alg).into());
-        let _judged = pin!(authenticator.consider(&credentials))
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let _judged = wait_for(authenticator.consider(&bearer(&token(kid, alg))));
         assert_eq!(told.load(Ordering::Relaxed), is_told, "{kid} {alg}");
     }
+}
+
+/// As many as there may be are verified for a token that names none; a flood of those must not keep a worker busy.
+#[test]
+fn signatures_are_verified_in_a_bounded_line_and_not_where_clients_are_judged() {
+    let (pool, line) = Threadless::pool(2);
+    let clock = Box::new(|| seconds(NOW));
+    let authenticator = TokenAuthenticator::new(secret(), settings(), clock, Arc::new(pool));
+    let tokens = ["HS256", "HS384"].map(|alg| signed(&json!({ "alg": alg }), &claims()));
+    let [right, forged] = tokens.map(|token| bearer(&token));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut judged = [&right, &forged].map(|it| authenticator.consider(it));
+    for judged in &mut judged {
+        assert!(judged.as_mut().poll(&mut context).is_pending());
+    }
+    // With a third, one has no place any more.
+    let mut third = authenticator.consider(&right);
+    assert!(third.as_mut().poll(&mut context).is_pending());
+    let [mut first, mut second] = judged;
+    let busy = Opinion::Refuses(Refusal::ServerUnavailable);
+    assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(busy));
+    // What is no token, and whom nobody could believe, takes none.
+    let password = authenticator.consider(&bearer("password")).as_mut().poll(&mut context);
+    assert_eq!(password, Poll::Ready(Opinion::PassesOn));
+    line.next();
+    line.next();
+    let third = third.as_mut().poll(&mut context);
+    assert!(matches!(third, Poll::Ready(Opinion::Accepts(_))), "{third:?}");
+    let forged = Opinion::Refuses(Refusal::BadUserNameOrPassword);
+    assert_eq!(second.as_mut().poll(&mut context), Poll::Ready(forged));
 }
 
 #[test]
