@@ -38,22 +38,23 @@ pub fn keep_keys_fresh(
     let wanted = Arc::new(Notify::new());
     let notice = wanted.clone();
     authenticator.on_unknown_key(move || notice.notify_one());
-    let whom = (Arc::downgrade(&client), Arc::downgrade(authenticator));
-    let task = refresh(whom, now.clone(), wanted, every);
-    client.spawn(task);
+    let asked = Arc::downgrade(&client);
+    let again = move || asked.upgrade().map(|client| async move { fetch(&client).await });
+    client.spawn(refresh(again, Arc::downgrade(authenticator), now.clone(), wanted, every));
     KeySet { now, _client: client }
 }
 
-async fn refresh(
-    (client, authenticator): (Weak<HttpClient>, Weak<TokenAuthenticator>),
+/// Runs until there is nothing left to fetch with, or for.
+async fn refresh<F: Future<Output = Result<TokenKeys, FetchError>>>(
+    fetch: impl Fn() -> Option<F>,
+    authenticator: Weak<TokenAuthenticator>,
     now: Arc<Notify>,
     wanted: Arc<Notify>,
     every: Duration,
 ) {
     loop {
-        let Some(asked) = client.upgrade() else { return };
-        let fetched = fetch(&asked).await;
-        drop(asked);
+        let Some(fetching) = fetch() else { return };
+        let fetched = fetching.await;
         let Some(authenticator) = authenticator.upgrade() else { return };
         let pause = match fetched {
             Ok(keys) => {
@@ -101,3 +102,93 @@ enum FetchError {
 
 /// When it is tried again after a failure, or for a key that is not known.
 const SOON: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::SystemTime;
+
+    use flux_auth::{HashPool, TokenSettings};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// Has keys fetched, each time one more; or nothing, after so many times.
+    struct Fetching {
+        authenticator: Arc<TokenAuthenticator>,
+        times: Arc<AtomicUsize>,
+        now: Arc<Notify>,
+        wanted: Arc<Notify>,
+    }
+
+    impl Fetching {
+        fn start(every: Duration, fails_after: usize) -> Self {
+            let pool = Arc::new(HashPool::start(NonZeroUsize::MIN, 1).unwrap());
+            let clock = Box::new(|| SystemTime::UNIX_EPOCH);
+            let keys = TokenKeys::default();
+            let authenticator =
+                TokenAuthenticator::new(keys, TokenSettings::default(), clock, pool);
+            let fetching = Self {
+                authenticator: Arc::new(authenticator),
+                times: Arc::default(),
+                now: Arc::default(),
+                wanted: Arc::default(),
+            };
+            let times = fetching.times.clone();
+            let fetch = move || {
+                let time = times.fetch_add(1, Ordering::Relaxed) + 1;
+                let key = r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+                let set = format!(r#"{{"keys":[{}]}}"#, vec![key; time].join(","));
+                let fetched = TokenKeys::from_jwks(set.as_bytes()).map_err(FetchError::from);
+                let fails = FetchError::Status { status: 500 };
+                Some(async move { if time > fails_after { Err(fails) } else { fetched } })
+            };
+            let whom = Arc::downgrade(&fetching.authenticator);
+            let (now, wanted) = (fetching.now.clone(), fetching.wanted.clone());
+            tokio::spawn(refresh(fetch, whom, now, wanted, every));
+            fetching
+        }
+
+        /// Lets time pass, and returns how often there was fetched.
+        async fn after(&self, pass: Duration) -> usize {
+            time::sleep(pass).await;
+            self.times.load(Ordering::Relaxed)
+        }
+    }
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_fetched_for_one_that_is_not_known_but_not_for_each() {
+        let fetching = Fetching::start(HOUR, usize::MAX);
+        assert_eq!(fetching.after(10 * SOON).await, 1);
+        fetching.wanted.notify_one();
+        assert_eq!(fetching.after(MOMENT).await, 2);
+        assert_eq!(fetching.authenticator.keys().len(), 2);
+        // Whoever makes tokens up names one key after the other.
+        let mut times = 2;
+        for _ in 0..1_000 {
+            fetching.wanted.notify_one();
+            times = fetching.after(SOON / 100).await;
+        }
+        assert!((2 + 9..=2 + 10).contains(&times), "{times} in ten times {SOON:?}");
+        // One of them may be left, and then there is nothing to fetch for until the hour is over.
+        let times = fetching.after(2 * SOON).await;
+        assert_eq!(fetching.after(HOUR / 2).await, times);
+        assert_eq!(fetching.after(HOUR).await, times + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_fetched_on_demand_at_once_and_soon_again_after_a_failure() {
+        let fetching = Fetching::start(HOUR, 2);
+        assert_eq!(fetching.after(MOMENT).await, 1);
+        fetching.now.notify_one();
+        assert_eq!(fetching.after(MOMENT).await, 2);
+        fetching.now.notify_one();
+        assert_eq!(fetching.after(MOMENT).await, 3);
+        assert_eq!(fetching.after(3 * SOON).await, 6);
+        assert_eq!(fetching.authenticator.keys().len(), 2, "those known hold on");
+    }
+}

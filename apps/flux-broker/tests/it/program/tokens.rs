@@ -183,6 +183,29 @@ fn keys_are_fetched_and_those_known_hold_on_while_they_are_not() {
     assert!(server.heard().iter().all(|asked| asked.starts_with("GET /mqtt ")));
 }
 
+/// Nobody has to be told, nor to wait until it is time to fetch them.
+#[test]
+fn keys_are_fetched_when_a_token_names_one_that_is_not_known() {
+    let directory = Directory::new("tokens-rotated");
+    let (old, new) = (Signer::new(), Signer::new());
+    let server = HttpServer::start(200, &old.jwks_named("a"));
+    let path = directory.file("flux.toml");
+    let url = server.url();
+    let config = format!(
+        "[log]\nfilter = \"off\"\n[auth.jwt]\njwks_url = \"{url}\"\nrefresh = \"1h\"\naudience = \"flux\"\n",
+    );
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path, "--port", "0"]);
+    let address = program.addresses[0];
+    let claims = claims("meter-7", 600);
+    until_accepted(address, &old.token_named("a", &claims), 0x88);
+    server.answer(200, &new.jwks_named("b"));
+    assert_eq!(server.heard().len(), 1);
+    until_accepted(address, &new.token_named("b", &claims), 0x87);
+    assert_eq!(server.heard().len(), 1, "once, however often the token came meanwhile");
+    refused(address, &old.token_named("a", &claims), 0x87, 5);
+}
+
 /// Tries a token that will be believed soon, and until then is refused with `code`.
 fn until_accepted(address: SocketAddr, token: &str, code: u8) {
     let mut answer = code;

@@ -43,13 +43,31 @@ impl Signer {
         format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#)
     }
 
+    /// The same under a name.
+    pub(crate) fn jwks_named(&self, id: &str) -> String {
+        self.jwks().replace("{\"kty", &format!("{{\"kid\":\"{id}\",\"kty"))
+    }
+
+    /// Returns a token with these claims, whose header names the key.
+    pub(crate) fn token_named(&self, id: &str, claims: &str) -> String {
+        let header = format!(r#"{{"alg":"{}","typ":"JWT","kid":"{id}"}}"#, self.algorithm());
+        self.signed(&header, claims)
+    }
+
     /// Returns a token with these claims, and with a header that says what it is signed with.
     pub(crate) fn token(&self, claims: &str) -> String {
-        let algorithm = match self {
+        self.signed(&header(self.algorithm()), claims)
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self {
             Self::Secret(_) => "HS256",
             Self::EdDsa(_) => "EdDSA",
-        };
-        let message = unsigned(algorithm, claims);
+        }
+    }
+
+    fn signed(&self, header: &str, claims: &str) -> String {
+        let message = message(header, claims);
         let signature = match self {
             Self::Secret(key) => hmac::sign(key, message.as_bytes()).as_ref().to_vec(),
             Self::EdDsa(pair) => pair.sign(message.as_bytes()).as_ref().to_vec(),
@@ -60,7 +78,14 @@ impl Signer {
 
 /// Returns a token without its last part.
 pub(crate) fn unsigned(algorithm: &str, claims: &str) -> String {
-    let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);
+    message(&header(algorithm), claims)
+}
+
+fn header(algorithm: &str) -> String {
+    format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#)
+}
+
+fn message(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
 
