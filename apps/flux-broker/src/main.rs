@@ -107,6 +107,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     settings.inherited = inherited.clone();
     let access = Access::open(&loaded.config, &events)?;
     let otlp = otlp::open(loaded)?;
+    settings.tracer = otlp.as_ref().and_then(Otlp::tracer);
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());
     let (broker, found) = match data::open(&loaded.config.storage)? {
         None => (start_broker_with(settings, events, gate, authorizer)?, None),

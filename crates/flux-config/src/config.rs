@@ -65,8 +65,8 @@ pub struct Config {
     pub admin: Admin,
     /// Numbers of the broker as messages under `$SYS/broker`.
     pub sys: Sys,
-    /// Metrics for an OpenTelemetry collector, by OTLP over HTTP: those of `[admin]`, under the same names. Only a broker that
-    /// was built with `--features otlp` can send them; another one says so and does not start.
+    /// Metrics and traces for an OpenTelemetry collector, by OTLP over HTTP: see the guide, tracing.md. Only a broker that was
+    /// built with `--features otlp` can send them; another one says so and does not start.
     pub otlp: Otlp,
     /// What the broker says to its operator.
     #[schemars(extend("x-changes" = "reload"))]

@@ -63,7 +63,7 @@ impl Reader<'_> {
                     }
                 }
             }
-            DeValue::Float(_) => Value::Foreign("a number with a fraction"),
+            DeValue::Float(number) => Value::Fraction(number.as_str().to_owned()),
             DeValue::Datetime(_) => Value::Foreign("a date"),
         };
         Node { value, origin }

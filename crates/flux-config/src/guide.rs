@@ -51,7 +51,13 @@ fn values(shape: &Shape) -> String {
     match shape {
         Shape::Text {
             form:
-                Form::Plain | Form::Bind | Form::Range | Form::Rate | Form::ByteRate | Form::Permissions,
+                Form::Plain
+                | Form::Bind
+                | Form::Range
+                | Form::Rate
+                | Form::ByteRate
+                | Form::Ratio
+                | Form::Permissions,
             ..
         } => shape.words(),
         Shape::Text { form: Form::Time | Form::Size, min, max } => {

@@ -62,5 +62,6 @@ pub use schema::json_schema;
 pub use starter::starter;
 pub use surroundings::{InMemory, Surroundings, System};
 pub use value::{
-    AddressRange, Bind, ByteRate, OneOrMore, ParseValueError, Period, Permissions, Rate, Size,
+    AddressRange, Bind, ByteRate, OneOrMore, ParseValueError, Period, Permissions, Rate, Ratio,
+    Size,
 };

@@ -14,6 +14,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Boolean(bool),
     Integer(i64),
+    /// A number with a fraction, as it was written.
+    Fraction(String),
     Text(Text),
     List(Vec<Node>),
     Table(Vec<Entry>),

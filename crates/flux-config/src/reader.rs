@@ -143,6 +143,9 @@ fn complaint(value: &Value, shape: &Shape) -> Option<Complaint> {
         (Value::Integer(number), Shape::Text { form, min, max }) if form.may_be_a_number() => {
             checked(*form, &number.to_string(), min.as_deref(), max.as_deref())
         }
+        (Value::Fraction(number), Shape::Text { form: form @ Form::Ratio, min, max }) => {
+            checked(*form, number, min.as_deref(), max.as_deref())
+        }
         (Value::Integer(number), Shape::Text { form: Form::Time, .. }) => {
             wrong("the unit is missing".to_owned(), format!("write \"{number}s\" for seconds"))
         }
@@ -161,6 +164,7 @@ fn complaint(value: &Value, shape: &Shape) -> Option<Complaint> {
         (Value::Text(_), _) => other("text"),
         (Value::Boolean(_), _) => other("true or false"),
         (Value::Integer(_), _) => other("a number"),
+        (Value::Fraction(_), _) => other("a number with a fraction"),
         (Value::List(_), _) => other("a list"),
         (Value::Table(_), _) => other("a table"),
         (Value::Foreign(kind), _) => other(kind),
@@ -185,6 +189,7 @@ pub(crate) fn json(node: &Node) -> Json {
     match &node.value {
         Value::Boolean(value) => Json::Bool(*value),
         Value::Integer(number) => Json::from(*number),
+        Value::Fraction(number) => Json::String(number.clone()),
         Value::Text(text) => Json::String(text.text.clone()),
         Value::List(items) => Json::Array(items.iter().map(json).collect()),
         Value::Table(entries) => {

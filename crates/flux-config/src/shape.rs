@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::schema::json_schema;
 use crate::value::{
-    AddressRange, Bind, ByteRate, ParseValueError, Period, Permissions, Rate, Size,
+    AddressRange, Bind, ByteRate, ParseValueError, Period, Permissions, Rate, Ratio, Size,
 };
 
 /// What a value may be.
@@ -69,6 +69,7 @@ pub(crate) enum Form {
     Size,
     Rate,
     ByteRate,
+    Ratio,
     Bind,
     Range,
     Permissions,
@@ -226,6 +227,7 @@ impl Form {
             "size" => Self::Size,
             "rate" => Self::Rate,
             "byte-rate" => Self::ByteRate,
+            "ratio" => Self::Ratio,
             "bind" => Self::Bind,
             "range" => Self::Range,
             "permissions" => Self::Permissions,
@@ -240,6 +242,7 @@ impl Form {
             Self::Size => "a size such as `16MiB`",
             Self::Rate => "a rate such as `50/s`, or `unlimited`",
             Self::ByteRate => "bytes in a second such as `1MiB/s`, or `unlimited`",
+            Self::Ratio => "a number from 0 to 1",
             Self::Bind => "an address such as `0.0.0.0:1883`",
             Self::Range => "an address or a range such as `10.0.0.0/8`",
             Self::Permissions => "permissions such as `660`",
@@ -249,7 +252,7 @@ impl Form {
     /// Returns whether it may also be a number without a unit.
     pub(crate) const fn may_be_a_number(self) -> bool {
         match self {
-            Self::Size | Self::Rate | Self::ByteRate => true,
+            Self::Size | Self::Rate | Self::ByteRate | Self::Ratio => true,
             Self::Plain | Self::Time | Self::Bind | Self::Range | Self::Permissions => false,
         }
     }
@@ -269,6 +272,7 @@ impl Form {
             Self::ByteRate => {
                 text.parse::<ByteRate>().map(|_| true).map_err(|it| it.to_string())?
             }
+            Self::Ratio => text.parse::<Ratio>().map(|_| true).map_err(|it| it.to_string())?,
             Self::Bind => text.parse::<Bind>().map(|_| true).map_err(|it| it.to_string())?,
             Self::Range => {
                 text.parse::<AddressRange>().map(|_| true).map_err(|it| it.to_string())?

@@ -176,6 +176,7 @@ impl Shown<'_> {
                         | Form::Size
                         | Form::Rate
                         | Form::ByteRate
+                        | Form::Ratio
                         | Form::Range
                         | Form::Permissions,
                     ) => text.clone(),

@@ -6,6 +6,7 @@ mod one_or_more;
 mod period;
 mod permissions;
 mod rate;
+mod ratio;
 mod size;
 
 pub use address_range::AddressRange;
@@ -14,6 +15,7 @@ pub use one_or_more::OneOrMore;
 pub use period::Period;
 pub use permissions::Permissions;
 pub use rate::{ByteRate, Rate};
+pub use ratio::Ratio;
 pub use size::Size;
 
 /// Gives a type that reads and writes itself as text what a value of a file needs: serde, and a schema that

@@ -88,6 +88,7 @@ mod sync;
 mod terms;
 mod testator;
 mod token_bucket;
+mod trace;
 mod wire;
 mod worker;
 
@@ -126,6 +127,7 @@ pub use server::{
 pub use settings::{Settings, SettingsError, SharedSettings, SharedStrategy};
 pub use subscriber::{Incoming, Subscriber, SubscriberBuilder};
 pub use terms::{Terms, Versions};
+pub use trace::{Arrival, PublishTrace, Tracer};
 pub use wire::{FrameError, PacketType, Version};
 pub use worker::{Received, Worker};
 

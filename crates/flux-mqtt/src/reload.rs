@@ -23,7 +23,7 @@ impl BrokerHandle {
     /// Listeners are added, removed and changed; connections stay, those of removed listeners too, and what was agreed on
     /// with clients that are connected holds for them until they leave. [`Limits`](crate::Limits) and what is agreed on with
     /// clients hold from then on, [`Settings::session`] for sessions that begin. A broker goes on with what it started with of
-    /// `inherited`, `workers`, `unsent_for_deliveries`, `shared`, `retained` and `drain_timeout`.
+    /// `inherited`, `workers`, `unsent_for_deliveries`, `shared`, `retained`, `drain_timeout` and `tracer`.
     ///
     /// `authenticator` is who lets clients in by then, if the one that the broker has changes with the settings: it is asked
     /// only whether it [admits anyone](Authenticator::admits_anyone).
@@ -43,6 +43,7 @@ impl BrokerHandle {
         settings.shared = before.shared;
         settings.retained = before.retained;
         settings.drain_timeout = before.drain_timeout;
+        settings.tracer.clone_from(&before.tracer);
         refuse_open_doors(&settings, authenticator.admits_anyone())?;
         let doors = self.doors.prepare(&settings).map_err(StartBrokerError::Bind)?;
         Ok(PreparedReload { broker: self.clone(), settings, doors })

@@ -3,6 +3,7 @@
 use std::env;
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_retained::RetainedLimits;
@@ -13,6 +14,7 @@ use crate::inherited::InheritedSockets;
 use crate::limits::Limits;
 use crate::listener::{Listen, Listener};
 use crate::terms::Versions;
+use crate::trace::Tracer;
 
 /// The settings of a broker. [`Settings::default`] is safe: it listens on loopback only.
 #[derive(Clone, Debug)]
@@ -97,6 +99,8 @@ pub struct Settings {
     pub retained: RetainedLimits,
     /// How long a stopping broker waits for its last bytes to be sent. Default: 5 s.
     pub drain_timeout: Duration,
+    /// Chooses which PUBLISH packets of clients are followed. Default: none, and nobody looks.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// How shared subscriptions divide their messages (MQTT 5.0 section 4.8.2).
@@ -152,6 +156,7 @@ impl Default for Settings {
             shared: SharedSettings::default(),
             retained: RetainedLimits::default(),
             drain_timeout: Duration::from_secs(5),
+            tracer: None,
         }
     }
 }

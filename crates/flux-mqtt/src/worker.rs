@@ -33,6 +33,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod traced;
 
 use std::fmt;
 use std::sync::Arc;
@@ -50,12 +51,13 @@ use self::promise::Promise;
 use self::store::Readings;
 use self::tell::tell_dropped;
 use self::timers::Timers;
+use self::traced::Ending;
 use crate::arrivals::Arrivals;
 use crate::broker::Broker;
 use crate::clients::Ended;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
-use crate::latency::{Span, Stamp};
+use crate::latency::Stamp;
 use crate::names::{ConnectionId, SessionKey, WorkerId};
 use crate::packets::Packets;
 use crate::reason::ReasonCode;
@@ -64,6 +66,7 @@ use crate::session::Attachment;
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::terms::Terms;
+use crate::trace::{PublishTrace, Tracer};
 use crate::wire;
 
 /// One worker of a broker.
@@ -113,10 +116,15 @@ pub struct Worker {
     is_shutting_down: bool,
     /// When the next message is timed.
     times_from: Timestamp,
+    /// When it is looked again whether a message is timed: at once where there is a tracer, which looks at each.
+    looks_from: Timestamp,
+    tracer: Option<Arc<dyn Tracer>>,
+    /// Who follows the message that is being handled.
+    trace: Option<Box<dyn PublishTrace>>,
     /// When the message came that is being handled, if it is timed.
     since: Option<Stamp>,
     /// What is over once the answers are sent.
-    spans: Vec<Span>,
+    spans: Vec<Ending>,
 }
 
 impl fmt::Debug for Worker {
@@ -147,6 +155,7 @@ impl Worker {
             id,
             broker,
             terms: Arc::new(settings.terms()),
+            tracer: settings.tracer.clone(),
             settings,
             connections: Connections::default(),
             dirty: Vec::new(),
@@ -172,6 +181,8 @@ impl Worker {
             reading: Readings::new(),
             is_shutting_down: false,
             times_from: Timestamp::from_millis(0),
+            looks_from: Timestamp::from_millis(0),
+            trace: None,
             since: None,
             spans: Vec::new(),
         }
@@ -340,10 +351,10 @@ impl Worker {
         self.answers.clear();
     }
 
-    /// Tells of what was timed and is over: one message in many.
+    /// Tells of what was timed or followed and is over: one message in many.
     #[cold]
     fn end_spans(&mut self, fx: &mut impl Effects) {
-        self.spans.drain(..).for_each(|span| fx.ended(span));
+        self.spans.drain(..).for_each(|ending| ending.tell(fx));
     }
 
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {

@@ -1,36 +1,42 @@
 //! [`Otlp`]: sends what there is to send, again and again.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
 use flux_admin::Snapshot;
 use flux_http::{HttpClient, HttpClientSettings, StartHttpClientError};
-use flux_mqtt::BrokerHandle;
+use flux_mqtt::{BrokerHandle, Tracer};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message as _;
+use prost::Message;
 use tokio::runtime;
-use tokio::time;
+use tokio::time::Instant;
 
 use crate::metrics::{self, Interval, nanos};
 use crate::outage::{ExportError, Outage};
+use crate::patience::Patience;
 use crate::resource::resource;
+use crate::spans::{Spans, spans};
+use crate::tracer::SpanTracer;
 
-/// Sends the numbers of a broker to a collector.
+/// Sends the numbers of a broker to a collector, and spans of its messages.
 #[derive(Debug)]
 pub struct Otlp {
-    metrics: HttpClient,
+    metrics: Signal,
+    traces: Signal,
     resource: Resource,
-    interval: Duration,
     /// When counters were zero.
     start: u64,
-    outage: Outage,
+    spans: Spans,
+    tracer: Option<Arc<SpanTracer>>,
 }
 
 /// Where to send, what, and how often.
 #[derive(Clone)]
 pub struct OtlpSettings {
-    /// The address of the collector, without `/v1/metrics`, which is added.
+    /// The address of the collector, without `/v1/metrics` and `/v1/traces`, which are added.
     pub endpoint: String,
     /// What is sent with each request, names and values.
     pub headers: Vec<(String, String)>,
@@ -40,10 +46,23 @@ pub struct OtlpSettings {
     pub timeout: Duration,
     /// How often metrics are sent; zero is never.
     pub interval: Duration,
+    /// Of PUBLISH packets without a trace this part, from 0 to 1, begins one; those with a trace continue it if it is followed.
+    /// Without it there are no traces.
+    pub sample_ratio: Option<f64>,
     /// What the broker is called among other services.
     pub service_name: String,
     /// Further attributes of the broker, names and values.
     pub attributes: Vec<(String, String)>,
+}
+
+/// One of the two things that are sent.
+#[derive(Debug)]
+struct Signal {
+    client: HttpClient,
+    every: Duration,
+    /// When the next is sent.
+    next: Instant,
+    outage: Outage,
 }
 
 impl Otlp {
@@ -60,13 +79,24 @@ impl Otlp {
             timeout: settings.timeout,
             concurrency: 1,
         })?;
+        let (sink, spans) = spans();
+        let tracer = settings.sample_ratio.map(|ratio| Arc::new(SpanTracer::new(ratio, sink)));
+        let spans_every = if tracer.is_some() { SPANS_EVERY } else { Duration::ZERO };
         Ok(Self {
-            metrics: client.below("v1/metrics")?,
+            metrics: Signal::new(client.below("v1/metrics")?, "metrics", settings.interval),
+            traces: Signal::new(client.below("v1/traces")?, "traces", spans_every),
             resource: resource(&settings.service_name, &settings.attributes),
-            interval: settings.interval,
             start: now(),
-            outage: Outage::none_of("metrics"),
+            spans,
+            tracer,
         })
+    }
+
+    /// Returns what has to stand in the [settings](flux_mqtt::Settings::tracer) of the broker for spans to be made.
+    #[must_use]
+    pub fn tracer(&self) -> Option<Arc<dyn Tracer>> {
+        let tracer = self.tracer.clone()?;
+        Some(tracer)
     }
 
     /// Sends until the sender of `over` is gone, and then once more. Blocks this thread.
@@ -77,64 +107,121 @@ impl Otlp {
                 return tracing::error!(
                     %error,
                     help = "let the process have more open files",
-                    "metrics are not sent"
+                    "neither metrics nor traces are sent"
                 );
             }
         };
-        if self.interval.is_zero() {
-            return;
-        }
+        let patience = Patience::until_gone(over);
         loop {
-            let is_over = over.recv_timeout(self.interval) != Err(RecvTimeoutError::Timeout);
-            let sent = runtime.block_on(self.send_metrics(broker, over));
-            self.outage.note(&sent, 0);
-            if is_over || matches!(sent, Err(ExportError::Over)) {
+            let is_over = over.recv_timeout(self.pause()) != Err(RecvTimeoutError::Timeout);
+            let is_answered = runtime.block_on(async {
+                let spans = self.send_spans(is_over, &patience).await;
+                spans && self.send_metrics(is_over, broker, &patience).await
+            });
+            if is_over || !is_answered {
                 return;
             }
         }
     }
 
+    /// Returns how long there is nothing to do.
+    fn pause(&self) -> Duration {
+        let signals = [&self.metrics, &self.traces].into_iter();
+        let next = signals.filter(|it| !it.every.is_zero()).map(|signal| signal.next).min();
+        next.map_or(LONG, |next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns `false` when the end is wanted and nobody answers.
     async fn send_metrics(
-        &self,
+        &mut self,
+        is_over: bool,
         broker: &BrokerHandle,
-        over: &Receiver<()>,
-    ) -> Result<(), ExportError> {
+        patience: &Patience<'_>,
+    ) -> bool {
+        if !self.metrics.is_due(is_over) {
+            return true;
+        }
         let interval = Interval { start: self.start, end: now() };
-        let request = metrics::request(&Snapshot::of(broker), self.resource.clone(), interval);
-        let answer = post(&self.metrics, request.encode_to_vec(), over).await;
-        let response = ExportMetricsServiceResponse::decode(answer?.as_slice());
-        match response.unwrap_or_default().partial_success {
-            Some(part) if part.rejected_data_points > 0 => Err(ExportError::Rejected {
-                rejected: part.rejected_data_points,
-                message: part.error_message,
-            }),
-            Some(_) | None => Ok(()),
+        let dropped = self.tracer.as_ref().map(|_| self.spans.dropped());
+        let snapshot = Snapshot::of(broker);
+        let request = metrics::request(&snapshot, dropped, self.resource.clone(), interval);
+        let sent = self.metrics.send(&request, patience).await;
+        let sent = sent.and_then(|body| {
+            let response = ExportMetricsServiceResponse::decode(body.as_slice());
+            let part = response.unwrap_or_default().partial_success.unwrap_or_default();
+            taken(part.rejected_data_points, part.error_message)
+        });
+        self.metrics.note(&sent, 0)
+    }
+
+    /// The same for all spans that wait.
+    async fn send_spans(&mut self, is_over: bool, patience: &Patience<'_>) -> bool {
+        if !self.traces.is_due(is_over) {
+            return true;
+        }
+        while let Some(request) = self.spans.next(&self.resource) {
+            let sent = self.traces.send(&request, patience).await;
+            let sent = sent.and_then(|body| {
+                let response = ExportTraceServiceResponse::decode(body.as_slice());
+                let part = response.unwrap_or_default().partial_success.unwrap_or_default();
+                taken(part.rejected_spans, part.error_message)
+            });
+            match &sent {
+                Ok(()) => self.spans.taken(),
+                Err(ExportError::Rejected { rejected, .. }) => self.spans.refused(*rejected),
+                Err(error) if !error.may_pass() => self.spans.refused(i64::MAX),
+                Err(_) => {}
+            }
+            let is_answered = self.traces.note(&sent, self.spans.dropped());
+            if sent.is_err() {
+                self.traces.next = Instant::now() + RETRY;
+                return is_answered;
+            }
+        }
+        true
+    }
+}
+
+impl Signal {
+    fn new(client: HttpClient, what: &'static str, every: Duration) -> Self {
+        Self { client, every, next: Instant::now() + every, outage: Outage::none_of(what) }
+    }
+
+    /// Returns whether it is sent now; then it is not for a while.
+    fn is_due(&mut self, is_over: bool) -> bool {
+        let now = Instant::now();
+        let is_due = !self.every.is_zero() && (is_over || self.next <= now);
+        if is_due {
+            self.next = now + self.every;
+        }
+        is_due
+    }
+
+    /// Sends this, and returns what is answered.
+    async fn send(
+        &self,
+        request: &impl Message,
+        patience: &Patience<'_>,
+    ) -> Result<Vec<u8>, ExportError> {
+        let answer = tokio::select! {
+            answer = self.client.post("application/x-protobuf", request.encode_to_vec()) => answer?,
+            () = patience.ends() => return Err(ExportError::Over),
+        };
+        match answer {
+            (200..=299, body) => Ok(body.into()),
+            (status, _) => Err(ExportError::Status { status }),
         }
     }
-}
 
-/// Sends this, and returns what is answered. When the end is wanted it does not wait for long.
-async fn post(
-    client: &HttpClient,
-    body: Vec<u8>,
-    over: &Receiver<()>,
-) -> Result<Vec<u8>, ExportError> {
-    let answer = tokio::select! {
-        answer = client.post("application/x-protobuf", body) => answer?,
-        () = end_of_patience(over) => return Err(ExportError::Over),
-    };
-    match answer {
-        (200..=299, body) => Ok(body.into()),
-        (status, _) => Err(ExportError::Status { status }),
+    /// Notes what came of it, and returns whether it is worth while to go on.
+    fn note(&mut self, sent: &Result<(), ExportError>, dropped: u64) -> bool {
+        self.outage.note(sent, dropped);
+        !matches!(sent, Err(ExportError::Over))
     }
 }
 
-/// Returns a while after the end is wanted.
-async fn end_of_patience(over: &Receiver<()>) {
-    while over.try_recv() == Err(TryRecvError::Empty) {
-        time::sleep(LOOK_EVERY).await;
-    }
-    time::sleep(PATIENCE).await;
+fn taken(rejected: i64, message: String) -> Result<(), ExportError> {
+    if rejected > 0 { Err(ExportError::Rejected { rejected, message }) } else { Ok(()) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "metrics and spans are told by the time of day")]
@@ -142,7 +229,9 @@ pub(crate) fn now() -> u64 {
     nanos(SystemTime::now())
 }
 
-/// How often it is looked whether the end is wanted.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long a request may take when the end is wanted.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How often spans are sent.
+const SPANS_EVERY: Duration = Duration::from_millis(250);
+/// When spans are sent again after a failure.
+const RETRY: Duration = Duration::from_secs(2);
+/// The pause of who has nothing to send.
+const LONG: Duration = Duration::from_secs(3600);

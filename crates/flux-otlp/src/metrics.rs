@@ -26,6 +26,7 @@ pub(crate) struct Interval {
 /// on the way is made good by the next.
 pub(crate) fn request(
     snapshot: &Snapshot,
+    dropped_spans: Option<u64>,
     resource: Resource,
     interval: Interval,
 ) -> ExportMetricsServiceRequest {
@@ -36,9 +37,12 @@ pub(crate) fn request(
     let times = Times::ALL
         .iter()
         .filter_map(|times| Some(histogram(times, (times.read)(snapshot)?, interval)));
+    let dropped = dropped_spans.and_then(|dropped| i64::try_from(dropped).ok());
+    let sample = |number| Sample { values: Vec::new(), number };
+    let dropped = dropped.map(|dropped| number(&DROPPED, vec![sample(dropped)], interval));
     let metrics = ScopeMetrics {
         scope: Some(scope()),
-        metrics: families.chain(times).collect(),
+        metrics: families.chain(times).chain(dropped).collect(),
         ..Default::default()
     };
     let resource = Some(resource);
@@ -54,7 +58,12 @@ pub(crate) fn nanos(moment: SystemTime) -> u64 {
 
 fn number(family: &Family, samples: Vec<Sample>, interval: Interval) -> Metric {
     let point = |Sample { values, number }: Sample| NumberDataPoint {
-        attributes: family.labels.iter().zip(values).map(|(label, value)| text(label, value)).collect(),
+        attributes: family
+            .labels
+            .iter()
+            .zip(values)
+            .map(|(label, value)| text(label, value))
+            .collect(),
         start_time_unix_nano: if family.kind == Kind::Gauge { 0 } else { interval.start },
         time_unix_nano: interval.end,
         value: Some(match family.kind {
@@ -115,6 +124,15 @@ fn unit(name: &str) -> &'static str {
 fn seconds(nanos: i64) -> f64 {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()).as_secs_f64()
 }
+
+/// What the exporter counts itself; nothing of it is in a snapshot.
+const DROPPED: Family = Family {
+    name: "otlp_spans_dropped",
+    help: "Spans that never reached the collector: there was no room, or it refused them",
+    labels: &[],
+    kind: Kind::Counter,
+    read: |_| Vec::new(),
+};
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@ pub(crate) struct Outage {
     what: &'static str,
     /// How often it failed, one time after the other.
     failures: u64,
+    /// What had been dropped when that began.
+    dropped: u64,
 }
 
 /// Why the collector has not got what it was sent.
@@ -27,24 +29,37 @@ pub(crate) enum ExportError {
     Over,
 }
 
+impl ExportError {
+    /// Whether the same may be taken later, by the protocol.
+    pub(crate) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Status { status } => matches!(status, 429 | 502 | 503 | 504),
+            Self::Rejected { .. } | Self::Over => false,
+        }
+    }
+}
+
 impl Outage {
     pub(crate) const fn none_of(what: &'static str) -> Self {
-        Self { what, failures: 0 }
+        Self { what, failures: 0, dropped: 0 }
     }
 
-    /// Tells what has changed; `lost` is what was dropped meanwhile.
-    pub(crate) fn note(&mut self, sent: &Result<(), ExportError>, lost: u64) {
+    /// Tells what has changed; `dropped` is what was dropped since the broker began.
+    pub(crate) fn note(&mut self, sent: &Result<(), ExportError>, dropped: u64) {
         let what = self.what;
         match sent {
             Ok(()) => {
                 if self.failures > 0 {
                     let failures = self.failures;
-                    tracing::info!(failures, lost, "the collector takes {what} again");
+                    let dropped = dropped.saturating_sub(self.dropped);
+                    tracing::info!(failures, dropped, "the collector takes {what} again");
                 }
                 self.failures = 0;
             }
             Err(error) => {
                 if self.failures == 0 {
+                    self.dropped = dropped;
                     let error: &dyn Error = error;
                     tracing::warn!(
                         error,
@@ -54,6 +69,20 @@ impl Outage {
                 }
                 self.failures += 1;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_protocol_says_may_pass_may_pass() {
+        for (status, may_pass) in
+            [(400, false), (404, false), (429, true), (500, false), (503, true)]
+        {
+            assert_eq!(ExportError::Status { status }.may_pass(), may_pass, "{status}");
         }
     }
 }

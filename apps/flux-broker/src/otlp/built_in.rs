@@ -25,6 +25,7 @@ pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
         authorities: authorities.map_err(|it| error("ca_file", &it))?,
         timeout: config.timeout.0,
         interval: config.interval.0,
+        sample_ratio: config.sample_ratio.map(|ratio| ratio.0),
         service_name: config.service_name.clone(),
         attributes: config.attributes().map(owned).collect(),
     };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{OneOrMore, Period};
+use crate::value::{OneOrMore, Period, Ratio};
 
-/// Metrics for an OpenTelemetry collector.
+/// Metrics and traces for an OpenTelemetry collector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Otlp {
-    /// The address of the collector, `https://` or `http://`; `/v1/metrics` is added. Without it nothing is sent.
+    /// The address of the collector, `https://` or `http://`; `/v1/metrics` and `/v1/traces` are
+    /// added. Without it nothing is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "http://127.0.0.1:4318"))]
     pub endpoint: Option<String>,
@@ -29,6 +30,11 @@ pub struct Otlp {
     /// How often metrics are sent; `0s` is never.
     #[schemars(extend("x-maximum" = "1day"))]
     pub interval: Period,
+    /// Of the messages that come without a trace this part begins one; those that come with a trace (`traceparent` among their
+    /// user properties) continue it if it says so. With 0 only those do. Without it there are no traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Ratio", extend("x-example" = 0.01))]
+    pub sample_ratio: Option<Ratio>,
     /// What the broker is called among other services (`service.name`).
     pub service_name: String,
     /// Further attributes of the broker (of its resource), each as `name=value`.
@@ -44,6 +50,7 @@ impl Default for Otlp {
             ca_file: None,
             timeout: Period(Duration::from_secs(10)),
             interval: Period(Duration::from_secs(60)),
+            sample_ratio: None,
             service_name: "flux-broker".to_owned(),
             attributes: OneOrMore::default(),
         }

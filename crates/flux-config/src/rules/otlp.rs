@@ -8,11 +8,11 @@ impl Rules<'_> {
     pub(super) fn otlp(&mut self) {
         let otlp = &self.config.otlp;
         if otlp.endpoint.is_none() && *otlp != Otlp::default() {
-            let problem = Problem::error("there is no collector to send metrics to")
+            let problem = Problem::error("there is no collector to send to")
                 .help("say where it is with endpoint, or leave [otlp] out");
             self.error(&["otlp"], problem, "");
         }
-        self.address(&["otlp", "endpoint"], otlp.endpoint.as_deref(), "metrics");
+        self.address(&["otlp", "endpoint"], otlp.endpoint.as_deref(), "metrics and traces");
         if otlp.service_name.is_empty() {
             let problem = Problem::error("`otlp.service_name` has no name");
             self.error(&["otlp", "service_name"], problem, "");

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::load_files;
-use crate::{Flags, InMemory, Severity, load};
+use crate::{Flags, InMemory, Ratio, Severity, load};
 
 #[expect(clippy::needless_pass_by_value, reason = "as the macro makes it")]
 #[track_caller]
@@ -576,13 +576,13 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
     check(
         "[otlp]\ninterval = \"10s\"\n",
         expect![[r#"
-        error: there is no collector to send metrics to
-         --> flux.toml:1:1
-          |
-        1 | [otlp]
-          | ^^^^^^
-          |
-          = help: say where it is with endpoint, or leave [otlp] out"#]],
+            error: there is no collector to send to
+             --> flux.toml:1:1
+              |
+            1 | [otlp]
+              | ^^^^^^
+              |
+              = help: say where it is with endpoint, or leave [otlp] out"#]],
     );
     check(
         "[otlp]\nendpoint = \"grpc://collector\"\nheaders = \"secret\"\nattributes = [\"a=b\", \"=c\"]\n",
@@ -617,21 +617,48 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
               |
               = help: write it as "name=value""#]],
     );
-    let right = "[otlp]\nendpoint = \"http://127.0.0.1:4318\"\nheaders = [\"a=b=c\"]\nattributes = \"d = e\"\n";
+}
+
+#[test]
+fn what_a_collector_is_sent_is_read() {
+    let right = "[otlp]\nendpoint = \"http://127.0.0.1:4318\"\nsample_ratio = 0.25\nheaders = [\"a=b=c\"]\nattributes = \"d = e\"\n";
     check(
         right,
         expect![[r#"
-        warning: every user of this machine can read flux.toml, which has a secret in it
-         --> flux.toml:3:12
-          |
-        3 | headers = ["a=b=c"]
-          |            ^^^^^^^
-          |
-          = help: run `chmod o= flux.toml`"#]],
+            warning: every user of this machine can read flux.toml, which has a secret in it
+             --> flux.toml:4:12
+              |
+            4 | headers = ["a=b=c"]
+              |            ^^^^^^^
+              |
+              = help: run `chmod o= flux.toml`"#]],
     );
     let otlp = load_files([("flux.toml", right)]).unwrap().config.otlp;
+    assert_eq!(otlp.sample_ratio, Some(Ratio(0.25)));
+    check(
+        "[otlp]\nsample_ratio = 1.5\n",
+        expect![[r#"
+        error: `otlp.sample_ratio` cannot be this
+         --> flux.toml:2:16
+          |
+        2 | sample_ratio = 1.5
+          |                ^^^ "1.5" is not a number from 0 to 1"#]],
+    );
+    check(
+        "[limits]\nconnections = 1.5\n",
+        expect![[r#"
+        error: `limits.connections` is to be a whole number from 1
+         --> flux.toml:2:15
+          |
+        2 | connections = 1.5
+          |               ^^^ this is a number with a fraction"#]],
+    );
     assert_eq!(otlp.headers().collect::<Vec<_>>(), [("a", "b=c")]);
     assert_eq!(otlp.attributes().collect::<Vec<_>>(), [("d", "e")]);
+}
+
+#[test]
+fn headers_are_shown_without_their_values() {
     for (headers, expected) in [
         ("\"k=s3cret\"", "headers = \"k=(hidden)\""),
         ("[\"k=s3cret\", \"l=${env:NAME}\"]", "headers = [\"k=(hidden)\", \"l=${env:NAME}\"]"),

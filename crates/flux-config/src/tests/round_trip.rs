@@ -248,6 +248,7 @@ prop_compose! {
             otlp: Otlp {
                 endpoint: token.as_ref().map(|_| "http://[::1]:4318".to_owned()),
                 headers: OneOrMore(token.iter().map(|token| format!("a={token}")).collect()),
+                sample_ratio: token.as_ref().map(|_| Ratio(f64::from(rate) / f64::from(u32::MAX))),
                 ..Otlp::default()
             },
             sys: Sys { interval: Period(Duration::from_secs(alias.into())) },

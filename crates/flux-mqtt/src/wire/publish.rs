@@ -40,6 +40,17 @@ pub(crate) enum Properties {
 }
 
 impl<'a> Publish<'a> {
+    /// Returns the properties that travel with the message, encoded.
+    pub(crate) fn properties(&self) -> &[u8] {
+        match &self.properties {
+            Properties::Copied(properties) => properties,
+            Properties::InPlace(len) => {
+                let end = self.bytes.len().saturating_sub(self.payload.len());
+                self.bytes.get(end.saturating_sub(*len)..end).unwrap_or_default()
+            }
+        }
+    }
+
     /// Reads a PUBLISH; `topics` are those of its connection, and learn from it.
     pub(crate) fn read(
         frame: &Frame<'a>,

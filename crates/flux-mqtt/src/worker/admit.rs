@@ -19,6 +19,7 @@ use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member, tell_not_accepted};
+use super::traced::Ending;
 use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet};
 use crate::counters::Count;
 use crate::effects::Effects;
@@ -343,7 +344,9 @@ impl Worker {
             self.waits_from = Some(0);
         }
         self.must_precede = true;
-        self.spans.extend(online.since.map(|since| Span { what: Latency::Connect, since }));
+        self.spans.extend(
+            online.since.map(|since| Ending::Timed(Span { what: Latency::Connect, since })),
+        );
         self.send_answers(id, fx);
         fx.count(Count::Connected(connect.version));
         if let Some(listener) = self.connections.note_admitted(id, connect.version) {

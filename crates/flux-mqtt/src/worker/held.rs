@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use crate::latency::Span;
+use super::traced::Ending;
 
 /// The bytes that a connection is not sent yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Held {
     pub(super) answers: Lane,
     pub(super) deliveries: Lane,
@@ -17,12 +17,12 @@ pub(super) struct Held {
 }
 
 /// Whole packets in the order in which they are sent.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Lane {
     bytes: Vec<u8>,
     marks: VecDeque<Mark>,
     /// What is over once its packets are sent, each with the ticket that it waits for.
-    spans: Vec<(u64, Span)>,
+    spans: Vec<(u64, Ending)>,
 }
 
 /// The next so many bytes wait until what has this ticket is safe.
@@ -58,13 +58,13 @@ impl Lane {
     }
 
     /// Adds what is over once the packets that were added last are sent.
-    pub(super) fn push_spans(&mut self, spans: impl Iterator<Item = Span>) {
+    pub(super) fn push_spans(&mut self, spans: impl Iterator<Item = Ending>) {
         let ticket = self.marks.back().map_or(0, |mark| mark.ticket);
         self.spans.extend(spans.map(|span| (ticket, span)));
     }
 
     /// Takes out what is over now.
-    pub(super) fn ended(&mut self, persisted: u64) -> impl Iterator<Item = Span> {
+    pub(super) fn ended(&mut self, persisted: u64) -> impl Iterator<Item = Ending> {
         self.spans.extract_if(.., move |(ticket, _)| *ticket <= persisted).map(|(_, span)| span)
     }
 

@@ -17,6 +17,7 @@ use super::store::Stored;
 use super::tell::{
     tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_not_got, tell_refused,
 };
+use super::traced::Ending;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::latency::{Latency, Span, Stamp};
@@ -45,7 +46,11 @@ impl Worker {
             .map_err(End::from)
             .and_then(|mut publish| {
                 within_terms(online, &mut publish, fx)?;
-                self.publish_packet(now, id, online, &publish, frame, fx)
+                let published = self.publish_packet(now, id, online, &publish, frame, fx);
+                if self.trace.is_some() {
+                    self.end_trace(published.is_ok() && publish.packet_id.is_some());
+                }
+                published
             });
         online.inbound_topics = topics;
         published
@@ -67,7 +72,7 @@ impl Worker {
             return Ok(());
         }
         self.is_refused_by_store = false;
-        self.since = self.sample(now, fx);
+        self.since = if now < self.looks_from { None } else { self.look(now, online, publish, fx) };
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 let reason = match note(online, packet_id)? {
@@ -90,17 +95,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Returns when this message came, if it is one of those that are timed.
-    fn sample(&mut self, now: Timestamp, fx: &mut impl Effects) -> Option<Stamp> {
-        if now < self.times_from { None } else { self.stamp(now, fx) }
-    }
-
-    #[cold]
-    fn stamp(&mut self, now: Timestamp, fx: &mut impl Effects) -> Option<Stamp> {
-        self.times_from = now + Latency::EVERY;
-        fx.stamp()
     }
 
     /// Before MQTT 5.0 nobody can be told that the store does not take a message: there is no
@@ -223,13 +217,17 @@ impl Worker {
         let receipt = receipt.map(|packet_id| (&online.session, packet_id));
         let stored = self.store(publish.topic, &message, is_retained, receipt);
         drop(retaining);
-        self.route(now, publish.topic, &message, stored.as_ref(), fx).reason_code()
+        let outcome = self.route(now, publish.topic, &message, stored.as_ref(), fx);
+        if let Some(trace) = &mut self.trace {
+            trace.routed(&outcome);
+        }
+        outcome.reason_code()
     }
 
     /// Notes that a message is timed until its acknowledgement is sent.
     #[cold]
     fn note_acknowledgement(&mut self, since: Stamp) {
-        self.spans.push(Span { what: Latency::Acknowledgement, since });
+        self.spans.push(Ending::Timed(Span { what: Latency::Acknowledgement, since }));
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
@@ -244,6 +242,9 @@ impl Worker {
     ) {
         if reason.is_error() {
             tell_refused(reason, fx);
+            if let Some(trace) = &mut self.trace {
+                trace.refused(reason);
+            }
         }
         let Some(packet_id) = publish.packet_id else { return };
         if let Some(since) = self.since {

@@ -13,6 +13,7 @@ use super::connection::Online;
 use super::end::End;
 use super::held::{Held, Lane};
 use super::tell::{tell_lost, tell_refused};
+use super::traced::Ending;
 use crate::clients::Claim;
 use crate::effects::Effects;
 use crate::message::{Delivery, Message};
@@ -192,7 +193,7 @@ impl Worker {
             fx.send_packets(id, &deliveries);
             deliveries.spans().iter().for_each(|span| fx.ended(*span));
         } else if waits {
-            self.spans.extend_from_slice(deliveries.spans());
+            self.spans.extend(deliveries.spans().iter().copied().map(Ending::Timed));
             let packets = deliveries.concat();
             self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
         }
@@ -302,12 +303,12 @@ impl Worker {
         let Some(connection) = self.connections.get(id) else { return };
         let Some(held) = &mut connection.held else { return };
         held.answers.release(persisted, |packets| fx.send(id, packets));
-        held.answers.ended(persisted).for_each(|span| fx.ended(span));
+        held.answers.ended(persisted).for_each(|ending| ending.tell(fx));
         if held.closes && held.answers.is_empty() {
             fx.close(id);
         }
         held.deliveries.release(persisted, |packets| fx.send(id, packets));
-        held.deliveries.ended(persisted).for_each(|span| fx.ended(span));
+        held.deliveries.ended(persisted).for_each(|ending| ending.tell(fx));
         let waiting = held.answers.len();
         if held.is_empty() {
             connection.held = None;

@@ -32,6 +32,7 @@ mod stored;
 mod stress;
 mod takeover;
 mod terms;
+mod traced;
 mod violations;
 mod when_full;
 mod will;

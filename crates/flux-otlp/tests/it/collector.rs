@@ -63,10 +63,16 @@ impl Collector {
         loop {
             let request = self.requests.lock().unwrap().recv_timeout(DEADLINE);
             let request = request.expect("the collector is sent something");
-            if request.head.starts_with(&format!("post {path} http/1.1\r\n")) {
+            if request.is_to(path) {
                 return request;
             }
         }
+    }
+
+    /// Returns the next request to this path that has come already.
+    pub(crate) fn last(&self, path: &str) -> Option<Request> {
+        let requests = self.requests.lock().unwrap();
+        requests.try_iter().find(|request| request.is_to(path))
     }
 
     pub(crate) fn metrics(&self) -> ExportMetricsServiceRequest {
@@ -75,6 +81,10 @@ impl Collector {
 }
 
 impl Request {
+    fn is_to(&self, path: &str) -> bool {
+        self.head.starts_with(&format!("post {path} http/1.1\r\n"))
+    }
+
     pub(crate) fn decode<M: Message + Default>(&self) -> M {
         M::decode(self.body.as_slice()).unwrap()
     }
@@ -93,8 +103,8 @@ fn serve(stream: &TcpStream, requests: &SyncSender<Request>, status: &AtomicU16)
         let (_, length) = head.split_once("content-length: ").unwrap();
         let mut body = vec![0; length.split_once('\r').unwrap().0.parse().unwrap()];
         lines.read_exact(&mut body).unwrap();
-        let _nobody_looks = requests.send(Request { head, body });
         let status = status.load(Ordering::Relaxed);
+        let _nobody_looks = requests.send(Request { head, body });
         if status == 0 {
             continue;
         }

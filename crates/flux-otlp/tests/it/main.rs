@@ -11,3 +11,4 @@
 mod collector;
 mod metrics;
 mod site;
+mod traces;

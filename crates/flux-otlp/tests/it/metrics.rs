@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Nu
 use crate::collector::Collector;
 use crate::site::Site;
 
-fn metrics(request: &ExportMetricsServiceRequest) -> BTreeMap<&str, &Metric> {
+pub(crate) fn metrics(request: &ExportMetricsServiceRequest) -> BTreeMap<&str, &Metric> {
     let all = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     all.flat_map(|it| &it.metrics).map(|metric| (&*metric.name, metric)).collect()
 }
@@ -38,7 +38,7 @@ fn points(metric: &Metric) -> &[NumberDataPoint] {
 
 /// Returns the number of the series whose label has this value; of the only one, if it is empty.
 #[track_caller]
-fn number(metrics: &BTreeMap<&str, &Metric>, name: &str, label: &str) -> i64 {
+pub(crate) fn number(metrics: &BTreeMap<&str, &Metric>, name: &str, label: &str) -> i64 {
     let is_it = |point: &&NumberDataPoint| match &*point.attributes {
         [] => label.is_empty(),
         attributes => attributes.iter().any(|it| text(it).1 == label),

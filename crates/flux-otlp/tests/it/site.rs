@@ -29,6 +29,7 @@ impl Site {
             authorities: None,
             timeout: Duration::from_secs(30),
             interval: Duration::from_secs(3600),
+            sample_ratio: None,
             service_name: "flux".to_owned(),
             attributes: Vec::new(),
         };
@@ -36,6 +37,7 @@ impl Site {
         let otlp = Otlp::open(otlp).unwrap();
         let mut settings = Settings::default();
         settings.workers = NonZeroUsize::new(2).unwrap();
+        settings.tracer = otlp.tracer();
         settings.listeners = vec![Listener::tcp(Listen::Loopback(0))];
         let authenticator = Arc::new(SimpleAuthenticator::new());
         let events = Arc::new(EventBus::new());

@@ -69,7 +69,7 @@ impl Durable {
         Self::with(workers, Settings::default())
     }
 
-    fn with(workers: usize, settings: Settings) -> Self {
+    pub(super) fn with(workers: usize, settings: Settings) -> Self {
         let settings = Settings { workers: workers.try_into().unwrap(), ..settings };
         let (disk, now) = (SimulatedDisk::default(), Timestamp::from_millis(1_000_000));
         Self::over(disk, now, settings, Arc::new(AllowAll))

@@ -1,0 +1,122 @@
+//! [`Spans`]: spans on their way from the workers to the collector. There is room for so many, and workers never wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+use crate::resource::scope;
+
+/// Where workers put spans. A clone is a reference to the same.
+#[derive(Clone, Debug)]
+pub(crate) struct SpanSink {
+    spans: SyncSender<Span>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Where they come out.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    waiting: Receiver<Span>,
+    /// What is sent next, or was sent and not taken.
+    batch: Vec<Span>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Returns both ends.
+pub(crate) fn spans() -> (SpanSink, Spans) {
+    let (spans, waiting) = sync_channel(ROOM);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let sink = SpanSink { spans, dropped: dropped.clone() };
+    (sink, Spans { waiting, batch: Vec::new(), dropped })
+}
+
+impl SpanSink {
+    /// Adds one, or drops and counts it where there is no room.
+    pub(crate) fn put(&self, span: Span) {
+        if self.spans.try_send(span).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Spans {
+    /// Returns the next of them, or those that were not taken; `None` if there are none.
+    pub(crate) fn next(&mut self, resource: &Resource) -> Option<ExportTraceServiceRequest> {
+        let room = BATCH.saturating_sub(self.batch.len());
+        self.batch.extend(self.waiting.try_iter().take(room));
+        if self.batch.is_empty() {
+            return None;
+        }
+        let spans = self.batch.clone();
+        let spans = ScopeSpans { scope: Some(scope()), spans, ..ScopeSpans::default() };
+        let resource = Some(resource.clone());
+        let all = ResourceSpans { resource, scope_spans: vec![spans], ..ResourceSpans::default() };
+        Some(ExportTraceServiceRequest { resource_spans: vec![all] })
+    }
+
+    /// They were taken.
+    pub(crate) fn taken(&mut self) {
+        self.batch.clear();
+    }
+
+    /// Some of them, or all, are refused, and will be.
+    pub(crate) fn refused(&mut self, some: i64) {
+        let all = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
+        let some = u64::try_from(some).unwrap_or_default();
+        self.dropped.fetch_add(some.min(all), Ordering::Relaxed);
+        self.batch.clear();
+    }
+
+    /// Returns how many were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// How many wait: twice as many as OpenTelemetry's own exporters keep. What a client chooses of a span is bounded, so that they
+/// are some megabytes.
+const ROOM: usize = 4_096;
+/// How many are sent at once: as OpenTelemetry's own exporters do.
+const BATCH: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(spans: &mut Spans) -> usize {
+        let request = spans.next(&Resource::default());
+        request.map_or(0, |request| request.resource_spans[0].scope_spans[0].spans.len())
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_what_is_not_taken_comes_again() {
+        let (sink, mut spans) = spans();
+        for _ in 0..ROOM + 3 {
+            sink.put(Span::default());
+        }
+        assert_eq!(spans.dropped(), 3);
+        assert_eq!(sent(&mut spans), BATCH);
+        // As many as were taken out have room again.
+        for _ in 0..BATCH + 1 {
+            sink.put(Span::default());
+        }
+        assert_eq!(spans.dropped(), 4);
+        assert_eq!(sent(&mut spans), BATCH, "the same");
+        spans.refused(7);
+        assert_eq!(spans.dropped(), 4 + 7);
+        let mut all = 0;
+        loop {
+            let count = sent(&mut spans);
+            if count == 0 {
+                break;
+            }
+            all += count;
+            spans.taken();
+        }
+        assert_eq!(all, ROOM);
+    }
+}
