@@ -9,6 +9,7 @@ use super::Worker;
 use super::connection::{Online, Stage};
 use super::tell::{tell_disconnected, tell_gone, tell_lost};
 use crate::clients;
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::Letter;
 use crate::message::Delivery;
