@@ -16,26 +16,35 @@ use crate::tls::is_admitted;
 #[derive(Clone)]
 pub(crate) struct Guard {
     /// What all but health ask for. Without it, who gets through to the socket may ask.
-    pub(crate) token: Option<Arc<str>>,
+    token: Option<Arc<str>>,
     pub(crate) tls: Option<TlsConfig>,
+    /// That is all that keeps others out. It was so in the beginning, whatever is read into `tls` later.
+    needs_certificate: bool,
 }
 
 impl Guard {
+    pub(crate) fn new(token: Option<String>, tls: Option<TlsConfig>) -> Self {
+        let requires = tls.as_ref().is_some_and(TlsConfig::requires_certificates);
+        Self { needs_certificate: requires && token.is_none(), token: token.map(Into::into), tls }
+    }
+
+    /// Returns whether something is asked for.
+    pub(crate) const fn asks(&self) -> bool {
+        self.needs_certificate || self.token.is_some()
+    }
+
     /// Returns why a request is not answered, if so.
     fn refusal<E>(&self, request: &WebRequest<E>) -> Option<HttpResponse> {
         if OPEN.contains(&request.path()) {
             return None;
         }
-        let tls = self.tls.as_ref().map(TlsConfig::latest);
-        if tls.as_ref().is_some_and(|tls| !is_admitted(request.io(), tls)) {
-            return Some(
-                HttpResponse::Forbidden().body("your certificate is not accepted any more\n"),
-            );
+        let is_out = |tls: &TlsConfig| !is_admitted(request.io(), tls, self.needs_certificate);
+        if self.tls.as_ref().is_some_and(is_out) {
+            return Some(HttpResponse::Forbidden().body("no certificate of yours is accepted\n"));
         }
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let Some(token) = &self.token else {
-            let is_proved = tls.is_some_and(|tls| tls.requires_certificates());
-            return (!is_proved && !header(HOST).is_some_and(is_no_name)).then(named);
+            return (!self.needs_certificate && !header(HOST).is_some_and(is_no_name)).then(named);
         };
         let shown = header(AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
         let is_it = shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into());

@@ -141,8 +141,9 @@ pub fn start_admin(
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
-    let asks = token.is_some() || tls.as_ref().is_some_and(TlsConfig::requires_certificates);
-    if !asks && !address.ip().is_loopback() {
+    let has_tls = tls.is_some();
+    let guard = Guard::new(token, tls);
+    if !guard.asks() && !address.ip().is_loopback() {
         return Err(StartAdminError::NoProof { address });
     }
     let bind = |error| StartAdminError::Bind { address, error };
@@ -150,8 +151,6 @@ pub fn start_admin(
     let address = listener.local_addr().map_err(bind)?;
     let metrics = Metrics::of(broker.clone(), compat);
     let office = Arc::new(Office { metrics, broker, bouncer, log });
-    let has_tls = tls.is_some();
-    let guard = Guard { token: token.map(Into::into), tls };
     let (started, starting) = oneshot::channel();
     let serve = move || {
         System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {

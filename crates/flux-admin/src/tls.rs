@@ -19,9 +19,11 @@ pub(crate) async fn shake_hands(io: Io, tls: &TlsConfig) -> io::Result<Io<Layer<
     Ok(io)
 }
 
-/// Returns whether who is behind a connection would be admitted now, too: it may have been revoked since.
-pub(crate) fn is_admitted(io: Option<&IoRef>, tls: &TlsConfig) -> bool {
+/// Returns whether who is behind a connection would be admitted now, too: it may have been revoked since. Where it `must_show`
+/// a certificate, it has to have shown one even if certificates that nobody needs to show took the place of others.
+pub(crate) fn is_admitted(io: Option<&IoRef>, tls: &TlsConfig, must_show: bool) -> bool {
     let Some(io) = io else { return false };
     let chain = io.query::<PeerCertChain<'static>>();
-    tls.admit(chain.as_ref().map_or(&[], |chain| &chain.0)).is_ok()
+    let chain = chain.as_ref().map_or(&[][..], |chain| &chain.0);
+    !(must_show && chain.is_empty()) && tls.admit(chain).is_ok()
 }
