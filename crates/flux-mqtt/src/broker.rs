@@ -1,6 +1,5 @@
 //! What all workers share: the directory, the routes, the retained messages, who may do what.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,9 +22,8 @@ use crate::ledger::{Account, Holdings, Ledger};
 use crate::message::Message;
 use crate::meters::Meters;
 use crate::names::SessionKey;
-use crate::routes::Routes;
+use crate::routes::{Followed, Routes};
 use crate::settings::Settings;
-use crate::share::Waiting;
 
 /// The numbers that a store goes on with.
 #[derive(Clone, Copy, Debug)]
@@ -145,15 +143,15 @@ impl Broker {
     }
 
     /// Clears away what an ended session left in the shared state. Returns what waited in shared
-    /// subscriptions whose last member it was.
-    pub(crate) fn clear(&self, ended: &Ended) -> Vec<VecDeque<Waiting>> {
+    /// subscriptions for it, or for any member where it was the last.
+    pub(crate) fn clear(&self, ended: &Ended) -> Followed {
         let filters: Vec<TopicFilter> = ended.remains.filters().cloned().collect();
-        let waited = self.routes.follow(&ended.session, &filters).waited;
+        let followed = self.routes.follow(&ended.session, &filters);
         self.clients.remove(&ended.session);
         if let Some(id) = ended.timer {
             self.due.cancel(id);
         }
-        waited
+        followed
     }
 }
 

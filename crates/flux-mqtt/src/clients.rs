@@ -52,8 +52,8 @@ pub(crate) struct Claim {
     pub(crate) connection: Connection<Message>,
     /// The user that the session is to belong to; `None` if nobody vouches for who this is.
     pub(crate) owner: Option<Arc<str>>,
-    /// Who leaves the will, if there is one.
-    pub(crate) testator: Option<Arc<Client>>,
+    /// Who that is, unless it is the broker itself.
+    pub(crate) client: Option<Arc<Client>>,
 }
 
 impl Claim {
@@ -329,7 +329,7 @@ impl Clients {
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
             state.owner.clone_from(&claim.owner);
-            state.testator.clone_from(&claim.testator);
+            state.client.clone_from(&claim.client);
             session.write_standing(&state);
             if state.session.will().is_some() {
                 session.write_will(&state);
@@ -424,7 +424,7 @@ fn resume(
     // It may have come in elsewhere before, and been told something else.
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
-    let testator = mem::replace(&mut state.testator, claim.testator.clone());
+    let testator = mem::replace(&mut state.client, claim.client.clone());
     if claim.owner.is_some() {
         state.owner.clone_from(&claim.owner);
     }
@@ -461,7 +461,7 @@ pub(crate) fn end(
         timer: state.timer.take(),
         unsent: Vec::new(),
         remains: state.session.end(),
-        testator: state.testator.take(),
+        testator: state.client.take(),
         _together: together,
         _replays: replays,
     }

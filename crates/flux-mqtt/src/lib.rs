@@ -53,6 +53,7 @@ mod counters;
 mod driver;
 mod due_sessions;
 mod effects;
+mod filter;
 mod gauge;
 mod inherited;
 mod input;

@@ -10,7 +10,7 @@ use flux_topic::TopicName;
 use triomphe::ThinArc;
 
 use crate::latency::Stamp;
-use crate::names::{Publisher, SessionKey};
+use crate::names::Publisher;
 use crate::wire::{Properties, Publish};
 
 /// A message on its way to one subscriber.
@@ -40,14 +40,12 @@ struct Header {
 }
 
 /// What few messages have, apart: it is to cost the others nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Rare {
     /// The payload, if it is [`LARGE`].
     payload: Option<ntex_bytes::Bytes>,
     /// When it came, if its way is timed.
     since: Option<Stamp>,
-    /// The members of a shared subscription that may not have it.
-    withheld_from: Vec<SessionKey>,
 }
 
 /// A moment in eight bytes, with room for none: milliseconds, and one more.
@@ -147,19 +145,6 @@ impl Message {
         let expires_at = expires_at.map(Expiry::at);
         let header = Header { publisher: Some(publisher), expires_at, ..self.header().clone() };
         Self(ThinArc::from_header_and_slice(header, &self.0.slice))
-    }
-
-    /// Returns the same message, which is not for this member of a shared subscription either.
-    #[cold]
-    pub(crate) fn withheld_from(&self, member: SessionKey) -> Self {
-        let mut header = self.header().clone();
-        header.rare.get_or_insert_default().withheld_from.push(member);
-        Self(ThinArc::from_header_and_slice(header, &self.0.slice))
-    }
-
-    /// Returns the members of a shared subscription that may not have it.
-    pub(crate) fn not_for(&self) -> &[SessionKey] {
-        self.header().rare.as_deref().map_or(&[], |rare| &rare.withheld_from)
     }
 
     fn header(&self) -> &Header {
@@ -317,7 +302,7 @@ fn apart(payload: &[u8], retain: bool, since: Option<Stamp>) -> Box<Rare> {
     // Whoever gets it later, because it is retained, says nothing about how long it took.
     let since = since.filter(|_| !retain);
     let payload = is_large(payload).then(|| ntex_bytes::Bytes::copy_from_slice(payload));
-    Box::new(Rare { payload, since, ..Rare::default() })
+    Box::new(Rare { payload, since })
 }
 
 /// Packets have at most 268,435,455 bytes, so their parts fit.

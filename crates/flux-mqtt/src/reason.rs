@@ -204,5 +204,6 @@ pub(crate) const fn drop_reason(reason: flux_session::DropReason) -> DropReason 
             DropReason::QueueFull
         }
         flux_session::DropReason::Expired => DropReason::Expired,
+        flux_session::DropReason::Withheld => DropReason::Withheld,
     }
 }

@@ -174,7 +174,7 @@ impl Broker {
         let mut state = session.lock();
         // They hear of it when its client is back.
         state.declined = followed.joined;
-        state.testator = testator;
+        state.client = testator;
         drop(state);
         self.watch_restored(stored, &session);
         Ok(())

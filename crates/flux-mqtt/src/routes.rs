@@ -25,7 +25,9 @@ use std::collections::{HashMap, VecDeque};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use flux_session::{QoS, Sequence, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp};
+use flux_session::{
+    DropReason, QoS, Sequence, ShareId, SubscriptionIds, SubscriptionOptions, Timestamp,
+};
 use flux_topic::{SubscriptionTree, TopicFilter, TopicName};
 use smallvec::SmallVec;
 
@@ -109,6 +111,8 @@ pub(crate) struct Followed {
     pub(crate) joined: Vec<Arc<Share>>,
     /// What waited in those whose last member it was. Much, perhaps: dropped without the lock.
     pub(crate) waited: Vec<VecDeque<Waiting>>,
+    /// What waited in the others and no other member may have.
+    pub(crate) dropped: Vec<(Waiting, DropReason)>,
 }
 
 /// One session that gets a message, once, however many of its subscriptions match.
@@ -232,7 +236,7 @@ impl Routes {
                     }
                     (Some(_), Some(member)) => joined.push(self.join(&mut map, filter, member)),
                     (Some(_), None) => {
-                        followed.waited.extend(self.leave(&mut map, filter, session.key));
+                        self.leave(&mut map, filter, session.key, followed);
                     }
                 }
             }
@@ -285,24 +289,23 @@ impl Routes {
 
     /// Ends a membership; the shared subscription ends with its last member, and what waited there,
     /// which is returned, with it. Workers may remember the share for long: it keeps nothing.
-    fn leave(
-        &self,
-        map: &mut Map,
-        filter: &TopicFilter,
-        key: SessionKey,
-    ) -> Option<VecDeque<Waiting>> {
-        let share = map.shares.get(filter)?.clone();
-        let waited = {
+    fn leave(&self, map: &mut Map, filter: &TopicFilter, key: SessionKey, followed: &mut Followed) {
+        let Some(share) = map.shares.get(filter).cloned() else { return };
+        {
             let mut members = share.lock();
             members.leave(&key);
-            members.is_empty().then(|| members.take_queued())?
-        };
+            if !members.is_empty() {
+                let dropped = members.take_dropped();
+                dropped.iter().for_each(|(waiting, _)| share.write_done(waiting));
+                return followed.dropped.extend(dropped);
+            }
+            followed.waited.push(members.take_queued());
+        }
         share.write_end();
         map.shares.remove(filter);
         map.by_id.remove(&share.id);
         map.tree.remove(filter, &RouteKey::share(share.id));
         self.changes.count(filter);
-        Some(waited)
     }
 
     /// Returns a shared subscription that has members.

@@ -11,13 +11,14 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flux_auth::Client;
+use flux_auth::{Authorizer, Client};
 use flux_eventbus::{Event, SessionEnd};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_topic::TopicFilter;
 
 use crate::clients::{self, Ended};
 use crate::consumer::Consumer;
+use crate::filter::Filter;
 use crate::journal::Journal;
 use crate::ledger::{Account, Ledger};
 use crate::losses::Losses;
@@ -103,8 +104,9 @@ pub(crate) struct SessionState {
     pub(crate) declined: Vec<Arc<Share>>,
     /// The user that it belongs to: no client of another has it. `None` if nobody vouches for whose it is.
     pub(crate) owner: Option<Arc<str>>,
-    /// Who left the will that it has, as far as is known: whether it may be published is asked again then.
-    pub(crate) testator: Option<Arc<Client>>,
+    /// Who has it, if that is a client, or who left the will that it has, as far as is known: the one may not have all
+    /// that is shared, and whether the other's will may be published is asked again then.
+    pub(crate) client: Option<Arc<Client>>,
     /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
     /// any more, and is looked at before it is sent.
     pub(crate) is_suspect: bool,
@@ -129,6 +131,15 @@ pub(crate) struct Offered {
     pub(crate) wake: Option<Attachment>,
     /// What it cost the session; mostly nothing, which is to cost nothing here.
     pub(crate) aftermath: Option<Box<Aftermath>>,
+}
+
+/// Why a message of a shared subscription is for another member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForAnother {
+    /// The session is over, without connection, or has no room now.
+    NoRoom,
+    /// The client may not have it.
+    Barred,
 }
 
 /// What a session lost over a delivery.
@@ -160,7 +171,7 @@ impl SharedSession {
             replays: BTreeMap::new(),
             declined: Vec::new(),
             owner: None,
-            testator: None,
+            client: None,
             is_suspect: false,
             counted_bytes: 0,
         };
@@ -284,17 +295,27 @@ impl SharedSession {
         self.offer_locked(&mut state, now, delivery)
     }
 
-    /// Hands a message of a shared subscription to the session. `None` when it is for another
-    /// member: the session is over, without connection, or has no room now.
+    /// Hands a message of a shared subscription to the session.
+    ///
+    /// # Errors
+    ///
+    /// Why it is for another member.
     pub(crate) fn offer_shared(
         &self,
         now: Timestamp,
         share: &Arc<Share>,
         delivery: Delivery,
-    ) -> Option<Offered> {
+        authorizer: &dyn Authorizer,
+    ) -> Result<Offered, ForAnother> {
         let mut state = self.lock();
         if state.ended {
-            return None;
+            return Err(ForAnother::NoRoom);
+        }
+        if let Some(client) = state.client.as_deref().filter(|_| state.attached.is_some())
+            && let Some(filter) = Filter::of(authorizer, client, state.is_suspect)
+            && !filter.allows(&delivery.message)
+        {
+            return Err(ForAnother::Barred);
         }
         let taken = state.session.offer_shared(now, delivery);
         let has_room = state.session.queued() == 0 && state.session.has_room_for_shared();
@@ -306,11 +327,11 @@ impl SharedSession {
                 if !state.declined.iter().any(|other| Arc::ptr_eq(other, share)) {
                     state.declined.push(share.clone());
                 }
-                return None;
+                return Err(ForAnother::NoRoom);
             }
         };
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
-        Some(Offered { offer, wake, aftermath: None })
+        Ok(Offered { offer, wake, aftermath: None })
     }
 }
 

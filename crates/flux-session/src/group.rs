@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use self::aside::Aside;
+use self::aside::Entry;
 use self::pool::Pool;
 use crate::{DropReason, Message, Timestamp};
 
@@ -22,7 +22,10 @@ use crate::{DropReason, Message, Timestamp};
 /// somebody says that they are [`ready`](Self::ready). A message that nobody can take now waits in
 /// the group's own queue, bounded by [`GroupLimits`].
 ///
-/// **Invariant:** while no question is open, the ring and the queue are not both occupied: a member with
+/// A member may have room and yet not be allowed a message: it is [`barred`](Self::barred) from it. What waits and
+/// some member is barred from is apart in the queue, with who that is, so that it is in nobody's way.
+///
+/// **Invariant:** while no question is open, nobody stands in the ring for whom something waits: a member with
 /// room serves the queue first.
 ///
 /// ```
@@ -58,9 +61,7 @@ pub struct Group<K, T, M> {
     members: BTreeMap<K, Member<T>>,
     /// Those who are asked next, in this order.
     ring: VecDeque<K>,
-    pool: Pool<M>,
-    /// What some members may not have and the others have no room for.
-    aside: Aside<M>,
+    pool: Pool<K, M>,
     /// Members that joined so far: numbers them for good.
     joined: u64,
 }
@@ -116,8 +117,8 @@ pub enum GroupFull {
 #[derive(Debug)]
 #[must_use = "a message is on its way"]
 pub enum Step<K, T, M> {
-    /// Offer this message to this member's session, then call [`Group::accepted`] or
-    /// [`Group::declined`]. Whoever has handed out enough for now calls [`Group::ready`] later in
+    /// Offer this message to this member's session, then call [`Group::accepted`], [`Group::declined`] or
+    /// [`Group::barred`]. Whoever has handed out enough for now calls [`Group::ready`] later in
     /// place of `accepted`.
     Ask(Ask<K, T, M>),
     /// The message just published waits in the group. Nothing else to do.
@@ -139,8 +140,20 @@ pub struct Ask<K, T, M> {
     pub message: M,
     /// The number that was drawn for the message.
     draw: u64,
-    /// It never waited here, so the limits apply if it has to.
-    is_new: bool,
+    origin: Origin,
+    /// Who was asked and may not have it.
+    barred: Vec<K>,
+}
+
+/// Where a message was before somebody was asked to take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Not here: the limits apply if it has to wait.
+    New,
+    /// Among those for anybody.
+    Pool,
+    /// Among those that some may not have.
+    Aside,
 }
 
 #[derive(Debug)]
@@ -150,6 +163,8 @@ struct Member<T> {
     number: u64,
     /// Whether it stands in the ring.
     is_ready: bool,
+    /// What it knows to be nothing for it among what some may not have.
+    seen: u64,
 }
 
 impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
@@ -161,7 +176,6 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             members: BTreeMap::new(),
             ring: VecDeque::new(),
             pool: Pool::new(limits),
-            aside: Aside::default(),
             joined: 0,
         }
     }
@@ -176,18 +190,25 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             }
             None => {
                 self.joined += 1;
-                let member = Member { value, number: self.joined, is_ready: false };
+                let member = Member { value, number: self.joined, is_ready: false, seen: 0 };
                 self.members.insert(key, member);
                 true
             }
         }
     }
 
-    /// Removes a member. It may still be asked by whoever was told to a moment ago.
+    /// Removes a member. It may still be asked by whoever was told to a moment ago. What no other may have is
+    /// [dropped](Self::take_dropped); if there is no other, all waits for anybody.
     pub fn leave(&mut self, key: &K) -> Option<T> {
         let member = self.members.remove(key)?;
         if member.is_ready {
             self.ring.retain(|other| other != key);
+        }
+        let members = &self.members;
+        if members.is_empty() {
+            self.pool.forget_barred();
+        } else if members.len() < MOST_BARRED {
+            self.pool.drop_for_nobody(|barred| is_for_nobody(members, barred));
         }
         Some(member.value)
     }
@@ -195,13 +216,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// Takes a new message. `draw` decides where the strategy leaves it to that number: random, or a
     /// hash.
     pub fn publish(&mut self, now: Timestamp, message: M, draw: u64) -> Step<K, T, M> {
-        match self.ask(message, draw, true) {
+        match self.ask(message, draw, Origin::New, Vec::new()) {
             Ok(step) => step,
-            Err(message) if self.pool.make_room(now, &message) => {
+            Err(Entry { message, .. }) if self.pool.make_room(now, &message) => {
                 self.pool.push_back(message);
                 Step::Queued
             }
-            Err(message) => Step::Full(message),
+            Err(Entry { message, .. }) => Step::Full(message),
         }
     }
 
@@ -222,18 +243,29 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// A member's session has no room, or has no connection. The message goes to another, or waits.
     /// The member is not asked again before it is [`ready`](Self::ready).
     pub fn declined(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
-        let Ask { message, draw, is_new, .. } = ask;
-        if !is_new {
-            return self.ask_again(message, draw);
-        }
-        match self.ask(message, draw, is_new) {
+        let Ask { message, draw, origin, barred, .. } = ask;
+        match self.ask(message, draw, origin, barred) {
             Ok(step) => step,
-            // It came before all that was queued while the questions were open.
-            Err(message) if self.pool.make_room(now, &message) => {
-                self.pool.push_front(message);
-                Step::Queued
-            }
-            Err(message) => Step::Full(message),
+            Err(entry) => self.wait(now, entry, origin),
+        }
+    }
+
+    /// A member may not have the message, whatever room it has. The message goes to another, or waits for one, apart
+    /// from what is for anybody; there are 1,024 places for that, beside the limits. It is
+    /// [dropped](Self::take_dropped) as [`DropReason::Withheld`] when all members are barred from it, or the first 16
+    /// that were asked: to find one who is not among any number of others is not worth the time.
+    ///
+    /// Whoever calls this says that the member is [`ready`](Self::ready) once what is returned is seen to.
+    pub fn barred(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
+        let Ask { key, message, draw, origin, mut barred, .. } = ask;
+        barred.push(key);
+        if barred.len() >= MOST_BARRED {
+            self.pool.drop(message, DropReason::Withheld);
+            return Step::Idle;
+        }
+        match self.ask(message, draw, origin, barred) {
+            Ok(step) => step,
+            Err(entry) => self.wait(now, entry, origin),
         }
     }
 
@@ -269,36 +301,11 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         }
     }
 
-    /// Returns all members but these, first those that are believed to have room: for a message that these may not have.
-    #[must_use]
-    pub fn others(&self, but: &[K]) -> Vec<(K, T)> {
-        let standing = self.ring.iter().filter_map(|key| self.members.get_key_value(key));
-        let rest = self.members.iter().filter(|(_, member)| !member.is_ready);
-        let others = standing.chain(rest).filter(|(key, _)| !but.contains(key));
-        others.map(|(key, member)| (key.clone(), member.value.clone())).collect()
-    }
-
-    /// Keeps a message that some members may not have and the others have no room for. There is place for 1,024.
-    ///
-    /// # Errors
-    ///
-    /// Gives the message back when there is none.
-    pub fn set_aside(&mut self, message: M) -> Result<(), M> {
-        self.aside.push(message)
-    }
-
-    /// Takes the first message that was set aside and `is_wanted`.
-    pub fn take_aside(&mut self, is_wanted: impl FnMut(&M) -> bool) -> Option<M> {
-        self.aside.take(is_wanted)
-    }
-
     /// Takes all that waits here: for a group that is over. Whoever keeps groups behind locks drops
     /// it when it has let go of them.
     #[must_use = "dropping many messages takes time"]
     pub fn take_queued(&mut self) -> VecDeque<M> {
-        let mut all = self.aside.take_all();
-        all.append(&mut self.pool.take_all());
-        all
+        self.pool.take_all()
     }
 
     /// Returns whether nobody shares the subscription any more.
@@ -316,42 +323,65 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// Returns how many messages wait here.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.aside.len() + self.pool.len()
+        self.pool.len()
     }
 
     /// Returns the bytes of the messages that wait here, each with
     /// [`QUEUED_OVERHEAD`](crate::QUEUED_OVERHEAD).
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.aside.bytes() + self.pool.bytes()
+        self.pool.bytes()
     }
 
-    /// Returns the messages that expired or were displaced in the queue since the last call.
+    /// Returns the messages that expired or were displaced in the queue, or were withheld, since the last call.
     pub fn take_dropped(&mut self) -> Vec<(M, DropReason)> {
         self.pool.take_dropped()
     }
 
-    /// Asks the next member; gives the message back when none has room.
-    fn ask(&mut self, message: M, draw: u64, is_new: bool) -> Result<Step<K, T, M>, M> {
-        while let Some(key) = self.next(draw) {
+    /// Asks the next member that is not known to be barred; gives the message back when none has room.
+    fn ask(
+        &mut self,
+        message: M,
+        draw: u64,
+        origin: Origin,
+        barred: Vec<K>,
+    ) -> Result<Step<K, T, M>, Entry<K, M>> {
+        while let Some(key) = self.next(draw, &barred) {
             if let Some(member) = self.members.get_mut(&key) {
                 member.is_ready = false;
                 let member = member.value.clone();
-                return Ok(Step::Ask(Ask { key, member, message, draw, is_new }));
+                return Ok(Step::Ask(Ask { key, member, message, draw, origin, barred }));
             }
         }
-        Err(message)
+        Err(Entry { message, barred })
     }
 
-    /// The same for a message that has waited here, and does so again when none has room.
-    fn ask_again(&mut self, message: M, draw: u64) -> Step<K, T, M> {
-        match self.ask(message, draw, false) {
-            Ok(step) => step,
-            Err(message) => {
-                self.pool.push_front(message);
-                Step::Idle
-            }
+    /// Has a message wait that nobody took who was asked and has room.
+    fn wait(&mut self, now: Timestamp, entry: Entry<K, M>, origin: Origin) -> Step<K, T, M> {
+        let is_for_all = entry.barred.is_empty();
+        if !is_for_all && is_for_nobody(&self.members, &entry.barred) {
+            self.pool.drop(entry.message, DropReason::Withheld);
+            return Step::Idle;
         }
+        match origin {
+            Origin::Aside => self.pool.put_back_aside(entry),
+            Origin::Pool if is_for_all => self.pool.push_front(entry.message),
+            Origin::Pool if self.pool.make_place_aside(now, &entry.message) => {
+                self.pool.push_aside(entry);
+            }
+            Origin::Pool => self.pool.drop(entry.message, DropReason::QueueFull),
+            // It came before all that was queued while the questions were open.
+            Origin::New if is_for_all && self.pool.make_room(now, &entry.message) => {
+                self.pool.push_front(entry.message);
+                return Step::Queued;
+            }
+            Origin::New if !is_for_all && self.pool.make_room_aside(now, &entry.message) => {
+                self.pool.push_aside(entry);
+                return Step::Queued;
+            }
+            Origin::New => return Step::Full(entry.message),
+        }
+        Step::Idle
     }
 
     /// Has a member take what waits; `None` when there is nothing for it to do and it now counts
@@ -364,39 +394,57 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         if member.is_ready {
             return Some(Step::Idle);
         }
-        let Some(message) = self.pool.pop(now) else {
+        let (message, origin, barred) = if let Some(Entry { message, barred }) =
+            self.pool.take_aside(now, key, &mut member.seen)
+        {
+            (message, Origin::Aside, barred)
+        } else if let Some(message) = self.pool.pop(now) {
+            (message, Origin::Pool, Vec::new())
+        } else {
             member.is_ready = true;
             return None;
         };
         let (key, member) = (key.clone(), member.value.clone());
-        Some(Step::Ask(Ask { key, member, message, draw: 0, is_new: false }))
+        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, barred }))
     }
 
-    /// Has somebody of the ring take what waits.
+    /// Has somebody of the ring take what waits. What some may not have is for none of the ring: it was asked before
+    /// that was set aside, or looked there before it took its place.
     fn pump(&mut self, now: Timestamp) -> Step<K, T, M> {
-        match self.pool.pop(now) {
-            Some(message) => self.ask_again(message, 0),
-            None => Step::Idle,
+        let Some(message) = self.pool.pop(now) else { return Step::Idle };
+        match self.ask(message, 0, Origin::Pool, Vec::new()) {
+            Ok(step) => step,
+            Err(entry) => self.wait(now, entry, Origin::Pool),
         }
     }
 
     /// Takes the member that is asked next out of the ring.
-    fn next(&mut self, draw: u64) -> Option<K> {
-        match self.strategy {
-            Strategy::RoundRobin | Strategy::Sticky => self.ring.pop_front(),
+    fn next(&mut self, draw: u64, barred: &[K]) -> Option<K> {
+        let may_be_asked = |key: &K| !barred.contains(key);
+        let index = match self.strategy {
+            Strategy::RoundRobin | Strategy::Sticky => self.ring.iter().position(may_be_asked)?,
             Strategy::Random => {
                 let len = u64::try_from(self.ring.len()).unwrap_or(u64::MAX);
-                let index = draw.checked_rem(len)?;
-                self.ring.remove(usize::try_from(index).unwrap_or_default())
+                let first = usize::try_from(draw.checked_rem(len)?).unwrap_or_default();
+                let places = (first..self.ring.len()).chain(0..first);
+                places.into_iter().find(|place| self.ring.get(*place).is_some_and(may_be_asked))?
             }
             Strategy::Affine => {
                 let weight = |key: &K| self.members.get(key).map(|m| mix(draw ^ mix(m.number)));
-                let ring = self.ring.iter().enumerate();
-                let (index, _) = ring.max_by_key(|(_, key)| weight(key))?;
-                self.ring.remove(index)
+                let ring = self.ring.iter().enumerate().filter(|(_, key)| may_be_asked(key));
+                ring.max_by_key(|(_, key)| weight(key))?.0
             }
-        }
+        };
+        self.ring.remove(index)
     }
+}
+
+/// After so many members that may not have it a message is given up.
+const MOST_BARRED: usize = 16;
+
+/// Whether none of these members may have a message.
+fn is_for_nobody<K: Ord, T>(members: &BTreeMap<K, Member<T>>, barred: &[K]) -> bool {
+    barred.len() >= members.len() && members.keys().all(|key| barred.contains(key))
 }
 
 /// Scatters a number, so that neighbours are far apart (the finaliser of splitmix64).

@@ -61,4 +61,7 @@ pub enum DropReason {
     Displaced,
     /// The Message Expiry Interval had passed before it was sent (MQTT 5.0 section 3.3.2.3.3).
     Expired,
+    /// It came by a shared subscription, of which no member may have it, or many in turn may not: see
+    /// [`Group::barred`](crate::Group::barred).
+    Withheld,
 }

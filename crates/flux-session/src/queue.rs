@@ -117,6 +117,18 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    /// Returns the message that [`pop`](Self::pop) would take.
+    pub(crate) fn first(&self) -> Option<&Delivery<M>> {
+        let fronts = [self.unacknowledged.front(), self.acknowledged.front()];
+        let first = fronts.into_iter().flatten().min_by_key(|queued| queued.number)?;
+        Some(&first.delivery)
+    }
+
+    /// Returns the oldest message at QoS 0.
+    pub(crate) fn first_qos0(&self) -> Option<&Delivery<M>> {
+        self.unacknowledged.front().map(|queued| &queued.delivery)
+    }
+
     /// Takes the oldest message at QoS 0.
     pub(crate) fn pop_qos0(&mut self) -> Option<Delivery<M>> {
         self.unacknowledged.pop()

@@ -49,8 +49,10 @@ impl SharedSession {
     /// Writes down the will that the session has, or that it has none.
     pub(crate) fn write_will(&self, state: &SessionState) {
         let Some(journal) = self.stored() else { return };
-        let testator = state.testator.as_deref().map(testator::write).unwrap_or_default();
-        journal.write(&match state.session.will() {
+        let will = state.session.will();
+        let testator = state.client.as_deref().filter(|_| will.is_some());
+        let testator = testator.map(testator::write).unwrap_or_default();
+        journal.write(&match will {
             Some(will) => Record::Will(WillRecord {
                 session: key(self.key),
                 delay: will.delay,

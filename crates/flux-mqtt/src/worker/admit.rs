@@ -18,7 +18,7 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
-use super::tell::{tell_all_dropped, tell_limit, tell_lost, tell_no_member, tell_not_accepted};
+use super::tell::{tell_all_dropped, tell_left, tell_limit, tell_lost, tell_not_accepted};
 use super::traced::Ending;
 use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet};
 use crate::counters::Count;
@@ -66,7 +66,7 @@ impl Worker {
                 will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
             owner: client.identity.owner().cloned(),
-            testator: connect.will.as_ref().map(|_| client.clone()),
+            client: Some(client.clone()),
         };
         let claimed = match self.claim_for(now, &client, &claim, terms.session, fx) {
             Ok(claimed) => claimed,
@@ -273,7 +273,7 @@ impl Worker {
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
     pub(super) fn bury(&mut self, now: Timestamp, mut ended: Ended, fx: &mut impl Effects) {
-        let waited = self.broker.clear(&ended);
+        let followed = self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, ended.testator.as_deref(), fx);
@@ -282,7 +282,7 @@ impl Worker {
         shared.append(&mut ended.unsent);
         tell_lost(&ended.session, std::mem::take(&mut ended.remains.dropped), fx);
         self.hand_on(now, shared, fx);
-        tell_no_member(&waited, fx);
+        tell_left(followed, fx);
         let remains = &ended.remains;
         let reason = DropReason::SessionEnded;
         tell_all_dropped(Some(client_id), remains.len(), remains.messages(), reason, fx);

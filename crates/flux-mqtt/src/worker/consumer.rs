@@ -45,7 +45,7 @@ impl Worker {
                 will: None,
             },
             owner: attach.owner,
-            testator: None,
+            client: None,
         };
         let limits = attach.limits.unwrap_or(self.settings.session);
         let claimed = match self.claim(now, &client_id, None, &claim, limits, fx) {

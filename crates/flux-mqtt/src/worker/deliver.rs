@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use flux_auth::{Access, Authorizer, Decision};
 use flux_eventbus::{DropReason, EventKind};
 use flux_retained::Progress;
 use flux_session::{Dropped, Outgoing, PacketId, QoS, Timestamp};
-use flux_topic::{TopicFilter, TopicName};
+use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::tell::{tell_lost, tell_not_got};
 use crate::effects::Effects;
+use crate::filter::Filter;
 use crate::latency::{Latency, Span, Stamp};
 use crate::message::{Delivery, Message};
 use crate::names::ConnectionId;
@@ -55,26 +55,16 @@ impl Worker {
         }
         let out = &mut self.deliveries;
         out.clear();
-        let (mut delivered, mut lost) = (Vec::new(), Vec::new());
         let mut client = Client {
             version: online.version,
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
             filter: Filter::of(&*self.broker.authorizer, &online.client, state.is_suspect),
             since: online.since,
+            stored: is_stored.then_some(&*online.session),
         };
-        let mut waits_from = None;
-        while out.len() < room {
-            let Some(outgoing) = state.session.next(now) else { break };
-            if is_stored && waits(&online.session, &outgoing) {
-                waits_from.get_or_insert(out.len());
-            }
-            let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
-            match write(out, &mut state, &mut client, outgoing, now) {
-                Some(unsent) => lost.push(unsent),
-                None => delivered.extend(unacknowledged),
-            }
-        }
+        let filled = fill(out, room, &mut state, &mut client, now, tells_delivered);
+        let Filled { waits_from, delivered, lost, for_others } = filled;
         let has_room = out.len() < room;
         // All that came before is sent and acknowledged.
         state.is_suspect &= state.session.queued() + state.session.in_flight() > 0;
@@ -111,25 +101,14 @@ impl Worker {
         }
         self.note_unsent(id, if has_room || goes_on { 0 } else { unsent });
         tell_drained(&session, delivered, dropped, fx);
-        lost.into_iter().for_each(|unsent| self.give_up(now, &session, unsent, fx));
+        for (delivery, reason) in lost {
+            tell_not_got(&session, &delivery.message, reason, fx);
+        }
+        self.hand_on(now, for_others, fx);
         if goes_on {
             return Some(Next::Drain);
         }
         Some(Next::Replay(session, generation, replay?))
-    }
-
-    /// Sees to a message that its client does not get.
-    fn give_up(
-        &mut self,
-        now: Timestamp,
-        session: &SharedSession,
-        unsent: Unsent,
-        fx: &mut impl Effects,
-    ) {
-        match unsent {
-            Unsent::Lost(delivery, reason) => tell_not_got(session, &delivery.message, reason, fx),
-            Unsent::ForAnother(delivery) => self.hand_past(now, session, &delivery, fx),
-        }
     }
 
     /// Offers the next part of what a subscription brings, and leaves the rest with the session.
@@ -203,69 +182,77 @@ struct Client<'a> {
     filter: Option<Filter<'a>>,
     /// Since when it is here, if that is known.
     since: Option<Stamp>,
+    /// Its session, if there is a store.
+    stored: Option<&'a SharedSession>,
 }
 
-/// Holds back what a client has subscribed to and may not have.
-struct Filter<'a> {
-    authorizer: &'a dyn Authorizer,
-    client: &'a flux_auth::Client,
-    /// What waits may have come by a subscription that it may not have.
-    is_suspect: bool,
+/// What became of messages of a session whose client had its turn.
+#[derive(Default)]
+struct Filled {
+    /// From which byte on the packets wait for the store.
+    waits_from: Option<usize>,
+    /// What the client has with the bytes of it, if that is told.
+    delivered: Vec<Message>,
+    /// What it does not get, and why.
+    lost: Vec<(Delivery, DropReason)>,
+    /// What it may not have, but perhaps somebody who shares the subscription.
+    for_others: Vec<Delivery>,
 }
 
-impl<'a> Filter<'a> {
-    /// Returns one if the rules want it, or the session lost a right.
-    fn of(
-        authorizer: &'a dyn Authorizer,
-        client: &'a flux_auth::Client,
-        is_suspect: bool,
-    ) -> Option<Self> {
-        let is_needed = is_suspect || authorizer.filters_deliveries();
-        is_needed.then_some(Self { authorizer, client, is_suspect })
+/// Writes as many packets of a session as there is room for.
+fn fill(
+    out: &mut Packets,
+    room: usize,
+    state: &mut SessionState,
+    client: &mut Client<'_>,
+    now: Timestamp,
+    tells_delivered: bool,
+) -> Filled {
+    let mut filled = Filled::default();
+    while out.len() < room {
+        if let Some(filter) = &client.filter
+            && let Some(delivery) =
+                state.session.take_barred(|delivery| !filter.allows(&delivery.message))
+        {
+            filled.for_others.push(delivery);
+            continue;
+        }
+        let Some(outgoing) = state.session.next(now) else { break };
+        if client.stored.is_some_and(|session| waits(session, &outgoing)) {
+            filled.waits_from.get_or_insert(out.len());
+        }
+        let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
+        match write(out, state, client, outgoing, now) {
+            Some(unsent) => filled.lost.push(unsent),
+            None => filled.delivered.extend(unacknowledged),
+        }
     }
-
-    fn allows(&self, message: &Message) -> bool {
-        let Ok(topic) = TopicName::parse(message.topic()) else { return false };
-        // A topic name is a filter that matches itself alone.
-        let own = Access::Resume { filter: topic.as_str(), qos: 0 };
-        self.authorizer.may_receive(self.client, topic)
-            && !(self.is_suspect && self.authorizer.decide(self.client, own) == Decision::Deny)
-    }
+    filled
 }
 
-/// A message that is not sent to the client, and why.
-enum Unsent {
-    Lost(Delivery, DropReason),
-    /// The client may not have it, but perhaps somebody who shares the subscription.
-    ForAnother(Delivery),
-}
-
-/// Appends one packet; gives a message back that is too large for the client, or that it may not have, after the
-/// session has completed it as if it had been sent [MQTT-3.1.2-25].
+/// Appends one packet; gives a message back that is too large for the client, or that it may not have, and why, after
+/// the session has completed it as if it had been sent [MQTT-3.1.2-25].
 fn write(
     out: &mut Packets,
     state: &mut SessionState,
     client: &mut Client<'_>,
     outgoing: Outgoing<Message>,
     now: Timestamp,
-) -> Option<Unsent> {
+) -> Option<(Delivery, DropReason)> {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
-            if let Some(filter) = &client.filter
+            // What others could have was looked at already.
+            let is_looked_at = delivery.share.is_some() && !dup;
+            if let Some(filter) = client.filter.as_ref().filter(|_| !is_looked_at)
                 && !filter.allows(&delivery.message)
             {
                 skip(state, packet_id);
-                // What was sent before may have been taken.
-                let is_for_another = delivery.share.is_some() && !dup;
-                return Some(match is_for_another {
-                    true => Unsent::ForAnother(delivery),
-                    false => Unsent::Lost(delivery, DropReason::Withheld),
-                });
+                return Some((delivery, DropReason::Withheld));
             }
             let max = client.maximum_packet_size;
             let Some(form) = client.aliases.form(client.version, &delivery, max) else {
                 skip(state, packet_id);
-                return Some(Unsent::Lost(delivery, DropReason::PacketTooLarge));
+                return Some((delivery, DropReason::PacketTooLarge));
             };
             out.note_message(delivery.qos);
             if let Some(since) = delivery.message.since() {

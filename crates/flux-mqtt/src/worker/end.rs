@@ -286,8 +286,11 @@ impl Worker {
         let had_will = state.session.will().is_some();
         let unsent = state.session.detach(now, end.departure());
         session.write_standing(&state);
-        if had_will && state.session.will().is_none() {
-            session.write_will(&state);
+        if state.session.will().is_none() {
+            state.client = None;
+            if had_will {
+                session.write_will(&state);
+            }
         }
         // Still under the lock: nobody resumes the session before its will is taken out.
         self.settle_detached(now, session, state, unsent, fx);
@@ -345,7 +348,7 @@ impl Worker {
         let (key, generation) = (session.key, state.generation);
         state.timer = next.map(|moment| DueId { moment, key, generation });
         let timer = state.timer;
-        let testator = will.as_ref().and_then(|_| state.testator.take());
+        let testator = will.as_ref().and_then(|_| state.client.take());
         drop(state);
         if let Some(id) = timer {
             self.broker.due.set(id, session);

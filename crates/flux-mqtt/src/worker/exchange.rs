@@ -216,7 +216,8 @@ impl Worker {
                 client.peer = online.client.peer;
                 client.listener = online.client.listener.clone();
                 online.client = Arc::new(client);
-                self.is_another(now, &online.client, &online.session, fx)?;
+                let generation = online.generation;
+                self.is_another(now, &online.client, &online.session, generation, fx)?;
 
                 // What the client does not take is as if it had been sent [MQTT-3.1.2-25].
                 let _is_written = write_auth(&mut self.answers, true, name, &data, max);
@@ -234,12 +235,15 @@ impl Worker {
         now: Timestamp,
         client: &Arc<Client>,
         session: &Arc<SharedSession>,
+        generation: u64,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
         let mut state = session.lock();
-        if let Some(testator) = &mut state.testator {
-            testator.clone_from(client);
-            session.write_will(&state);
+        if state.generation == generation {
+            state.client = Some(client.clone());
+            if state.session.will().is_some() {
+                session.write_will(&state);
+            }
         }
         drop(state);
         match self.has_lost_rights(now, client, session, fx) {

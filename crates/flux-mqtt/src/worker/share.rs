@@ -1,6 +1,9 @@
 //! Shared subscriptions: each message goes to one of the members (section 4.8.2).
+//!
+//! A message is a member's only once its session took it. Whether the client may have it is asked in that moment, as
+//! whether it has room is, so handing a message past somebody is asking the next, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use crate::effects::Effects;
 use crate::message::{Delivery, Message};
 use crate::names::SessionKey;
 use crate::reason::{drop_reason, not_taken};
-use crate::session::SharedSession;
+use crate::session::ForAnother;
 use crate::share::{Member, Share, Waiting};
 
 /// What a group wants next.
@@ -61,66 +64,8 @@ impl Worker {
         member: SessionKey,
         fx: &mut impl Effects,
     ) {
-        // Each is asked once more at most: what is set aside again is not for this one, or has no room there.
-        for _ in 0..ASKED_PER_TURN {
-            let is_wanted = |waiting: &Waiting| !waiting.message.not_for().contains(&member);
-            let aside = share.lock().take_aside(is_wanted);
-            let Some(waiting) = aside else { break };
-            if !self.pass_on(now, share, waiting, fx) {
-                break;
-            }
-        }
         let next = share.lock().ready(now, &member);
         self.ask_members(now, share, next, fx);
-    }
-
-    /// Hands what a member of a shared subscription may not have to one that is not known to be in the same position.
-    pub(super) fn hand_past(
-        &mut self,
-        now: Timestamp,
-        session: &SharedSession,
-        delivery: &Delivery,
-        fx: &mut impl Effects,
-    ) {
-        let share = delivery.share.and_then(|id| self.broker.routes.share(id));
-        let Some(share) = share else {
-            tell_not_got(session, &delivery.message, DropReason::Withheld, fx);
-            return;
-        };
-        // What the store had of it is done with its place in this session.
-        let message = delivery.message.withheld_from(session.key);
-        self.pass_on(now, &share, Waiting { message, sequence: None }, fx);
-    }
-
-    /// Offers a message to the members that may have it, for all that is known; returns whether one took it, or none
-    /// ever will. Else it is set aside.
-    fn pass_on(
-        &mut self,
-        now: Timestamp,
-        share: &Arc<Share>,
-        mut waiting: Waiting,
-        fx: &mut impl Effects,
-    ) -> bool {
-        let others = share.lock().others(waiting.message.not_for());
-        let is_expired = waiting.message.expires_at().is_some_and(|moment| moment <= now);
-        if is_expired || others.is_empty() {
-            let reason = if is_expired { DropReason::Expired } else { DropReason::Withheld };
-            share.write_done(&waiting);
-            tell_dropped(None, &waiting.message, reason, fx);
-            return true;
-        }
-        share.write_asked(&mut waiting);
-        for (_, member) in others {
-            if self.offer(now, share, &member, &waiting, fx) {
-                return true;
-            }
-        }
-        let refused = share.lock().set_aside(waiting);
-        if let Err(waiting) = refused {
-            share.write_done(&waiting);
-            tell_dropped(None, &waiting.message, DropReason::QueueFull, fx);
-        }
-        false
     }
 
     /// Hands what a session was given and did not send to other members.
@@ -134,15 +79,7 @@ impl Worker {
         for delivery in deliveries {
             if let Some(share) = delivery.share {
                 let Delivery { message, sequence, .. } = delivery;
-                let waiting = Waiting { message, sequence };
-                // What some may not have is for the others alone.
-                if !waiting.message.not_for().is_empty()
-                    && let Some(share) = self.broker.routes.share(share)
-                {
-                    self.pass_on(now, &share, waiting, fx);
-                    continue;
-                }
-                by_share.entry(share).or_default().push(waiting);
+                by_share.entry(share).or_default().push(Waiting { message, sequence });
             }
         }
         for (id, messages) in by_share {
@@ -157,7 +94,8 @@ impl Worker {
     }
 
     /// Asks whom the group wants asked, until it wants nothing more, or has had its part of this
-    /// turn: then the member that took the last message goes on in the next.
+    /// turn: then the member that took the last message goes on in the next, as do those that may not have what they
+    /// were asked to take, and otherwise are asked on once that is with another.
     fn ask_members(
         &mut self,
         now: Timestamp,
@@ -167,21 +105,27 @@ impl Worker {
     ) -> Fate {
         let mut fate = Fate::Taken;
         let mut asked = 0;
+        let mut barred = VecDeque::new();
         loop {
             next = match next {
                 Step::Ask(ask) => {
                     asked += 1;
-                    self.ask(now, share, ask, asked >= ASKED_PER_TURN, fx)
+                    self.ask(now, share, ask, asked >= ASKED_PER_TURN, &mut barred, fx)
                 }
                 Step::Full(waiting) => {
                     fate = Fate::Full;
                     share.write_done(&waiting);
                     tell_dropped(None, &waiting.message, DropReason::QueueFull, fx);
-                    break;
+                    Step::Idle
                 }
+                Step::Queued | Step::Idle if asked < ASKED_PER_TURN => match barred.pop_front() {
+                    Some(key) => share.lock().ready(now, &key),
+                    None => break,
+                },
                 Step::Queued | Step::Idle => break,
             };
         }
+        self.ready.extend(barred.into_iter().map(|key| (share.clone(), key)));
         let (dropped, over) = {
             let mut members = share.lock();
             // Whoever found the share before its last member left put this here after that.
@@ -199,18 +143,24 @@ impl Worker {
     }
 
     /// Asks one member, and tells the group: if it `is_last` not before the next turn, should the
-    /// member take the message.
+    /// member take the message. Notes it should it be `barred` from that.
     fn ask(
         &mut self,
         now: Timestamp,
         share: &Arc<Share>,
         mut ask: Ask<SessionKey, Member, Waiting>,
         is_last: bool,
+        barred: &mut VecDeque<SessionKey>,
         fx: &mut impl Effects,
     ) -> Next {
         share.write_asked(&mut ask.message);
-        if !self.offer(now, share, &ask.member, &ask.message, fx) {
-            return share.lock().declined(now, ask);
+        match self.offer(now, share, &ask.member, &ask.message, fx) {
+            Ok(()) => {}
+            Err(ForAnother::NoRoom) => return share.lock().declined(now, ask),
+            Err(ForAnother::Barred) => {
+                barred.push_back(ask.key);
+                return share.lock().barred(now, ask);
+            }
         }
         if is_last {
             self.ready.push((share.clone(), ask.key));
@@ -219,7 +169,7 @@ impl Worker {
         share.lock().accepted(now, &ask.key)
     }
 
-    /// Offers a message to a member, and returns whether it is done with: taken, or lost there.
+    /// Offers a message to a member, which takes it or loses it; or says why it is for another.
     fn offer(
         &mut self,
         now: Timestamp,
@@ -227,7 +177,7 @@ impl Worker {
         member: &Member,
         waiting: &Waiting,
         fx: &mut impl Effects,
-    ) -> bool {
+    ) -> Result<(), ForAnother> {
         let Member { session, options } = member;
         let Waiting { message, sequence } = waiting;
         let delivery = Delivery {
@@ -238,7 +188,7 @@ impl Worker {
             share: Some(share.id),
             sequence: *sequence,
         };
-        let Some(offered) = session.offer_shared(now, share, delivery) else { return false };
+        let offered = session.offer_shared(now, share, delivery, &*self.broker.authorizer)?;
         if let Some(attachment) = offered.wake {
             self.wake(attachment, fx);
         }
@@ -246,7 +196,7 @@ impl Worker {
             share.write_done(waiting);
             tell_not_got(session, message, reason, fx);
         }
-        true
+        Ok(())
     }
 
     /// A number that differs each time and that nobody can foresee who does not know the seed.

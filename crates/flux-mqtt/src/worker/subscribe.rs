@@ -13,7 +13,7 @@ use super::Worker;
 use super::connection::Online;
 use super::end::End;
 use super::publish::is_in_use;
-use super::tell::{tell_limit, tell_no_member, tell_refused};
+use super::tell::{tell_left, tell_limit, tell_refused};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -163,10 +163,10 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let followed = self.broker.routes.follow(session, filters);
-        for share in followed.joined {
-            self.serve(now, &share, session.key, fx);
+        for share in &followed.joined {
+            self.serve(now, share, session.key, fx);
         }
-        tell_no_member(&followed.waited, fx);
+        tell_left(followed, fx);
     }
 
     /// Sends the retained messages that new subscriptions ask for (section 3.3.1.3).

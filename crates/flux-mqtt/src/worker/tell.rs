@@ -15,7 +15,8 @@ use flux_topic::TopicName;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::message::Message;
-use crate::reason::{ReasonCode, lost};
+use crate::reason::{ReasonCode, drop_reason, lost};
+use crate::routes::Followed;
 use crate::session::SharedSession;
 use crate::share::Waiting;
 
@@ -97,6 +98,14 @@ pub(super) fn tell_no_member(waited: &[VecDeque<Waiting>], fx: &mut impl Effects
     let (count, messages) = (waited.iter().map(VecDeque::len).sum(), waited.iter().flatten());
     let messages = messages.map(|waiting| &waiting.message);
     tell_all_dropped(None, count, messages, DropReason::NoMember, fx);
+}
+
+/// What waited for a session in the shared subscriptions that it left, or for any member where it was the last.
+pub(super) fn tell_left(followed: Followed, fx: &mut impl Effects) {
+    for (waiting, reason) in followed.dropped {
+        tell_dropped(None, &waiting.message, drop_reason(reason), fx);
+    }
+    tell_no_member(&followed.waited, fx);
 }
 
 /// A PUBLISH, or one filter of a SUBSCRIBE or UNSUBSCRIBE, was refused.

@@ -36,3 +36,4 @@ mod traced;
 mod violations;
 mod when_full;
 mod will;
+mod withheld;

@@ -2,52 +2,83 @@
 
 use std::collections::VecDeque;
 
+use super::aside::{Aside, Entry};
 use super::{GroupFull, GroupLimits};
 use crate::limits::QUEUED_OVERHEAD;
 use crate::{DropReason, Message, Timestamp};
 
-/// Messages that no member can take now, oldest first.
+/// Messages that no member can take now, under limits for all of them.
 #[derive(Debug)]
-pub(super) struct Pool<M> {
+pub(super) struct Pool<K, M> {
     limits: GroupLimits,
+    /// Those for anybody, as far as is known, oldest first.
     messages: VecDeque<M>,
-    /// The sum of [`cost`] over the messages.
+    /// The sum of [`cost`] over these.
     bytes: usize,
+    aside: Aside<K, M>,
     /// What went since somebody last asked.
     dropped: Vec<(M, DropReason)>,
 }
 
-impl<M: Message> Pool<M> {
-    pub(super) const fn new(limits: GroupLimits) -> Self {
-        Self { limits, messages: VecDeque::new(), bytes: 0, dropped: Vec::new() }
+impl<K: Eq, M: Message> Pool<K, M> {
+    pub(super) fn new(limits: GroupLimits) -> Self {
+        let (messages, aside) = (VecDeque::new(), Aside::default());
+        Self { limits, messages, bytes: 0, aside, dropped: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.messages.len()
+        self.messages.len() + self.aside.len()
     }
 
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.saturating_add(self.aside.bytes())
     }
 
     pub(super) fn take_dropped(&mut self) -> Vec<(M, DropReason)> {
         std::mem::take(&mut self.dropped)
     }
 
+    /// Drops a message that did not get in, or not again.
+    pub(super) fn drop(&mut self, message: M, reason: DropReason) {
+        self.dropped.push((message, reason));
+    }
+
     /// Returns whether the limits allow one more message, after what may go for it went: what has
     /// expired at the front (messages mostly expire in the order they came), then by policy.
     pub(super) fn make_room(&mut self, now: Timestamp, message: &M) -> bool {
-        if !self.has_room_for(message) {
+        let has_room = |pool: &Self| pool.has_room_for(message);
+        self.make(now, message, has_room, |pool| pool.take_front().or_else(|| pool.aside.pop()))
+    }
+
+    /// The same for one that is to be set aside: its like goes before the others.
+    pub(super) fn make_room_aside(&mut self, now: Timestamp, message: &M) -> bool {
+        let has_room = |pool: &Self| pool.has_room_for(message) && pool.aside.has_place();
+        self.make(now, message, has_room, |pool| pool.aside.pop().or_else(|| pool.take_front()))
+    }
+
+    /// The same for one that had been let in: there are only so many places.
+    pub(super) fn make_place_aside(&mut self, now: Timestamp, message: &M) -> bool {
+        self.make(now, message, |pool| pool.aside.has_place(), |pool| pool.aside.pop())
+    }
+
+    fn make(
+        &mut self,
+        now: Timestamp,
+        message: &M,
+        has_room: impl Fn(&Self) -> bool,
+        take_oldest: impl Fn(&mut Self) -> Option<M>,
+    ) -> bool {
+        if !has_room(self) {
             self.drop_expired(now);
         }
         if self.limits.when_full == GroupFull::Oldest && cost(message) <= self.limits.queued_bytes {
-            while !self.has_room_for(message)
-                && let Some(oldest) = self.take_front()
+            while !has_room(self)
+                && let Some(oldest) = take_oldest(self)
             {
                 self.dropped.push((oldest, DropReason::Displaced));
             }
         }
-        self.has_room_for(message)
+        has_room(self)
     }
 
     pub(super) fn push_back(&mut self, message: M) {
@@ -61,20 +92,67 @@ impl<M: Message> Pool<M> {
         self.messages.push_front(message);
     }
 
-    /// Takes the oldest message that has not expired.
+    pub(super) fn push_aside(&mut self, entry: Entry<K, M>) {
+        self.aside.push_back(entry);
+    }
+
+    pub(super) fn put_back_aside(&mut self, entry: Entry<K, M>) {
+        self.aside.push_front(entry);
+    }
+
+    /// Takes the oldest message for anybody that has not expired.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<M> {
         self.drop_expired(now);
         self.take_front()
     }
 
+    /// Takes the oldest message that was set aside, has not expired, and may be for this member. `seen` is what it knows
+    /// to be nothing for it: nobody looks again before something was added.
+    pub(super) fn take_aside(
+        &mut self,
+        now: Timestamp,
+        key: &K,
+        seen: &mut u64,
+    ) -> Option<Entry<K, M>> {
+        if *seen == self.aside.added() {
+            return None;
+        }
+        self.drop_expired(now);
+        let entry = self.aside.take_for(key);
+        if entry.is_none() {
+            *seen = self.aside.added();
+        }
+        entry
+    }
+
+    /// Drops what is for nobody, by who was asked.
+    pub(super) fn drop_for_nobody(&mut self, is_for_nobody: impl Fn(&[K]) -> bool) {
+        for message in self.aside.take_for_nobody(is_for_nobody) {
+            self.dropped.push((message, DropReason::Withheld));
+        }
+    }
+
+    /// Has all be for anybody: nobody is left who was asked.
+    pub(super) fn forget_barred(&mut self) {
+        let bytes = self.bytes();
+        self.messages = self.take_all();
+        self.bytes = bytes;
+    }
+
     pub(super) fn take_all(&mut self) -> VecDeque<M> {
         self.bytes = 0;
-        std::mem::take(&mut self.messages)
+        let messages = std::mem::take(&mut self.messages);
+        if self.aside.len() == 0 {
+            return messages;
+        }
+        let mut all = self.aside.take_all();
+        all.extend(messages);
+        all
     }
 
     fn has_room_for(&self, message: &M) -> bool {
-        self.messages.len() < self.limits.queued_messages
-            && self.bytes.saturating_add(cost(message)) <= self.limits.queued_bytes
+        self.len() < self.limits.queued_messages
+            && self.bytes().saturating_add(cost(message)) <= self.limits.queued_bytes
     }
 
     fn drop_expired(&mut self, now: Timestamp) {
@@ -82,6 +160,9 @@ impl<M: Message> Pool<M> {
         while self.messages.front().is_some_and(is_expired)
             && let Some(message) = self.take_front()
         {
+            self.dropped.push((message, DropReason::Expired));
+        }
+        for message in self.aside.take_expired(now) {
             self.dropped.push((message, DropReason::Expired));
         }
     }
@@ -98,6 +179,6 @@ impl<M: Message> Pool<M> {
 }
 
 /// Returns what a message counts against the bytes.
-fn cost<M: Message>(message: &M) -> usize {
+pub(super) fn cost<M: Message>(message: &M) -> usize {
     message.size().saturating_add(QUEUED_OVERHEAD)
 }

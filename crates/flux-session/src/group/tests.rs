@@ -211,3 +211,171 @@ fn what_waits_can_be_taken_away() {
     assert_eq!(group.take_queued(), [0, 1, 2].map(message));
     assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
 }
+
+#[test]
+fn what_one_may_not_have_waits_for_another_in_its_order_and_in_nobodys_way() {
+    let mut group = group(Strategy::RoundRobin, "a");
+    group.join('b', ());
+    for number in 0..3 {
+        let ask = asked(group.publish(NOW, message(number), 0));
+        assert!(matches!(group.barred(NOW, ask), Step::Queued));
+        assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+    }
+    assert_eq!(takers(&mut group, [0; 2]), "aa");
+    assert_eq!((group.queued(), group.queued_bytes()), (3, 3 * (1 + QUEUED_OVERHEAD)));
+    for number in 0..3 {
+        let ask = asked(group.ready(NOW, &'b'));
+        assert_eq!((ask.key, ask.message), ('b', message(number)));
+        if number < 2 {
+            let ask = asked(group.accepted(NOW, &'b'));
+            assert_eq!(ask.message, message(number + 1));
+            assert!(matches!(group.declined(NOW, ask), Step::Idle), "back to where it was");
+        } else {
+            assert!(matches!(group.accepted(NOW, &'b'), Step::Idle));
+        }
+    }
+    assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
+}
+
+#[test]
+fn who_is_barred_from_one_message_is_asked_for_the_next_whatever_the_strategy() {
+    for strategy in [Strategy::RoundRobin, Strategy::Random, Strategy::Sticky, Strategy::Affine] {
+        for draw in 0..10 {
+            let mut group = group(strategy, "abc");
+            let ask = asked(group.publish(NOW, message(0), draw));
+            let first = ask.key;
+            let ask = asked(group.barred(NOW, ask));
+            assert_ne!(ask.key, first);
+            assert!(matches!(group.ready(NOW, &first), Step::Idle));
+            let second = ask.key;
+            let ask = asked(group.barred(NOW, ask));
+            assert!(
+                ![first, second].contains(&ask.key),
+                "{first} has room, and is not asked again"
+            );
+            assert!(matches!(group.accepted(NOW, &ask.key), Step::Idle));
+            assert!(matches!(group.ready(NOW, &second), Step::Idle));
+            let mut all = takers(&mut group, 0..200).into_bytes();
+            all.sort_unstable();
+            all.dedup();
+            let expected: &[u8] = if strategy == Strategy::Sticky { &all } else { b"abc" };
+            assert_eq!(all, expected);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_no_member_may_have_is_dropped() {
+    let mut group = group(Strategy::RoundRobin, "ab");
+    let ask = asked(group.publish(NOW, message(0), 0));
+    let ask = asked(group.barred(NOW, ask));
+    assert!(matches!(group.barred(NOW, ask), Step::Idle));
+    assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+    // Also when the last goes that could have had it.
+    for key in ['a', 'b'] {
+        assert!(matches!(group.ready(NOW, &key), Step::Idle));
+    }
+    let ask = asked(group.publish(NOW, message(1), 0));
+    let ask = asked(group.barred(NOW, ask));
+    assert!(matches!(group.declined(NOW, ask), Step::Queued));
+    assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+    assert_eq!((group.take_dropped(), group.queued()), (Vec::new(), 1));
+    group.leave(&'b');
+    assert_eq!(group.take_dropped(), [(message(1), DropReason::Withheld)]);
+    assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
+}
+
+#[test]
+fn no_more_than_16_are_asked_in_vain() {
+    let names: String = ('A'..='Z').collect();
+    let mut group = group(Strategy::RoundRobin, &names);
+    let mut step = group.publish(NOW, message(0), 0);
+    for _ in 0..16 {
+        step = group.barred(NOW, asked(step));
+    }
+    assert!(matches!(step, Step::Idle));
+    assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+}
+
+#[test]
+fn there_are_1024_places_for_what_some_may_not_have() {
+    for when_full in [GroupFull::Newest, GroupFull::Oldest] {
+        for was_queued in [false, true] {
+            let limits = GroupLimits { when_full, ..GroupLimits::default() };
+            let mut group = Members::new(Strategy::RoundRobin, limits);
+            group.join('a', ());
+            group.join('b', ());
+            let mut step = Step::Idle;
+            if was_queued {
+                for number in 0..=1_024 {
+                    assert!(matches!(group.publish(NOW, message(number), 0), Step::Queued));
+                }
+                step = group.ready(NOW, &'a');
+            }
+            for number in 0..=1_024 {
+                if !was_queued {
+                    assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+                    step = group.publish(NOW, message(number), 0);
+                }
+                step = group.barred(NOW, asked(step));
+                if was_queued {
+                    step = group.ready(NOW, &'a');
+                }
+            }
+            assert_eq!(group.queued(), 1_024);
+            let dropped = group.take_dropped();
+            match (when_full, was_queued) {
+                (GroupFull::Newest, false) => assert!(matches!(step, Step::Full(_))),
+                (GroupFull::Newest, true) => {
+                    assert_eq!(dropped, [(message(1_024), DropReason::QueueFull)]);
+                }
+                (GroupFull::Oldest, _) => {
+                    assert_eq!(dropped, [(message(0), DropReason::Displaced)]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_expired_aside_makes_room_wherever_it_stands() {
+    let limits = GroupLimits { queued_messages: 2, ..GroupLimits::default() };
+    let mut group = Members::new(Strategy::RoundRobin, limits);
+    group.join('a', ());
+    group.join('b', ());
+    let expiring = Numbered { number: 1, expires_at: Some(LATER) };
+    for message in [message(0), expiring] {
+        assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+        let ask = asked(group.publish(NOW, message, 0));
+        assert!(matches!(group.barred(NOW, ask), Step::Queued));
+    }
+    assert!(matches!(group.publish(NOW, message(2), 0), Step::Full(_)));
+    assert!(matches!(group.publish(LATER, message(3), 0), Step::Queued));
+    assert_eq!(group.take_dropped(), [(expiring, DropReason::Expired)]);
+}
+
+/// Found by the model: it waited for somebody else for ever.
+#[test]
+fn when_all_have_left_what_waits_is_for_anybody_again() {
+    let mut group = group(Strategy::RoundRobin, "a");
+    group.join('b', ());
+    let ask = asked(group.publish(NOW, message(0), 0));
+    assert!(matches!(group.barred(NOW, ask), Step::Queued));
+    group.leave(&'a');
+    group.leave(&'b');
+    group.join('a', ());
+    let ask = asked(group.ready(NOW, &'a'));
+    assert!(matches!(group.barred(NOW, ask), Step::Idle));
+    assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+}
+
+/// Found by the model: who was asked last left before it answered.
+#[test]
+fn a_message_is_for_nobody_also_when_the_last_that_may_have_it_leaves_while_asked() {
+    let mut group = group(Strategy::RoundRobin, "ab");
+    let ask = asked(group.publish(NOW, message(0), 0));
+    let ask = asked(group.barred(NOW, ask));
+    group.leave(&'b');
+    assert!(matches!(group.declined(NOW, ask), Step::Idle));
+    assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+}

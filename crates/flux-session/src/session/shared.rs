@@ -61,6 +61,18 @@ impl<M: Message> Session<M> {
         self.queue.take_shared(share)
     }
 
+    /// Takes back the message that may be sent for the first time now, if it came by a shared subscription and `is_barred`:
+    /// the client may not have it any more, but another member may.
+    pub fn take_barred(
+        &mut self,
+        is_barred: impl FnOnce(&Delivery<M>) -> bool,
+    ) -> Option<Delivery<M>> {
+        let first =
+            if self.in_flight.has_room() { self.queue.first() } else { self.queue.first_qos0() };
+        let is_taken = first.is_some_and(|first| first.share.is_some() && is_barred(first));
+        if is_taken { self.pop_queue() } else { None }
+    }
+
     /// Returns whether there is a place in the window that nothing queued will need.
     fn has_unclaimed_place(&self) -> bool {
         self.queue.elsewhere() == 0 && self.queue.acknowledged() < self.free_places()

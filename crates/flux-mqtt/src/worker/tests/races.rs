@@ -77,7 +77,7 @@ fn a_takeover_waits_for_the_packet_that_is_being_handled() {
         clean_start: false,
         connection: Connection::default(),
         owner: None,
-        testator: None,
+        client: None,
     };
     thread::scope(|scope| {
         let publishing = scope.spawn(|| {
@@ -110,7 +110,7 @@ fn threads_make_as_many_sessions_as_there_may_be() {
     let claim = |name: String, clean_start| {
         let attachment = Attachment::Consumer(Arc::default());
         let connection = Connection::default();
-        let claim = Claim { attachment, clean_start, connection, owner: None, testator: None };
+        let claim = Claim { attachment, clean_start, connection, owner: None, client: None };
         clients.claim(now, &name.into(), &claim, limits, MOST)
     };
     let made: Vec<String> = thread::scope(|scope| {

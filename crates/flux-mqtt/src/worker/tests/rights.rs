@@ -17,6 +17,8 @@ pub(super) struct Rights {
     stamp: Mutex<Option<Stamp>>,
     /// How often somebody wanted to publish and was decided about.
     decided: AtomicUsize,
+    /// How often it was asked who may receive something.
+    judged: AtomicUsize,
 }
 
 impl Rights {
@@ -44,6 +46,11 @@ impl Rights {
     pub(super) fn take_decided(&self) -> usize {
         self.decided.swap(0, Ordering::Relaxed)
     }
+
+    /// How often it was asked who may receive something, since this was asked last.
+    pub(super) fn take_judged(&self) -> usize {
+        self.judged.swap(0, Ordering::Relaxed)
+    }
 }
 
 impl Authorizer for Rights {
@@ -63,6 +70,7 @@ impl Authorizer for Rights {
     }
 
     fn may_receive(&self, client: &Client, topic: TopicName<'_>) -> bool {
+        self.judged.fetch_add(1, Ordering::Relaxed);
         let anybody = format!("receive {}", topic.as_str());
         let this_one = format!("{anybody} by {}", client.client_id);
         let rules = self.rules.lock();

@@ -7,6 +7,7 @@ mod promises;
 mod queues;
 mod restart;
 mod wills;
+mod withheld;
 
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -70,9 +71,14 @@ impl Durable {
     }
 
     pub(super) fn with(workers: usize, settings: Settings) -> Self {
+        Self::under(workers, settings, Arc::new(AllowAll))
+    }
+
+    /// A cluster whose clients may do what the authorizer says.
+    fn under(workers: usize, settings: Settings, authorizer: Arc<dyn Authorizer>) -> Self {
         let settings = Settings { workers: workers.try_into().unwrap(), ..settings };
-        let (disk, now) = (SimulatedDisk::default(), Timestamp::from_millis(1_000_000));
-        Self::over(disk, now, settings, Arc::new(AllowAll))
+        let now = Timestamp::from_millis(1_000_000);
+        Self::over(SimulatedDisk::default(), now, settings, authorizer)
     }
 
     fn over(

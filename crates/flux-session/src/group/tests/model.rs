@@ -1,5 +1,6 @@
 //! A group against a list of messages: whatever happens between question and answer, each message
-//! is in exactly one place, and nobody with room stands idle while something waits.
+//! is in exactly one place, nobody gets what it may not have, and nobody with room stands idle while something waits
+//! that it may have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,8 +46,9 @@ enum Action {
     Publish {
         draw: u64,
         lifetime: Option<u64>,
+        barred: &'static str,
     },
-    /// One of the open questions is answered.
+    /// One of the open questions is answered: yes, or that the member may not have the message.
     Accept(Index),
     Decline(Index),
     Ready(char),
@@ -60,14 +62,19 @@ fn action() -> impl proptest::strategy::Strategy<Value = Action> {
     prop_oneof![
         2 => key().prop_map(Action::Join),
         1 => key().prop_map(Action::Leave),
-        8 => (any::<u64>(), prop::option::of(0_u64..20))
-            .prop_map(|(draw, lifetime)| Action::Publish { draw, lifetime }),
+        8 => (any::<u64>(), prop::option::of(0_u64..20), barred())
+            .prop_map(|(draw, lifetime, barred)| Action::Publish { draw, lifetime, barred }),
         6 => any::<Index>().prop_map(Action::Accept),
         4 => any::<Index>().prop_map(Action::Decline),
         4 => key().prop_map(Action::Ready),
         1 => (key(), 1_usize..4).prop_map(|(key, count)| Action::GiveBack(key, count)),
         1 => (1_u64..10).prop_map(Action::Wait),
     ]
+}
+
+/// Who may not have a message.
+fn barred() -> impl proptest::strategy::Strategy<Value = &'static str> {
+    prop_oneof![3 => Just(""), 4 => prop::sample::select(&["a", "b", "c", "ab", "bc", "abc"])]
 }
 
 struct World {
@@ -78,9 +85,11 @@ struct World {
     open: Vec<Ask<char, (), Numbered>>,
     /// Who has room as far as the group was told, and is not being asked.
     with_room: BTreeSet<char>,
+    /// Who may not have a message that it was asked to take, and has not said yet that it has room all the same.
+    barred: BTreeSet<char>,
     taken: BTreeMap<char, Vec<Numbered>>,
-    /// Everything published and not refused, given up or expired.
-    held: BTreeSet<Numbered>,
+    /// Everything published and not refused, given up or expired, and who may not have it.
+    held: BTreeMap<Numbered, &'static str>,
 }
 
 impl World {
@@ -92,8 +101,9 @@ impl World {
             members: BTreeSet::new(),
             open: Vec::new(),
             with_room: BTreeSet::new(),
+            barred: BTreeSet::new(),
             taken: BTreeMap::new(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
         }
     }
 
@@ -106,28 +116,25 @@ impl World {
                 assert_eq!(self.group.leave(&key).is_some(), self.members.remove(&key));
                 self.with_room.remove(&key);
             }
-            Action::Publish { draw, lifetime } => self.publish(draw, lifetime),
+            Action::Publish { draw, lifetime, barred } => self.publish(draw, lifetime, barred),
             Action::Accept(which) => {
                 if let Some(ask) = self.answer(which) {
-                    self.accept(&ask);
+                    self.accept(ask);
                 }
             }
             Action::Decline(which) => {
                 if let Some(ask) = self.answer(which) {
+                    let message = ask.message;
                     let step = self.group.declined(self.now, ask);
-                    self.note(step);
+                    self.note(step, Some(message));
                 }
             }
-            Action::Ready(key) => {
-                let step = self.group.ready(self.now, &key);
-                self.has_room(key);
-                self.note(step);
-            }
+            Action::Ready(key) => self.ready(key),
             Action::GiveBack(key, count) => {
                 let taken = self.taken.entry(key).or_default();
                 let back = taken.split_off(taken.len().saturating_sub(count));
                 let step = self.group.give_back(self.now, back);
-                self.note(step);
+                self.note(step, None);
             }
             Action::Wait(millis) => {
                 self.now = self.now + Duration::from_millis(millis);
@@ -135,23 +142,36 @@ impl World {
         }
     }
 
-    fn publish(&mut self, draw: u64, lifetime: Option<u64>) {
+    fn publish(&mut self, draw: u64, lifetime: Option<u64>, barred: &'static str) {
         let expires_at = lifetime.map(|millis| self.now + Duration::from_millis(millis));
         let message = Numbered { number: self.next_number, expires_at };
         self.next_number += 1;
-        self.held.insert(message);
+        self.held.insert(message, barred);
         let step = self.group.publish(self.now, message, draw);
         if let Step::Ask(ask) = &step {
             assert_eq!(ask.message, message, "what is new is handed out first");
         }
-        self.note(step);
+        self.note(step, Some(message));
     }
 
-    fn accept(&mut self, ask: &Ask<char, (), Numbered>) {
-        self.taken.entry(ask.key).or_default().push(ask.message);
-        let step = self.group.accepted(self.now, &ask.key);
-        self.has_room(ask.key);
-        self.note(step);
+    fn accept(&mut self, ask: Ask<char, (), Numbered>) {
+        let (key, message) = (ask.key, ask.message);
+        if self.held[&message].contains(key) {
+            let step = self.group.barred(self.now, ask);
+            self.barred.insert(key);
+            return self.note(step, Some(message));
+        }
+        self.taken.entry(key).or_default().push(message);
+        let step = self.group.accepted(self.now, &key);
+        self.has_room(key);
+        self.note(step, None);
+    }
+
+    fn ready(&mut self, key: char) {
+        let step = self.group.ready(self.now, &key);
+        self.barred.remove(&key);
+        self.has_room(key);
+        self.note(step, None);
     }
 
     fn answer(&mut self, which: Index) -> Option<Ask<char, (), Numbered>> {
@@ -164,7 +184,8 @@ impl World {
         }
     }
 
-    fn note(&mut self, step: Step<char, (), Numbered>) {
+    /// Notes what the group wants, where this was the message that had to go on.
+    fn note(&mut self, step: Step<char, (), Numbered>, message: Option<Numbered>) {
         match step {
             Step::Ask(ask) => {
                 assert!(
@@ -175,19 +196,30 @@ impl World {
                 self.open.push(ask);
             }
             Step::Full(message) => {
-                assert!(self.held.remove(&message));
-                assert!(self.with_room.is_empty(), "somebody has room");
+                assert!(!self.is_wanted(message), "somebody has room");
+                assert!(self.held.remove(&message).is_some());
             }
-            Step::Queued => assert!(self.with_room.is_empty(), "somebody has room"),
+            Step::Queued => assert!(!self.is_wanted(message.unwrap()), "somebody has room"),
             Step::Idle => {}
         }
     }
 
+    /// Whether somebody has room for a message that may have it.
+    fn is_wanted(&self, message: Numbered) -> bool {
+        self.with_room.iter().any(|key| !self.held[&message].contains(*key))
+    }
+
     fn check(&mut self) {
         for (message, reason) in self.group.take_dropped() {
-            assert!(self.held.remove(&message), "{message:?} was dropped twice");
-            let has_expired = message.expires_at.is_some_and(|moment| moment <= self.now);
-            assert!(has_expired || reason == DropReason::Displaced);
+            let barred = self.held.remove(&message);
+            let barred = barred.unwrap_or_else(|| panic!("{message:?} was dropped twice"));
+            match reason {
+                DropReason::Expired => assert!(message.expires_at.unwrap() <= self.now),
+                DropReason::Withheld => {
+                    assert!(self.members.iter().all(|key| barred.contains(*key)));
+                }
+                other => assert_eq!(other, DropReason::Displaced),
+            }
         }
         let elsewhere = self.open.len() + self.taken.values().map(Vec::len).sum::<usize>();
         let queued = self.group.queued();
@@ -196,8 +228,12 @@ impl World {
         let ring: BTreeSet<char> = self.group.ring.iter().copied().collect();
         assert_eq!(ring.len(), self.group.ring.len(), "nobody stands in the ring twice");
         assert_eq!(ring, self.with_room);
-        if self.open.is_empty() {
-            assert!(queued == 0 || ring.is_empty(), "somebody has room");
+        if self.open.is_empty() && self.barred.is_empty() {
+            let taken: BTreeSet<_> = self.taken.values().flatten().copied().collect();
+            let mut waiting = self.held.keys().filter(|message| !taken.contains(message));
+            assert!(!waiting.any(|message| self.is_wanted(*message)), "somebody has room");
+            let all_have_room = !ring.is_empty() && ring == self.members;
+            assert!(!all_have_room || queued == 0, "it waits for nobody");
         }
     }
 
@@ -205,13 +241,19 @@ impl World {
     fn drain(&mut self) {
         self.play(Action::Join('z'));
         self.play(Action::Ready('z'));
-        while let Some(ask) = self.open.pop() {
-            self.accept(&ask);
+        loop {
+            if let Some(ask) = self.open.pop() {
+                self.accept(ask);
+            } else if let Some(key) = self.barred.first().copied() {
+                self.ready(key);
+            } else {
+                break;
+            }
             self.check();
         }
         self.check();
         assert_eq!(self.group.queued(), 0, "nothing waits");
         let taken: BTreeSet<Numbered> = self.taken.values().flatten().copied().collect();
-        assert_eq!(taken, self.held, "everything arrived");
+        assert!(taken.iter().eq(self.held.keys()), "everything arrived");
     }
 }

@@ -2,15 +2,18 @@
 
 use std::mem;
 
+use flux_auth::Decision;
 use flux_session::QoS;
 use flux_topic::{TopicFilter, TopicName};
 use shuttle::thread;
 
 use super::{NOW, Thread, ack, client, sample};
 use crate::message::{Message, Parts};
+use crate::settings::Settings;
 use crate::wire::Version;
 use crate::worker::tests::client::Peer;
 use crate::worker::tests::cluster::Cluster;
+use crate::worker::tests::rights::Rights;
 
 const FILTER: &str = "$share/g/t";
 
@@ -121,6 +124,36 @@ fn a_member_that_declines_and_becomes_ready_gets_the_message() {
         Thread::gather(&mut c, vec![publishing.join().unwrap(), acknowledging]);
         heard.extend(come_to_rest(&mut c, &["a"], &[peer]));
         assert_eq!(numbers(&heard), ["1", "2"]);
+    });
+}
+
+/// One member may not have what comes, and the other has its window full. While that acknowledges, the next message
+/// comes.
+#[test]
+fn a_member_that_declines_and_becomes_ready_gets_what_another_may_not_have() {
+    sample(3_000, || {
+        let rights = Rights::new(&[("receive t by a", Decision::Deny)]);
+        let mut c = Cluster::with(2, Settings::default(), rights);
+        let publisher = c.connect(0, "pub");
+        let barred = c.connect(0, "a");
+        c.subscribe(barred, FILTER, 1);
+        let peer = member(&mut c, 1, "b");
+        c.publish(publisher, 1, 1, "t", "1");
+        c.settle();
+        let mut heard = c.heard(peer);
+        let mut threads = Thread::each_of(&mut c);
+        let (mut acknowledging, mut publishing) = (threads.pop().unwrap(), threads.pop().unwrap());
+        let acks = acks(&heard);
+        let publishing = thread::spawn(move || {
+            let publish = client::publish(publisher.version, 2, 2, "t", "2");
+            publishing.send(publisher, &publish);
+            publishing
+        });
+        acknowledging.send(peer, &acks);
+        Thread::gather(&mut c, vec![publishing.join().unwrap(), acknowledging]);
+        heard.extend(come_to_rest(&mut c, &["b"], &[peer]));
+        assert_eq!(numbers(&heard), ["1", "2"]);
+        assert_eq!(c.heard(barred), [""; 0]);
     });
 }
 

@@ -1,0 +1,34 @@
+//! What a client may have of what it is subscribed to.
+
+use flux_auth::{Access, Authorizer, Client, Decision};
+use flux_topic::TopicName;
+
+use crate::message::Message;
+
+/// Holds back what a client has subscribed to and may not have.
+pub(crate) struct Filter<'a> {
+    authorizer: &'a dyn Authorizer,
+    client: &'a Client,
+    /// What waits may have come by a subscription that it may not have.
+    is_suspect: bool,
+}
+
+impl<'a> Filter<'a> {
+    /// Returns one if the rules want it, or the session lost a right.
+    pub(crate) fn of(
+        authorizer: &'a dyn Authorizer,
+        client: &'a Client,
+        is_suspect: bool,
+    ) -> Option<Self> {
+        let is_needed = is_suspect || authorizer.filters_deliveries();
+        is_needed.then_some(Self { authorizer, client, is_suspect })
+    }
+
+    pub(crate) fn allows(&self, message: &Message) -> bool {
+        let Ok(topic) = TopicName::parse(message.topic()) else { return false };
+        // A topic name is a filter that matches itself alone.
+        let own = Access::Resume { filter: topic.as_str(), qos: 0 };
+        self.authorizer.may_receive(self.client, topic)
+            && !(self.is_suspect && self.authorizer.decide(self.client, own) == Decision::Deny)
+    }
+}

@@ -1,0 +1,224 @@
+//! Messages of a shared subscription that some of its members may not have: who gets them, what waits, and what
+//! is dropped.
+
+use std::sync::Arc;
+
+use flux_auth::Decision::{Allow, Deny};
+use flux_eventbus::{DropReason, Event};
+use flux_session::GroupFull;
+
+use super::client::{self, Peer, ack, disconnect};
+use super::cluster::Cluster;
+use super::rights::Rights;
+use crate::settings::Settings;
+
+const FILTER: &str = "$share/g/#";
+const NOTHING: [&str; 0] = [];
+
+/// A publisher, and members `a`, who may not have "secret", and `b`, each on a worker of its own.
+struct Scene {
+    c: Cluster,
+    rights: Arc<Rights>,
+    publisher: Peer,
+    a: Peer,
+    b: Peer,
+}
+
+impl Scene {
+    fn new(settings: Settings) -> Self {
+        let rights = Rights::new(&[("receive secret by a", Deny)]);
+        let mut c = Cluster::with(2, settings, rights.clone());
+        let publisher = c.connect(0, "publisher");
+        let (a, b) = (c.connect(0, "a"), c.connect(1, "b"));
+        for member in [a, b] {
+            c.subscribe(member, FILTER, 1);
+        }
+        Self { c, rights, publisher, a, b }
+    }
+
+    fn publish(&mut self, id: u16, topic: &str) {
+        self.c.publish(self.publisher, 1, id, topic, &id.to_string());
+        self.c.settle();
+    }
+
+    /// Why messages were dropped since this was asked last.
+    fn dropped(&mut self) -> Vec<DropReason> {
+        let reason = |event| match event {
+            Event::Dropped { reason, .. } => Some(reason),
+            _ => None,
+        };
+        self.c.events().into_iter().filter_map(reason).collect()
+    }
+
+    fn queued(&self) -> (usize, usize) {
+        let filters = [flux_topic::TopicFilter::parse(FILTER).unwrap()];
+        let share = self.c.broker.routes.shares(&filters)[0].clone();
+        let members = share.lock();
+        (members.queued(), members.queued_bytes())
+    }
+}
+
+/// The payloads of what was heard.
+fn payloads(heard: &[String]) -> Vec<&str> {
+    heard.iter().filter_map(|it| it.split_once('=')?.1.split(' ').next()).collect()
+}
+
+#[test]
+fn what_one_may_not_have_comes_to_another_in_its_order() {
+    let mut scene = Scene::new(Settings::default());
+    // All in one turn.
+    let version = scene.publisher.version;
+    let packets = (1..=8).map(|id| client::publish(version, 2, id, "secret", &id.to_string()));
+    scene.c.send(scene.publisher, &packets.collect::<Vec<_>>().concat());
+    scene.c.settle();
+    assert_eq!(scene.c.heard(scene.a), NOTHING);
+    let heard = scene.c.heard(scene.b);
+    assert_eq!(payloads(&heard), ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    assert_eq!(scene.queued(), (0, 0));
+}
+
+#[test]
+fn who_may_not_have_one_message_keeps_its_turn_for_the_others() {
+    let mut scene = Scene::new(Settings::default());
+    for id in 1..=12 {
+        scene.publish(id, if id % 3 == 0 { "secret" } else { "open" });
+    }
+    let (a, b) = (scene.c.heard(scene.a), scene.c.heard(scene.b));
+    assert_eq!(a.len() + b.len(), 12);
+    assert!(a.len() >= 3 && a.iter().all(|it| it.starts_with("open")), "{a:?}");
+}
+
+/// One user with many connections may not keep a worker busy with a message that none of them may have.
+#[test]
+fn a_message_that_many_may_not_have_is_not_offered_to_all() {
+    let rights = Rights::new(&[("receive secret", Deny)]);
+    let mut c = Cluster::with(1, Settings::default(), rights.clone());
+    let publisher = c.connect(0, "publisher");
+    let members: Vec<_> = (0..100).map(|number| c.connect(0, &format!("m{number}"))).collect();
+    for member in &members {
+        c.subscribe(*member, FILTER, 1);
+    }
+    c.events();
+    rights.take_judged();
+    c.publish(publisher, 1, 1, "secret", "x");
+    c.settle();
+    let judged = rights.take_judged();
+    assert!(judged <= 16, "{judged}");
+    let is_withheld =
+        |event: &Event| matches!(event, Event::Dropped { reason: DropReason::Withheld, .. });
+    assert_eq!(c.events().iter().filter(|event| is_withheld(event)).count(), 1);
+    // All are there for what they may have.
+    for id in 2..=101 {
+        c.publish(publisher, 1, id, "open", "x");
+    }
+    c.settle();
+    for member in members {
+        assert_eq!(c.heard(member).len(), 1);
+    }
+}
+
+#[test]
+fn what_waits_for_who_may_have_it_is_under_the_limits_of_the_group() {
+    for when_full in [GroupFull::Newest, GroupFull::Oldest] {
+        for by_bytes in [false, true] {
+            let mut settings = Settings::default();
+            let limits = &mut settings.shared.limits;
+            limits.when_full = when_full;
+            match by_bytes {
+                true => limits.queued_bytes = 2 * (flux_session::QUEUED_OVERHEAD + 10),
+                false => limits.queued_messages = 2,
+            }
+            let mut scene = Scene::new(settings);
+            scene.c.lose(scene.b);
+            scene.dropped();
+            for id in 1..=3 {
+                scene.publish(id, "secret");
+            }
+            assert_eq!(scene.queued().0, 2, "{when_full:?} {by_bytes}, {:?}", scene.queued());
+            assert_eq!(scene.dropped(), [DropReason::QueueFull]);
+            let answers = scene.c.heard(scene.publisher);
+            let again = scene.c.dial(1, client::connect("b"));
+            scene.c.settle();
+            let heard = scene.c.heard(again);
+            match when_full {
+                GroupFull::Newest => {
+                    assert_eq!(answers[2], "PUBACK 3 97");
+                    assert_eq!(payloads(&heard), ["1", "2"]);
+                }
+                GroupFull::Oldest => {
+                    assert_eq!(answers[2], "PUBACK 3 00");
+                    assert_eq!(payloads(&heard), ["2", "3"]);
+                }
+            }
+            assert_eq!(scene.queued(), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_who_may_have_it_goes_when_that_one_does() {
+    let mut scene = Scene::new(Settings::default());
+    scene.c.lose(scene.b);
+    for id in 1..=3 {
+        scene.publish(id, "secret");
+    }
+    assert_eq!((scene.queued().0, scene.dropped().len()), (3, 0));
+    let again = scene.c.dial(1, client::connect("b").receive_max(1));
+    scene.c.settle();
+    assert_eq!(payloads(&scene.c.heard(again)), ["1"]);
+    scene.c.send(again, &client::unsubscribe(again.version, 7, FILTER));
+    scene.c.settle();
+    assert_eq!(scene.dropped(), [DropReason::Withheld; 2]);
+    assert_eq!(scene.queued(), (0, 0));
+    scene.publish(4, "secret");
+    assert_eq!(scene.dropped(), [DropReason::Withheld]);
+    scene.publish(5, "open");
+    assert_eq!(payloads(&scene.c.heard(scene.a)), ["5"]);
+}
+
+#[test]
+fn what_expired_while_it_waited_for_who_may_have_it_makes_room() {
+    let mut settings = Settings::default();
+    settings.shared.limits.queued_messages = 2;
+    let mut scene = Scene::new(settings);
+    scene.c.lose(scene.b);
+    scene.publish(1, "secret");
+    let expiring = client::publish_that_expires(2, "secret", "2", 10);
+    scene.c.send(scene.publisher, &expiring);
+    scene.c.settle();
+    assert_eq!(scene.queued().0, 2);
+    scene.c.sleep(10_000);
+    scene.dropped();
+    scene.publish(3, "secret");
+    assert_eq!(scene.dropped(), [DropReason::Expired]);
+    let again = scene.c.dial(1, client::connect("b"));
+    scene.c.settle();
+    assert_eq!(payloads(&scene.c.heard(again)), ["1", "3"]);
+}
+
+/// What it may not have any more, and has not been sent, is for others.
+#[test]
+fn who_loses_a_right_gives_what_it_was_not_sent_to_another() {
+    let mut scene = Scene::new(Settings::default());
+    scene.rights.set("receive secret by b", Deny);
+    scene.rights.set("receive secret by a", Allow);
+    scene.c.socket(scene.a).stalled = Some(0);
+    let payload = "x".repeat(40_000);
+    for id in 1..=4 {
+        scene.c.publish(scene.publisher, 1, id, "secret", &payload);
+    }
+    assert_eq!(scene.c.heard(scene.a).len(), 2, "then 64 KiB are unsent");
+    scene.rights.set("receive secret by b", Allow);
+    scene.rights.set("receive secret by a", Deny);
+    let a = scene.a;
+    scene.c.socket(a).stalled = None;
+    scene.c.input(a.worker, crate::input::Input::Writable(a.id));
+    scene.c.settle();
+    assert_eq!((scene.c.heard(a).len(), scene.c.heard(scene.b).len()), (0, 2));
+    assert_eq!(scene.dropped(), []);
+    // What was sent may have been taken: it is nobody else's.
+    scene.c.send(a, &ack(0x40, 1));
+    scene.c.send(a, &disconnect(0, None));
+    scene.c.settle();
+    assert_eq!(scene.c.heard(scene.b), NOTHING);
+}
