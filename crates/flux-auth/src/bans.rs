@@ -81,7 +81,9 @@ impl Bans {
         if settings.failures == 0 || settings.exempts(address) {
             return None;
         }
-        let (failures, within, ban_for) = (settings.failures, settings.within, settings.ban_for);
+        let (failures, ban_for) = (settings.failures, settings.ban_for);
+        // Each is remembered for a moment, so that many at once are not forgotten at once.
+        let within = settings.within.max(Duration::from_nanos(failures.into()));
         let mut record = table.take(party_of(address)).unwrap_or_default();
         if record.banned_until.is_some_and(|until| until <= now) {
             record = Record::default();
@@ -241,6 +243,19 @@ mod tests {
         let until = (1..=5)
             .find_map(|number| bans.note_failure(at(99 * 20 + number * 10), ip("192.0.2.1")));
         assert_eq!(until, Some(at(99 * 20 + 3 * 10 + 300)));
+    }
+
+    #[test]
+    fn so_many_failures_at_once_are_a_ban_however_soon_they_are_forgotten() {
+        for (failures, within) in [(3, Duration::ZERO), (2_000, Duration::from_micros(1))] {
+            let bans = Bans::new(BanSettings { failures, within, ..BanSettings::default() });
+            let banned =
+                (1..=failures).find(|_| bans.note_failure(at(1), ip("192.0.2.1")).is_some());
+            assert_eq!(banned, Some(failures), "{within:?}");
+            assert_eq!(bans.note_failure(at(2), ip("192.0.2.2")), None);
+            assert_eq!(bans.note_failure(at(3), ip("192.0.2.2")), None);
+            assert_eq!(bans.note_failure(at(4), ip("192.0.2.2")), None);
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub struct Bans {
     /// So many failures lead to a ban. With 0 nobody is banned.
     pub failures: u32,
     /// In this time so many are forgotten, one after the other: who fails more often is banned, who fails less often never is.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub within: Period,
     /// How long a ban lasts.
     pub ban_for: Period,
