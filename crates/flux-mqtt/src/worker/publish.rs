@@ -116,6 +116,8 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Option<Verdict> {
         if !takes_topic(publish.topic, self.most_levels(&online.terms)) {
+            // There is an answer if a reload allows fewer levels meanwhile: it is for no other packet.
+            online.verdicts = None;
             return Some(Verdict::Deny);
         }
         let topic = publish.topic.as_str();

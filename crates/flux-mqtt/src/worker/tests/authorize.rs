@@ -9,6 +9,7 @@ use ntex_mqtt::v3;
 use super::client::{self, Peer, ack, connect, connect_with_will, publish};
 use super::cluster::Cluster;
 use super::rights::{Rights, names};
+use crate::input::Command;
 use crate::settings::Settings;
 use crate::wire::Version;
 
@@ -57,6 +58,21 @@ fn a_parked_publish_is_decided_once_and_in_order() {
             assert_eq!(c.heard(watcher), expected);
         }
     }
+}
+
+#[test]
+fn what_was_answered_about_a_publish_that_is_too_deep_by_then_holds_for_no_other() {
+    let rights = Rights::new(&[("publish a/b", Ask), ("publish c", Deny)]);
+    let mut c = cluster(&rights);
+    let peer = c.connect(0, "a");
+    c.publish(peer, 1, 1, "a/b", "1");
+    assert_eq!(question(&mut c, peer), ["publish a/b"]);
+    let mut settings = Settings::default();
+    settings.limits.topic_levels = 1;
+    c.command(0, Command::Settings(Arc::new(settings)));
+    c.answer(peer, vec![Verdict::Allow]);
+    c.publish(peer, 1, 2, "c", "2");
+    assert_eq!(c.heard(peer), ["PUBACK 1 90", "PUBACK 2 87"]);
 }
 
 #[test]
