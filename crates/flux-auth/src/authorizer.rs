@@ -18,6 +18,10 @@ pub trait Authorizer: Send + Sync + 'static {
     ///
     /// Called on the path of every message, by every worker: it must not wait, for a lock held over
     /// I/O or for anything else.
+    ///
+    /// What waits for a client when it loses the right to a subscription is decided about once more, as if it were to
+    /// resume a subscription to that topic alone. Nobody can be asked there: only [`Decision::Deny`] holds it back, and what
+    /// an authorizer would have to be asked about is sent, for it may be what other subscriptions brought.
     fn decide(&self, client: &Client, access: Access<'_>) -> Decision;
 
     /// Works out, where waiting is allowed, what [`decide`](Self::decide) answered with

@@ -148,6 +148,23 @@ fn what_waits_of_a_subscription_that_may_not_be_had_any_more_is_not_sent() {
     assert!(!session.lock().is_suspect);
 }
 
+/// Nobody can wait for the answer where a message is sent, and another subscription may have brought it.
+#[test]
+fn what_waits_and_would_have_to_be_asked_about_is_sent_though_a_right_was_lost() {
+    let rights = Rights::new(&[("resume t/asked", Ask), ("resume t/denied", Deny)]);
+    let mut c = cluster(&rights);
+    let (publisher, first) = (c.connect(0, "publisher"), c.connect(0, "a"));
+    c.subscribe(first, "t/#", 1);
+    c.lose(first);
+    for topic in ["t/asked", "t/denied"] {
+        c.publish(publisher, 1, 1, topic, "1");
+    }
+    rights.set("resume t/#", Deny);
+    let again = c.dial(1, connect("a"));
+    c.settle();
+    assert_eq!(c.heard(again), ["CONNACK 00 present", "t/asked=1 q1 #1"]);
+}
+
 #[test]
 fn what_was_not_acknowledged_before_a_right_was_lost_is_not_sent_again() {
     let rights = Rights::new(&[]);
