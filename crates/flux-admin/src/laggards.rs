@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use flux_eventbus::excerpt;
 use flux_mqtt::BrokerHandle;
 use tracing::Level;
 
@@ -101,7 +102,7 @@ fn log(change: &LagChange) {
     match change {
         LagChange::Began { client_id, lasts_for, queued } => tracing::info!(
             target: TARGET,
-            client_id = &**client_id,
+            client_id = &*excerpt(client_id),
             queued,
             ?lasts_for,
             help = "see what it lost: flux-broker clients show",
@@ -109,7 +110,7 @@ fn log(change: &LagChange) {
         ),
         LagChange::Ended { client_id, lasted, most } => tracing::info!(
             target: TARGET,
-            client_id = &**client_id,
+            client_id = &*excerpt(client_id),
             most,
             ?lasted,
             "a client is behind no more",

@@ -41,6 +41,7 @@
 
 mod denial;
 mod event;
+mod excerpt;
 mod kind;
 mod limit;
 mod reason;
@@ -52,6 +53,7 @@ mod subscriber;
 pub use bus::EventBus;
 pub use denial::Denial;
 pub use event::Event;
+pub use excerpt::excerpt;
 pub use kind::{EventKind, EventKinds};
 pub use limit::Limit;
 pub use reason::{DisconnectReason, DropReason, SessionEnd};

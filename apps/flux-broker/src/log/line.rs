@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use flux_eventbus::{Event, EventKind, Limit};
+use flux_eventbus::{Event, EventKind, Limit, excerpt};
 use flux_mqtt::ReasonCode;
 use tracing::Level;
 
 use super::digest::{Key, Whom};
 
-/// What the log says about an event: never a payload, a password, or a name that nobody has proven.
+/// What the log says about an event: never a payload, a password, or a name that nobody has proven; and of long names only
+/// how they begin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line<'a> {
     text: &'static str,
@@ -42,12 +43,12 @@ macro_rules! write_line {
         tracing::event!(
             target: $target,
             $level,
-            client_id = $line.client_id,
-            username = $line.username,
+            client_id = $line.client_id.map(excerpt).as_deref(),
+            username = $line.username.map(excerpt).as_deref(),
             peer = $line.peer.map(tracing::field::display),
             listener = $line.listener,
             protocol_level = $line.level,
-            topic = $line.topic,
+            topic = $line.topic.map(excerpt).as_deref(),
             code = $line.code.map(|code| tracing::field::display(format!("0x{code:02X}"))),
             reason = $line.reason,
             help = $line.help,
@@ -205,7 +206,7 @@ impl<'a> Line<'a> {
     /// Returns what says the same of the same client.
     pub(crate) fn key(&self, subject: Subject) -> Key {
         let whom = match (self.client_id, self.peer) {
-            (Some(client_id), _) => Whom::Client(client_id.into()),
+            (Some(client_id), _) => Whom::Client(excerpt(client_id).into()),
             (None, Some(peer)) => Whom::Address(peer.ip()),
             (None, None) => Whom::Nobody,
         };

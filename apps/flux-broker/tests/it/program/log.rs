@@ -84,6 +84,36 @@ fn an_event_is_a_line_that_says_who_whence_and_why() {
 }
 
 #[test]
+fn names_as_long_as_they_can_be_do_not_fill_the_disk() {
+    let (_directory, users, roles) = files("log-long");
+    let arguments =
+        ["--port", "0", "--bind", "127.0.0.1", "--passwords", &users, "--roles", &roles];
+    let program = Program::start(&[&arguments[..], &["--log", "warn,events=info"]].concat());
+    let long = "\u{1}".repeat(30_000);
+    let log = program.terminate_after("TERM", |addresses| {
+        let connect = Connect::new(V5, &long).login("alice", "alice's secret");
+        let mut alice = Client::connect_to(addresses[0], &connect);
+        alice.send(&Publish::new(&long, "x").qos(1, 1).bytes(V5));
+        alice.expect_ack(0x40, 1, 0x87);
+        let mut wrong = Client::open(addresses[0], V311);
+        wrong.send(&Connect::new(V311, &long).login(&long, "guess").bytes());
+        wrong.expect(&[0x20, 2, 0, 4]);
+        wrong.expect_closed();
+    });
+    let lines = json(&log);
+    let begins = format!("{}... (30000 bytes)", "\u{1}".repeat(256));
+    for text in ["a client was admitted", "a client was refused", "a message was dropped"] {
+        assert_eq!(saying(&lines, text)[0]["client_id"], begins.as_str());
+    }
+    let denied = lines.iter().find(|line| line["access"] == "publish").unwrap();
+    assert_eq!(
+        (&denied["client_id"], &denied["topic"]),
+        (&begins.as_str().into(), &begins.as_str().into())
+    );
+    assert!(log.lines().all(|line| line.len() < 8_000));
+}
+
+#[test]
 fn what_repeats_is_summed_up() {
     let program = Program::start(&["--port", "0", "--log", "events=info"]);
     let log = program.terminate_after("TERM", |addresses| {
