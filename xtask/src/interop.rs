@@ -158,11 +158,12 @@ enum Suite {
     Browser,
     Imports,
     Prometheus,
+    Beside,
 }
 
 impl Suite {
-    const ALL: [Self; 5] =
-        [Self::Names, Self::Proofs, Self::Browser, Self::Imports, Self::Prometheus];
+    const ALL: [Self; 6] =
+        [Self::Names, Self::Proofs, Self::Browser, Self::Imports, Self::Prometheus, Self::Beside];
 
     fn name(self) -> &'static str {
         match self {
@@ -171,6 +172,7 @@ impl Suite {
             Self::Browser => "Chromium",
             Self::Imports => "mosquitto.conf",
             Self::Prometheus => "Prometheus",
+            Self::Beside => "mosquitto's $SYS",
         }
     }
 
@@ -181,6 +183,8 @@ impl Suite {
             Self::Browser => browser::hint_if_missing(),
             Self::Imports => imports::hint_if_missing(),
             Self::Prometheus => prometheus::hint_if_missing(),
+            Self::Beside if mosquitto::beside::has_broker() => Client::Mosquitto.hint_if_missing(),
+            Self::Beside => Some("apt-get install mosquitto"),
         };
         if let Some(hint) = hint {
             let mut tally = Tally::default();
@@ -193,6 +197,7 @@ impl Suite {
             Self::Browser => browser::run(binary, certificates),
             Self::Imports => Ok(imports::run(binary, certificates)),
             Self::Prometheus => prometheus::run(binary, certificates),
+            Self::Beside => mosquitto::beside::run(binary, certificates),
         }
     }
 }

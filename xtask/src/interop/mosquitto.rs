@@ -1,5 +1,6 @@
 //! `mosquitto_pub` and `mosquitto_sub` against a broker.
 
+pub(super) mod beside;
 mod checks;
 mod programs;
 mod sys;

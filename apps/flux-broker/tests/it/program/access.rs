@@ -151,3 +151,26 @@ fn a_file_that_cannot_be_used_is_named() {
         assert!(complaint.contains(named), "{complaint}");
     }
 }
+
+#[test]
+fn where_there_are_roles_numbers_under_sys_are_for_who_may_read_them() {
+    let directory = Directory::new("access-sys");
+    let roles = directory.file("roles.toml");
+    let text = "[roles.all]\nsubscribe = [\"#\"]\n[roles.watcher]\nsubscribe = [\"$SYS/#\"]\n\
+        [[bind]]\neveryone = true\nroles = [\"all\"]\n\
+        [[bind]]\nclient_id = \"watcher\"\nroles = [\"watcher\"]\n";
+    fs::write(&roles, text).unwrap();
+    let program = Program::start(&["--port", "0", "--roles", &roles, "--sys-interval", "1"]);
+    let address = program.addresses[0];
+    let filters = [("$SYS/#", 0), ("$SYS/broker/version", 0), ("#", 0)];
+    let mut other = Client::connect_to(address, &Connect::new(V5, "other"));
+    other.send(&V5.subscribe(1, &filters));
+    // That all topics are allowed does not include these.
+    other.expect_codes(0x90, 1, &[0x87, 0x87, 0]);
+    let mut watcher = Client::connect_to(address, &Connect::new(V5, "watcher"));
+    watcher.send(&V5.subscribe(1, &filters[1..2]));
+    watcher.expect_codes(0x90, 1, &[0]);
+    assert_eq!(watcher.receive().topic, "$SYS/broker/version");
+    // Nor does what it subscribed to bring them: the next packet is the answer.
+    other.ping();
+}

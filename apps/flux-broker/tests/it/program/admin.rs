@@ -1,10 +1,12 @@
 //! What is asked of a broker that runs: its clients, its health.
 
+use std::fs;
 use std::net::TcpListener;
 
 use super::child::{Program, run};
+use super::directory::Directory;
 use crate::support::Version::{V5, V311};
-use crate::support::{Certificates, Client, Connect};
+use crate::support::{Certificates, Client, Connect, Publish, u32_property};
 
 /// A broker with an admin listener, and where that is.
 fn program() -> (Program, String) {
@@ -58,6 +60,46 @@ fn clients_are_listed_shown_and_disconnected() {
     assert_eq!(clients(&["kick", "away/1 ü", "--session"]).status.code(), Some(0));
     assert_eq!(clients(&["show", "away/1 ü"]).status.code(), Some(1));
     assert_eq!(clients(&["kick", "away/1 ü", "--session"]).status.code(), Some(1));
+}
+
+#[test]
+fn what_a_client_lost_and_why_stands_in_one_place() {
+    let directory = Directory::new("admin-lost");
+    let config = directory.file("flux.toml");
+    let text_of_config = "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n\
+        [admin]\nbind = \"127.0.0.1:0\"\n[session]\nqueued_messages = 1\n";
+    fs::write(&config, text_of_config).unwrap();
+    let program = Program::start(&["--config", &config]);
+    let (address, admin) = (program.addresses[0], admin_of(&program));
+    let connect = Connect::persistent(V5, "unlucky").receive_maximum(1).maximum_packet_size(150);
+    let mut unlucky = Client::connect_to(address, &connect);
+    unlucky.subscribe("a", 1);
+    unlucky.subscribe("b", 0);
+    let mut publisher = Client::connect_to(address, &Connect::new(V5, "publisher"));
+    publisher.publish("b", "x".repeat(200), 0);
+    unlucky.ping();
+    unlucky.disconnect();
+    publisher.publish("a", "waits", 1);
+    for _ in 0..2 {
+        publisher.send(&Publish::new("a", "finds no room").qos(1, 1).bytes(V5));
+        publisher.packet();
+    }
+    publisher.publish("b", "for nobody", 0);
+    let late = Publish::new("a", "late").qos(1, 1).property(&u32_property(0x02, 0));
+    publisher.send(&late.bytes(V5));
+    publisher.packet();
+    let shown = run(&["clients", "show", "unlucky", "--admin", &admin]);
+    let shown = text(&shown.stdout);
+    let lost: Vec<_> = shown.lines().filter(|line| line.starts_with("lost")).collect();
+    let wanted = [
+        "lost 1 messages: expired",
+        "lost 1 messages: offline",
+        "lost 1 messages: packet_too_large",
+        "lost 2 messages: queue_full",
+    ];
+    assert_eq!(lost, wanted, "{shown}");
+    // The sum stands in the list.
+    assert!(shown.contains("LOST          5\n"), "{shown}");
 }
 
 #[test]
