@@ -25,7 +25,7 @@ pub use self::queues::{
     Retained, RetainedFull, Session, SessionFull, Shared, SharedFull, SharedStrategy,
 };
 pub use self::tls::{CertificateFiles, CertificatePart, ClientCertificates, Tls, TlsVersion};
-use crate::value::{Bind, OneOrMore, Period};
+use crate::value::{Bind, OneOrMore, Period, Secret};
 
 /// All that a broker does, as one file says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -157,7 +157,7 @@ pub struct Admin {
     /// requires certificates of clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Other brokers under whose names metrics are served as well, where they mean the same here. Which those are is in the
     /// guide, metrics.md.
     pub compat: OneOrMore<Compat>,

@@ -26,6 +26,7 @@ pub fn check(text: &str) {
     let shown = loaded.show();
     let mut again = read(&shown).unwrap_or_else(|told| panic!("{told}\nin:\n{shown}"));
     again.config.admin.token.clone_from(&loaded.config.admin.token);
+    again.config.auth.http.token.clone_from(&loaded.config.auth.http.token);
     again.config.otlp.headers.clone_from(&loaded.config.otlp.headers);
     assert_eq!(again.config, loaded.config, "{shown}");
 }

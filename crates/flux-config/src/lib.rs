@@ -63,5 +63,5 @@ pub use starter::starter;
 pub use surroundings::{InMemory, Surroundings, System};
 pub use value::{
     AddressRange, Bind, ByteRate, OneOrMore, ParseValueError, Period, Permissions, Rate, Ratio,
-    Size,
+    Secret, Size,
 };

@@ -7,6 +7,7 @@ mod period;
 mod permissions;
 mod rate;
 mod ratio;
+mod secret;
 mod size;
 
 pub use address_range::AddressRange;
@@ -16,6 +17,7 @@ pub use period::Period;
 pub use permissions::Permissions;
 pub use rate::{ByteRate, Rate};
 pub use ratio::Ratio;
+pub use secret::Secret;
 pub use size::Size;
 
 /// Gives a type that reads and writes itself as text what a value of a file needs: serde, and a schema that

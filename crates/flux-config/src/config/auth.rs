@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{AddressRange, OneOrMore, Period};
+use crate::value::{AddressRange, OneOrMore, Period, Secret};
 
 /// Who may connect. Where there are several ways to prove it, the first that has an opinion decides: certificate, token,
 /// password, an address that is asked.
@@ -187,7 +187,7 @@ pub struct HttpCallback {
     /// What it is sent as `Authorization: Bearer`. Without it nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("x-example" = "a long secret", "x-secret" = true))]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Certificates of the authorities that it is held against. Without it: those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf")]

@@ -1,12 +1,13 @@
 //! What an OpenTelemetry collector is sent.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{OneOrMore, Period, Ratio};
+use crate::value::{OneOrMore, Period, Ratio, Secret};
 
 /// Metrics and traces for an OpenTelemetry collector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ pub struct Otlp {
     pub endpoint: Option<String>,
     /// What is sent with each request as a header, each as `name=value`.
     #[schemars(extend("x-example" = "authorization=Bearer a long secret", "x-secret" = true))]
-    pub headers: OneOrMore<String>,
+    pub headers: OneOrMore<Secret>,
     /// Certificates of the authorities that the collector is held against. Without it: those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf")]
@@ -70,7 +71,7 @@ impl Otlp {
 }
 
 /// What has no `=` was refused when the config was read.
-fn pairs(written: &OneOrMore<String>) -> impl Iterator<Item = (&str, &str)> {
+fn pairs<T: Deref<Target = str>>(written: &OneOrMore<T>) -> impl Iterator<Item = (&str, &str)> {
     let pairs = written.0.iter().filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.trim(), value.trim()))
 }

@@ -17,9 +17,12 @@ impl Rules<'_> {
             let problem = Problem::error("`otlp.service_name` has no name");
             self.error(&["otlp", "service_name"], problem, "");
         }
-        let written = [("headers", &otlp.headers, true), ("attributes", &otlp.attributes, false)];
-        for (key, pairs, is_secret) in written {
-            for (number, pair) in pairs.0.iter().enumerate() {
+        let headers: Vec<&str> = otlp.headers.0.iter().map(|it| &**it).collect();
+        let attributes = otlp.attributes.0.iter().map(String::as_str).collect();
+        for (key, pairs, is_secret) in
+            [("headers", headers, true), ("attributes", attributes, false)]
+        {
+            for (number, pair) in pairs.into_iter().enumerate() {
                 if pair.split_once('=').is_some_and(|(name, _)| !name.trim().is_empty()) {
                     continue;
                 }

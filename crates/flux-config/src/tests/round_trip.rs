@@ -104,7 +104,7 @@ prop_compose! {
 prop_compose! {
     fn http()(
         url in option::of("https?://[ -~]{0,9}"),
-        token in option::of("[ -~]{1,9}"),
+        token in option::of("[ -~]{1,9}".prop_map(Secret)),
         ca_file in option::of(path()),
         (timeout, cache_for, pause) in (period(), period(), period()),
         (concurrency, cached, failures) in (1_u32..10_000, 0_u32..10_000_000, 1_u32..),
@@ -196,7 +196,7 @@ prop_compose! {
         response_information in option::of("[ -~é\t\n'\"$]{0,20}|\\$\\{env:X\\}"),
         (connect_timeout, unsent) in (period(), size(1)),
         durability in 0..3,
-        token in option::of("[ -~]{1,9}"),
+        token in option::of("[ -~]{1,9}".prop_map(Secret)),
         filter in "[a-z=,_]{0,9}",
     ) -> Config {
         for listener in &mut listeners {
@@ -247,7 +247,7 @@ prop_compose! {
             },
             otlp: Otlp {
                 endpoint: token.as_ref().map(|_| "http://[::1]:4318".to_owned()),
-                headers: OneOrMore(token.iter().map(|token| format!("a={token}")).collect()),
+                headers: OneOrMore(token.iter().map(|token| Secret(format!("a={}", token.0))).collect()),
                 sample_ratio: token.as_ref().map(|_| Ratio(f64::from(rate) / f64::from(u32::MAX))),
                 ..Otlp::default()
             },
