@@ -26,19 +26,26 @@ fn a_program_that_was_built_without_it_says_how_it_is_built() {
 fn a_program_that_ends_sends_what_there_is() {
     use super::child::Program;
     use crate::support::Version::V5;
-    use crate::support::{Client, Connect, HttpServer};
+    use crate::support::{Client, Connect, HttpServer, Publish};
 
     let directory = Directory::new("otlp");
     let path = directory.file("flux.toml");
     let collector = HttpServer::start(200, "");
     let address = collector.address;
-    fs::write(&path, format!("[otlp]\nendpoint = \"http://{address}/base/\"\ninterval = \"1h\"\n"))
-        .unwrap();
+    let config = "interval = \"1h\"\nsample_ratio = 1.0\n";
+    fs::write(&path, format!("[otlp]\nendpoint = \"http://{address}/base/\"\n{config}")).unwrap();
     let program = Program::start(&["--config", &path, "--port", "0"]);
-    Client::connect_to(program.addresses[0], &Connect::new(V5, "a")).disconnect();
-    assert_eq!(collector.heard(), [""; 0]);
+    let mut client = Client::connect_to(program.addresses[0], &Connect::new(V5, "a"));
+    client.send(&Publish::new("some/topic", "").qos(1, 1).bytes(V5));
+    client.expect(&V5.puback_unmatched(1));
     assert_eq!(program.terminate("TERM").0.code(), Some(0));
-    let [sent] = <[String; 1]>::try_from(collector.heard()).unwrap();
-    assert!(sent.starts_with("POST /base/v1/metrics HTTP/1.1\r\n"), "{sent}");
-    assert!(sent.contains("flux_packets_received") && sent.contains("flux-broker"), "{sent}");
+    let heard = collector.heard();
+    let to = |path: &str| {
+        let post = format!("POST /base/v1/{path} HTTP/1.1\r\n");
+        heard.iter().find(|sent| sent.starts_with(&post)).unwrap_or_else(|| panic!("{heard:?}"))
+    };
+    assert_eq!(heard.len(), 2);
+    let metrics = to("metrics");
+    assert!(metrics.contains("flux_packets_received") && metrics.contains("flux-broker"));
+    assert!(to("traces").contains("some/topic"));
 }
