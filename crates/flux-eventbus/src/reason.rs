@@ -221,7 +221,7 @@ impl DropReason {
 #[non_exhaustive]
 pub enum SessionEnd {
     /// Its client connected with Clean Start, or with Clean Session in MQTT 3.1.1 (MQTT 5.0 section
-    /// 3.1.2.4): a new one takes its place.
+    /// 3.1.2.4), or its client is a user now and was nobody before: a new one takes its place.
     CleanStart,
     /// Its client stayed away for longer than the session expiry interval (MQTT 5.0 section
     /// 3.1.2.11.2).

@@ -12,6 +12,7 @@ use dashmap::mapref::entry::Entry;
 use flux_auth::Client;
 use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
+use flux_storage::Owner;
 use flux_topic::TopicFilter;
 
 use crate::gauge::{Gauge, Place};
@@ -57,11 +58,20 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether this user may not have the session. What belongs to nobody is everybody's, and consumers belong
-    /// to the broker, which may do as it likes.
+    /// Whether this user may not have the session. Consumers belong to the broker, which may do as it likes.
     fn is_barred_from(&self, state: &SessionState) -> bool {
-        let is_client = matches!(self.attachment, Attachment::Connection { .. });
-        is_client && state.owner.is_some() && state.owner != self.owner
+        let owner = state.owner.user();
+        self.is_clients() && owner.is_some() && owner != self.owner.as_ref()
+    }
+
+    /// Whether this user may have the client identifier, but not what the session holds: whoever is nobody would hand
+    /// it subscriptions that it never made, and have it miss its own.
+    fn begins_anew(&self, state: &SessionState) -> bool {
+        self.is_clients() && self.owner.is_some() && state.owner == Owner::Nobody
+    }
+
+    fn is_clients(&self) -> bool {
+        matches!(self.attachment, Attachment::Connection { .. })
     }
 }
 
@@ -143,7 +153,7 @@ impl Clients {
         &self,
         key: SessionKey,
         client_id: &Arc<str>,
-        owner: Option<Arc<str>>,
+        owner: Owner<Arc<str>>,
         session: Session<Message>,
     ) -> Arc<SharedSession> {
         let restored = Arc::new(SharedSession::new(
@@ -328,7 +338,7 @@ impl Clients {
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
-            state.owner.clone_from(&claim.owner);
+            state.owner = claim.owner.clone().into();
             state.client.clone_from(&claim.client);
             session.write_standing(&state);
             if state.session.will().is_some() {
@@ -408,10 +418,11 @@ fn resume(
     if claim.is_barred_from(&state) && !state.session.has_expired(now) {
         return Resumed::AnotherUsers;
     }
-    if !state.session.continues(now, claim.clean_start) {
+    let clean_start = claim.clean_start || claim.begins_anew(&state);
+    if !state.session.continues(now, clean_start) {
         let reason = if state.session.has_expired(now) {
             SessionEnd::Expired
-        } else if claim.clean_start {
+        } else if clean_start {
             SessionEnd::CleanStart
         } else {
             SessionEnd::Disconnected
@@ -425,8 +436,8 @@ fn resume(
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     let testator = mem::replace(&mut state.client, claim.client.clone());
-    if claim.owner.is_some() {
-        state.owner.clone_from(&claim.owner);
+    if claim.owner.is_some() || claim.is_clients() {
+        state.owner = claim.owner.clone().into();
     }
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {

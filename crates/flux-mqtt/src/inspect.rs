@@ -52,7 +52,7 @@ impl SessionView {
         let session = &state.session;
         Self {
             client_id: shared.client_id.clone(),
-            owner: state.owner.clone(),
+            owner: state.owner.user().cloned(),
             is_attached: state.attached.is_some(),
             is_over: state.ended,
             queued: session.queued(),

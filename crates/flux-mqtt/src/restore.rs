@@ -192,7 +192,7 @@ impl Broker {
             let _nobody_waits = self.clear(&ended);
         }
         let key = SessionKey(number(flux_storage::Sequence(stored.session.0)).0);
-        let owner = stored.owner.as_deref().map(Arc::from);
+        let owner = stored.owner.map(|owner| Arc::from(&**owner));
         self.clients.restore(key, client_id, owner, session)
     }
 

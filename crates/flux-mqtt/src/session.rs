@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flux_auth::{Authorizer, Client};
 use flux_eventbus::{Event, SessionEnd};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
+use flux_storage::Owner;
 use flux_topic::TopicFilter;
 
 use crate::clients::{self, Ended};
@@ -102,8 +103,8 @@ pub(crate) struct SessionState {
     pub(crate) replays: BTreeMap<TopicFilter, Replay>,
     /// Shared subscriptions that it declined a message of: they are told once it has room.
     pub(crate) declined: Vec<Arc<Share>>,
-    /// The user that it belongs to: no client of another has it. `None` if nobody vouches for whose it is.
-    pub(crate) owner: Option<Arc<str>>,
+    /// The user that it belongs to: no client of another has it.
+    pub(crate) owner: Owner<Arc<str>>,
     /// Who has it, if that is a client, or who left the will that it has, as far as is known: the one may not have all
     /// that is shared, and whether the other's will may be published is asked again then.
     pub(crate) client: Option<Arc<Client>>,
@@ -170,7 +171,7 @@ impl SharedSession {
             timer: None,
             replays: BTreeMap::new(),
             declined: Vec::new(),
-            owner: None,
+            owner: Owner::Nobody,
             client: None,
             is_suspect: false,
             counted_bytes: 0,
@@ -203,7 +204,7 @@ impl SharedSession {
         if state.ended {
             return 0;
         }
-        let owner = state.owner.as_ref().map_or(0, |owner| owner.len());
+        let owner = state.owner.user().map_or(0, |owner| owner.len());
         state.session.held_bytes() + self.client_id.len() + owner
     }
 

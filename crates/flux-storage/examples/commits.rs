@@ -171,7 +171,7 @@ fn session() -> Result<Batch, Box<dyn Error>> {
     batch.push(&Record::Session(SessionRecord {
         session: SESSION,
         client_id: "away",
-        owner: None,
+        owner: flux_storage::Owner::Nobody,
         expiry: SessionExpiry::NEVER,
         detached_since: None,
     }))?;

@@ -15,7 +15,7 @@
 //! keeping.
 //!
 //! ```
-//! use flux_storage::{Batch, Durability, Log, LogSettings, Record, SessionKey, SessionRecord};
+//! use flux_storage::{Batch, Durability, Log, LogSettings, Owner, Record, SessionKey, SessionRecord};
 //! use flux_storage::{SimulatedDisk, Store as _};
 //! use flux_session::SessionExpiry;
 //!
@@ -31,7 +31,7 @@
 //! batch.push(&Record::Session(SessionRecord {
 //!     session: log.next_session(),
 //!     client_id: "meter-17",
-//!     owner: None,
+//!     owner: Owner::Nobody,
 //!     expiry: SessionExpiry::NEVER,
 //!     detached_since: None,
 //! }))?;
@@ -63,7 +63,7 @@ pub use self::committer::{Committer, Completion, Failure, Health, NotTaken, Tick
 pub use self::disk::{Directory, Disk, Fault, OpenDirectoryError, SimulatedDisk};
 pub use self::log::{Cut, Durability, Log, LogSettings, OpenError, Report, View, salvage};
 pub use self::record::{
-    Content, MessageRecord, Record, Sequence, SessionKey, SessionRecord, Target, WillRecord,
+    Content, MessageRecord, Owner, Record, Sequence, SessionKey, SessionRecord, Target, WillRecord,
 };
 pub use self::store::{
     Queued, ReadError, ReadLimit, Store, StoredContent, StoredGroup, StoredMessage, StoredSession,

@@ -205,12 +205,48 @@ pub struct SessionRecord<'a> {
     pub session: SessionKey,
     /// Whose it is.
     pub client_id: &'a str,
-    /// The user that it belongs to; `None` if it is nobody's, as far as is known.
-    pub owner: Option<&'a str>,
+    /// The user that it belongs to.
+    pub owner: Owner<&'a str>,
     /// How long it outlives its connection.
     pub expiry: SessionExpiry,
     /// When its connection ended; `None` while there is one.
     pub detached_since: Option<Timestamp>,
+}
+
+/// Whose a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<T> {
+    /// Nobody knows: a log of version 1 or 2 does not say it.
+    Unknown,
+    /// No user's: nobody vouched for who made it.
+    Nobody,
+    /// This user's.
+    User(T),
+}
+
+impl<T> Owner<T> {
+    /// Returns the user, if it is known and there is one.
+    pub fn user(&self) -> Option<&T> {
+        match self {
+            Self::Unknown | Self::Nobody => None,
+            Self::User(user) => Some(user),
+        }
+    }
+
+    /// Returns the same with another type of name.
+    pub fn map<'a, U>(&'a self, name: impl FnOnce(&'a T) -> U) -> Owner<U> {
+        match self {
+            Self::Unknown => Owner::Unknown,
+            Self::Nobody => Owner::Nobody,
+            Self::User(user) => Owner::User(name(user)),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Owner<T> {
+    fn from(user: Option<T>) -> Self {
+        user.map_or(Self::Nobody, Self::User)
+    }
 }
 
 /// A will. It is due `delay` seconds after the session was detached.

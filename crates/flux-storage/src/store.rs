@@ -7,7 +7,7 @@ use flux_session::{PacketId, QoS, SessionExpiry, SubscriptionIds, SubscriptionOp
 use thiserror::Error;
 
 use crate::batch::Batch;
-use crate::record::{Sequence, SessionKey};
+use crate::record::{Owner, Sequence, SessionKey};
 
 /// Keeps sessions and retained messages. What it reads is what it has synced.
 pub trait Store: Send {
@@ -106,8 +106,8 @@ pub struct StoredSession {
     pub session: SessionKey,
     /// Whose it is.
     pub client_id: Box<str>,
-    /// The user that it belongs to; `None` if it is nobody's, as far as is known.
-    pub owner: Option<Box<str>>,
+    /// The user that it belongs to.
+    pub owner: Owner<Box<str>>,
     /// How long it outlives its connection.
     pub expiry: SessionExpiry,
     /// When its connection ended; `None` if it had one at the end.

@@ -35,7 +35,7 @@ fn session(key: u64) -> Record<'static> {
     Record::Session(SessionRecord {
         session: SessionKey(key),
         client_id: "client",
-        owner: None,
+        owner: crate::Owner::Nobody,
         expiry: SessionExpiry::NEVER,
         detached_since: None,
     })

@@ -202,7 +202,7 @@ fn write_session<W: Write>(session: &StoredSession, out: &mut Lines<W>) -> Resul
     let client_id = &*session.client_id;
     out.put(&Line::Session {
         client_id,
-        owner: session.owner.as_deref(),
+        owner: session.owner.user().map(|owner| &**owner),
         expires_after_seconds: session.expiry.lifetime().map(|_| session.expiry.as_secs()),
         detached_since: session.detached_since.map(Timestamp::as_millis),
         open_packet_ids: session.receipts.iter().map(|id| id.get()).collect(),

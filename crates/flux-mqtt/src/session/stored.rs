@@ -39,7 +39,7 @@ impl SharedSession {
             journal.write(&Record::Session(SessionRecord {
                 session: key(self.key),
                 client_id: &self.client_id,
-                owner: state.owner.as_deref(),
+                owner: state.owner.map(|owner| &**owner),
                 expiry: state.session.expiry(),
                 detached_since: state.session.detached_since(),
             }));

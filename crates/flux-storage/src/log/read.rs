@@ -72,7 +72,7 @@ impl<D: Disk> Log<D> {
         Ok(Some(StoredSession {
             session: key,
             client_id: record.client_id.into(),
-            owner: record.owner.map(Box::from),
+            owner: record.owner.map(|owner| Box::from(*owner)),
             expiry: record.expiry,
             detached_since: record.detached_since,
             subscriptions,

@@ -12,7 +12,7 @@ use self::message::{
     put_content, put_target, put_targets, read_content, read_message, read_target,
 };
 use super::reader::{Reader, moment};
-use super::{Record, SessionRecord, WillRecord};
+use super::{Owner, Record, SessionRecord, WillRecord};
 
 /// One record among the bytes of many.
 #[derive(Clone, Debug)]
@@ -80,8 +80,9 @@ impl Record<'_> {
                 let expiry = session.expiry.as_secs().into();
                 let numbers = [session.session.0, since, expiry];
                 match session.owner {
-                    None => put(SESSION, &numbers, session.client_id.as_bytes()),
-                    Some(owner) => {
+                    Owner::Unknown => put(SESSION, &numbers, session.client_id.as_bytes()),
+                    Owner::Nobody => put(SESSION_OF_NOBODY, &numbers, session.client_id.as_bytes()),
+                    Owner::User(owner) => {
                         put(SESSION_OF, &numbers, &text_len(session.client_id)?);
                         out.extend_from_slice(session.client_id.as_bytes());
                         out.extend_from_slice(owner.as_bytes());
@@ -187,13 +188,13 @@ fn decode<'a>(head: &'a [u8], tail: &'a [u8]) -> Option<Record<'a>> {
             Record::Moved { group: session, sequence, to: read_target(&mut head)? }
         }
         GROUP => Record::Group { group: session, filter: text(head.0)? },
-        SESSION | SESSION_OF => {
+        SESSION | SESSION_OF | SESSION_OF_NOBODY => {
             let detached_since = head.moment()?;
             let expiry = SessionExpiry::from_secs(u32::try_from(head.u64()?).ok()?);
-            let (client_id, owner) = if kind == SESSION {
-                (text(head.0)?, None)
-            } else {
-                (head.str()?, Some(text(head.0)?))
+            let (client_id, owner) = match kind {
+                SESSION => (text(head.0)?, Owner::Unknown),
+                SESSION_OF_NOBODY => (text(head.0)?, Owner::Nobody),
+                _ => (head.str()?, Owner::User(text(head.0)?)),
             };
             Record::Session(SessionRecord { session, client_id, owner, expiry, detached_since })
         }
@@ -278,3 +279,4 @@ const MOVED: u8 = 15;
 const GROUP: u8 = 16;
 // Since version 3.
 const SESSION_OF: u8 = 17;
+const SESSION_OF_NOBODY: u8 = 18;

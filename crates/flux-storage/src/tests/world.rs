@@ -8,7 +8,8 @@ use flux_session::{SubscriptionOptions, Timestamp};
 use super::ALL;
 use super::random::Random;
 use crate::{
-    Content, MessageRecord, Record, Sequence, SessionKey, SessionRecord, Store, Target, WillRecord,
+    Content, MessageRecord, Owner, Record, Sequence, SessionKey, SessionRecord, Store, Target,
+    WillRecord,
 };
 
 /// All that is stored.
@@ -19,9 +20,9 @@ pub(super) struct World {
     groups: BTreeMap<u64, (String, BTreeMap<u64, Waiting>)>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Session {
-    owner: Option<String>,
+    owner: Owner<String>,
     detached_since: Option<u64>,
     subscriptions: BTreeMap<String, SubscriptionOptions>,
     receipts: BTreeSet<PacketId>,
@@ -54,7 +55,7 @@ impl World {
                     (will.delay, will.content.payload.to_vec(), will.testator.to_vec())
                 });
                 let session = Session {
-                    owner: stored.owner.map(String::from),
+                    owner: stored.owner.map(ToString::to_string),
                     detached_since: stored.detached_since.map(Timestamp::as_millis),
                     subscriptions: subscriptions.map(|(f, o)| (f.into(), o)).collect(),
                     receipts: stored.receipts.into_iter().collect(),
@@ -117,8 +118,15 @@ impl World {
                 self.groups.entry(group.0).or_default().0 = (*filter).to_owned();
             }
             Record::Session(record) => {
-                let session = self.sessions.entry(record.session.0).or_default();
-                session.owner = record.owner.map(str::to_owned);
+                let session = self.sessions.entry(record.session.0).or_insert_with(|| Session {
+                    owner: Owner::Unknown,
+                    detached_since: None,
+                    subscriptions: BTreeMap::new(),
+                    receipts: BTreeSet::new(),
+                    will: None,
+                    queue: BTreeMap::new(),
+                });
+                session.owner = record.owner.map(|owner| (*owner).to_owned());
                 session.detached_since = record.detached_since.map(Timestamp::as_millis);
             }
             Record::SessionEnded { session } => {
@@ -346,7 +354,9 @@ fn new_session(random: &mut Random, session: SessionKey) -> Record<'static> {
     Record::Session(SessionRecord {
         session,
         client_id: "client",
-        owner: random.pick(&[None, Some(""), Some("alice")]).unwrap(),
+        owner: random
+            .pick(&[Owner::Unknown, Owner::Nobody, Owner::User(""), Owner::User("alice")])
+            .unwrap(),
         expiry: SessionExpiry::from_secs(60),
         detached_since: random.percent(50).then(|| Timestamp::from_millis(1_000)),
     })

@@ -76,7 +76,7 @@ fn fill(log: &mut Log<Directory>) {
     };
     let begins = |key, client_id, expiry, detached_since: Option<Timestamp>| {
         let session = SessionKey(key);
-        let owner = detached_since.map(|_| "al\"ice");
+        let owner = detached_since.map(|_| "al\"ice").into();
         Record::Session(SessionRecord { session, client_id, owner, expiry, detached_since })
     };
     let options = SubscriptionOptions {

@@ -32,7 +32,7 @@ fn session_of(c: &mut Cluster, owner: Option<&str>) -> Peer {
 
 fn owner(c: &Cluster) -> Option<String> {
     let session = c.broker.clients.get("meter")?;
-    session.lock().owner.as_deref().map(str::to_owned)
+    session.lock().owner.user().map(ToString::to_string)
 }
 
 /// Who is told that the session is another's.
@@ -48,9 +48,17 @@ fn denied(c: &mut Cluster) -> Vec<(String, Option<String>)> {
     denied.collect()
 }
 
-/// Who comes for whose session, whether it gets that, and whose it is then.
+enum Gets {
+    /// The session, unless it has a Clean Start.
+    It,
+    /// A new one in its place.
+    Another,
+    Nothing,
+}
+
+/// Who comes for whose session, what it gets, and whose it is then.
 #[track_caller]
-fn check(before: Option<&str>, comes: Option<&str>, gets_it: bool, after: Option<&str>) {
+fn check(before: Option<&str>, comes: Option<&str>, gets: &Gets, after: Option<&str>) {
     for is_online in [true, false] {
         for clean_start in [true, false] {
             let mut c = Cluster::new(2);
@@ -64,14 +72,17 @@ fn check(before: Option<&str>, comes: Option<&str>, gets_it: bool, after: Option
             let heard = c.heard(second);
             let case = format!("online {is_online}, clean start {clean_start}: {heard:?}");
             assert_eq!(owner(&c).as_deref(), after, "{case}");
-            if gets_it {
-                let present = if clean_start { "CONNACK 00" } else { "CONNACK 00 present" };
-                assert_eq!(heard[0], present, "{case}");
+            let expected: &[&str] = match gets {
+                Gets::Nothing => &["CONNACK 85"],
+                Gets::It if !clean_start => &["CONNACK 00 present", "t=1 q1 #1 dup"],
+                Gets::It | Gets::Another => &["CONNACK 00"],
+            };
+            assert_eq!(heard, expected, "{case}");
+            if !matches!(gets, Gets::Nothing) {
                 assert!(c.is_closed(first), "{case}");
                 assert_eq!(denied(&mut c), [], "{case}");
                 continue;
             }
-            assert_eq!(heard, ["CONNACK 85"], "{case}");
             assert!(c.is_closed(second), "{case}");
             let told = ("meter".to_owned(), comes.map(str::to_owned));
             assert_eq!(denied(&mut c), [told], "{case}");
@@ -94,12 +105,12 @@ fn check(before: Option<&str>, comes: Option<&str>, gets_it: bool, after: Option
 
 #[test]
 fn a_session_is_given_to_its_own_user_and_to_nobody_else() {
-    check(ALICE, ALICE, true, ALICE);
-    check(ALICE, BOB, false, ALICE);
-    check(ALICE, NOBODY, false, ALICE);
-    // What is nobody's is everybody's, until somebody takes it who is somebody.
-    check(NOBODY, NOBODY, true, NOBODY);
-    check(NOBODY, ALICE, true, ALICE);
+    check(ALICE, ALICE, &Gets::It, ALICE);
+    check(ALICE, BOB, &Gets::Nothing, ALICE);
+    check(ALICE, NOBODY, &Gets::Nothing, ALICE);
+    check(NOBODY, NOBODY, &Gets::It, NOBODY);
+    // Who is somebody has nothing of what nobody left for it.
+    check(NOBODY, ALICE, &Gets::Another, ALICE);
 }
 
 #[test]

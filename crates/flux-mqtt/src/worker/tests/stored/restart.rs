@@ -223,9 +223,10 @@ fn a_member_of_a_shared_subscription_keeps_what_it_was_given() {
     assert_eq!(d.heard(again), ["CONNACK 00 present", "t=x q1 #1"]);
 }
 
-/// A record without an owner is what an earlier version wrote, byte for byte.
+/// Nobody knows whose it is that an earlier version wrote.
 #[test]
-fn a_session_stays_whose_it_is_over_a_restart_and_one_of_nobody_is_for_who_comes_first() {
+fn a_session_stays_whose_it_is_over_a_restart_and_one_of_an_earlier_version_is_for_who_comes_first()
+{
     let of = |user: &str, clean_start| ntex_mqtt::v5::codec::Connect {
         username: Some(user.to_owned().into()),
         clean_start,
@@ -241,6 +242,14 @@ fn a_session_stays_whose_it_is_over_a_restart_and_one_of_nobody_is_for_who_comes
     };
     let mut d = Durable::new(2);
     d.connect(0, "meter");
+    let session = d.c.broker.clients.get("meter").unwrap();
+    let mut state = session.lock();
+    state.owner = flux_storage::Owner::Unknown;
+    session.write_standing(&state);
+    drop(state);
+    // That goes to the store with what comes next.
+    d.connect(0, "another");
+    d.sync();
     let mut d = d.restart(1_000);
     assert_eq!(dial(&mut d, "alice", false), ["CONNACK 00 present"]);
     for _ in 0..2 {
@@ -254,6 +263,13 @@ fn a_session_stays_whose_it_is_over_a_restart_and_one_of_nobody_is_for_who_comes
     assert_eq!(dial(&mut d, "bob", false), ["CONNACK 00"]);
     let mut d = d.restart(1_000);
     assert_eq!(dial(&mut d, "alice", false), ["CONNACK 85"]);
+
+    let mut d = Durable::new(2);
+    d.connect(0, "meter");
+    let mut d = d.restart(1_000);
+    d.come_back(0, "meter");
+    let mut d = d.restart(1_000);
+    assert_eq!(dial(&mut d, "alice", false), ["CONNACK 00"]);
 }
 
 #[test]
