@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
@@ -82,7 +83,13 @@ type Job = Box<dyn FnOnce() + Send>;
 
 fn work(line: &Line<Job>) {
     while let Some(job) = line.next() {
-        job();
+        // It ends itself, and with it whoever waits for its answer; those behind it are served.
+        if panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!(
+                help = "this is an error in the program: please report it",
+                "a panic where a password or token was looked at: its client does not get in"
+            );
+        }
     }
 }
 
@@ -111,6 +118,13 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_what_it_is_in_and_no_thread() {
+        let pool = HashPool::start(NonZeroUsize::MIN, 2).unwrap();
+        assert_eq!(pool.run(None, || panic!("on purpose")).await, None::<()>);
+        assert_eq!(pool.run(None, || 1).await, Some(1));
+    }
 
     #[tokio::test]
     async fn what_finds_no_place_in_line_is_refused_and_who_leaves_is_skipped() {
