@@ -110,7 +110,7 @@ pub use passwords::{
 };
 pub use rules::{
     Binding, Denied, Explanation, NamePattern, OnOverlap, Otherwise, ParsePatternError, Reason,
-    Rights, Role, RoleAuthorizer, RuleError, RuleErrors, Rules, Ruleset, VerdictCache,
+    Rights, Role, RoleAuthorizer, RuleError, RuleErrors, Rules, Ruleset,
 };
 pub use scram::{ParseScramKeysError, ScramError, ScramExchange, ScramKeys, ScramKeysError};
 pub use simple::SimpleAuthenticator;

@@ -5,7 +5,6 @@
 
 mod authorizer;
 mod binding;
-mod cache;
 mod description;
 mod error;
 mod explanation;
@@ -19,7 +18,6 @@ mod tests;
 mod tree;
 
 pub use self::authorizer::RoleAuthorizer;
-pub use self::cache::VerdictCache;
 pub use self::description::{Binding, Denied, OnOverlap, Otherwise, Role, Rules};
 pub use self::error::{RuleError, RuleErrors};
 pub use self::explanation::{Explanation, Reason};

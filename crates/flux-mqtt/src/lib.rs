@@ -153,6 +153,10 @@ pub use flux_time::Histogram;
 pub use flux_tls::{LoadTlsError, Reloaded, TlsConfig, TlsSettings};
 pub use flux_topic::{TopicMatcher, matches};
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use route_cache::remembered::RememberedVerdict;
+
 /// What the fuzz target `frames` does with its input: see `fuzz/`.
 #[cfg(fuzzing)]
 #[doc(hidden)]

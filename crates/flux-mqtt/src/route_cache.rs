@@ -1,6 +1,8 @@
 //! A worker's memory of who gets what: topic name to routes, for as long as they hold, and beside them what was decided
 //! about whoever published there last.
 
+#[cfg(feature = "bench")]
+pub(crate) mod remembered;
 mod sightings;
 #[cfg(test)]
 mod tests;
