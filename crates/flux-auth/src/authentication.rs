@@ -57,7 +57,7 @@ impl Identity {
         Self { is_claimed: true, ..Self::user(username) }
     }
 
-    /// Returns the user whose session this client's is: its name, if an authenticator vouches for it.
+    /// Returns the user whose session this client's is and whose rights it has: its name, if an authenticator vouches for it.
     ///
     /// Who has none shares its sessions with everybody who has none and uses the same client identifier.
     #[must_use]

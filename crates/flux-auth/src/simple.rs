@@ -5,7 +5,7 @@ use crate::{Authentication, Authenticator, Credentials, Identity};
 /// Accepts everyone, and believes the name they give. For development only.
 ///
 /// A client is known by the user name it sent, without any proof; the password is not looked at. (So no session
-/// [belongs](Identity::owner) to it, unless its certificate named it.) As
+/// [belongs](Identity::owner) to it and [rules](crate::Rules) take it for no user, unless its certificate named it.) As
 /// it [admits anyone](Authenticator::admits_anyone), a broker with this authenticator stays on
 /// loopback unless it is told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

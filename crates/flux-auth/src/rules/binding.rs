@@ -39,7 +39,7 @@ impl Bindings {
 
     /// Calls `visit` with each role that a client has, perhaps several times.
     pub(super) fn roles_of(&self, client: &Client, mut visit: impl FnMut(usize)) {
-        let user = client.identity.username.as_deref();
+        let user = client.identity.owner().map(|user| &**user);
         let by_user = user.and_then(|user| self.by_user.get(user)).into_iter().flatten();
         for at in by_user.chain(&self.others) {
             if let Some(binding) = self.bindings.get(*at).filter(|it| it.are_fulfilled_by(client)) {
@@ -118,7 +118,7 @@ impl Conditions {
 
     fn are_fulfilled_by(&self, client: &Client) -> bool {
         let Client { client_id, identity, peer, listener, .. } = client;
-        let user = identity.username.as_deref();
+        let user = identity.owner().map(|user| &**user);
         self.user.as_ref().is_none_or(|it| user.is_some_and(|user| it.matches(user)))
             && self.client_id.as_ref().is_none_or(|it| it.matches(client_id))
             && self.listener.as_ref().is_none_or(|it| listener.as_deref() == Some(it))

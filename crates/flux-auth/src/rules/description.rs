@@ -23,6 +23,9 @@ use crate::Verdict;
 ///   that is not exactly one plain level (empty, with `/`, `+`, `#` or U+0000, several values, or in the first
 ///   level with `$` in front) fills nothing: the rule does not match.
 ///
+/// - The **user** is the name that an authenticator vouches for ([`owner`](crate::Identity::owner)): a name that a client merely
+///   gave has the rights of no user and fills no `{username}`, also in a broker that asks nobody for a proof.
+///
 /// ```
 /// let rules: flux_auth::Rules = toml::from_str(r#"
 ///     [roles.device]

@@ -127,7 +127,7 @@ impl Placeholder {
     pub(super) fn value<'a>(&self, client: &'a Client) -> Option<&'a str> {
         match self {
             Self::ClientId => Some(&client.client_id),
-            Self::Username => client.identity.username.as_deref(),
+            Self::Username => client.identity.owner().map(|user| &**user),
             Self::Attribute(name) => client.identity.attributes.single(name),
         }
     }

@@ -79,7 +79,7 @@ fn is_bound(binding: &Binding, client: &Client) -> bool {
         (Some(_), None) => false,
         (Some(pattern), Some(name)) => pattern.parse::<NamePattern>().unwrap().matches(name),
     };
-    fits(&binding.user, client.identity.username.as_deref())
+    fits(&binding.user, client.identity.owner().map(|user| &**user))
         && fits(&binding.client_id, Some(&client.client_id))
         && binding.claim.iter().all(|(name, value)| {
             client.identity.attributes.contains(&format!("claim.{name}"), value)
@@ -92,7 +92,7 @@ fn filled(template: &str, client: &Client) -> Option<TopicFilter> {
     let fill = |(at, level): (usize, &str)| {
         let value = match level {
             "{client_id}" => Some(client.client_id.to_string()),
-            "{username}" => client.identity.username.as_ref().map(ToString::to_string),
+            "{username}" => client.identity.owner().map(ToString::to_string),
             "{claim.k}" => client.identity.attributes.single("claim.k").map(str::to_owned),
             literal => return Some(literal.to_owned()),
         };

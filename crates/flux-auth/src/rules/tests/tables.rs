@@ -237,7 +237,8 @@ fn a_binding_asks_for_all_of_its_conditions() {
         full
     };
     check(&authorizer, &full(), publish("a"), true);
-    let spoils: [fn(&mut Client); 8] = [
+    let spoils: [fn(&mut Client); 9] = [
+        |it| it.identity.is_claimed = true,
         |it| it.identity.username = Some("a meter-7".into()),
         |it| it.identity.username = None,
         |it| it.client_id = "m77".into(),
@@ -255,6 +256,22 @@ fn a_binding_asks_for_all_of_its_conditions() {
         spoil(&mut client);
         check(&authorizer, &client, publish("a"), false);
     }
+}
+
+/// Who came before anybody was asked may call itself what it likes.
+#[test]
+fn a_name_that_nobody_checked_has_the_rights_of_no_user() {
+    let authorizer = authorizer(
+        r##"roles.all.publish = ["#"]
+            roles.own.publish = ["{username}/x"]
+            bind = [{ user = "root", roles = ["all"] }, { everyone = true, roles = ["own"] }]"##,
+    );
+    let root = client("c", "root");
+    check(&authorizer, &root, publish("a"), true);
+    check(&authorizer, &root, publish("root/x"), true);
+    let root = Client::new("c", Identity::claimed("root"));
+    check(&authorizer, &root, publish("a"), false);
+    check(&authorizer, &root, publish("root/x"), false);
 }
 
 #[test]
