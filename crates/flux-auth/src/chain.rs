@@ -21,6 +21,12 @@ pub trait Link: Send + Sync + 'static {
         None
     }
 
+    /// Returns whether this is a user of whom this link alone says who it is: a link behind it accepts nobody under the name.
+    fn knows(&self, username: &str) -> bool {
+        let _ = username;
+        false
+    }
+
     /// Returns whether a client that proves nothing gets in.
     fn admits_anyone(&self) -> bool {
         false
@@ -81,22 +87,24 @@ impl Chain {
         self
     }
 
-    /// Asks the links. Returns as well whether a user is named who has shown something else: who waits in vain for the links
+    /// Asks the links. Returns as well whether a user is named who has another password: who waits in vain for the links
     /// behind has guessed wrong all the same.
     async fn ask(&self, credentials: &Credentials) -> (Authentication, bool) {
-        let mut is_somebody_else = false;
-        for link in &self.links {
+        let (mut is_somebody_else, mut has_guessed) = (false, false);
+        for (at, link) in self.links.iter().enumerate() {
             let answer = match link.consider(credentials).await {
                 Opinion::Accepts(_) if is_somebody_else => break,
+                Opinion::Accepts(identity) if self.is_known_before(at, &identity) => break,
                 Opinion::Accepts(identity) => self.accept(credentials, identity),
                 Opinion::Refuses(refusal) => Authentication::Refused(refusal),
                 Opinion::NotProven { is_known } => {
                     is_somebody_else |= is_known;
+                    has_guessed |= is_known && credentials.password.is_some();
                     continue;
                 }
                 Opinion::PassesOn => continue,
             };
-            return (answer, is_somebody_else);
+            return (answer, has_guessed);
         }
         // The same for an unknown user and for a wrong password.
         let shows_something = credentials.username.is_some() || credentials.password.is_some();
@@ -104,7 +112,13 @@ impl Chain {
             true => Refusal::BadUserNameOrPassword,
             false => Refusal::NotAuthorized,
         };
-        (Authentication::Refused(refusal), is_somebody_else)
+        (Authentication::Refused(refusal), has_guessed)
+    }
+
+    /// Returns whether this is the name of a user of a link before this one, which accepted somebody else as it.
+    fn is_known_before(&self, at: usize, identity: &Identity) -> bool {
+        let knows = |name: &str| self.links.iter().take(at).any(|link| link.knows(name));
+        identity.username.as_deref().is_some_and(knows)
     }
 
     fn accept(&self, credentials: &Credentials, identity: Identity) -> Authentication {
@@ -347,23 +361,53 @@ mod tests {
         }
     }
 
+    /// Knows one user, of whom it proves nothing.
+    struct Knows(&'static str);
+
+    impl Link for Knows {
+        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
+            Box::pin(std::future::ready(Opinion::PassesOn))
+        }
+
+        fn knows(&self, username: &str) -> bool {
+            username == self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_accepted_under_the_name_of_a_user_of_a_link_before() {
+        let of_alice = || link(Opinion::Accepts(Identity::user("alice")));
+        let accepted = Authentication::Accepted(Identity::user("alice"));
+        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
+        let eve = named("eve");
+        let chain = Chain::new(vec![Arc::new(Knows("alice")), of_alice()]);
+        assert_eq!(chain.authenticate(&eve).await, refused);
+        let chain = Chain::new(vec![Arc::new(Knows("bob")), of_alice()]);
+        assert_eq!(chain.authenticate(&eve).await, accepted);
+        let chain = Chain::new(vec![of_alice(), Arc::new(Knows("alice"))]);
+        assert_eq!(chain.authenticate(&eve).await, accepted);
+    }
+
     /// That the links behind cannot say anything does not make a guess one for nothing.
     #[tokio::test]
     async fn who_guesses_the_password_of_a_user_has_failed_whatever_others_say() {
         let settings = BanSettings { failures: 1, ..BanSettings::default() };
         let peer = "192.0.2.1:1".parse().unwrap();
-        let credentials = Credentials { peer: Some(peer), ..named("alice") };
-        for (first, is_banned) in [
-            (Opinion::NotProven { is_known: true }, true),
-            (Opinion::NotProven { is_known: false }, false),
-            (Opinion::PassesOn, false),
+        let guess =
+            Credentials { peer: Some(peer), password: Some("guess".into()), ..named("alice") };
+        let nothing = Credentials { password: None, ..guess.clone() };
+        for (first, credentials, is_banned) in [
+            (Opinion::NotProven { is_known: true }, &guess, true),
+            (Opinion::NotProven { is_known: true }, &nothing, false),
+            (Opinion::NotProven { is_known: false }, &guess, false),
+            (Opinion::PassesOn, &guess, false),
         ] {
             let clock = Box::new(|| Timestamp::from_millis(0));
             let bouncer = Arc::new(Bouncer::new(settings.clone(), clock));
             let down = link(Opinion::Refuses(Refusal::ServerUnavailable));
             let chain = Chain::new(vec![link(first), down]).with_bans(bouncer.clone());
             let refused = Authentication::Refused(Refusal::ServerUnavailable);
-            assert_eq!(chain.authenticate(&credentials).await, refused);
+            assert_eq!(chain.authenticate(credentials).await, refused);
             assert_eq!(bouncer.turns_away(peer.ip()), is_banned);
         }
     }

@@ -61,11 +61,12 @@ impl PasswordAuthenticator {
     }
 
     async fn opinion(&self, credentials: &Credentials) -> Opinion {
-        let (Some(username), Some(password)) = (&credentials.username, &credentials.password)
-        else {
-            return Opinion::PassesOn;
-        };
+        let Some(username) = &credentials.username else { return Opinion::PassesOn };
         let (hash, is_known) = self.known.read().hash(username);
+        let Some(password) = &credentials.password else {
+            // Whoever comes without one has not shown that it is this user.
+            return if is_known { Opinion::NotProven { is_known } } else { Opinion::PassesOn };
+        };
         match (self.is_right(credentials, hash, password.clone()).await, is_known) {
             (Ok(true), true) => Opinion::Accepts(Identity::user(username.clone())),
             (Ok(_), _) => Opinion::NotProven { is_known },
@@ -92,6 +93,10 @@ impl PasswordAuthenticator {
 impl Link for PasswordAuthenticator {
     fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
         Box::pin(self.opinion(credentials))
+    }
+
+    fn knows(&self, username: &str) -> bool {
+        self.known.read().users.hash(username).is_some()
     }
 
     /// SCRAM-SHA-256, if somebody has keys for it.
@@ -165,6 +170,11 @@ mod tests {
         let refuses = Opinion::NotProven { is_known: true };
         assert_eq!(authenticator.consider(&credentials("alice", "wrong")).await, refuses);
         assert_eq!(authenticator.consider(&credentials("alice", "")).await, refuses);
+        assert!(authenticator.knows("alice") && !authenticator.knows("eve"));
+        let without = Credentials { password: None, ..credentials("alice", "") };
+        assert_eq!(authenticator.consider(&without).await, refuses);
+        let unknown = Credentials { password: None, ..credentials("eve", "") };
+        assert_eq!(authenticator.consider(&unknown).await, Opinion::PassesOn);
     }
 
     #[tokio::test]
