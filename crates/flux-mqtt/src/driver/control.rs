@@ -85,7 +85,9 @@ async fn serve(control: Control) {
     }
     control.stop.notified().await;
     control.doors.close();
-    for index in 0..arbiters.len() {
+    for (index, load) in loads.iter().enumerate() {
+        // Until it has heard of it, with or without connections: consumers have to be told.
+        load.fetch_add(1, Ordering::Relaxed);
         control.mailboxes.post(WorkerId(index), Mail::Letter(Letter::Command(Command::Shutdown)));
     }
     let drained = tokio::time::timeout(control.core.settings.drain_timeout, async {

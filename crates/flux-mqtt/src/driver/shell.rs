@@ -300,6 +300,15 @@ fn share_of_handshakes(settings: &Settings) -> usize {
     settings.limits.handshakes.div_ceil(settings.workers.get()).max(1)
 }
 
+impl Outfit {
+    /// Takes one off the load.
+    pub(super) fn unload(&self) {
+        if self.load.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.idle.notify_one();
+        }
+    }
+}
+
 /// A connection that counts as load until this is dropped. The acceptor has counted it.
 pub(super) struct Counted {
     shell: Rc<Shell>,
@@ -309,8 +318,6 @@ pub(super) struct Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if self.shell.outfit.load.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.shell.outfit.idle.notify_one();
-        }
+        self.shell.outfit.unload();
     }
 }

@@ -70,7 +70,8 @@ impl Turn {
     fn deliver(&mut self, mail: Mail) {
         match mail {
             Mail::Letter(letter) => {
-                if matches!(letter, Letter::Command(Command::Shutdown)) {
+                let is_end = matches!(letter, Letter::Command(Command::Shutdown));
+                if is_end {
                     tls::shut_down(&self.shell);
                     self.shell.stopped.notify_waiters();
                 }
@@ -78,6 +79,9 @@ impl Turn {
                     self.shell.set(settings);
                 }
                 self.shell.input(Input::Letter(letter));
+                if is_end {
+                    self.shell.outfit.unload();
+                }
             }
             Mail::StoreAnswered => {
                 let outfit = &self.shell.outfit;
