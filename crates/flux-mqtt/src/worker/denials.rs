@@ -15,7 +15,7 @@ use crate::effects::Effects;
 /// The clients that were named in the log in this interval, which begins with the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Denials {
-    /// Hashes of their identifiers, which may be long.
+    /// Hashes of their identifiers, which may be long; with the user, of those who would have the session of another.
     named: HashSet<u64>,
     hasher: RandomState,
     until: Timestamp,
@@ -37,20 +37,23 @@ impl Worker {
                 (client.client_id.clone(), client.identity.username.clone());
             fx.event(Event::Denied { client_id, username, denial, topic: topic.into() });
         }
-        if self.denials.is_news(now, &client.client_id) {
+        if self.denials.is_news(now, client, denial) {
             log(client, denial, topic);
         }
     }
 }
 
 impl Denials {
-    /// Returns whether this client has not been named in this interval, and there is room to name it.
-    fn is_news(&mut self, now: Timestamp, client_id: &str) -> bool {
+    /// Returns whether who is denied something has not been named in this interval, and there is room to name it.
+    fn is_news(&mut self, now: Timestamp, client: &Client, denial: Denial) -> bool {
         if now >= self.until {
             self.named.clear();
             self.until = now + INTERVAL;
         }
-        self.named.len() < MOST_NAMED && self.named.insert(self.hasher.hash_one(client_id))
+        // A device that is denied something now and then hides nobody who tries to have its session.
+        let user = (denial == Denial::Session).then_some(&client.identity.username);
+        let named = self.hasher.hash_one((&client.client_id, user));
+        self.named.len() < MOST_NAMED && self.named.insert(named)
     }
 }
 
@@ -87,21 +90,28 @@ const MOST_NAMED: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use flux_auth::Identity;
+
     use super::*;
 
     #[test]
     fn a_client_is_named_once_in_an_interval_and_not_too_many_are() {
         let at = Timestamp::from_millis;
-        let (a, b) = ("a", "b");
+        let client = |id: &str, user: &str| Client::new(id, Identity::user(user));
+        let (a, b) = (client("a", "u"), client("b", "u"));
         let mut denials = Denials::default();
-        assert!(denials.is_news(at(1_000), a));
-        assert!(denials.is_news(at(2_000), b));
-        assert!(!denials.is_news(at(60_999), a));
-        assert!(denials.is_news(at(61_000), a));
-        assert!(!denials.is_news(at(61_001), a));
-        let named =
-            (0..5_000).filter(|number| denials.is_news(at(62_000), &format!("made up {number}")));
-        assert_eq!(named.count(), MOST_NAMED - 1);
-        assert!(denials.is_news(at(121_000), b));
+        let mut is_news = |now, client: &Client, denial| denials.is_news(at(now), client, denial);
+        assert!(is_news(1_000, &a, Denial::Publish));
+        assert!(is_news(2_000, &b, Denial::Publish));
+        assert!(!is_news(60_999, &a, Denial::Resume));
+        assert!(is_news(61_000, &a, Denial::Publish));
+        assert!(!is_news(61_001, &a, Denial::Resume));
+        assert!(is_news(61_002, &client("a", "v"), Denial::Session));
+        assert!(!is_news(61_003, &client("a", "v"), Denial::Session));
+        assert!(is_news(61_004, &client("a", "w"), Denial::Session));
+        let made_up = (0..5_000).map(|number| client(&format!("made up {number}"), "u"));
+        let named = made_up.filter(|client| is_news(62_000, client, Denial::Session));
+        assert_eq!(named.count(), MOST_NAMED - 3);
+        assert!(is_news(121_000, &b, Denial::Publish));
     }
 }
