@@ -1,14 +1,19 @@
 //! [`Chain`]: several authenticators, asked one after the other.
 
+mod links;
+mod supervised;
+
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::{
     Attributes, Authentication, Authenticator, Bouncer, ClientIdRules, Credentials, Exchange,
-    Identity, Refusal, Step,
+    Identity, Refusal,
 };
+
+pub use self::links::{Anonymous, ClientCertificate};
+use self::supervised::Supervised;
 
 /// An authenticator that may leave the question to the next one.
 pub trait Link: Send + Sync + 'static {
@@ -144,71 +149,6 @@ fn bound(
     Ok(identity)
 }
 
-/// An exchange of a link, under what holds for all links.
-struct Supervised {
-    exchange: Box<dyn Exchange>,
-    credentials: Credentials,
-    bouncer: Option<Arc<Bouncer>>,
-    client_ids: Arc<ClientIdRules>,
-    /// Once the client has said who it is.
-    unproven: Option<Unproven>,
-}
-
-/// A client that said who it is, and is asked to prove it. Whoever leaves it at that, by hanging up or by not
-/// answering in time, has failed as one with a wrong password has: it may have seen enough to go on guessing.
-struct Unproven {
-    /// Who notes that, and whose it is; `None` once it is over.
-    noted: Option<(Arc<Bouncer>, IpAddr)>,
-}
-
-impl Unproven {
-    /// It is over, and did not fail.
-    fn forgive(mut self) {
-        self.noted = None;
-    }
-}
-
-impl Drop for Unproven {
-    fn drop(&mut self) {
-        if let Some((bouncer, peer)) = self.noted.take() {
-            bouncer.note_failure(peer);
-        }
-    }
-}
-
-impl Exchange for Supervised {
-    fn step(self: Box<Self>, data: &[u8]) -> Step {
-        let Self { exchange, credentials, bouncer, client_ids, unproven } = *self;
-        let noted = bouncer.clone().zip(credentials.peer.map(|peer| peer.ip()));
-        let is_banned = noted.as_ref().is_some_and(|(bouncer, peer)| bouncer.turns_away(*peer));
-        let unproven = unproven.unwrap_or_else(|| Unproven { noted });
-        if is_banned {
-            unproven.forgive();
-            return Step::Refused(Refusal::Banned);
-        }
-        match exchange.step(data) {
-            Step::Continue { data, next: exchange } => {
-                let unproven = Some(unproven);
-                let next = Self { exchange, credentials, bouncer, client_ids, unproven };
-                Step::Continue { data, next: Box::new(next) }
-            }
-            Step::Accepted { identity, data } => {
-                unproven.forgive();
-                match bound(&client_ids, &credentials, identity) {
-                    Ok(identity) => Step::Accepted { identity, data },
-                    Err(refusal) => Step::Refused(refusal),
-                }
-            }
-            Step::Refused(refusal) => {
-                if refusal != Refusal::BadUserNameOrPassword {
-                    unproven.forgive();
-                }
-                Step::Refused(refusal)
-            }
-        }
-    }
-}
-
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
         let (Some(bouncer), Some(peer)) = (&self.bouncer, credentials.peer) else {
@@ -228,7 +168,7 @@ impl Authenticator for Chain {
         let exchange = self.links.iter().find_map(|link| link.begin(method))?;
         let (bouncer, client_ids) = (self.bouncer.clone(), self.client_ids.clone());
         let credentials = credentials.clone();
-        Some(Box::new(Supervised { exchange, credentials, bouncer, client_ids, unproven: None }))
+        Some(Box::new(Supervised::new(exchange, credentials, bouncer, client_ids)))
     }
 
     fn admits_anyone(&self) -> bool {
@@ -239,49 +179,6 @@ impl Authenticator for Chain {
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chain").field("links", &self.links.len()).finish_non_exhaustive()
-    }
-}
-
-/// Accepts clients that show neither name nor password, under no name; passes on the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anonymous;
-
-impl Link for Anonymous {
-    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
-        let shows_nothing = credentials.username.is_none() && credentials.password.is_none();
-        Box::pin(std::future::ready(match shows_nothing {
-            true => Opinion::Accepts(Identity::anonymous()),
-            false => Opinion::PassesOn,
-        }))
-    }
-
-    fn admits_anyone(&self) -> bool {
-        true
-    }
-}
-
-/// Accepts clients with a verified certificate, under a name that is in it; passes on the others.
-///
-/// A user name in the credentials must be the same one, if there is any. (The broker puts that of the certificate there where a
-/// listener has its `username_from`.)
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The field with the user name: `cert.cn` or `cert.san`, say. A certificate that does not have
-    /// exactly one is passed on.
-    pub username_from: String,
-}
-
-impl Link for ClientCertificate {
-    fn consider<'a>(&'a self, credentials: &'a Credentials) -> LinkFuture<'a> {
-        let certificate = credentials.certificate.as_ref();
-        let name = certificate.and_then(|it| it.single(&self.username_from));
-        Box::pin(std::future::ready(match (name, credentials.username.as_deref()) {
-            (None, _) => Opinion::PassesOn,
-            (Some(name), Some(claimed)) if name != claimed => {
-                Opinion::Refuses(Refusal::BadUserNameOrPassword)
-            }
-            (Some(name), _) => Opinion::Accepts(Identity::user(name)),
-        }))
     }
 }
 
@@ -296,7 +193,7 @@ mod tests {
     use crate::BanSettings;
 
     /// Always of one opinion, and counts how often it is asked.
-    struct Opinionated(Opinion, AtomicUsize);
+    pub(super) struct Opinionated(Opinion, AtomicUsize);
 
     impl Link for Opinionated {
         fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
@@ -305,11 +202,11 @@ mod tests {
         }
     }
 
-    fn link(opinion: Opinion) -> Arc<Opinionated> {
+    pub(super) fn link(opinion: Opinion) -> Arc<Opinionated> {
         Arc::new(Opinionated(opinion, AtomicUsize::new(0)))
     }
 
-    fn named(username: &str) -> Credentials {
+    pub(super) fn named(username: &str) -> Credentials {
         Credentials { username: Some(username.into()), ..Credentials::new("c") }
     }
 
@@ -413,46 +310,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anonymous_is_who_shows_nothing() {
-        let chain = Chain::new(vec![Arc::new(Anonymous)]);
-        assert!(chain.admits_anyone());
-        let accepted = Authentication::Accepted(Identity::anonymous());
-        assert_eq!(chain.authenticate(&Credentials::new("c")).await, accepted);
-        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
-        assert_eq!(chain.authenticate(&named("alice")).await, refused);
-    }
-
-    #[tokio::test]
-    async fn a_certificate_names_its_client_and_its_fields_go_along() {
-        let chain = Chain::new(vec![
-            Arc::new(ClientCertificate { username_from: "cert.cn".into() }),
-            link(Opinion::Accepts(Identity::user("by password"))),
-        ]);
-        let mut credentials = Credentials::new("c");
-        credentials.certificate =
-            Some([("cert.cn", "meter-7"), ("cert.san", "x")].into_iter().collect());
-        let mut identity = Identity::user("meter-7");
-        identity.attributes = credentials.certificate.clone().unwrap();
-        assert_eq!(
-            chain.authenticate(&credentials).await,
-            Authentication::Accepted(identity.clone())
-        );
-        credentials.username = Some("meter-7".into());
-        assert_eq!(chain.authenticate(&credentials).await, Authentication::Accepted(identity));
-        credentials.username = Some("meter-8".into());
-        let refused = Authentication::Refused(Refusal::BadUserNameOrPassword);
-        assert_eq!(chain.authenticate(&credentials).await, refused);
-
-        credentials.certificate =
-            Some([("cert.san", "x"), ("cert.san", "y")].into_iter().collect());
-        let Authentication::Accepted(identity) = chain.authenticate(&credentials).await else {
-            panic!("the next link accepts it");
-        };
-        assert_eq!(identity.username.as_deref(), Some("by password"));
-        assert!(identity.attributes.contains("cert.san", "y"));
-    }
-
-    #[tokio::test]
     async fn who_takes_the_client_identifier_of_another_is_refused() {
         let rules = ClientIdRules::compile(&[crate::ClientIdRule {
             user: "meter-*".into(),
@@ -517,115 +374,5 @@ mod tests {
         assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(answer);
         assert!(!bouncer.turns_away(peer.ip()));
-    }
-
-    /// Refuses the first step as if the password were wrong, or accepts it.
-    struct OneStep(bool);
-
-    impl Link for OneStep {
-        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
-            Box::pin(std::future::ready(Opinion::PassesOn))
-        }
-
-        fn begin(&self, method: &str) -> Option<Box<dyn Exchange>> {
-            (method == "one step").then(|| Box::new(Self(self.0)) as Box<dyn Exchange>)
-        }
-    }
-
-    impl Exchange for OneStep {
-        fn step(self: Box<Self>, _: &[u8]) -> Step {
-            match self.0 {
-                true => Step::Accepted { identity: Identity::user("meter-7"), data: "".into() },
-                false => Step::Refused(Refusal::BadUserNameOrPassword),
-            }
-        }
-    }
-
-    fn refusal(chain: &Chain, credentials: &Credentials) -> Option<Refusal> {
-        match chain.begin("one step", credentials).unwrap().step(b"") {
-            Step::Refused(refusal) => Some(refusal),
-            Step::Accepted { .. } => None,
-            Step::Continue { .. } => panic!("there is one step"),
-        }
-    }
-
-    #[test]
-    fn what_holds_for_all_links_holds_for_exchanges() {
-        let rules = ClientIdRules::compile(&[crate::ClientIdRule {
-            user: "meter-*".into(),
-            client_id: vec!["{username}".into()],
-        }]);
-        let chain = Chain::new(vec![Arc::new(OneStep(true))]).with_client_ids(rules.unwrap());
-        assert!(chain.begin("another", &Credentials::new("c")).is_none());
-        assert_eq!(refusal(&chain, &Credentials::new("meter-7")), None);
-        assert_eq!(refusal(&chain, &Credentials::new("c")), Some(Refusal::NotAuthorized));
-
-        let settings = BanSettings { failures: 2, ..BanSettings::default() };
-        let bouncer = Bouncer::new(settings, Box::new(|| Timestamp::from_millis(0)));
-        let chain = Chain::new(vec![Arc::new(OneStep(false))]).with_bans(Arc::new(bouncer));
-        let mut credentials = Credentials::new("c");
-        credentials.peer = Some("192.0.2.1:1".parse().unwrap());
-        let expected =
-            [Refusal::BadUserNameOrPassword, Refusal::BadUserNameOrPassword, Refusal::Banned];
-        for expected in expected {
-            assert_eq!(refusal(&chain, &credentials), Some(expected));
-        }
-    }
-
-    /// Asks for one more step than it has, then comes to this.
-    struct Further(u8, Option<Refusal>);
-
-    impl Link for Further {
-        fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
-            Box::pin(std::future::ready(Opinion::PassesOn))
-        }
-
-        fn begin(&self, _: &str) -> Option<Box<dyn Exchange>> {
-            Some(Box::new(Self(self.0, self.1)))
-        }
-    }
-
-    impl Exchange for Further {
-        fn step(self: Box<Self>, _: &[u8]) -> Step {
-            let data = bytes::Bytes::new();
-            match (self.0.checked_sub(1), self.1) {
-                (Some(left), end) => Step::Continue { data, next: Box::new(Self(left, end)) },
-                (None, None) => Step::Accepted { identity: Identity::user("a"), data },
-                (None, Some(refusal)) => Step::Refused(refusal),
-            }
-        }
-    }
-
-    #[test]
-    fn whoever_leaves_once_it_has_said_who_it_is_has_failed_once() {
-        /// Whether a client fails that goes so many steps, of three.
-        #[track_caller]
-        fn check(steps: usize, end: Option<Refusal>, has_failed: bool) {
-            // Twice is too often, once is not.
-            for (failures, is_banned) in [(1, has_failed), (2, false)] {
-                let settings = BanSettings { failures, ..BanSettings::default() };
-                let clock = Box::new(|| Timestamp::from_millis(0));
-                let bouncer = Arc::new(Bouncer::new(settings, clock));
-                let further = Arc::new(Further(2, end));
-                let chain = Chain::new(vec![further]).with_bans(bouncer.clone());
-                let mut credentials = Credentials::new("c");
-                credentials.peer = Some("192.0.2.1:1".parse().unwrap());
-                let mut exchange = chain.begin("any", &credentials);
-                for _ in 0..steps {
-                    exchange = match exchange.unwrap().step(b"") {
-                        Step::Continue { next, .. } => Some(next),
-                        Step::Accepted { .. } | Step::Refused(_) => None,
-                    };
-                }
-                drop(exchange);
-                assert_eq!(bouncer.turns_away("192.0.2.1".parse().unwrap()), is_banned);
-            }
-        }
-        check(0, None, false);
-        check(1, None, true);
-        check(2, None, true);
-        check(3, None, false);
-        check(3, Some(Refusal::BadUserNameOrPassword), true);
-        check(3, Some(Refusal::ServerUnavailable), false);
     }
 }
