@@ -16,6 +16,7 @@ mod crash;
 mod dist;
 mod doors;
 mod fuzz;
+mod http;
 mod interop;
 mod load;
 mod mutants;

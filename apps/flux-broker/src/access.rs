@@ -33,7 +33,6 @@ pub(crate) struct Access {
     pub(crate) authorizer: Arc<Rights>,
     pub(crate) bouncer: Arc<Bouncer>,
     proofs: Proofs,
-    has_roles: bool,
 }
 
 /// What a config says of who may connect and what they may do, with the files that it names read. Nothing has changed yet.
@@ -62,9 +61,8 @@ impl Access {
         let bouncer = bouncer(ban_settings(&config.auth.bans), events);
         let Prepared { entry, bans: _, proofs, roles } =
             Prepared::read(config, &Proofs::default(), &bouncer)?;
-        let (gate, has_roles) = (Arc::new(Gate::new(entry)), roles.is_some());
-        let authorizer = Arc::new(Rights::new(roles));
-        Ok(Self { gate, authorizer, bouncer, proofs, has_roles })
+        let (gate, authorizer) = (Arc::new(Gate::new(entry)), Arc::new(Rights::new(roles)));
+        Ok(Self { gate, authorizer, bouncer, proofs })
     }
 
     /// Reads what a config says, and the files that it names. Of what it says as before, what is known goes on.
@@ -79,7 +77,6 @@ impl Access {
     /// Has it hold from now on. Who is connected stays so; the broker has to look at their rights again.
     pub(crate) fn apply(&mut self, prepared: Prepared) {
         let Prepared { entry, bans, proofs, roles } = prepared;
-        self.has_roles = roles.is_some();
         self.authorizer.replace(roles);
         self.bouncer.set(bans);
         self.gate.replace(entry);
@@ -89,7 +86,7 @@ impl Access {
     /// Says in a word or two who gets in.
     pub(crate) fn words(&self) -> String {
         let mut words = self.proofs.words();
-        words.extend(self.has_roles.then_some("roles"));
+        words.extend(self.authorizer.has_roles().then_some("roles"));
         match words.split_last() {
             None => "anonymous".to_owned(),
             Some((last, [])) => format!("with {last}"),

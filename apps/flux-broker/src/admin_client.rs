@@ -60,6 +60,15 @@ impl AdminClient {
         Ok((status, body.to_owned()))
     }
 
+    /// Has something ended; returns whether it was there.
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<bool> {
+        match self.ask("DELETE", path)? {
+            (204, _) => Ok(true),
+            (404, _) => Ok(false),
+            (status, body) => Err(unexpected(status, &body)),
+        }
+    }
+
     /// Asks whether the broker can serve: `/readyz`.
     pub(crate) fn is_ready(&self, out: &mut impl Write) -> anyhow::Result<bool> {
         let (status, body) = self.ask("GET", "/readyz")?;

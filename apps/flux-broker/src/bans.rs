@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use clap::Subcommand;
 use flux_admin::BanEntry;
 
-use crate::admin_client::{AdminClient, escaped, parse, unexpected, write_json};
+use crate::admin_client::{AdminClient, escaped, parse, write_json};
 
 /// What there is to do with the bans of a broker that runs.
 #[derive(Debug, Subcommand)]
@@ -35,11 +35,7 @@ impl BansCommand {
             Self::List { broker, json } => list(broker, *json, out).map(|()| true),
             Self::Lift { address, broker } => {
                 let path = format!("{PATH}?address={}", escaped(&address.to_string()));
-                match broker.ask("DELETE", &path)? {
-                    (204, _) => Ok(true),
-                    (404, _) => Ok(false),
-                    (status, body) => Err(unexpected(status, &body)),
-                }
+                broker.delete(&path)
             }
         }
     }

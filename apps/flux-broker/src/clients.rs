@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use flux_admin::ClientEntry;
 
-use crate::admin_client::{AdminClient, escaped, parse, unexpected, write_json};
+use crate::admin_client::{AdminClient, escaped, parse, write_json};
 
 /// What there is to do with the clients of a broker that runs.
 #[derive(Debug, Subcommand)]
@@ -60,11 +60,7 @@ impl Clients {
             }
             Self::Kick { client, session, broker } => {
                 let path = format!("{}&session={session}", path(client));
-                match broker.ask("DELETE", &path)? {
-                    (204, _) => Ok(true),
-                    (404, _) => Ok(false),
-                    (status, body) => Err(unexpected(status, &body)),
-                }
+                broker.delete(&path)
             }
         }
     }

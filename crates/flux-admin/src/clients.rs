@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flux_mqtt::{BrokerHandle, ClientView, ManagerError, SessionView, Version};
+use flux_mqtt::{BrokerHandle, ClientView, ManagerError, SessionView};
 use ntex::http::Method;
 use ntex::web::types::{Query, State};
 use ntex::web::{HttpRequest, HttpResponse};
@@ -48,11 +48,7 @@ pub struct ClientEntry {
 
 impl ClientEntry {
     fn of(session: &SessionView, client: Option<&ClientView>) -> Self {
-        let version = client.map(|it| match it.version {
-            Version::V31 => "3.1",
-            Version::V311 => "3.1.1",
-            Version::V5 => "5.0",
-        });
+        let version = client.map(|it| it.version.name());
         let who = client.map(|it| &it.client);
         let lost = session.lost.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
         Self {

@@ -4,6 +4,7 @@ use flux_eventbus::{Denial, DisconnectReason, DropReason};
 use flux_mqtt::{Count, PacketType, Permission, QoS, Version};
 
 use crate::Snapshot;
+use crate::families::read::{number, whole};
 use crate::snapshot::{all_received, all_sent};
 
 /// Another broker whose names are served.
@@ -133,14 +134,6 @@ fn sent(snapshot: &Snapshot, packet: PacketType) -> i64 {
 
 fn sum<T>(snapshot: &Snapshot, what: fn(T) -> Count, of: impl IntoIterator<Item = T>) -> i64 {
     of.into_iter().map(|it| number(snapshot.counters.of(what(it)))).sum()
-}
-
-fn whole(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];

@@ -1,6 +1,6 @@
 //! The metrics that there are: name, meaning, labels, and where the numbers come from.
 
-mod read;
+pub(crate) mod read;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_mqtt::{Count, Permission, Timestamp};
 
 use self::read::{
-    QOS, VERSIONS, behind, both, clients, count, each, failures, held, most_held, named, number,
-    one, packets, sample, store, whole, workers,
+    QOS, behind, both, clients, count, each, failures, held, most_held, named, number, one,
+    packets, sample, store, versions, whole, workers,
 };
 use crate::Snapshot;
 
@@ -134,7 +134,7 @@ impl Family {
             },
         ),
         counter("connects", "Clients admitted, by protocol version", &["version"], |it| {
-            each(it, VERSIONS, Count::Connected)
+            each(it, versions(), Count::Connected)
         }),
         counter("connects_refused", "CONNECTs refused, by reason code", &["reason"], |it| {
             each(it, failures(), Count::ConnectRefused)

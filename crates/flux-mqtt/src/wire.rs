@@ -71,4 +71,14 @@ impl Version {
             Self::V5 => 5,
         }
     }
+
+    /// Returns its number as people write it: `3.1`, `3.1.1` or `5.0`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V31 => "3.1",
+            Self::V311 => "3.1.1",
+            Self::V5 => "5.0",
+        }
+    }
 }

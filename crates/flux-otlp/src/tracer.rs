@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Instant;
 
-use flux_mqtt::{Arrival, PublishOutcome, PublishTrace, ReasonCode, Tracer, Version};
+use flux_mqtt::{Arrival, PublishOutcome, PublishTrace, ReasonCode, Tracer};
 use opentelemetry::trace::{SpanKind as Kind, TraceState};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -123,11 +123,6 @@ fn context(publish: &Arrival<'_>) -> (Option<TraceParent>, Option<TraceState>) {
 /// Returns what is known when it comes: the conventions for messaging, and what they have no name for under `mqtt`. Never the
 /// payload.
 fn attributes(publish: &Arrival<'_>) -> Vec<KeyValue> {
-    let version = match publish.version {
-        Version::V31 => "3.1",
-        Version::V311 => "3.1.1",
-        Version::V5 => "5.0",
-    };
     vec![
         text("messaging.system", "mqtt"),
         text("messaging.operation.name", NAME),
@@ -135,7 +130,7 @@ fn attributes(publish: &Arrival<'_>) -> Vec<KeyValue> {
         text("messaging.client.id", start_of(publish.client_id)),
         number("messaging.message.body.size", publish.payload_len),
         text("network.protocol.name", "mqtt"),
-        text("network.protocol.version", version),
+        text("network.protocol.version", publish.version.name()),
         attribute("mqtt.qos", Value::IntValue(publish.qos.as_u8().into())),
         attribute("mqtt.retain", Value::BoolValue(publish.retain)),
     ]

@@ -24,6 +24,7 @@ use crate::background::Background;
 use crate::clock::poll;
 use crate::doors::broker::Broker;
 use crate::doors::certificates::Certificates;
+use crate::http::get;
 use crate::repository;
 
 /// Returns how to install what is not there.
@@ -53,7 +54,7 @@ pub(super) fn run(binary: &Path, certificates: &Certificates) -> Result<Tally> {
 
     // The slow client stays until all is asked.
     let _stuck = load_all(&site, &broker, &server)?;
-    let text = server::get(admin, "/metrics")?;
+    let text = get(admin, "/metrics")?;
     report(&mut tally, "promtool check metrics", promtool(&["check", "metrics"], None, &text));
 
     let questions = questions::all()?;

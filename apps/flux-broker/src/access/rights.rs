@@ -35,8 +35,13 @@ impl Rights {
         self.has_roles.store(has_roles, Ordering::Release);
     }
 
+    /// Returns whether roles hold.
+    pub(super) fn has_roles(&self) -> bool {
+        self.has_roles.load(Ordering::Acquire)
+    }
+
     fn roles(&self) -> Option<&RoleAuthorizer> {
-        if self.has_roles.load(Ordering::Acquire) { self.roles.get() } else { None }
+        if self.has_roles() { self.roles.get() } else { None }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn workers(snapshot: &Snapshot, read: impl Fn(&WorkerView) -> i64) ->
 
 pub(super) fn clients(snapshot: &Snapshot) -> Vec<Sample> {
     let sample = |(listener, version, count): &(Arc<str>, Version, usize)| Sample {
-        values: vec![Cow::Owned((**listener).to_owned()), version_name(*version).into()],
+        values: vec![Cow::Owned((**listener).to_owned()), version.name().into()],
         number: whole(*count),
     };
     snapshot.clients.iter().map(sample).collect()
@@ -37,7 +37,7 @@ pub(super) fn behind(snapshot: &Snapshot, read: impl Fn(&SessionView) -> i64) ->
     behind.map(|it| sample((*it.client_id).to_owned(), read(it))).collect()
 }
 
-pub(super) fn whole(number: usize) -> i64 {
+pub(crate) fn whole(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -91,12 +91,8 @@ const fn alone(number: i64) -> Sample {
     Sample { values: Vec::new(), number }
 }
 
-const fn version_name(version: Version) -> &'static str {
-    match version {
-        Version::V31 => "3.1",
-        Version::V311 => "3.1.1",
-        Version::V5 => "5.0",
-    }
+pub(super) fn versions() -> impl Iterator<Item = (Version, &'static str)> {
+    Version::ALL.into_iter().map(|version| (version, version.name()))
 }
 
 pub(super) fn packets() -> impl Iterator<Item = (PacketType, &'static str)> {
@@ -107,15 +103,9 @@ pub(super) fn failures() -> impl Iterator<Item = (ReasonCode, &'static str)> {
     ReasonCode::FAILURES.into_iter().map(|code| (code, code.description()))
 }
 
-pub(super) fn number(number: u64) -> i64 {
+pub(crate) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
-
-pub(super) const VERSIONS: [(Version, &str); 3] = [
-    (Version::V31, version_name(Version::V31)),
-    (Version::V311, version_name(Version::V311)),
-    (Version::V5, version_name(Version::V5)),
-];
 
 pub(super) const QOS: [(QoS, &str); 3] =
     [(QoS::AtMostOnce, "0"), (QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2")];

@@ -1,7 +1,6 @@
 //! A Prometheus, and its HTTP API.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,6 +9,7 @@ use serde_json::Value;
 use super::site::Site;
 use super::{DEADLINE, wait_for};
 use crate::background::Background;
+use crate::http::get;
 
 /// A running Prometheus; it ends with this value.
 #[derive(Debug)]
@@ -88,22 +88,6 @@ impl Server {
         ensure!(answer.get("status").is_some_and(|it| it == "success"), "{answer}");
         Ok(answer)
     }
-}
-
-/// Returns the body of what is answered to GET.
-///
-/// # Errors
-///
-/// When nobody answers.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(DEADLINE))?;
-    // To HTTP 1.0 nobody answers in chunks.
-    write!(socket, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
-    Ok(body.to_owned())
 }
 
 /// Writes text as a value of a query (RFC 3986).

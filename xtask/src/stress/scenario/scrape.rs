@@ -1,7 +1,6 @@
 //! Metrics are read while many are connected.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,6 +11,7 @@ use super::super::size::Size;
 use super::super::{LoadOptions, packets};
 use crate::bench::processor;
 use crate::clock::{Stopwatch, settle};
+use crate::http::get;
 
 /// Connects and subscribes everybody, and reads metrics many times; says what a time costs the broker, and how long another's
 /// messages take with it and without.
@@ -64,11 +64,7 @@ fn during<T>(options: &LoadOptions, work: impl FnOnce() -> Result<T>) -> Result<
 
 /// Returns how many bytes came.
 fn read_metrics(admin: SocketAddr, connected: usize) -> Result<usize> {
-    let mut socket = TcpStream::connect(admin).context("cannot connect")?;
-    socket.set_read_timeout(Some(DEADLINE)).context("cannot set a deadline")?;
-    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    socket.read_to_string(&mut text).context("metrics did not come")?;
+    let text = get(admin, "/metrics")?;
     let sessions =
         text.lines().find_map(|line| line.strip_prefix("flux_sessions{state=\"online\"} "));
     let sessions: usize = sessions.context("no sessions are told")?.parse()?;
@@ -85,4 +81,3 @@ const AT_ONCE: usize = 500;
 const TIMES: u32 = 50;
 /// From one to the next.
 const PAUSE: Duration = Duration::from_millis(50);
-const DEADLINE: Duration = Duration::from_secs(30);
