@@ -1,5 +1,7 @@
 //! What a client may have of what it is subscribed to.
 
+use std::cell::RefCell;
+
 use flux_auth::{Access, Authorizer, Client, Decision};
 use flux_topic::TopicName;
 
@@ -11,6 +13,8 @@ pub(crate) struct Filter<'a> {
     client: &'a Client,
     /// What waits may have come by a subscription that it may not have.
     is_suspect: bool,
+    /// What was looked at last, and whether it may be had: much of what follows has the same topic.
+    last: RefCell<Option<(Message, bool)>>,
 }
 
 impl<'a> Filter<'a> {
@@ -21,11 +25,22 @@ impl<'a> Filter<'a> {
         is_suspect: bool,
     ) -> Option<Self> {
         let is_needed = is_suspect || authorizer.filters_deliveries();
-        is_needed.then_some(Self { authorizer, client, is_suspect })
+        is_needed.then_some(Self { authorizer, client, is_suspect, last: RefCell::default() })
     }
 
     pub(crate) fn allows(&self, message: &Message) -> bool {
-        let Ok(topic) = TopicName::parse(message.topic()) else { return false };
+        if let Some((last, is_allowed)) = &*self.last.borrow()
+            && last.topic_bytes() == message.topic_bytes()
+        {
+            return *is_allowed;
+        }
+        let is_allowed = self.judge(message.topic());
+        self.last.replace(Some((message.clone(), is_allowed)));
+        is_allowed
+    }
+
+    fn judge(&self, topic: &str) -> bool {
+        let Ok(topic) = TopicName::parse(topic) else { return false };
         // A topic name is a filter that matches itself alone.
         let own = Access::Resume { filter: topic.as_str(), qos: 0 };
         self.authorizer.may_receive(self.client, topic)

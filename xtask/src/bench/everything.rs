@@ -35,7 +35,8 @@ impl Contender {
 /// A thousand rules: ten for whoever measures, and ten for each of 99 others.
 fn roles() -> String {
     let mut text = String::from(
-        "default = \"deny\"\n\n[roles.load]\npublish = [\"#\"]\nsubscribe = [\"#\"]\n\
+        "default = \"deny\"\non_overlap = \"filter\"\n\n\
+         [roles.load]\npublish = [\"#\"]\nretain = [\"#\"]\nsubscribe = [\"#\"]\n\
          deny = { publish = [\"secret/#\"], subscribe = [\"secret/#\"] }\n\n\
          [[bind]]\nclient_id = \"*\"\nroles = [\"load\"]\n\n",
     );

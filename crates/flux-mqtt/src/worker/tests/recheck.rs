@@ -5,7 +5,7 @@ use std::time::Duration;
 use flux_auth::{Authentication, Decision, Identity};
 use flux_eventbus::{DropReason, Event};
 
-use super::client::{PINGREQ, Peer, connect};
+use super::client::{self, PINGREQ, Peer, connect};
 use super::cluster::Cluster;
 use super::rights::Rights;
 use crate::input::{Command, Input};
@@ -133,4 +133,19 @@ fn what_a_client_may_not_have_is_held_back_at_every_qos() {
     assert_eq!(c.events().iter().filter(|event| withheld(event)).count(), 3);
     let session = c.broker.clients.get("all").unwrap();
     assert_eq!(session.lock().session.in_flight(), 2, "no window is taken by what is held back");
+}
+
+#[test]
+fn messages_of_one_topic_that_come_together_are_judged_once() {
+    let rights = Rights::new(&[("receive b", Decision::Deny)]);
+    let mut c = Cluster::with(1, Settings::default(), rights.clone());
+    let [all, publisher] = ["all", "publisher"].map(|name| c.connect(0, name));
+    c.subscribe(all, "+", 0);
+    rights.take_judged();
+    let topics = ["a", "a", "a", "b", "b", "a", "c"];
+    let packets = topics.map(|topic| client::publish(publisher.version, 0, 0, topic, topic));
+    c.send(publisher, &packets.concat());
+    c.settle();
+    assert_eq!(c.heard(all).len(), 5);
+    assert_eq!(rights.take_judged(), 4);
 }
