@@ -35,8 +35,24 @@ impl Rules<'_> {
                 .help("say which with url, or leave [auth.http] out");
             self.error(&["auth", "http"], problem, "");
         }
+        self.users();
         self.address(&["auth", "http", "url"], http.url.as_deref(), "passwords");
         self.address(&["auth", "jwt", "jwks_url"], jwt.jwks_url.as_deref(), "keys");
+    }
+
+    /// Looks whether anybody can have a name that rules are written for.
+    fn users(&mut self) {
+        let config = self.config;
+        let (auth, acl) = (&config.auth, &config.acl);
+        let can_be_proven =
+            auth.asks_for_proof() || config.tls.values().any(|tls| tls.username_from.is_some());
+        if acl.file.is_some() && !can_be_proven {
+            let problem = Problem::warning("there are rules, and nobody can prove a user name")
+                .help("clients that give one are refused, and what is bound to users or claims never holds: add a \
+                       password_file, jwt or http to [auth]");
+            let origin = self.place(&["acl", "file"]).cloned();
+            self.problems.push(problem.at_some(origin.as_ref(), ""));
+        }
     }
 
     /// Looks at an address over which something goes that must not be read, or written, on the way.

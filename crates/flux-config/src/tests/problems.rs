@@ -528,6 +528,22 @@ fn keys_for_tokens_are_in_one_place() {
 }
 
 #[test]
+fn rules_without_users_are_warned_of() {
+    check(
+        "[acl]\nfile = \"roles.toml\"\n",
+        expect![[r#"
+        warning: there are rules, and nobody can prove a user name
+         --> flux.toml:2:8
+          |
+        2 | file = "roles.toml"
+          |        ^^^^^^^^^^^^
+          |
+          = help: clients that give one are refused, and what is bound to users or claims never holds: add a password_file, jwt or http to [auth]"#]],
+    );
+    check("[acl]\nfile = \"roles.toml\"\n[auth]\npassword_file = \"users\"\n", expect![[""]]);
+}
+
+#[test]
 fn an_address_to_ask_is_one_and_is_protected() {
     check(
         "[auth.http]\ntimeout = \"1s\"\n",
