@@ -44,7 +44,8 @@
 //!         match access {
 //!             Access::Connect => Decision::Allow,
 //!             Access::Publish { topic, .. } | Access::Will { topic, .. } => {
-//!                 let own = topic.split('/').next() == client.identity.username.as_deref();
+//!                 let user = client.identity.owner().map(|user| &**user);
+//!                 let own = topic.split('/').next() == user;
 //!                 if own { Decision::Allow } else { Decision::Deny }
 //!             }
 //!             Access::Subscribe { .. } | Access::Resume { .. } => Decision::Deny,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use flux_auth::Client;
+use flux_auth::{Client, Identity};
 use flux_eventbus::SessionEnd;
 use flux_session::{Connection, Dropped, Remains, Session, SessionLimits, Timestamp, Will};
 use flux_storage::Owner;
@@ -51,8 +51,8 @@ pub(crate) struct Claim {
     pub(crate) attachment: Attachment,
     pub(crate) clean_start: bool,
     pub(crate) connection: Connection<Message>,
-    /// The user that the session is to belong to; `None` if nobody vouches for who this is.
-    pub(crate) owner: Option<Arc<str>>,
+    /// Whose the session is to be.
+    pub(crate) owner: Owner<Arc<str>>,
     /// Who that is, unless it is the broker itself.
     pub(crate) client: Option<Arc<Client>>,
 }
@@ -61,17 +61,26 @@ impl Claim {
     /// Whether this user may not have the session. Consumers belong to the broker, which may do as it likes.
     fn is_barred_from(&self, state: &SessionState) -> bool {
         let owner = state.owner.user();
-        self.is_clients() && owner.is_some() && owner != self.owner.as_ref()
+        self.is_clients() && owner.is_some() && owner != self.owner.user()
     }
 
     /// Whether this user may have the client identifier, but not what the session holds: whoever is nobody would hand
     /// it subscriptions that it never made, and have it miss its own.
     fn begins_anew(&self, state: &SessionState) -> bool {
-        self.is_clients() && self.owner.is_some() && state.owner == Owner::Nobody
+        self.is_clients() && self.owner.user().is_some() && state.owner == Owner::Nobody
     }
 
     fn is_clients(&self) -> bool {
         matches!(self.attachment, Attachment::Connection { .. })
+    }
+}
+
+/// Returns whose a session is that a client makes: where nobody is asked for a proof, it may turn out later.
+pub(crate) fn owner_of(client: &Identity) -> Owner<Arc<str>> {
+    match client.owner() {
+        Some(user) => Owner::User(user.clone()),
+        None if client.is_claimed => Owner::Unknown,
+        None => Owner::Nobody,
     }
 }
 
@@ -338,7 +347,7 @@ impl Clients {
             let none_before = state.session.attach(now, claim.connection.clone());
             debug_assert!(none_before.is_none(), "a new session has no connection before");
             state.attached = Some(claim.attachment.clone());
-            state.owner = claim.owner.clone().into();
+            state.owner = claim.owner.clone();
             state.client.clone_from(&claim.client);
             session.write_standing(&state);
             if state.session.will().is_some() {
@@ -436,8 +445,10 @@ fn resume(
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     let testator = mem::replace(&mut state.client, claim.client.clone());
-    if claim.owner.is_some() || claim.is_clients() {
-        state.owner = claim.owner.clone().into();
+    if claim.owner.user().is_some() || claim.is_clients() {
+        // What waits was not asked for by this user.
+        state.is_suspect |= state.owner == Owner::Unknown && claim.owner.user().is_some();
+        state.owner = claim.owner.clone();
     }
     session.write_standing(&state);
     if had_will || state.session.will().is_some() {

@@ -216,7 +216,7 @@ pub struct SessionRecord<'a> {
 /// Whose a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner<T> {
-    /// Nobody knows: a log of version 1 or 2 does not say it.
+    /// Nobody knows: a log of version 1 or 2 does not say it, and a broker without users could not ask.
     Unknown,
     /// No user's: nobody vouched for who made it.
     Nobody,

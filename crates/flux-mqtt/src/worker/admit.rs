@@ -20,7 +20,7 @@ use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::tell::{tell_all_dropped, tell_left, tell_limit, tell_lost, tell_not_accepted};
 use super::traced::Ending;
-use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet};
+use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet, owner_of};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::latency::{Latency, Span};
@@ -65,7 +65,7 @@ impl Worker {
                 expiry: wanted_expiry(connect).min(terms.max_session_expiry),
                 will: connect.will.as_ref().and_then(|will| will_of(will, &terms)),
             },
-            owner: client.identity.owner().cloned(),
+            owner: owner_of(&client.identity),
             client: Some(client.clone()),
         };
         let claimed = match self.claim_for(now, &client, &claim, terms.session, fx) {
@@ -195,7 +195,7 @@ impl Worker {
         match self.broker.clients.claim(now, client_id, claim, limits, most) {
             Ok(claimed) => {
                 let will = claim.connection.will.as_ref().map_or(0, |will| will.message.size());
-                let owner = claim.owner.as_ref().map_or(0, |owner| owner.len());
+                let owner = claim.owner.user().map_or(0, |owner| owner.len());
                 self.add(now, SESSION_OVERHEAD + client_id.len() + owner + will, fx);
                 Ok(claimed)
             }

@@ -44,7 +44,7 @@ impl Worker {
                 expiry: attach.expiry,
                 will: None,
             },
-            owner: attach.owner,
+            owner: attach.owner.into(),
             client: None,
         };
         let limits = attach.limits.unwrap_or(self.settings.session);

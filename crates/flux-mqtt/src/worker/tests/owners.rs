@@ -123,6 +123,24 @@ fn a_name_that_nobody_vouches_for_owns_nothing() {
     assert_eq!(c.heard(second)[0], "CONNACK 00 present");
 }
 
+/// What a fleet has while nobody is asked who it is, it has when each has a user; what it may not have any more is held back.
+#[test]
+fn a_session_from_before_there_were_users_goes_on_with_the_first_who_comes() {
+    for name in [ALICE, BOB] {
+        let mut c = Cluster::new(1);
+        c.believes = Identity::claimed;
+        let first = session_of(&mut c, name);
+        c.lose(first);
+        c.believes = Identity::user;
+        let second = c.dial(0, of(ALICE, false));
+        assert_eq!(c.heard(second), ["CONNACK 00 present", "t=1 q1 #1 dup"]);
+        assert_eq!(owner(&c).as_deref(), ALICE);
+        assert!(c.broker.clients.get("meter").unwrap().lock().is_suspect);
+        let third = c.dial(0, of(BOB, false));
+        assert_eq!(c.heard(third), ["CONNACK 85"]);
+    }
+}
+
 #[test]
 fn in_mqtt_3_the_client_identifier_is_rejected() {
     let mut c = Cluster::new(1);

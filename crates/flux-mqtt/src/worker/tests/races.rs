@@ -5,6 +5,7 @@ use std::thread;
 
 use flux_eventbus::SessionEnd;
 use flux_session::{Connection, PacketId, SessionLimits};
+use flux_storage::Owner;
 use flux_topic::TopicFilter;
 
 use super::client;
@@ -76,7 +77,7 @@ fn a_takeover_waits_for_the_packet_that_is_being_handled() {
         attachment: Attachment::Connection { worker: WorkerId(1), connection: observer.id },
         clean_start: false,
         connection: Connection::default(),
-        owner: None,
+        owner: Owner::Nobody,
         client: None,
     };
     thread::scope(|scope| {
@@ -110,7 +111,8 @@ fn threads_make_as_many_sessions_as_there_may_be() {
     let claim = |name: String, clean_start| {
         let attachment = Attachment::Consumer(Arc::default());
         let connection = Connection::default();
-        let claim = Claim { attachment, clean_start, connection, owner: None, client: None };
+        let claim =
+            Claim { attachment, clean_start, connection, owner: Owner::Nobody, client: None };
         clients.claim(now, &name.into(), &claim, limits, MOST)
     };
     let made: Vec<String> = thread::scope(|scope| {
