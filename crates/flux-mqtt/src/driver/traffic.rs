@@ -29,11 +29,13 @@ pub(super) fn count_received(tally: &Tally, worker: WorkerId, arrivals: &Arrival
 pub(super) fn count_sent(tally: &Tally, worker: WorkerId, packets: &[u8]) {
     let mut rest = packets;
     while let Ok(Some(frame)) = split(rest, u32::MAX, None) {
-        count_packet(tally, worker, frame.packet_type, frame.flags, 1);
+        let times = alike(rest, frame.bytes);
+        let len = frame.bytes.len() * times;
+        count_packet(tally, worker, frame.packet_type, frame.flags, bytes(times));
         if frame.packet_type == PacketType::Publish {
-            tally.count_times(worker, Count::MessageBytesSent, bytes(frame.bytes.len()));
+            tally.count_times(worker, Count::MessageBytesSent, bytes(len));
         }
-        rest = rest.get(frame.bytes.len()..).unwrap_or_default();
+        rest = rest.get(len..).unwrap_or_default();
     }
     tally.count_times(worker, Count::BytesSent, bytes(packets.len()));
 }
@@ -51,8 +53,16 @@ pub(super) fn count_delivered(tally: &Tally, worker: WorkerId, packets: &Packets
         count_packet(tally, worker, PacketType::PubRel, 0b0010, releases);
     }
     let all = bytes(packets.len());
-    tally.count_times(worker, Count::MessageBytesSent, all.saturating_sub(releases * PUBREL));
+    tally.count_times(worker, Count::MessageBytesSent, all.saturating_sub(releases * bytes(ACK)));
     tally.count_times(worker, Count::BytesSent, all);
+}
+
+/// Returns how many packets, from the first on, are such as that one: acknowledgements, most of what is answered, come in
+/// rows. Packets of another length are not compared.
+fn alike(packets: &[u8], first: &[u8]) -> usize {
+    let &[kind, len, _, _] = first else { return 1 };
+    let (packets, _) = packets.as_chunks::<ACK>();
+    packets.iter().take_while(|[other, other_len, ..]| (*other, *other_len) == (kind, len)).count()
 }
 
 fn count_packet(tally: &Tally, worker: WorkerId, packet: PacketType, flags: u8, times: u64) {
@@ -68,5 +78,33 @@ fn bytes(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// The bytes of a PUBREL that says no more than which message is meant.
-const PUBREL: u64 = 4;
+/// The bytes of an acknowledgement that says no more than which message is meant.
+const ACK: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_counted_one_by_one_and_in_rows() {
+        let (tally, worker) = (Tally::new(1), WorkerId(0));
+        let sent: [&[u8]; 9] = [
+            &[0x40, 2, 0, 1],
+            &[0x40, 2, 0, 2],
+            &[0x40, 2, 0x50, 2],
+            &[0x50, 2, 0, 3],
+            &[0x40, 3, 0, 4, 0x10],
+            &[0x30, 5, 0, 1, b't', b'x', b'y'],
+            &[0x40, 2, 0, 5],
+            &[0xD0, 0],
+            &[0xD0, 0],
+        ];
+        count_sent(&tally, worker, &sent.concat());
+        let counters = tally.read();
+        let counted = |packet| counters.of(Count::Sent(packet));
+        assert_eq!([PacketType::PubAck, PacketType::PubRec].map(counted), [5, 1]);
+        assert_eq!([PacketType::Publish, PacketType::PingResp].map(counted), [1, 2]);
+        assert_eq!(counters.of(Count::MessageBytesSent), 7);
+        assert_eq!(counters.of(Count::BytesSent), 36);
+    }
+}
