@@ -154,7 +154,7 @@ impl Otlp {
         self.metrics.note(&sent, 0)
     }
 
-    /// The same for all spans that wait.
+    /// The same for spans that wait: all, but metrics do not wait for those that come meanwhile.
     async fn send_spans(&mut self, is_over: bool, patience: &Patience<'_>) -> bool {
         if !self.traces.is_due(is_over) {
             return true;
@@ -173,8 +173,18 @@ impl Otlp {
                 Err(_) => {}
             }
             let is_answered = self.traces.note(&sent, self.spans.dropped());
-            if sent.is_err() {
-                self.traces.next = Instant::now() + RETRY;
+            let now = Instant::now();
+            match sent {
+                // A collector that leaves out some takes the others.
+                Ok(()) | Err(ExportError::Rejected { .. }) => {}
+                Err(_) => {
+                    self.traces.next = now + RETRY;
+                    return is_answered;
+                }
+            }
+            let is_turn_of_metrics = !self.metrics.every.is_zero() && self.metrics.next <= now;
+            if is_turn_of_metrics && !is_over {
+                self.traces.next = now;
                 return is_answered;
             }
         }

@@ -1,7 +1,7 @@
 //! [`Spans`]: spans on their way from the workers to the collector. There is room for so many, and workers never wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -14,6 +14,8 @@ use crate::resource::scope;
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSink {
     spans: SyncSender<Span>,
+    /// How many have begun and not come.
+    begun: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -30,13 +32,24 @@ pub(crate) struct Spans {
 pub(crate) fn spans() -> (SpanSink, Spans) {
     let (spans, waiting) = sync_channel(ROOM);
     let dropped = Arc::new(AtomicU64::new(0));
-    let sink = SpanSink { spans, dropped: dropped.clone() };
+    let sink = SpanSink { spans, begun: Arc::default(), dropped: dropped.clone() };
     (sink, Spans { waiting, batch: Vec::new(), dropped })
 }
 
 impl SpanSink {
-    /// Adds one, or drops and counts it where there is no room.
+    /// Returns whether one more may begin, else counts it as dropped. One that may has to be [put](Self::put).
+    pub(crate) fn may_begin(&self) -> bool {
+        if self.begun.fetch_add(1, Ordering::Relaxed) < ROOM {
+            return true;
+        }
+        self.begun.fetch_sub(1, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// Adds one that has begun, or drops and counts it where there is no room.
     pub(crate) fn put(&self, span: Span) {
+        self.begun.fetch_sub(1, Ordering::Relaxed);
         if self.spans.try_send(span).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -77,8 +90,8 @@ impl Spans {
     }
 }
 
-/// How many wait: twice as many as OpenTelemetry's own exporters keep. What a client chooses of a span is bounded, so that they
-/// are some megabytes.
+/// How many wait, and how many have begun: twice as many as OpenTelemetry's own exporters keep. What a client chooses of a span
+/// is bounded, so that they are some megabytes.
 const ROOM: usize = 4_096;
 /// How many are sent at once: as OpenTelemetry's own exporters do.
 const BATCH: usize = 512;
@@ -95,14 +108,18 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_and_what_is_not_taken_comes_again() {
         let (sink, mut spans) = spans();
-        for _ in 0..ROOM + 3 {
+        let put = || {
+            assert!(sink.may_begin());
             sink.put(Span::default());
+        };
+        for _ in 0..ROOM + 3 {
+            put();
         }
         assert_eq!(spans.dropped(), 3);
         assert_eq!(sent(&mut spans), BATCH);
         // As many as were taken out have room again.
         for _ in 0..BATCH + 1 {
-            sink.put(Span::default());
+            put();
         }
         assert_eq!(spans.dropped(), 4);
         assert_eq!(sent(&mut spans), BATCH, "the same");
@@ -118,5 +135,16 @@ mod tests {
             spans.taken();
         }
         assert_eq!(all, ROOM);
+    }
+    /// A store that hangs holds answers back, and spans with them.
+    #[test]
+    fn so_many_may_have_begun() {
+        let (sink, spans) = spans();
+        assert!((0..ROOM).all(|_| sink.may_begin()));
+        assert!(!sink.may_begin());
+        assert_eq!(spans.dropped(), 1);
+        sink.put(Span::default());
+        assert!(sink.may_begin());
+        assert!(!sink.may_begin());
     }
 }

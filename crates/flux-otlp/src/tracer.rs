@@ -50,6 +50,9 @@ impl Tracer for SpanTracer {
             Some(parent) => parent.is_sampled.then_some(parent.trace_id)?,
             None => self.begins()?,
         };
+        if !self.sink.may_begin() {
+            return None;
+        }
         let is_remote = if parent.is_some() { IS_REMOTE } else { 0 };
         let span = Span {
             trace_id: trace_id.to_vec(),

@@ -1,6 +1,8 @@
 //! Spans of messages at a collector.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use flux_conformance::Version::{V5, V311};
@@ -251,3 +253,31 @@ fn a_collector_that_is_away_costs_spans_and_no_memory() {
 /// So many spans wait, and so many are being sent.
 const ROOM: usize = 4_096;
 const BATCH: usize = 512;
+
+#[test]
+fn metrics_come_while_there_are_always_spans_to_send() {
+    let collector = Collector::start();
+    let site = Site::start(&collector.url(), |otlp| {
+        otlp.sample_ratio = Some(1.0);
+        otlp.interval = Duration::from_millis(100);
+    });
+    let mut writer = site.connect(V5, "writer");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Many times what the exporter sends in so long, and it ends whatever comes.
+            for _ in 0..100_000 {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                writer.send(&Publish::new("a", "x").bytes(V5));
+            }
+            panic!("no metrics came meanwhile");
+        });
+        for _ in 0..3 {
+            collector.next("/v1/traces");
+            collector.metrics();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
