@@ -1,5 +1,7 @@
 //! Packets that came over a connection in one go, counted by type.
 
+use std::iter;
+
 use flux_session::QoS;
 
 use crate::wire::{Frame, PacketType};
@@ -9,6 +11,8 @@ use crate::wire::{Frame, PacketType};
 pub struct Arrivals {
     /// By the number of the type; those of PUBLISH stand below.
     packets: [u32; 16],
+    /// Of which types there are any, a bit for each number: hardly ever more than two.
+    kinds: u16,
     /// By QoS.
     messages: [u32; 3],
     bytes: usize,
@@ -20,6 +24,7 @@ impl Arrivals {
     /// Notes a packet.
     #[inline]
     pub(crate) fn note(&mut self, frame: &Frame<'_>) {
+        self.kinds |= 1 << frame.packet_type.number();
         if frame.packet_type == PacketType::Publish {
             // The fourth value is no QoS.
             if let Some(messages) = self.messages.get_mut(usize::from(frame.flags >> 1 & 0b11)) {
@@ -35,6 +40,16 @@ impl Arrivals {
     /// Notes how many bytes they all were.
     pub(crate) const fn note_bytes(&mut self, bytes: usize) {
         self.bytes = bytes;
+    }
+
+    /// Returns the types of which any came.
+    pub fn types(&self) -> impl Iterator<Item = PacketType> {
+        let mut kinds = self.kinds;
+        iter::from_fn(move || {
+            let number = kinds.trailing_zeros();
+            kinds &= kinds.checked_sub(1)?;
+            PacketType::try_from(u8::try_from(number).ok()?).ok()
+        })
     }
 
     /// Returns how many packets of this type came.
@@ -62,5 +77,22 @@ impl Arrivals {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_are_those_that_came() {
+        let mut arrivals = Arrivals::default();
+        assert_eq!(arrivals.types().count(), 0);
+        for packet_type in PacketType::ALL.into_iter().chain(PacketType::ALL) {
+            arrivals.note(&Frame { packet_type, flags: 0, bytes: &[0; 2], body: &[] });
+        }
+        let types: Vec<_> = arrivals.types().collect();
+        assert_eq!(types, PacketType::ALL);
+        assert!(types.into_iter().all(|packet| arrivals.packets(packet) == 2));
     }
 }

@@ -10,19 +10,23 @@ use crate::wire::{PacketType, split};
 
 /// Counts what came.
 pub(super) fn count_received(tally: &Tally, worker: WorkerId, arrivals: &Arrivals) {
-    let count = |what, times| {
-        if times > 0 {
-            tally.count_times(worker, what, times);
+    for packet in arrivals.types() {
+        tally.count_times(worker, Count::Received(packet), arrivals.packets(packet));
+        if packet == PacketType::Publish {
+            count_messages(tally, worker, arrivals);
         }
-    };
-    for packet in PacketType::ALL {
-        count(Count::Received(packet), arrivals.packets(packet));
     }
+    tally.count_times(worker, Count::BytesReceived, bytes(arrivals.bytes()));
+}
+
+fn count_messages(tally: &Tally, worker: WorkerId, arrivals: &Arrivals) {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        count(Count::MessageReceived(qos), arrivals.messages(qos));
+        let messages = arrivals.messages(qos);
+        if messages > 0 {
+            tally.count_times(worker, Count::MessageReceived(qos), messages);
+        }
     }
-    count(Count::MessageBytesReceived, bytes(arrivals.message_bytes()));
-    count(Count::BytesReceived, bytes(arrivals.bytes()));
+    tally.count_times(worker, Count::MessageBytesReceived, bytes(arrivals.message_bytes()));
 }
 
 /// Counts whole packets that are sent.
