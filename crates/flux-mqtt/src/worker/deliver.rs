@@ -212,7 +212,7 @@ fn fill(
     while out.len() < room {
         if let Some(filter) = &client.filter
             && let Some(delivery) =
-                state.session.take_barred(|delivery| !filter.allows(&delivery.message))
+                state.session.take_barred(now, |delivery| !filter.allows(&delivery.message))
         {
             filled.for_others.push(delivery);
             continue;

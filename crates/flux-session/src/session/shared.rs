@@ -63,14 +63,26 @@ impl<M: Message> Session<M> {
 
     /// Takes back the message that may be sent for the first time now, if it came by a shared subscription and `is_barred`:
     /// the client may not have it any more, but another member may.
+    ///
+    /// What has expired before it is dropped, so that the message that was looked at is the very one that
+    /// [`next`](Self::next) sends at the same moment.
     pub fn take_barred(
         &mut self,
+        now: Timestamp,
         is_barred: impl FnOnce(&Delivery<M>) -> bool,
     ) -> Option<Delivery<M>> {
-        let first =
-            if self.in_flight.has_room() { self.queue.first() } else { self.queue.first_qos0() };
-        let is_taken = first.is_some_and(|first| first.share.is_some() && is_barred(first));
+        while self.first().is_some_and(|first| first.is_expired(now))
+            && let Some(expired) = self.pop_queue()
+        {
+            self.lose(expired, DropReason::Expired);
+        }
+        let is_taken = self.first().is_some_and(|first| first.share.is_some() && is_barred(first));
         if is_taken { self.pop_queue() } else { None }
+    }
+
+    /// Returns the message that may be sent for the first time now.
+    fn first(&self) -> Option<&Delivery<M>> {
+        if self.in_flight.has_room() { self.queue.first() } else { self.queue.first_qos0() }
     }
 
     /// Returns whether there is a place in the window that nothing queued will need.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::{
     NOW, Note, QOS0, QOS1, QOS2, attach, attached, connection, dropped, id, note, note_until,
-    queue, sent,
+    queue, sent, sent_at,
 };
 use crate::{
     Delivery, Departure, DropReason, Offer, QUEUED_OVERHEAD, QoS, Session, SessionLimits, ShareId,
@@ -183,6 +183,31 @@ fn a_takeover_hands_them_to_the_new_connection() {
     take(&mut session, "a", QOS1);
     attach(&mut session, NOW, 2);
     assert_eq!(sent(&mut session), ["a/1 id 1"]);
+}
+
+/// What stands first was looked at, and what had expired before it let it pass.
+#[test]
+fn what_a_client_may_not_have_any_more_is_not_hidden_by_what_expired_before_it() {
+    for (window, sent_before) in [(4, None), (1, Some(("in flight", QOS1)))] {
+        let mut session = attached(window);
+        queue(&mut session, sent_before);
+        assert_eq!(sent(&mut session).len(), sent_before.iter().count());
+        let expired = ["own", "shared"].map(|name| note_until(name, QOS0, 1_500));
+        for (delivery, number) in expired.into_iter().zip(1..) {
+            let share = (number > 1).then(|| share(number));
+            assert_eq!(session.offer(NOW, Delivery { share, ..delivery }), Offer::Queued);
+        }
+        take(&mut session, "denied", QOS0);
+        take(&mut session, "allowed", QOS0);
+        let later = Timestamp::from_millis(2_000);
+        let is_barred = |delivery: &Delivery<Note>| delivery.message.name != "allowed";
+        let taken = session.take_barred(later, is_barred);
+        assert_eq!(taken.map(|delivery| delivery.message.name), Some("denied"));
+        assert_eq!(session.take_barred(later, is_barred), None);
+        let lost = [("own", DropReason::Expired), ("shared", DropReason::Expired)];
+        assert_eq!(dropped(&mut session), lost);
+        assert_eq!(sent_at(&mut session, later), ["allowed/0"]);
+    }
 }
 
 #[test]

@@ -222,3 +222,29 @@ fn who_loses_a_right_gives_what_it_was_not_sent_to_another() {
     scene.c.settle();
     assert_eq!(scene.c.heard(scene.b), NOTHING);
 }
+
+/// It was sent: what had expired was passed over, and what stood behind it not looked at again.
+#[test]
+fn what_expired_before_it_does_not_let_a_message_through_that_may_not_be_had_any_more() {
+    let mut scene = Scene::new(Settings::default());
+    scene.rights.set("receive secret by a", Allow);
+    scene.rights.set("receive secret by b", Deny);
+    let a = scene.a;
+    scene.c.subscribe(a, "own", 1);
+    scene.c.socket(a).stalled = Some(0);
+    let payload = "x".repeat(40_000);
+    for id in 1..=2 {
+        scene.c.publish(scene.publisher, 1, id, "own", &payload);
+    }
+    scene.c.send(scene.publisher, &client::publish_that_expires(3, "own", "3", 1));
+    scene.publish(4, "secret");
+    scene.rights.set("receive secret by a", Deny);
+    scene.rights.set("receive secret by b", Allow);
+    scene.c.sleep(1_000);
+    scene.c.socket(a).stalled = None;
+    scene.c.input(a.worker, crate::input::Input::Writable(a.id));
+    scene.c.settle();
+    assert!(scene.c.heard(a).iter().all(|it| it.starts_with("own")));
+    let heard = scene.c.heard(scene.b);
+    assert_eq!(heard.iter().filter(|it| it.starts_with("secret=4")).count(), 1);
+}
