@@ -50,6 +50,7 @@ mod tests {
                 records: 0,
                 bytes_on_disk: 0,
                 commits: Histogram::default(),
+                syncs: Histogram::default(),
                 is_stuck: false,
                 is_running: true,
             };

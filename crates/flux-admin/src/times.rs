@@ -38,5 +38,10 @@ impl Times {
             help: "Commits of the store: one makes all durable that has come until it begins",
             read: |it| it.store.as_ref().map(|store| &store.commits),
         },
+        Self {
+            name: "store_fsync_seconds",
+            help: "The disk syncing for the store: its part of a commit. With durability `os` hardly ever",
+            read: |it| it.store.as_ref().map(|store| &store.syncs),
+        },
     ];
 }

@@ -73,7 +73,7 @@ impl Committer {
         complete: impl FnMut(Completion) + Send + 'static,
     ) -> io::Result<Self> {
         let (requests, received) = sync_channel(max_requests);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::of(store.sync_times()));
         let run = Run::new(store, complete, shared.clone());
         let thread = thread::Builder::new().name("flux-storage".into());
         let thread = thread.spawn(move || run.run(&received))?;

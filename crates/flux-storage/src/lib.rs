@@ -11,8 +11,8 @@
 //! - A torn tail is cut and reported ([`Report::cut`]). Damage to what had been synced is never taken
 //!   for one: opening is refused, and [`salvage`] reads the rest.
 //!
-//! The crate knows no sockets, no async runtime and no clock; it does not decide what is worth
-//! keeping.
+//! The crate knows no sockets and no async runtime, and reads a clock only to say how long a disk takes and to
+//! try again; it does not decide what is worth keeping.
 //!
 //! ```
 //! use flux_storage::{Batch, Durability, Log, LogSettings, Owner, Record, SessionKey, SessionRecord};
@@ -47,6 +47,7 @@
 //! ```
 
 mod batch;
+mod clock;
 mod committer;
 mod disk;
 mod index;

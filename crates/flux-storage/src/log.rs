@@ -8,6 +8,9 @@ mod view;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flux_time::Timings;
 
 use crate::batch::Batch;
 use crate::disk::Disk;
@@ -42,6 +45,8 @@ pub struct Log<D> {
     current: Option<Current>,
     pending: Pending,
     reclaim: Reclaim,
+    /// See [`Store::sync_times`].
+    sync_times: Arc<Timings>,
 }
 
 /// How a log uses its disk.
@@ -113,6 +118,10 @@ impl<D: Disk> Store for Log<D> {
 
     fn unsynced(&self) -> usize {
         self.pending.len()
+    }
+
+    fn sync_times(&self) -> Arc<Timings> {
+        self.sync_times.clone()
     }
 
     fn bytes_on_disk(&self) -> u64 {

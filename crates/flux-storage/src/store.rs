@@ -1,9 +1,11 @@
 //! What the broker asks of a store.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flux_session::{PacketId, QoS, SessionExpiry, SubscriptionIds, SubscriptionOptions, Timestamp};
+use flux_time::Timings;
 use thiserror::Error;
 
 use crate::batch::Batch;
@@ -24,6 +26,10 @@ pub trait Store: Send {
     /// When the disk is full or fails. Nothing that was appended since the last success may
     /// be relied on then; all of it is kept, and the next call writes it again.
     fn sync(&mut self) -> Result<(), SyncError>;
+
+    /// Returns how long the disk took to sync a file, or the list of files, each time since the store was opened,
+    /// whether or not it succeeded. It goes on being written to.
+    fn sync_times(&self) -> Arc<Timings>;
 
     /// Returns how many bytes it takes on the disk.
     fn bytes_on_disk(&self) -> u64;

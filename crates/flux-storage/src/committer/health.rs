@@ -1,10 +1,12 @@
 //! How a store on its thread is, for whoever asks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flux_time::{Histogram, Timings};
+
+use crate::clock::now;
 
 /// How a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Health {
     pub bytes_on_disk: u64,
     /// How long attempts took: each makes safe all that had come until it began.
     pub commits: Histogram,
+    /// How long the disk took to sync, each time that it was waited for; see [`Store::sync_times`](crate::Store::sync_times).
+    pub syncs: Histogram,
     /// See [`Store::is_stuck`](crate::Store::is_stuck).
     pub is_stuck: bool,
     /// Whether the thread is there. Without it nothing is taken any more.
@@ -37,7 +41,7 @@ pub struct Failure {
 }
 
 /// What the thread tells.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     /// As [`Health::unsynced`].
     pub(super) unsynced: AtomicUsize,
@@ -48,6 +52,8 @@ pub(super) struct Shared {
     pub(super) bytes_on_disk: AtomicU64,
     /// Written by the thread alone.
     commits: Timings,
+    /// Written by the store.
+    syncs: Arc<Timings>,
     state: Mutex<State>,
 }
 
@@ -58,6 +64,18 @@ struct State {
 }
 
 impl Shared {
+    pub(super) fn of(syncs: Arc<Timings>) -> Self {
+        Self {
+            unsynced: AtomicUsize::default(),
+            is_stuck: AtomicBool::default(),
+            records: AtomicU64::default(),
+            bytes_on_disk: AtomicU64::default(),
+            commits: Timings::default(),
+            syncs,
+            state: Mutex::default(),
+        }
+    }
+
     pub(super) fn health(&self, is_running: bool) -> Health {
         let state = self.lock();
         let failure = state
@@ -73,6 +91,7 @@ impl Shared {
             records: self.records.load(Ordering::Relaxed),
             bytes_on_disk: self.bytes_on_disk.load(Ordering::Relaxed),
             commits: self.commits.read(),
+            syncs: self.syncs.read(),
             is_stuck: self.is_stuck.load(Ordering::Relaxed),
             is_running,
         }
@@ -96,12 +115,4 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the committer is an edge: it retries, and reports for how long"
-)]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::health::{Shared, now};
+use super::health::Shared;
 use super::{Completion, Ticket, weight};
 use crate::batch::Batch;
+use crate::clock::now;
 use crate::record::{Sequence, SessionKey};
 use crate::store::{ReadLimit, Store, SyncError};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -215,7 +216,18 @@ pub(super) fn recover<D: Disk>(
     let segment_bytes = settings.segment_bytes.min(1 << 30);
     let settings = LogSettings { segment_bytes, ..settings };
     let pending = Pending::default();
-    let log = Log { disk, settings, log_id, index, segments, current: None, pending, reclaim };
+    let sync_times = Arc::default();
+    let log = Log {
+        disk,
+        settings,
+        log_id,
+        index,
+        segments,
+        current: None,
+        pending,
+        reclaim,
+        sync_times,
+    };
     Ok((log, report, tail))
 }
 

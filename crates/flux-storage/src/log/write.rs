@@ -4,6 +4,7 @@ use std::io;
 
 use super::open::read_all;
 use super::{Durability, Log};
+use crate::clock::now;
 use crate::disk::Disk;
 use crate::index::Place;
 use crate::record::front_records;
@@ -173,17 +174,25 @@ impl<D: Disk> Log<D> {
     }
 
     fn settle(&mut self, current: &mut Current) -> io::Result<()> {
-        self.disk.sync(current.segment)?;
+        self.timed(|disk| disk.sync(current.segment))?;
         if let Some(header) = current.header {
             self.disk.write_at(current.segment, 0, &header.encode())?;
-            self.disk.sync(current.segment)?;
-            self.disk.sync_list()?;
+            self.timed(|disk| disk.sync(current.segment))?;
+            self.timed(Disk::sync_list)?;
             current.header = None;
             // An older note, or none, is a witness less and no harm.
-            drop(self.disk.note(current.segment));
+            drop(self.timed(|disk| disk.note(current.segment)));
         }
         current.synced_to = current.end;
         Ok(())
+    }
+
+    /// Counts how long the disk takes for what it syncs.
+    fn timed(&mut self, sync: impl FnOnce(&mut D) -> io::Result<()>) -> io::Result<()> {
+        let since = now();
+        let synced = sync(&mut self.disk);
+        self.sync_times.record(since.elapsed());
+        synced
     }
 
     /// Has all be written once more of which a sync failed. The index takes it once more, in its order, and

@@ -3,11 +3,13 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use flux_time::Timings;
+
 use super::{ALL, SETTINGS, batch, message, open, session};
 use crate::{
-    Batch, Committer, Completion, Disk as _, Fault, Log, NotTaken, Queued, ReadError, ReadLimit,
-    Sequence, SessionKey, SimulatedDisk, Store, StoredGroup, StoredMessage, StoredSession,
-    SyncError, Ticket,
+    Batch, Committer, Completion, Disk as _, Durability, Fault, Log, LogSettings, NotTaken, Queued,
+    ReadError, ReadLimit, Sequence, SessionKey, SimulatedDisk, Store, StoredGroup, StoredMessage,
+    StoredSession, SyncError, Ticket,
 };
 
 fn start(store: impl Store + 'static, max_unsynced: usize) -> (Committer, Receiver<Completion>) {
@@ -59,6 +61,34 @@ fn many_batches_share_a_sync() {
     let health = committer.health();
     assert_eq!((health.failure, health.unsynced), (None, 0));
     assert!(health.is_running && !health.is_stuck);
+}
+
+#[test]
+fn what_the_disk_takes_is_timed_apart_from_commits() {
+    // To disk each commit is a sync. What the system is handed is not synced before the next segment begins.
+    for (durability, expected) in [(Durability::Disk, 3), (Durability::Os, 0)] {
+        let disk = SimulatedDisk::default();
+        let settings = LogSettings { segment_bytes: 1 << 20, durability, ..SETTINGS };
+        let (log, _) = Log::open(disk.clone(), settings).unwrap();
+        let (committer, completions) = start(log, usize::MAX);
+        let (before, begun) = (disk.syncs(), committer.health().syncs.count());
+        assert_eq!(begun, 4, "the files of a new log, and that they are there");
+        for number in 0..3 {
+            committer.append(Ticket(number), &mut batch(&[session(number)])).unwrap();
+            completions.recv().unwrap();
+        }
+        let health = committer.health();
+        assert_eq!((health.commits.count(), disk.syncs() - before), (3, expected));
+        assert_eq!(health.syncs.count() - begun, expected, "{durability:?}");
+    }
+    // One that fails is waited for, too.
+    let disk = SimulatedDisk::default();
+    let (committer, completions) = start(open(&disk), usize::MAX);
+    let begun = committer.health().syncs.count();
+    disk.set_fault(Fault::Sync);
+    committer.append(Ticket(0), &mut batch(&[session(0)])).unwrap();
+    completions.recv().unwrap();
+    assert_eq!(committer.health().syncs.count() - begun, 1);
 }
 
 #[test]
@@ -167,6 +197,10 @@ impl Store for Watched {
 
     fn unsynced(&self) -> usize {
         self.log.unsynced()
+    }
+
+    fn sync_times(&self) -> Arc<Timings> {
+        self.log.sync_times()
     }
 
     fn bytes_on_disk(&self) -> u64 {

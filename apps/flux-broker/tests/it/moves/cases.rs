@@ -261,6 +261,7 @@ pub(super) const CASES: &[Case] = &[
         moves: &[
             ("flux_store_records_total", by(1)),
             ("flux_store_commit_seconds_count", by(1)),
+            ("flux_store_fsync_seconds_count", by(1)),
             ("flux_store_disk_bytes", 10_000..=11_000),
             ("flux_store_failing", by(0)),
             ("flux_store_unsynced_bytes", by(0)),
@@ -279,6 +280,7 @@ pub(super) const CASES: &[Case] = &[
             ("flux_store_failing", by(1)),
             ("flux_store_unsynced_bytes", 20..=1_000),
             ("flux_store_commit_seconds_count", 1..=1_000),
+            ("flux_store_fsync_seconds_count", by(0)),
         ],
     },
 ];
