@@ -85,6 +85,7 @@ mod client_ids;
 mod credentials;
 mod exchange;
 mod future;
+mod line;
 mod passwords;
 mod rules;
 mod scram;
@@ -105,6 +106,7 @@ pub use client_ids::{ClientIdRule, ClientIdRules};
 pub use credentials::Credentials;
 pub use exchange::{Exchange, Step};
 pub use future::BoxFuture;
+pub use line::Line;
 pub use passwords::{
     HashPasswordError, HashPool, ParseHashError, ParseUsersError, PasswordAuthenticator,
     PasswordHash, StartPoolError, UserNameError, Users, UsersFileError,

@@ -6,7 +6,6 @@ mod authenticator;
 mod decoys;
 mod file;
 mod hash;
-mod line;
 mod pool;
 
 pub use self::authenticator::PasswordAuthenticator;

@@ -8,18 +8,19 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
+use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::line::Line;
+use crate::Line;
 
 /// A few threads that verify passwords, or the signatures of tokens, with a line of bounded length before them.
 ///
 /// So many are looked at at once as there are threads; a hash takes some memory meanwhile (19 MiB by default).
-/// In the line each address has its turn after the others, however much it asks, and makes room first when it is full: its
-/// question is refused at once then. A question whose asker has left costs nothing. The threads end when the pool is dropped.
+/// In the line each network has its turn after the others, however much it asks, and makes room first when it is full: its
+/// question is refused at once then; see [`Line`]. A question whose asker has left costs nothing. The threads end when the pool is dropped.
 pub struct HashPool {
-    line: Arc<Line<Job>>,
+    queue: Arc<Queue>,
 }
 
 impl HashPool {
@@ -29,11 +30,11 @@ impl HashPool {
     ///
     /// When the system gives none.
     pub fn start(threads: NonZeroUsize, waiting: usize) -> Result<Self, StartPoolError> {
-        let pool = Self { line: Arc::new(Line::new(waiting)) };
+        let pool = Self { queue: Arc::new(Queue::new(waiting)) };
         for _ in 0..threads.get() {
-            let line = pool.line.clone();
+            let queue = pool.queue.clone();
             let thread = thread::Builder::new().name("flux-hash".into());
-            thread.spawn(move || work(&line)).map_err(|error| StartPoolError { error })?;
+            thread.spawn(move || work(&queue)).map_err(|error| StartPoolError { error })?;
         }
         Ok(pool)
     }
@@ -53,15 +54,15 @@ impl HashPool {
                 let _ = answer.send(work());
             }
         };
-        // What finds no place ends here, and with it the wait for its answer.
-        drop(self.line.enter(address, Box::new(job)));
+        // What finds no place ends, and with it the wait for its answer.
+        self.queue.enter(address, Box::new(job));
         answered.await.ok()
     }
 }
 
 impl Drop for HashPool {
     fn drop(&mut self) {
-        self.line.close();
+        self.queue.close();
     }
 }
 
@@ -81,8 +82,46 @@ pub struct StartPoolError {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-fn work(line: &Line<Job>) {
-    while let Some(job) = line.next() {
+/// What waits for a thread.
+struct Queue {
+    /// `None` when the pool is gone.
+    line: Mutex<Option<Line<Job>>>,
+    /// Somebody came, or nobody will any more.
+    change: Condvar,
+}
+
+impl Queue {
+    fn new(waiting: usize) -> Self {
+        Self { line: Mutex::new(Some(Line::new(waiting))), change: Condvar::new() }
+    }
+
+    /// Enters a job of somebody at this address. What finds no place, that or another, ends here.
+    fn enter(&self, address: Option<IpAddr>, job: Job) {
+        let out = self.line.lock().as_mut().and_then(|line| line.enter(address, job));
+        self.change.notify_one();
+        drop(out);
+    }
+
+    /// Waits for the next; `None` when the pool is gone.
+    fn next(&self) -> Option<Job> {
+        let mut line = self.line.lock();
+        loop {
+            if let Some(job) = line.as_mut()?.serve() {
+                return Some(job);
+            }
+            self.change.wait(&mut line);
+        }
+    }
+
+    fn close(&self) {
+        let line = self.line.lock().take();
+        self.change.notify_all();
+        drop(line);
+    }
+}
+
+fn work(queue: &Queue) {
+    while let Some(job) = queue.next() {
         // It ends itself, and with it whoever waits for its answer; those behind it are served.
         if panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!(
@@ -95,14 +134,14 @@ fn work(line: &Line<Job>) {
 
 /// What waits before the threads of a pool that has none.
 #[cfg(test)]
-pub(crate) struct Threadless(Arc<Line<Job>>);
+pub(crate) struct Threadless(Arc<Queue>);
 
 #[cfg(test)]
 impl Threadless {
     /// Returns a pool in which nothing is looked at but by [`next`](Self::next).
     pub(crate) fn pool(waiting: usize) -> (HashPool, Self) {
-        let line = Arc::new(Line::new(waiting));
-        (HashPool { line: line.clone() }, Self(line))
+        let queue = Arc::new(Queue::new(waiting));
+        (HashPool { queue: queue.clone() }, Self(queue))
     }
 
     /// Does what is next in line; somebody has to be there.
@@ -128,14 +167,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_finds_no_place_in_line_is_refused_and_who_leaves_is_skipped() {
-        let line = Arc::new(Line::new(2));
-        let pool = HashPool { line: line.clone() };
+        let queue = Arc::new(Queue::new(2));
+        let pool = HashPool { queue: queue.clone() };
         let mut context = Context::from_waker(Waker::noop());
         {
             let mut waits = pin!(pool.run(None, || panic!("nobody waits for this")));
             assert_eq!(waits.as_mut().poll(&mut context), Poll::<Option<()>>::Pending);
         }
-        line.next().unwrap()();
+        queue.next().unwrap()();
 
         let thread = {
             let (mut first, mut second) = (pin!(pool.run(None, || 1)), pin!(pool.run(None, || 2)));
@@ -145,7 +184,7 @@ mod tests {
             let mut third = pin!(pool.run(Some("192.0.2.1".parse().unwrap()), || 3));
             assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
             assert_eq!(first.await, None);
-            let thread = thread::spawn(move || work(&line));
+            let thread = thread::spawn(move || work(&queue));
             assert_eq!((second.await, third.await), (Some(2), Some(3)));
             thread
         };
