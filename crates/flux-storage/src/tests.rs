@@ -5,6 +5,7 @@ mod damage;
 mod directory;
 mod failures;
 mod model;
+mod older;
 mod random;
 mod space;
 mod start;

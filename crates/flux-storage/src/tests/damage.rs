@@ -105,32 +105,6 @@ fn a_future_version_and_a_foreign_file_are_refused() {
 }
 
 #[test]
-fn an_older_log_is_read_and_goes_on_as_version_3() {
-    let (disk, world) = small_log();
-    for version in [1, 2] {
-        let mut files = disk.contents();
-        for file in files.values_mut() {
-            file[8] = version;
-            let crc = crc32c::crc32c(&file[..12]).to_le_bytes();
-            file[12..16].copy_from_slice(&crc);
-            let crc = crc32c::crc32c(&file[..60]).to_le_bytes();
-            file[60..64].copy_from_slice(&crc);
-        }
-        let old = SimulatedDisk::with_contents(files);
-        let mut log = open(&old);
-        assert_eq!(World::read(&mut log), world);
-        log.append(&batch(&[crate::Record::Group {
-            group: crate::SessionKey::of_group(7),
-            filter: "$share/g/a",
-        }]));
-        log.sync().unwrap();
-        assert_eq!(old.contents().last_key_value().unwrap().1[8], 3);
-        let mut log = open(&old);
-        assert_eq!((log.groups().unwrap().len(), log.next_group()), (1, 8));
-    }
-}
-
-#[test]
 fn a_salvage_loses_only_what_is_damaged() {
     let (disk, _) = small_log();
     let files = disk.contents();
