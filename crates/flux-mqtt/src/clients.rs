@@ -1,5 +1,8 @@
 //! The client directory: which session belongs to a client identifier [MQTT-3.1.3-2].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
@@ -179,7 +182,7 @@ impl Clients {
         (state.owner, state.is_suspect) = (owner, true);
         drop(state);
         let put = self.put(client_id, None, &restored, usize::MAX);
-        debug_assert!(matches!(put, Put::Done), "a client has one session");
+        debug_assert!(put.is_ok(), "a client has one session");
         restored
     }
 
@@ -222,19 +225,6 @@ impl Clients {
     /// Returns how many sessions there are.
     pub(crate) fn count(&self) -> usize {
         self.count.taken()
-    }
-
-    /// Returns the same, looked up in the map.
-    #[cfg(test)]
-    pub(crate) fn listed(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// Returns what all sessions hold now, looked at one after the other.
-    #[cfg(test)]
-    pub(crate) fn held_bytes(&self) -> usize {
-        let held = |session: &SharedSession| session.held_bytes(&session.lock());
-        self.sessions.iter().map(|entry| held(&entry.value().session)).sum()
     }
 
     pub(crate) fn contains(&self, client_id: &str) -> bool {
@@ -288,34 +278,48 @@ impl Clients {
                     Resumed::WasOver => {}
                 }
             }
-            let session = self.create(now, client_id, claim, limits);
-            // Read before others can find it and take it over.
-            let generation = session.lock().generation;
-            let put = self.put(client_id, existing.as_ref(), &session, most);
-            if matches!(put, Put::Done) {
-                let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
-                return Ok(Claimed {
-                    session,
-                    generation,
-                    present: false,
-                    displaced,
-                    will: None,
-                    testator: None,
-                    _together: None,
-                    dropped: Vec::new(),
-                    timer: None,
-                    ended,
-                });
-            }
-            // Nobody has seen it; it holds nothing any more.
-            let mut state = session.lock();
-            state.ended = true;
-            session.write_end();
-            drop(state);
-            if matches!(put, Put::NoPlace) {
-                return Err(Unmet { why: WhyUnmet::NoPlace, ended });
+            match self.begin(now, client_id, claim, limits, existing.as_ref(), most) {
+                Ok((session, generation)) => {
+                    let displaced = ended.iter_mut().find_map(|end| end.displaced.take());
+                    return Ok(Claimed {
+                        session,
+                        generation,
+                        present: false,
+                        displaced,
+                        will: None,
+                        testator: None,
+                        _together: None,
+                        dropped: Vec::new(),
+                        timer: None,
+                        ended,
+                    });
+                }
+                Err(NotBegun::Late) => {}
+                Err(NotBegun::NoPlace) => return Err(Unmet { why: WhyUnmet::NoPlace, ended }),
             }
         }
+    }
+
+    /// Begins a session in place of `existing`, and returns it with its generation.
+    fn begin(
+        &self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        claim: &Claim,
+        limits: SessionLimits,
+        existing: Option<&Arc<SharedSession>>,
+        most: usize,
+    ) -> Result<(Arc<SharedSession>, u64), NotBegun> {
+        let session = self.create(now, client_id, claim, limits);
+        // Read before others can find it and take it over.
+        let generation = session.lock().generation;
+        if let Err(not) = self.put(client_id, existing, &session, most) {
+            // Nobody has seen it, and nothing of it is written down; it holds nothing any more.
+            session.lock().ended = true;
+            return Err(not);
+        }
+        session.write_beginning();
+        Ok((session, generation))
     }
 
     /// Two identifiers get the same name once in 2^64; with a secret seed nobody can aim at it.
@@ -349,10 +353,6 @@ impl Clients {
             state.attached = Some(claim.attachment.clone());
             state.owner = claim.owner.clone();
             state.client.clone_from(&claim.client);
-            session.write_standing(&state);
-            if state.session.will().is_some() {
-                session.write_will(&state);
-            }
         }
         Arc::new(session)
     }
@@ -364,20 +364,20 @@ impl Clients {
         existing: Option<&Arc<SharedSession>>,
         session: &Arc<SharedSession>,
         most: usize,
-    ) -> Put {
+    ) -> Result<(), NotBegun> {
         match (self.sessions.entry(client_id.clone()), existing) {
             (Entry::Vacant(entry), _) => {
-                let Some(place) = self.count.enter(most) else { return Put::NoPlace };
+                let place = self.count.enter(most).ok_or(NotBegun::NoPlace)?;
                 entry.insert(Listed { session: session.clone(), _place: place });
-                Put::Done
+                Ok(())
             }
             (Entry::Occupied(mut entry), Some(existing))
                 if Arc::ptr_eq(&entry.get().session, existing) =>
             {
                 entry.get_mut().session = session.clone();
-                Put::Done
+                Ok(())
             }
-            (Entry::Occupied(_), _) => Put::Late,
+            (Entry::Occupied(_), _) => Err(NotBegun::Late),
         }
     }
 
@@ -388,9 +388,9 @@ impl Clients {
     }
 }
 
-/// What became of a new session.
-enum Put {
-    Done,
+/// Why a new session is none.
+#[derive(Debug, PartialEq, Eq)]
+enum NotBegun {
     /// Somebody else was faster.
     Late,
     NoPlace,

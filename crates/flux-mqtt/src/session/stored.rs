@@ -46,6 +46,19 @@ impl SharedSession {
         }
     }
 
+    /// Writes down a session that has just been listed: one that was not is no client's, and a crash must not find it in
+    /// place of the one that is. Whoever may have taken it over meanwhile stands in what is written.
+    pub(crate) fn write_beginning(&self) {
+        let state = self.lock();
+        if state.ended {
+            return;
+        }
+        self.write_standing(&state);
+        if state.session.will().is_some() {
+            self.write_will(&state);
+        }
+    }
+
     /// Writes down the will that the session has, or that it has none.
     pub(crate) fn write_will(&self, state: &SessionState) {
         let Some(journal) = self.stored() else { return };
