@@ -53,15 +53,17 @@ impl Reload<'_> {
         let access = self.access.prepare(&loaded.config)?;
         // The last that can fail.
         let prepared = self.broker.prepare_reload(settings, access.entry())?;
-        // Never are both open, the doors to other machines and the way in for anybody.
+        // Never are both open, the doors to other machines and the way in for anybody: nor for those who stand in a door.
         if access.entry().admits_anyone() {
+            let _until_both_hold = self.broker.recess();
             prepared.apply();
+            known.take_the_place_of(&self.known, self.broker.certificates());
             self.access.apply(access);
         } else {
             self.access.apply(access);
             prepared.apply();
+            known.take_the_place_of(&self.known, self.broker.certificates());
         }
-        known.take_the_place_of(&self.known, self.broker.certificates());
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();

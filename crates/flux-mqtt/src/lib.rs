@@ -100,7 +100,7 @@ pub use arrivals::Arrivals;
 pub use certificates::Certificates;
 pub use core::Core;
 pub use counters::{Count, Counters};
-pub use driver::BindError;
+pub use driver::{BindError, Recess};
 pub use effects::Effects;
 pub use inherited::InheritedSockets;
 pub use input::{Command, Done, Input, Letter};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flux_auth::Authenticator;
 
-use crate::driver::Change;
+use crate::driver::{Change, Recess};
 use crate::input::Command;
 use crate::server::{BrokerHandle, StartBrokerError, refuse_open_doors};
 use crate::settings::Settings;
@@ -47,6 +47,13 @@ impl BrokerHandle {
         refuse_open_doors(&settings, authenticator.admits_anyone())?;
         let doors = self.doors.prepare(&settings).map_err(StartBrokerError::Bind)?;
         Ok(PreparedReload { broker: self.clone(), settings, doors })
+    }
+
+    /// Has nobody come in until what is returned is dropped, nor those who connect before that: for a change after which
+    /// anybody may come in. Who stands in a door then would be let in by what is new, although the door may be closed by
+    /// now, or may ask for a certificate.
+    pub fn recess(&self) -> Recess {
+        self.doors.eras().recess()
     }
 }
 

@@ -289,9 +289,11 @@ async fn accept(
                     warned = false;
                 }
                 entrance.count(Count::Accepted);
+                // In this order: what comes by a listener of before is of an era of before.
+                let era = entrance.era();
                 let by = listener.borrow().clone();
                 entrance.wait_for_turn(&by, peer).await;
-                entrance.admit(Accepted { socket, peer, by, place: None });
+                entrance.admit(Accepted { socket, peer, by, era, place: None });
             }
             Err(error) if is_for_the_peer(&error) => {
                 entrance.count(Count::AcceptError);

@@ -89,6 +89,7 @@ mod tests {
     use tokio::io::{AsyncRead, ReadBuf};
 
     use super::*;
+    use crate::driver::eras::Era;
     use crate::driver::stream::{Socket, Stream};
 
     /// Keeps what each call writes.
@@ -134,7 +135,7 @@ mod tests {
             let config = SharedCfg::new("test").add(IoConfig::new().set_write_buf_threshold(1));
             let (io, _stream) = Stream::over(socket, config.into()).unwrap();
             let (answers, id) = (Answers::default(), ConnectionId { index: 0, stamp: 1 });
-            let mut link = Link::new(1, io.get_ref(), false, None);
+            let mut link = Link::new(1, io.get_ref(), false, Era::default(), None);
             answers.hold(&mut link, id, b"one ");
             answers.hold(&mut link, id, b"two ");
             assert!(answers.are_waiting() && written.0.take().is_empty());

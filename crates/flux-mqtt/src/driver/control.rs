@@ -59,13 +59,13 @@ async fn serve(control: Control) {
         .enumerate()
         .map(|(index, load)| start_worker(&control, WorkerId(index), load.clone(), idle.clone()))
         .collect();
-    let (mailboxes, limits) = (control.mailboxes.clone(), control.doors.limits());
+    let (mailboxes, doors) = (control.mailboxes.clone(), control.doors.clone());
     let (events, tally) = (control.events.clone(), control.core.broker.tally.clone());
     let (clock, shares) = (control.clock, loads.clone());
     // On the thread that it stays on.
     let head_counts = control.head_counts.clone();
     let entrance =
-        move || Entrance::new(mailboxes, shares, limits, clock, events, tally, head_counts);
+        move || Entrance::new(mailboxes, shares, &doors, clock, events, tally, head_counts);
     for listening in control.doors.listening() {
         if let Place::Address(address) = listening.place {
             control.events.publish(Event::Listening { address });
@@ -134,6 +134,7 @@ fn start_worker(
         tally: control.core.broker.tally.clone(),
         latencies: control.core.broker.latencies.clone(),
         keeper: control.keeper.clone(),
+        eras: control.doors.eras().clone(),
         load,
         idle,
     };

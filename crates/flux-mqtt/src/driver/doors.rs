@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::accept::{BindError, Door, DoorSocket, Spot, bind, spots};
+use super::eras::Eras;
 use super::unix::change_mode;
 use crate::blocking::block_on;
 use crate::limits::Limits;
@@ -25,6 +26,7 @@ struct Inside {
     /// Told when there are some, and when there will be no more.
     news: Notify,
     limits: watch::Sender<Limits>,
+    eras: Eras,
 }
 
 #[derive(Default)]
@@ -92,7 +94,8 @@ pub(crate) struct Change {
 impl Doors {
     pub(crate) fn new(doors: Vec<Door>, limits: Limits) -> Self {
         let (open, new, news) = (Mutex::default(), Mutex::default(), Notify::new());
-        let made = Self(Arc::new(Inside { open, new, news, limits: watch::channel(limits).0 }));
+        let (limits, eras) = (watch::channel(limits).0, Eras::default());
+        let made = Self(Arc::new(Inside { open, new, news, limits, eras }));
         made.add(doors);
         made
     }
@@ -114,6 +117,11 @@ impl Doors {
 
     pub(crate) fn limits(&self) -> watch::Receiver<Limits> {
         self.0.limits.subscribe()
+    }
+
+    /// Returns by what it is known who was accepted before a change of who may come in.
+    pub(crate) fn eras(&self) -> &Eras {
+        &self.0.eras
     }
 
     /// Binds what these listeners have and nobody has yet.

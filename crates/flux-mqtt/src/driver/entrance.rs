@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::doors::Doors;
+use super::eras::{Era, Eras};
 use super::mailbox::{Accepted, Mail, Mailboxes};
 use crate::counters::{Count, Tally};
 use crate::gauge::Gauge;
@@ -28,6 +30,7 @@ pub(super) struct Entrance {
     /// How many connections each worker serves.
     loads: Vec<Arc<AtomicUsize>>,
     limits: watch::Receiver<Limits>,
+    eras: Eras,
     pace: TokenBucket,
     /// Those who came through the listeners of each name.
     crowds: RefCell<BTreeMap<Arc<str>, Rc<Crowd>>>,
@@ -42,14 +45,20 @@ impl Entrance {
     pub(super) fn new(
         mailboxes: Mailboxes,
         loads: Vec<Arc<AtomicUsize>>,
-        limits: watch::Receiver<Limits>,
+        doors: &Doors,
         clock: Clock,
         events: Arc<EventBus>,
         tally: Tally,
         head_counts: HeadCounts,
     ) -> Self {
+        let (limits, eras) = (doors.limits(), doors.eras().clone());
         let (pace, crowds) = (TokenBucket::default(), RefCell::default());
-        Self { mailboxes, loads, limits, pace, crowds, head_counts, clock, events, tally }
+        Self { mailboxes, loads, limits, eras, pace, crowds, head_counts, clock, events, tally }
+    }
+
+    /// Returns the era of a connection that is accepted now.
+    pub(super) fn era(&self) -> Era {
+        self.eras.now()
     }
 
     /// Holds an accepted connection back while too many have come in this second, and with it those

@@ -75,14 +75,14 @@ async fn source_of(
 
 /// Has a connection served, or begin with what lies below MQTT.
 fn begin(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted, counted: Counted) {
-    let Accepted { socket, peer, by, place: _ } = accepted;
+    let Accepted { socket, peer: address, by, era, place: _ } = accepted;
+    let peer = Peer::through(&by, address, era);
     match (&by.transport, &by.websocket) {
         (Transport::Tcp, None) => match Stream::over_accepted(socket, io_config.clone()) {
             Ok((io, stream)) => {
-                let peer = Peer::through(&by, peer);
                 ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
             }
-            Err(error) => shell.tell_unserved(&error, peer),
+            Err(error) => shell.tell_unserved(&error, address),
         },
         (Transport::Tls(_), _) | (Transport::Tcp, Some(_)) => {
             shell.handshakes.borrow_mut().arrive(Arrival { socket, peer, by, counted });

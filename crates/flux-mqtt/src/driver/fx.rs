@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use flux_auth::{
-    AccessRequest, Attributes, Authentication, Client, Credentials, Exchange, Identity,
+    AccessRequest, Attributes, Authentication, Client, Credentials, Exchange, Identity, Refusal,
 };
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
@@ -126,9 +126,13 @@ impl Effects for NtexEffects<'_> {
     fn authenticate(&mut self, connection: ConnectionId, mut credentials: Credentials) {
         self.add_certificate(connection, &mut credentials);
         let authenticator = self.shell.outfit.authenticator.clone();
+        let shell = self.shell.clone();
         // Called in there, so that it may panic at once or later.
         self.ask(connection, async move {
-            let authentication = authenticator.dyn_authenticate(credentials).await;
+            let mut authentication = authenticator.dyn_authenticate(credentials).await;
+            if !shell.is_of_this_era(connection) {
+                authentication = Authentication::Refused(Refusal::ServerUnavailable);
+            }
             let valid_for = match &authentication {
                 Authentication::Accepted(identity) => valid_for(identity),
                 Authentication::Refused(_) => None,

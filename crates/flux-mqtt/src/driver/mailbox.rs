@@ -15,6 +15,7 @@ use std::task::Waker;
 use flux_storage::Queued;
 use flux_tls::TlsConfig;
 
+use super::eras::Era;
 use crate::gauge::Place;
 use crate::input::Letter;
 use crate::listener::Listener;
@@ -45,6 +46,7 @@ pub(crate) struct Accepted {
     pub(crate) peer: Option<SocketAddr>,
     /// What it came through.
     pub(crate) by: Arc<Listener>,
+    pub(crate) era: Era,
     /// Its place among those who came through that.
     pub(crate) place: Option<Place>,
 }

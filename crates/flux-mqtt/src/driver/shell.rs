@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::answers::Answers;
 use super::busy::Busy;
 use super::clock::Clock;
+use super::eras::{Era, Eras};
 use super::fx::NtexEffects;
 use super::keeper::Keeper;
 use super::mailbox::Mailboxes;
@@ -49,6 +50,7 @@ pub(super) struct Outfit {
     pub(super) latencies: Latencies,
     /// If there is a store.
     pub(super) keeper: Option<Arc<Keeper>>,
+    pub(super) eras: Eras,
     /// How many connections the worker serves, for whoever hands out new ones.
     pub(super) load: Arc<AtomicUsize>,
     /// Told when the last connection is gone.
@@ -74,6 +76,7 @@ pub(super) struct Shell {
 /// A connection's I/O and what the worker wants of it.
 pub(super) struct Link {
     pub(super) stamp: u32,
+    era: Era,
     pub(super) io: IoRef,
     /// Something lies between the connection and the socket: what was sent waits in two places.
     pub(super) is_layered: bool,
@@ -91,9 +94,16 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(stamp: u32, io: IoRef, is_layered: bool, shown: Option<Shown>) -> Self {
+    pub(super) fn new(
+        stamp: u32,
+        io: IoRef,
+        is_layered: bool,
+        era: Era,
+        shown: Option<Shown>,
+    ) -> Self {
         Self {
             stamp,
+            era,
             io,
             is_layered,
             answers: Vec::new(),
@@ -109,6 +119,7 @@ impl Link {
 /// Who is at the other end of a connection, as far as is known before CONNECT.
 pub(super) struct Peer {
     pub(super) address: Option<SocketAddr>,
+    pub(super) era: Era,
     /// The name of the listener that it came through.
     pub(super) listener: Arc<str>,
     /// What that agrees on with clients.
@@ -135,9 +146,9 @@ pub(super) struct Wish {
 
 impl Peer {
     /// Returns somebody who has shown nothing yet.
-    pub(super) fn through(listener: &Listener, address: Option<SocketAddr>) -> Self {
+    pub(super) fn through(listener: &Listener, address: Option<SocketAddr>, era: Era) -> Self {
         let (listener, terms) = (listener.name.clone(), listener.terms.clone());
-        Self { address, listener, terms, shown: None, shook_with: None }
+        Self { address, era, listener, terms, shown: None, shook_with: None }
     }
 }
 
@@ -169,7 +180,7 @@ impl Shell {
         let stamp = self.stamp.get().wrapping_add(1);
         self.stamp.set(stamp);
         let is_layered = TypeId::of::<F>() != TypeId::of::<Base>();
-        let link = Link::new(stamp, io.get_ref(), is_layered, peer.shown);
+        let link = Link::new(stamp, io.get_ref(), is_layered, peer.era, peer.shown);
         let index = self.links.borrow_mut().insert(link);
         let connection = ConnectionId { index: u32::try_from(index).unwrap_or(u32::MAX), stamp };
         let listener = Some(peer.listener);
@@ -271,6 +282,12 @@ impl Shell {
                 task.wake_by_ref();
             }
         });
+    }
+
+    /// Returns whether a connection was accepted since it last changed who may come in.
+    pub(super) fn is_of_this_era(&self, connection: ConnectionId) -> bool {
+        let era = self.with_link(connection, |link| link.era);
+        era.is_some_and(|era| self.outfit.eras.is_now(era))
     }
 
     pub(super) fn with_link<R>(

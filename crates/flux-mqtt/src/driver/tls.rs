@@ -33,7 +33,7 @@ pub(super) fn advance(shell: &Rc<Shell>, io_config: &SharedCfg) -> Option<Timest
         tell_limit(shell, Limit::Handshakes, peer);
     }
     while let Some((number, arrival)) = handshakes.next() {
-        let peer = arrival.peer;
+        let peer = arrival.peer.address;
         let slot = Slot { shell: shell.clone(), number };
         let task = tokio::task::spawn_local(handshake(slot, arrival, io_config.clone()));
         handshakes.began(number, now, peer, task.abort_handle());
@@ -70,13 +70,13 @@ impl Drop for Slot {
 
 /// Shakes hands on a connection, then has it served.
 async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
-    let Arrival { socket, peer, by, counted } = arrival;
+    let Arrival { socket, peer: nobody, by, counted } = arrival;
+    let peer = nobody.address;
     let shell = &slot.shell;
     let (io, stream) = match Stream::over_accepted(socket, io_config) {
         Ok(both) => both,
         Err(error) => return shell.tell_unserved(&error, peer),
     };
-    let nobody = Peer::through(&by, peer);
     let Transport::Tls(tls) = &by.transport else {
         return websocket::enter(io, stream, shell, &by, nobody, counted).await;
     };

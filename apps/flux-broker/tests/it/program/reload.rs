@@ -1,6 +1,7 @@
 //! SIGHUP: the config is read again while clients are connected.
 
 mod access;
+mod doors;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

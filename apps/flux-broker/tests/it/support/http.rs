@@ -2,11 +2,19 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// What is answered: the status and the body; `None` for never.
-type Answer = Option<(u16, String)>;
+/// What is answered.
+#[derive(Clone, Default)]
+enum Answer {
+    /// The status and the body.
+    This(u16, String),
+    /// Whoever asks waits until it is known.
+    Later,
+    #[default]
+    Never,
+}
 
 /// A server on a port that the system chose. It goes with the test.
 pub(crate) struct HttpServer {
@@ -16,8 +24,26 @@ pub(crate) struct HttpServer {
 
 #[derive(Default)]
 struct State {
-    answer: Mutex<Answer>,
-    heard: Mutex<Vec<String>>,
+    inside: Mutex<Inside>,
+    /// Told when it has.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inside {
+    answer: Answer,
+    heard: Vec<String>,
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(&self, is_so: impl Fn(&Inside) -> bool) -> MutexGuard<'_, Inside> {
+        let waited = self.changed.wait_while(self.lock(), |inside| is_so(inside));
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl HttpServer {
@@ -42,21 +68,32 @@ impl HttpServer {
     }
 
     pub(crate) fn answer(&self, status: u16, body: &str) {
-        self.set(Some((status, body.to_owned())));
+        self.set(Answer::This(status, body.to_owned()));
     }
 
     /// Hears what is asked, and keeps silent.
     pub(crate) fn keep_silent(&self) {
-        self.set(None);
+        self.set(Answer::Never);
+    }
+
+    /// Hears what is asked, and answers when it is told what.
+    pub(crate) fn hold_back(&self) {
+        self.set(Answer::Later);
     }
 
     fn set(&self, answer: Answer) {
-        *self.state.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        self.state.lock().answer = answer;
+        self.state.changed.notify_all();
+    }
+
+    /// Waits until something was asked since the last time.
+    pub(crate) fn wait_until_asked(&self) {
+        drop(self.state.wait_while(|inside| inside.heard.is_empty()));
     }
 
     /// Returns what was asked since the last time: heads and bodies.
     pub(crate) fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.heard.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.state.lock().heard)
     }
 }
 
@@ -82,10 +119,12 @@ fn serve(stream: &TcpStream, state: &State) {
         let mut body = vec![0; length];
         lines.read_exact(&mut body).unwrap();
         asked.push_str(&String::from_utf8_lossy(&body));
-        state.heard.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-        let answer = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        state.lock().heard.push(asked);
+        state.changed.notify_all();
+        let is_held_back = |inside: &Inside| matches!(inside.answer, Answer::Later);
+        let answer = state.wait_while(is_held_back).answer.clone();
         // Whoever is not answered goes away some day.
-        let Some((status, body)) = answer else { continue };
+        let Answer::This(status, body) = answer else { continue };
         let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len());
         if stream.write_all(format!("{head}{body}").as_bytes()).is_err() {
             return;

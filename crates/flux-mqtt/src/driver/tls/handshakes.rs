@@ -9,13 +9,13 @@ use flux_session::Timestamp;
 use tokio::task::AbortHandle;
 
 use crate::driver::mailbox::AcceptedSocket;
-use crate::driver::shell::Counted;
+use crate::driver::shell::{Counted, Peer};
 use crate::listener::Listener;
 
 /// A connection through a listener with TLS or WebSocket, before its handshake.
 pub(in crate::driver) struct Arrival {
     pub(in crate::driver) socket: AcceptedSocket,
-    pub(in crate::driver) peer: Option<SocketAddr>,
+    pub(in crate::driver) peer: Peer,
     /// What it came by.
     pub(in crate::driver) by: Arc<Listener>,
     pub(in crate::driver) counted: Counted,
