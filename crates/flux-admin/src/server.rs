@@ -6,11 +6,14 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 use flux_auth::Bouncer;
+use flux_eventbus::{Event, EventKind, Handshake};
 use flux_mqtt::BrokerHandle;
 use flux_tls::TlsConfig;
 use ntex::http::HttpService;
 use ntex::http::error::DispatchError;
 use ntex::http::header::ACCEPT;
+use ntex::io::Io;
+use ntex::io::types::PeerAddr;
 use ntex::rt::{DefaultRuntime, System};
 use ntex::server::{self, Server, SslError};
 use ntex::service::{ServiceFactory as _, chain_factory, fn_service};
@@ -186,7 +189,7 @@ pub(crate) struct Office {
 }
 
 fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Result<Server> {
-    let tls = guard.tls.clone();
+    let (tls, broker) = (guard.tls.clone(), office.broker.clone());
     let app = move || {
         App::new()
             .state(office.clone())
@@ -215,8 +218,11 @@ fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Resul
     let server = match tls {
         None => server.listen("admin", listener, async move |_config| HttpService::new(app())),
         Some(tls) => server.listen("admin", listener, async move |_config| {
-            let tls = tls.clone();
-            let shake_hands = async move |io| shake_hands(io, &tls).await.map_err(told);
+            let (tls, broker) = (tls.clone(), broker.clone());
+            let shake_hands = async move |io: Io| {
+                let peer = io.query::<PeerAddr>().get().map(|PeerAddr(peer)| peer);
+                shake_hands(io, &tls).await.map_err(|error| told(&broker, peer, error))
+            };
             chain_factory(fn_service(shake_hands))
                 .and_then(HttpService::new(app()).map_err(SslError::Service))
         }),
@@ -224,9 +230,18 @@ fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Resul
     Ok(server?.run())
 }
 
-/// Logs why a client is not served.
-fn told(error: io::Error) -> SslError<DispatchError> {
-    tracing::info!(%error, "a TLS handshake of the server of metrics failed");
+/// Tells why a client is not served.
+fn told(
+    broker: &BrokerHandle,
+    peer: Option<SocketAddr>,
+    error: io::Error,
+) -> SslError<DispatchError> {
+    if let Some(events) = broker.events()
+        && events.wants(EventKind::HandshakeFailed)
+    {
+        let (handshake, error) = (Handshake::Admin, error.to_string().into());
+        events.publish(Event::HandshakeFailed { handshake, peer, listener: None, error });
+    }
     SslError::Ssl(Box::new(error))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Denial, DisconnectReason, DropReason, EventKind, Limit, SessionEnd};
+use crate::{Denial, DisconnectReason, DropReason, EventKind, Handshake, Limit, SessionEnd};
 
 /// Something that has happened.
 ///
@@ -144,6 +144,17 @@ pub enum Event {
         /// Where its connection comes from, or `None` where that is not known.
         peer: Option<SocketAddr>,
     },
+    /// A connection ended before its client could say anything: what lies below did not come about.
+    HandshakeFailed {
+        /// What did not.
+        handshake: Handshake,
+        /// Where the connection came from, or `None` where that has no meaning.
+        peer: Option<SocketAddr>,
+        /// The name of the listener it came in by, or `None` where that has none.
+        listener: Option<Arc<str>>,
+        /// Why, in words. Some of them may be of whoever connected.
+        error: Arc<str>,
+    },
     /// An address failed too often to prove who it is, and is turned away for a while.
     Banned {
         /// The address.
@@ -186,6 +197,7 @@ impl Event {
             Self::SessionEnded { .. } => EventKind::SessionEnded,
             Self::WillSent { .. } => EventKind::WillSent,
             Self::LimitReached { .. } => EventKind::LimitReached,
+            Self::HandshakeFailed { .. } => EventKind::HandshakeFailed,
             Self::Banned { .. } => EventKind::Banned,
             Self::Denied { .. } => EventKind::Denied,
             Self::Stopped => EventKind::Stopped,
@@ -239,6 +251,12 @@ mod tests {
             Event::SessionEnded { client_id: id, reason: SessionEnd::Expired },
             Event::WillSent { client_id: client_id.clone(), topic: topic.clone() },
             Event::LimitReached { limit: Limit::HalfOpen, client_id: None, peer: None },
+            Event::HandshakeFailed {
+                handshake: Handshake::Tls,
+                peer: None,
+                listener: None,
+                error: "closed".into(),
+            },
             Event::Banned { address: [192, 0, 2, 1].into(), length: Duration::from_secs(300) },
             Event::Denied { client_id, username: None, denial: Denial::Publish, topic },
             Event::Stopped,

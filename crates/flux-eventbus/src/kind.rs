@@ -34,6 +34,8 @@ pub enum EventKind {
     WillSent,
     /// See [`Event::LimitReached`](crate::Event::LimitReached).
     LimitReached,
+    /// See [`Event::HandshakeFailed`](crate::Event::HandshakeFailed).
+    HandshakeFailed,
     /// See [`Event::Banned`](crate::Event::Banned).
     Banned,
     /// See [`Event::Denied`](crate::Event::Denied).
@@ -45,7 +47,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -60,6 +62,7 @@ impl EventKind {
         Self::SessionEnded,
         Self::WillSent,
         Self::LimitReached,
+        Self::HandshakeFailed,
         Self::Banned,
         Self::Denied,
         Self::Stopped,

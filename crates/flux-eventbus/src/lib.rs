@@ -42,6 +42,7 @@
 mod denial;
 mod event;
 mod excerpt;
+mod handshake;
 mod kind;
 mod limit;
 mod reason;
@@ -54,6 +55,7 @@ pub use bus::EventBus;
 pub use denial::Denial;
 pub use event::Event;
 pub use excerpt::excerpt;
+pub use handshake::Handshake;
 pub use kind::{EventKind, EventKinds};
 pub use limit::Limit;
 pub use reason::{DisconnectReason, DropReason, SessionEnd};

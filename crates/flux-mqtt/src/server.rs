@@ -272,6 +272,12 @@ impl BrokerHandle {
         &self.manager
     }
 
+    /// Returns the bus of its events, as long as somebody has it.
+    #[must_use]
+    pub fn events(&self) -> Option<Arc<EventBus>> {
+        self.manager.events()
+    }
+
     /// Returns the broker's retained messages.
     ///
     /// What is set here is not written to a store, and gone after a restart: who wants it to last publishes it with

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flux_eventbus::{Event, EventKind, Limit, excerpt};
+use flux_eventbus::{Event, EventKind, Handshake, Limit, excerpt};
 use flux_mqtt::ReasonCode;
 use tracing::Level;
 
@@ -22,6 +22,7 @@ pub(crate) struct Line<'a> {
     topic: Option<&'a str>,
     code: Option<u8>,
     reason: Option<&'static str>,
+    error: Option<&'a str>,
     /// What to do next.
     help: Option<String>,
 }
@@ -31,6 +32,7 @@ pub(crate) struct Line<'a> {
 pub(crate) enum Subject {
     Connections,
     Refusals,
+    Handshakes,
     Sessions,
     Subscriptions,
     Messages,
@@ -51,6 +53,7 @@ macro_rules! write_line {
             topic = $line.topic.map(excerpt).as_deref(),
             code = $line.code.map(|code| tracing::field::display(format!("0x{code:02X}"))),
             reason = $line.reason,
+            error = $line.error.map(excerpt).as_deref(),
             help = $line.help,
             "{}",
             $text,
@@ -64,6 +67,7 @@ impl Subject {
         match kind {
             EventKind::Connected | EventKind::Disconnected => Some(Self::Connections),
             EventKind::ConnectRefused => Some(Self::Refusals),
+            EventKind::HandshakeFailed => Some(Self::Handshakes),
             EventKind::SessionCreated | EventKind::SessionResumed | EventKind::SessionEnded => {
                 Some(Self::Sessions)
             }
@@ -83,6 +87,7 @@ impl Subject {
         match self {
             Self::Connections => tracing::enabled!(target: CONNECTIONS, Level::INFO),
             Self::Refusals => tracing::enabled!(target: REFUSALS, Level::WARN),
+            Self::Handshakes => tracing::enabled!(target: HANDSHAKES, Level::INFO),
             Self::Sessions => tracing::enabled!(target: SESSIONS, Level::DEBUG),
             Self::Subscriptions => tracing::enabled!(target: SUBSCRIPTIONS, Level::DEBUG),
             Self::Messages => tracing::enabled!(target: MESSAGES, Level::INFO),
@@ -94,7 +99,7 @@ impl Subject {
     pub(crate) fn most(self) -> u32 {
         match self {
             Self::Connections | Self::Sessions | Self::Subscriptions => 10,
-            Self::Refusals | Self::Messages | Self::Limits => 1,
+            Self::Refusals | Self::Handshakes | Self::Messages | Self::Limits => 1,
         }
     }
 
@@ -103,6 +108,7 @@ impl Subject {
         match self {
             Self::Connections => write_line!(CONNECTIONS, Level::INFO, line, text),
             Self::Refusals => write_line!(REFUSALS, Level::WARN, line, text),
+            Self::Handshakes => write_line!(HANDSHAKES, Level::INFO, line, text),
             Self::Sessions => write_line!(SESSIONS, Level::DEBUG, line, text),
             Self::Subscriptions => write_line!(SUBSCRIPTIONS, Level::DEBUG, line, text),
             Self::Messages => write_line!(MESSAGES, Level::INFO, line, text),
@@ -147,6 +153,13 @@ impl<'a> Line<'a> {
                 peer: *peer,
                 listener: listener.as_deref(),
                 ..Self::refused(*code)
+            },
+            Event::HandshakeFailed { handshake, peer, listener, error } => Self {
+                text: failure(*handshake),
+                peer: *peer,
+                listener: listener.as_deref(),
+                error: Some(error),
+                ..Self::default()
             },
             Event::Subscribed { client_id, filter, .. } => {
                 Self { topic: Some(filter), ..Self::about("a client subscribed", client_id) }
@@ -244,6 +257,16 @@ fn help(limit: Limit) -> String {
     format!("if this is no attack, raise {setting}")
 }
 
+/// What to say of a handshake that failed.
+const fn failure(handshake: Handshake) -> &'static str {
+    match handshake {
+        Handshake::Tls => "a TLS handshake failed",
+        Handshake::WebSocket => "a WebSocket handshake failed",
+        Handshake::Admin => "a TLS handshake of the server of metrics failed",
+        _newer => "a handshake failed",
+    }
+}
+
 /// What to do about clients that are refused.
 fn next_step(code: ReasonCode) -> Option<&'static str> {
     match code {
@@ -258,6 +281,7 @@ fn next_step(code: ReasonCode) -> Option<&'static str> {
 
 const CONNECTIONS: &str = "events::connections";
 const REFUSALS: &str = "events::refusals";
+const HANDSHAKES: &str = "events::handshakes";
 const SESSIONS: &str = "events::sessions";
 const SUBSCRIPTIONS: &str = "events::subscriptions";
 const MESSAGES: &str = "events::messages";

@@ -3,11 +3,12 @@
 mod filter;
 mod handshakes;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flux_eventbus::{Event, EventKind, Limit};
+use flux_eventbus::{Event, EventKind, Handshake, Limit};
 use flux_session::Timestamp;
 use flux_tls::{AdmitError, Protocol, TlsConfig};
 use ntex::service::cfg::SharedCfg;
@@ -18,7 +19,7 @@ use super::stream::Stream;
 use super::websocket;
 use crate::counters::Count;
 use crate::input::Input;
-use crate::listener::Transport;
+use crate::listener::{Listener, Transport};
 use crate::names::ConnectionId;
 use filter::{HandshakeError, PeerChain, shake_hands};
 pub(super) use handshakes::{Arrival, Handshakes};
@@ -105,8 +106,22 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
         Err(error) => {
             let outfit = &shell.outfit;
             outfit.tally.count(outfit.id, Count::HandshakeFailed);
-            tracing::info!(?peer, %error, "a TLS handshake failed");
+            tell_failed(shell, Handshake::Tls, peer, &by, &error);
         }
+    }
+}
+
+pub(super) fn tell_failed(
+    shell: &Shell,
+    handshake: Handshake,
+    peer: Option<SocketAddr>,
+    by: &Listener,
+    error: &impl fmt::Display,
+) {
+    let events = &shell.outfit.events;
+    if events.wants(EventKind::HandshakeFailed) {
+        let (listener, error) = (Some(by.name.clone()), error.to_string().into());
+        events.publish(Event::HandshakeFailed { handshake, peer, listener, error });
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Once;
 
-use flux_eventbus::Limit;
+use flux_eventbus::{Handshake, Limit};
 use flux_websocket::{Origins, Refusal, Upgrade, UpgradeRules};
 use ipnet::IpNet;
 use ntex::io::{Filter, Io};
@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::connection::serve;
 use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
-use super::tls::tell_limit;
+use super::tls::{tell_failed, tell_limit};
 use crate::counters::Count;
 use crate::listener::Listener;
 use filter::WebSocketFilter;
@@ -45,7 +45,7 @@ pub(super) async fn enter<F: Filter>(
             let (peer, outfit) = (peer.address, &shell.outfit);
             outfit.tally.count(outfit.id, Count::UpgradeFailed);
             tell_of_pages(&error, &rules, &by.name);
-            tracing::info!(?peer, %error, "a WebSocket handshake failed");
+            tell_failed(shell, Handshake::WebSocket, peer, by, &error);
         }
         Err(_elapsed) => tell_limit(shell, Limit::ConnectTime, peer.address),
     }

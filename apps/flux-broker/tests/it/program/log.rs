@@ -1,7 +1,8 @@
 //! What the program logs: one line for each event, with who, whence and why; nothing that is secret.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value as Json;
 
@@ -10,7 +11,7 @@ use super::admin::admin_of;
 use super::child::{Program, run};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
-use crate::support::{Client, Connect, Publish, Will};
+use crate::support::{Certificates, Client, Connect, Publish, Will};
 
 fn json(log: &str) -> Vec<Json> {
     log.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
@@ -126,20 +127,61 @@ fn what_repeats_is_summed_up() {
         }
         publisher.ping();
     });
-    let lines = json(&log);
-    let (mut said, mut more) = (0, 0);
-    for line in lines.iter().filter(|line| line["reason"] == "offline") {
-        assert_eq!(line["client_id"], "away");
-        let text = line["message"].as_str().unwrap();
-        let count = text.strip_prefix("a message was dropped: and ");
-        match count.and_then(|rest| rest.split(' ').next()) {
-            Some(count) => more += count.parse::<u32>().unwrap(),
-            None => said += 1,
+    let (said, more) = said_and_summed_up(&log, "a message was dropped");
+    // Two if ten seconds ended meanwhile.
+    assert!((1..=2).contains(&said.len()), "{log}");
+    assert_eq!(said.len() as u64 + more, 500, "{log}");
+    assert_eq!((&said[0]["client_id"], &said[0]["reason"]), (&"away".into(), &"offline".into()));
+}
+
+/// Whoever scans the ports of the broker does not fill its log.
+#[test]
+fn who_does_not_speak_tls_to_the_admin_listener_is_summed_up() {
+    let certificates = Certificates::new();
+    let file = |name: &str| certificates.path(name).display().to_string();
+    let (config, ca) = (file("flux.toml"), file("ca.crt"));
+    certificates.write(
+        "flux.toml",
+        &format!(
+            "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n[admin]\nbind = \"127.0.0.1:0\"\ntls = \"t\"\n\
+             [tls.t]\ncert = {:?}\nkey = {:?}\n",
+            file("server.crt"),
+            file("server.key"),
+        ),
+    );
+    let program = Program::start(&["--config", &config, "--log", "info"]);
+    let admin = admin_of(&program);
+    let log = program.terminate_after("TERM", |_| {
+        for _ in 0..20 {
+            let mut socket = TcpStream::connect(&admin).unwrap();
+            socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            let _is_reset = socket.read_to_end(&mut Vec::new());
+        }
+        // Behind them on the same thread.
+        let listed = run(&["clients", "list", "--admin", &admin, "--admin-ca", &ca]);
+        assert_eq!(listed.status.code(), Some(0));
+    });
+    let (said, more) = said_and_summed_up(&log, "a TLS handshake of the server of metrics failed");
+    assert!((1..=2).contains(&said.len()), "{log}");
+    assert_eq!((said.len() as u64 + more, &said[0]["level"]), (20, &"INFO".into()), "{log}");
+    assert!(said[0]["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{log}");
+    assert!(!said[0]["error"].as_str().unwrap().is_empty(), "{log}");
+}
+
+/// Returns the lines that say this, and how many more were left out.
+fn said_and_summed_up(log: &str, text: &str) -> (Vec<Json>, u64) {
+    let (mut said, mut more) = (Vec::new(), 0);
+    for line in json(log) {
+        match line["message"].as_str().unwrap().strip_prefix(text) {
+            Some("") => said.push(line),
+            Some(rest) => {
+                let count = rest.strip_prefix(": and ").and_then(|rest| rest.split(' ').next());
+                more += count.unwrap().parse::<u64>().unwrap();
+            }
+            None => {}
         }
     }
-    // Two if ten seconds ended meanwhile.
-    assert!((1..=2).contains(&said), "{log}");
-    assert_eq!(said + more, 500, "{log}");
+    (said, more)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flux_eventbus::{Event, EventKind, Limit};
+use flux_eventbus::{Event, EventKind, Handshake, Limit};
 use flux_mqtt::Count;
 use rustls::{AlertDescription, ClientConfig, Error};
 
@@ -72,6 +72,7 @@ fn who_does_not_speak_tls_gets_an_alert() {
     let broker = broker(&certificates, 10, Duration::from_secs(600));
     let mut bystander = Bystander::connect(&broker, V5);
     let large = vec![0x16; 100_000];
+    let mut told = Events::of(&broker, EventKind::HandshakeFailed);
     for bytes in [&Connect::new(V5, "a").bytes()[..], b"GET / HTTP/1.1\r\n\r\n", &large] {
         let mut stream = connect(tls_address(&broker));
         let _is_closed_meanwhile = stream.write_all(bytes);
@@ -79,6 +80,12 @@ fn who_does_not_speak_tls_gets_an_alert() {
         // Alert, version, length, fatal.
         assert!(matches!(answer[..], [0x15, 3, _, 0, 2, 2, _]), "{answer:02x?}");
         bystander.exchange();
+        let Event::HandshakeFailed { handshake: Handshake::Tls, peer, listener, error } =
+            told.expect()
+        else {
+            panic!("another handshake");
+        };
+        assert!(peer.is_some() && listener.is_some() && error.contains("message"), "{error}");
     }
     let failed = || broker.handle.counters().of(Count::HandshakeFailed);
     while failed() < 3 {

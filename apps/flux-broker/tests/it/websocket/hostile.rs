@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flux_eventbus::{EventKind, Limit};
+use flux_eventbus::{EventKind, Handshake, Limit};
 use flux_mqtt::Count;
 
 use super::*;
@@ -55,9 +55,12 @@ fn requests_that_are_refused_have_their_status(broker: &Broker) {
         (vec![0x16, 3, 1, 0, 5], "400"),
     ];
     let count = u64::try_from(cases.len()).unwrap();
+    let mut told = Events::of(broker, EventKind::HandshakeFailed);
     for (bytes, status) in cases {
         let answer = answer(broker.address(), &bytes);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+        let Event::HandshakeFailed { handshake, peer, .. } = told.expect() else { panic!() };
+        assert_eq!((handshake, peer.is_some()), (Handshake::WebSocket, true));
         exchange(&mut bystander);
     }
     // It is counted after it is answered.

@@ -1,0 +1,13 @@
+//! [`Handshake`]: what comes before MQTT, or HTTP.
+
+/// What is agreed on below a protocol before it can be spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Handshake {
+    /// TLS, through a listener of the broker.
+    Tls,
+    /// The request to upgrade to WebSocket (RFC 6455 section 4).
+    WebSocket,
+    /// TLS, with the server that administers the broker.
+    Admin,
+}
