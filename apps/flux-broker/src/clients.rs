@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Subcommand;
-use flux_admin::ClientEntry;
+use flux_admin::{ClientEntry, EndedSessions};
 
 use crate::admin_client::{AdminClient, escaped, parse, write_json};
 
@@ -31,10 +31,17 @@ pub(crate) enum Clients {
     /// Disconnect one; its session goes on as after any loss of its connection
     Kick {
         /// Its client identifier
-        client: String,
+        #[arg(required_unless_present_any = ["owner", "owned"])]
+        client: Option<String>,
         /// End its session too, connected or not: what waits for it is dropped, its client identifier is free
         #[arg(long)]
         session: bool,
+        /// With --session: all sessions that belong to this user
+        #[arg(long, value_name = "USER", requires = "session", conflicts_with = "client")]
+        owner: Option<String>,
+        /// With --session: all sessions that belong to any user, as when users have other names now
+        #[arg(long, requires = "session", conflicts_with_all = ["client", "owner"])]
+        owned: bool,
         #[command(flatten)]
         broker: AdminClient,
     },
@@ -58,9 +65,12 @@ impl Clients {
                 }
                 Ok(true)
             }
-            Self::Kick { client, session, broker } => {
+            Self::Kick { client: Some(client), session, broker, .. } => {
                 let path = format!("{}&session={session}", path(client));
                 broker.delete(&path)
+            }
+            Self::Kick { client: None, owner, broker, .. } => {
+                end_sessions(broker, owner.as_deref(), out)
             }
         }
     }
@@ -82,6 +92,28 @@ fn list(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Resul
             None => return Ok(()),
         }
     }
+}
+
+/// Ends the sessions of a user, or of all; `false` if there are none.
+fn end_sessions(
+    broker: &AdminClient,
+    owner: Option<&str>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let whose = owner.map_or("owned=true".to_owned(), |owner| format!("owner={}", escaped(owner)));
+    let (mut ended, mut after) = (0, String::new());
+    loop {
+        let path =
+            format!("/api/v1/clients?{whose}&session=true&limit={FEW}&after={}", escaped(&after));
+        let page: EndedSessions = parse(broker.ask("DELETE", &path)?)?;
+        ended += page.ended;
+        match page.after {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    writeln!(out, "{ended} sessions ended")?;
+    Ok(ended > 0)
 }
 
 fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
@@ -129,3 +161,5 @@ const HEAD: [&str; 9] =
     ["CLIENT", "STATE", "USER", "ADDRESS", "VERSION", "SUBS", "QUEUED", "IN-FLIGHT", "LOST"];
 /// How many are asked for at once.
 const PAGE: usize = 500;
+/// Of those that are to end: each is safe before the broker answers.
+const FEW: usize = 100;

@@ -70,6 +70,15 @@ impl ClientEntry {
     }
 }
 
+/// What became of the sessions of a user, or of all users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedSessions {
+    /// How many are over.
+    pub ended: usize,
+    /// The last client identifier that was looked at: there may be more behind it. `None` if there are none.
+    pub after: Option<String>,
+}
+
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Question {
@@ -82,22 +91,28 @@ pub(crate) struct Question {
     /// Not only its connection is to end, but its session.
     #[serde(default)]
     session: bool,
+    /// The sessions of this user.
+    owner: Option<String>,
+    /// The sessions of all users.
+    #[serde(default)]
+    owned: bool,
 }
 
-/// Lists clients, shows one, or disconnects one.
+/// Lists clients, shows one, disconnects one, or ends the sessions of a user.
 pub(crate) async fn clients(
     request: HttpRequest,
     question: Query<Question>,
     office: State<Arc<Office>>,
 ) -> HttpResponse {
+    let limit = question.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
     let answer = match (&question.id, request.method()) {
         (Some(id), &Method::DELETE) => kick(&office.broker, id, question.session).await,
-        (None, &Method::DELETE) => Ok(HttpResponse::BadRequest().body("say whom: ?id=CLIENT\n")),
-        (Some(id), _) => show(&office.broker, id).await,
-        (None, _) => {
-            let limit = question.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
-            list(&office.broker, &question.after, limit).await
+        (None, &Method::DELETE) if question.session && question.names_owners() => {
+            end_sessions(&office.broker, &question, limit).await
         }
+        (None, &Method::DELETE) => Ok(HttpResponse::BadRequest().body(WHOM)),
+        (Some(id), _) => show(&office.broker, id).await,
+        (None, _) => list(&office.broker, &question.after, limit).await,
     };
     answer.unwrap_or_else(|error| HttpResponse::ServiceUnavailable().body(format!("{error}\n")))
 }
@@ -141,10 +156,48 @@ async fn kick(
     }
 }
 
+/// Ends sessions that belong to users, of so many clients at most.
+async fn end_sessions(
+    broker: &BrokerHandle,
+    question: &Question,
+    limit: usize,
+) -> Result<HttpResponse, ManagerError> {
+    let (mut ended, mut after) = (0, None);
+    for session in broker.manager().sessions_after(&question.after, limit) {
+        let id = &*session.client_id;
+        if question.means(session.owner.as_deref()) {
+            match broker.manager().end_session(id).await {
+                Ok(()) => ended += 1,
+                // It is over by itself.
+                Err(ManagerError::UnknownClient { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        after = Some(id.to_owned());
+    }
+    if ended > 0 {
+        tracing::info!(ended, owner = ?question.owner, "sessions of users were ended by an administrator");
+    }
+    Ok(HttpResponse::Ok().json(&EndedSessions { ended, after }))
+}
+
+impl Question {
+    const fn names_owners(&self) -> bool {
+        self.owned || self.owner.is_some()
+    }
+
+    /// Whether this is about the sessions of such an owner.
+    fn means(&self, owner: Option<&str>) -> bool {
+        owner.is_some() && (self.owned || owner == self.owner.as_deref())
+    }
+}
+
 fn unknown() -> HttpResponse {
     HttpResponse::NotFound().body("there is no such client\n")
 }
 
+const WHOM: &str =
+    "say whom: ?id=CLIENT, or ?owner=USER&session=true, or ?owned=true&session=true\n";
 /// How many clients are listed at once.
 const PAGE: usize = 100;
 /// The most that are.

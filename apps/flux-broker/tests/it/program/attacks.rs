@@ -1,7 +1,8 @@
 //! What somebody tries who is in, or not: sessions, topics and time of others.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 
 use super::child::{Program, run};
 use super::commands::run_with_input;
@@ -18,6 +19,10 @@ retain = ["dev/{username}/#"]
 publish = ["#", "$test/#"]
 subscribe = ["#", "$test/#"]
 retain = ["#"]
+[roles.guest]
+[[bind]]
+everyone = true
+roles = ["guest"]
 [[bind]]
 user = "alice"
 roles = ["device"]
@@ -122,6 +127,54 @@ fn a_session_is_its_users_though_everybody_knows_its_client_identifier() {
     assert!(shown.contains("offline") && shown.contains("OWNER         bob"), "{shown}");
     let (_, log) = program.terminate("TERM");
     assert!(log.contains("clients kick --session CLIENT ends its session"), "{log}");
+}
+
+/// As when users have other names from now on: each would be kept out of its own sessions.
+#[test]
+fn the_sessions_of_a_user_or_of_all_users_end_at_once() {
+    let settings = "allow_anonymous = true\n[admin]\nbind = \"127.0.0.1:0\"\n";
+    let (_directory, program) = start("attacks-owned", settings);
+    let address = program.addresses[0];
+    let admin = super::admin::admin_of(&program);
+    let clients =
+        |arguments: &[&str]| run(&[&["clients"], arguments, &["--admin", &admin]].concat());
+    let left = || {
+        let listed = String::from_utf8(clients(&["list"]).stdout).unwrap();
+        let names = listed.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let open = |user: &str, client_id: &str| {
+        Client::connect_to(address, &login(V5, user, client_id).expiry(600))
+    };
+    for client_id in ["a1", "a2", "a3"] {
+        open("alice", client_id).disconnect();
+    }
+    open("bob", "b1").disconnect();
+    let mut bob = open("bob", "b2");
+    Client::connect_to(address, &Connect::new(V5, "nobody").expiry(600)).disconnect();
+
+    // No more of them are looked at than somebody asks for.
+    let path = "/api/v1/clients?owner=alice&session=true&limit=1&after=a1";
+    let request = format!("DELETE {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    let mut socket = TcpStream::connect(&admin).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("{\"ended\":1,\"after\":\"a2\"}"), "{answer}");
+    assert_eq!(left(), ["a1", "a3", "b1", "b2", "nobody"]);
+
+    let ended = clients(&["kick", "--session", "--owner", "alice"]);
+    assert_eq!(String::from_utf8(ended.stdout).unwrap(), "2 sessions ended\n");
+    assert_eq!(left(), ["b1", "b2", "nobody"]);
+    assert_eq!(clients(&["kick", "--session", "--owner", "alice"]).status.code(), Some(1));
+    bob.ping();
+    assert_eq!(clients(&["kick", "--session", "--owned"]).status.code(), Some(0));
+    bob.expect_disconnect(0x98);
+    assert_eq!(left(), ["nobody"], "whom no session is kept from");
+    // Whoever names no session ends none.
+    for wrong in [&["kick", "--owner", "bob"][..], &["kick", "--owned"], &["kick"]] {
+        assert_eq!(clients(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 /// What a right was when it was left is not what it is when it is due, though the broker ended in between.
