@@ -84,7 +84,14 @@ fn is_bound(binding: &Binding, client: &Client) -> bool {
         && binding.claim.iter().all(|(name, value)| {
             client.identity.attributes.contains(&format!("claim.{name}"), value)
         })
+        && binding.certificate.iter().all(|(name, value)| {
+            client.identity.attributes.contains(&format!("cert.{name}"), value)
+        })
         && (binding.listener.is_none() || binding.listener.as_deref() == client.listener.as_deref())
+        && binding.address.is_none_or(|network| {
+            let address = client.peer.map(|peer| peer.ip().to_canonical());
+            address.is_some_and(|address| network.contains(&address))
+        })
 }
 
 /// Returns the filter with the client's values, if it has them all.
@@ -94,6 +101,7 @@ fn filled(template: &str, client: &Client) -> Option<TopicFilter> {
             "{client_id}" => Some(client.client_id.to_string()),
             "{username}" => client.identity.owner().map(ToString::to_string),
             "{claim.k}" => client.identity.attributes.single("claim.k").map(str::to_owned),
+            "{cert.k}" => client.identity.attributes.single("cert.k").map(str::to_owned),
             literal => return Some(literal.to_owned()),
         };
         value.filter(|value| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use flux_topic::{TopicFilter, TopicName};
+use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ fn any_filter(levels: &'static [&'static str], max: usize) -> impl Strategy<Valu
 }
 
 fn any_template() -> impl Strategy<Value = String> {
-    any_filter(&["", "a", "a", "$x", "+", "{client_id}", "{username}", "{claim.k}"], 3)
+    any_filter(&["", "a", "a", "$x", "+", "{client_id}", "{username}", "{claim.k}", "{cert.k}"], 3)
 }
 
 fn any_role() -> impl Strategy<Value = Role> {
@@ -45,14 +46,23 @@ fn any_binding() -> impl Strategy<Value = Binding> {
     let name = || option::of(select(vec!["a", "b", "?", "a*", "", "*"]).prop_map(String::from));
     let claim = option::of(select(vec!["a", "b"]));
     let listener = option::weighted(0.2, Just(String::from("l")));
+    let certificate = option::weighted(0.2, select(vec!["a", "b"]));
+    let networks = ["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "2001:db8::/32", "::/0"];
+    let address = option::weighted(0.2, select(networks.to_vec()));
+    let place = (listener, address.prop_map(|it| it.map(|it| it.parse::<IpNet>().unwrap())));
     let roles = vec(select(vec!["r0", "r1", "r2"]).prop_map(String::from), 1..3);
-    (name(), name(), claim, listener, roles).prop_map(
-        |(user, client_id, claim, listener, roles)| {
-            let claim: BTreeMap<_, _> =
-                claim.map(|value| ("k".into(), String::from(value))).into_iter().collect();
-            let everyone =
-                user.is_none() && client_id.is_none() && claim.is_empty() && listener.is_none();
-            Binding { roles, everyone, user, client_id, claim, listener, ..Binding::default() }
+    (name(), name(), claim, certificate, place, roles).prop_map(
+        |(user, client_id, claim, certificate, (listener, address), roles)| {
+            let one = |value: Option<&str>| -> BTreeMap<String, String> {
+                value.map(|value| ("k".into(), value.into())).into_iter().collect()
+            };
+            let (claim, certificate) = (one(claim), one(certificate));
+            let everyone = false;
+            let binding =
+                Binding { roles, everyone, user, client_id, claim, certificate, listener, address };
+            let roles = binding.roles.clone();
+            let is_bare = binding == Binding { roles: roles.clone(), ..Binding::default() };
+            if is_bare { Binding { roles, everyone: true, ..Binding::default() } } else { binding }
         },
     )
 }
@@ -71,13 +81,21 @@ fn any_rules() -> impl Strategy<Value = Rules> {
 fn any_client(names: &'static [&'static str]) -> impl Strategy<Value = Client> {
     let name = move || select(names);
     let (roles, values) = (vec(select(vec!["r0", "r9"]), 0..2), vec(name(), 0..3));
-    (name(), option::of(name()), roles, values, any::<bool>()).prop_map(
-        |(client_id, username, roles, values, has_listener)| {
+    let attributes = (values, option::of(name()));
+    // An IPv4 client of an IPv6 socket is one of them.
+    let peers = ["10.1.2.3:9", "10.2.0.1:9", "[::ffff:10.1.2.3]:9", "[2001:db8::1]:9", "[::1]:9"];
+    let place = (any::<bool>(), option::of(select(peers.to_vec())));
+    (name(), option::of(name()), prop::bool::weighted(0.2), roles, attributes, place).prop_map(
+        |(client_id, username, is_claimed, roles, (claims, field), (has_listener, peer))| {
             let mut identity = username.map_or_else(Identity::anonymous, Identity::user);
+            // Some have not proven their name.
+            identity.is_claimed = is_claimed && identity.username.is_some();
             identity.roles = roles.into_iter().map(Box::from).collect();
-            identity.attributes = values.into_iter().map(|value| ("claim.k", value)).collect();
+            let claims = claims.into_iter().map(|value| ("claim.k", value));
+            identity.attributes = claims.chain(field.map(|value| ("cert.k", value))).collect();
             let mut client = Client::new(client_id, identity);
             client.listener = has_listener.then(|| "l".into());
+            client.peer = peer.map(|peer| peer.parse().unwrap());
             client
         },
     )
@@ -150,7 +168,7 @@ proptest! {
     fn compiled_rules_say_what_the_naive_reading_says(
         rules in any_rules(),
         otherwise in select(vec![Otherwise::Allow, Otherwise::Deny]),
-        client in any_client(&["a", "a", "b", "$x", "", "+", "#", "a/b", "aa"]),
+        client in any_client(&["a", "a", "b", "$x", "", "+", "#", "a/b", "aa", "a\0"]),
         accesses in vec(any_access(), 1..12),
     ) {
         let authorizer = RoleAuthorizer::new(Ruleset::compile(&rules, otherwise).unwrap());
