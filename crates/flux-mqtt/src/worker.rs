@@ -124,7 +124,7 @@ pub struct Worker {
     /// When the message came that is being handled, if it is timed.
     since: Option<Stamp>,
     /// What is over once the answers are sent.
-    spans: Vec<Ending>,
+    endings: Vec<Ending>,
 }
 
 impl fmt::Debug for Worker {
@@ -184,7 +184,7 @@ impl Worker {
             looks_from: Timestamp::from_millis(0),
             trace: None,
             since: None,
-            spans: Vec::new(),
+            endings: Vec::new(),
         }
     }
 
@@ -246,7 +246,7 @@ impl Worker {
             return Received { consumed: bytes.len(), again: false };
         };
         self.answers.clear();
-        self.spans.clear();
+        self.endings.clear();
         self.waits_from = None;
         if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
@@ -344,8 +344,8 @@ impl Worker {
             self.answer_in_time(id, fx);
         } else {
             fx.send(id, &self.answers);
-            if !self.spans.is_empty() {
-                self.end_spans(fx);
+            if !self.endings.is_empty() {
+                self.tell_endings(fx);
             }
         }
         self.answers.clear();
@@ -353,8 +353,8 @@ impl Worker {
 
     /// Tells of what was timed or followed and is over: one message in many.
     #[cold]
-    fn end_spans(&mut self, fx: &mut impl Effects) {
-        self.spans.drain(..).for_each(|ending| ending.tell(fx));
+    fn tell_endings(&mut self, fx: &mut impl Effects) {
+        self.endings.drain(..).for_each(|ending| ending.tell(fx));
     }
 
     fn letter(&mut self, now: Timestamp, letter: Letter, fx: &mut impl Effects) {

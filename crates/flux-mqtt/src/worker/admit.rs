@@ -344,7 +344,7 @@ impl Worker {
             self.waits_from = Some(0);
         }
         self.must_precede = true;
-        self.spans.extend(
+        self.endings.extend(
             online.since.map(|since| Ending::Timed(Span { what: Latency::Connect, since })),
         );
         self.send_answers(id, fx);

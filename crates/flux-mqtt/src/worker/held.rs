@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::traced::Ending;
+use crate::reason::ReasonCode;
 
 /// The bytes that a connection is not sent yet.
 #[derive(Default)]
@@ -22,7 +23,7 @@ pub(super) struct Lane {
     bytes: Vec<u8>,
     marks: VecDeque<Mark>,
     /// What is over once its packets are sent, each with the ticket that it waits for.
-    spans: Vec<(u64, Ending)>,
+    endings: Vec<(u64, Ending)>,
 }
 
 /// The next so many bytes wait until what has this ticket is safe.
@@ -58,14 +59,14 @@ impl Lane {
     }
 
     /// Adds what is over once the packets that were added last are sent.
-    pub(super) fn push_spans(&mut self, spans: impl Iterator<Item = Ending>) {
+    pub(super) fn push_endings(&mut self, spans: impl Iterator<Item = Ending>) {
         let ticket = self.marks.back().map_or(0, |mark| mark.ticket);
-        self.spans.extend(spans.map(|span| (ticket, span)));
+        self.endings.extend(spans.map(|span| (ticket, span)));
     }
 
     /// Takes out what is over now.
     pub(super) fn ended(&mut self, persisted: u64) -> impl Iterator<Item = Ending> {
-        self.spans.extract_if(.., move |(ticket, _)| *ticket <= persisted).map(|(_, span)| span)
+        self.endings.extract_if(.., move |(ticket, _)| *ticket <= persisted).map(|(_, span)| span)
     }
 
     /// Hands out what waits no more, if there is something.
@@ -82,8 +83,11 @@ impl Lane {
 
     /// Makes of each PUBACK of MQTT 5.0 that says that the message was taken one that refuses it, which waits for
     /// nothing. Returns how many there were.
-    pub(super) fn refuse_pubacks(&mut self, code: u8) -> u64 {
-        let before = std::mem::take(self);
+    ///
+    /// Whoever follows one of the messages is told, and so is who follows one at QoS 2 that waits beside them.
+    pub(super) fn refuse_pubacks(&mut self, code: ReasonCode) -> u64 {
+        let mut before = std::mem::take(self);
+        before.endings.iter_mut().for_each(|(_, span)| span.refused(code));
         let mut refused = 0;
         let mut rest = before.bytes.as_slice();
         for Mark { ticket, len } in before.marks {
@@ -96,7 +100,7 @@ impl Lane {
                 match packet {
                     [0x40, 2, high, low] => {
                         self.marks.push_back(Mark { ticket: 0, len: 5 });
-                        self.bytes.extend_from_slice(&[0x40, 3, *high, *low, code]);
+                        self.bytes.extend_from_slice(&[0x40, 3, *high, *low, code.as_u8()]);
                         refused += 1;
                     }
                     other => {
@@ -178,7 +182,7 @@ mod tests {
         lane.push(2, &[0x50, 2, 0, 3]);
         lane.push(2, &[0x40, 2, 0, 4]);
         assert!(lane.acknowledges());
-        assert_eq!(lane.refuse_pubacks(0x97), 3);
+        assert_eq!(lane.refuse_pubacks(ReasonCode::QuotaExceeded), 3);
         assert_eq!(released(&mut lane, 0), [0x40, 3, 0, 1, 0x97, 0x40, 3, 0, 2, 0x97]);
         assert_eq!(released(&mut lane, 2), [0x50, 2, 0, 3, 0x40, 3, 0, 4, 0x97]);
         lane.push(1, &[0x90, 3, 0, 1, 0]);

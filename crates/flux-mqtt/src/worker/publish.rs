@@ -229,7 +229,7 @@ impl Worker {
     /// Notes that a message is timed until its acknowledgement is sent.
     #[cold]
     fn note_acknowledgement(&mut self, since: Stamp) {
-        self.spans.push(Ending::Timed(Span { what: Latency::Acknowledgement, since }));
+        self.endings.push(Ending::Timed(Span { what: Latency::Acknowledgement, since }));
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is

@@ -193,7 +193,7 @@ impl Worker {
             fx.send_packets(id, &deliveries);
             deliveries.spans().iter().for_each(|span| fx.ended(*span));
         } else if waits {
-            self.spans.extend(deliveries.spans().iter().copied().map(Ending::Timed));
+            self.endings.extend(deliveries.spans().iter().copied().map(Ending::Timed));
             let packets = deliveries.concat();
             self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
         }
@@ -213,7 +213,7 @@ impl Worker {
         let (last, persisted) =
             journal.map_or((0, 0), |journal| (journal.last(), journal.persisted()));
         let from = from.filter(|_| last > persisted);
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.get(id) else { return self.endings.clear() };
         let is_holding = connection.held.is_some();
         let waits = connection.held.as_deref_mut().is_some_and(|held| !lane(held).is_empty());
         if packets.is_empty() {
@@ -221,7 +221,7 @@ impl Worker {
         }
         if from.is_none() && !waits {
             fx.send(id, packets);
-            return self.end_spans(fx);
+            return self.tell_endings(fx);
         }
         let at = from.unwrap_or(packets.len());
         let (ready, waiting) = packets.split_at_checked(at).unwrap_or((packets, &[]));
@@ -234,7 +234,7 @@ impl Worker {
         if from.is_some() {
             lane(held).push(last, waiting);
         }
-        lane(held).push_spans(self.spans.drain(..));
+        lane(held).push_endings(self.endings.drain(..));
         if !is_holding {
             self.holding.push(id);
         }
@@ -346,7 +346,7 @@ impl Worker {
             match version {
                 Version::V5 => {
                     let code = ReasonCode::QuotaExceeded;
-                    for _ in 0..held.answers.refuse_pubacks(code.as_u8()) {
+                    for _ in 0..held.answers.refuse_pubacks(code) {
                         tell_refused(code, fx);
                     }
                     self.release_held(id, journal.persisted(), fx);

@@ -6,6 +6,7 @@ use super::Worker;
 use super::connection::Online;
 use crate::effects::Effects;
 use crate::latency::{Latency, Span, Stamp};
+use crate::reason::ReasonCode;
 use crate::trace::{Arrival, PublishTrace};
 use crate::wire::Publish;
 
@@ -20,6 +21,14 @@ impl Ending {
         match self {
             Self::Timed(span) => fx.ended(span),
             Self::Followed(trace) => drop(trace),
+        }
+    }
+
+    /// It ends otherwise than by an acknowledgement that the message was taken.
+    pub(super) fn refused(&mut self, code: ReasonCode) {
+        match self {
+            Self::Timed(_) => {}
+            Self::Followed(trace) => trace.refused(code),
         }
     }
 }
@@ -61,7 +70,7 @@ impl Worker {
     pub(super) fn end_trace(&mut self, is_acknowledged: bool) {
         let trace = self.trace.take();
         if is_acknowledged {
-            self.spans.extend(trace.map(Ending::Followed));
+            self.endings.extend(trace.map(Ending::Followed));
         }
     }
 }

@@ -185,7 +185,7 @@ impl Durable {
         log.sessions(None, 99).expect("the log can be read")
     }
 
-    fn fail(&self, fault: Fault) {
+    pub(super) fn fail(&self, fault: Fault) {
         self.store.0.lock().unwrap().disk.set_fault(fault);
     }
 

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use flux_auth::{AllowAll, Decision};
+use flux_storage::Fault;
 use parking_lot::Mutex;
 
 use super::client;
@@ -124,6 +125,12 @@ fn over_a_store_it_is_over_when_the_acknowledgement_is_sent() {
     notes.check(&[]);
     d.sync();
     notes.check(&["keeper seen 10 to 1 of 1"]);
+    d.fail(Fault::Full);
+    d.c.publish(keeper, 1, 3, "seen", "");
+    d.sync();
+    notes.check(&["keeper seen 10 to 1 of 1 refused 97"]);
+    d.fail(Fault::None);
+    d.sync();
     // Whoever goes before takes it along.
     d.c.publish(keeper, 1, 2, "seen", "");
     d.c.lose(keeper);
