@@ -1,10 +1,14 @@
 //! Metrics that do not move by a number that can be said beforehand.
 
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::SystemTime;
+
+use flux_auth::{Authentication, Authenticator, Credentials, Identity};
 
 use crate::admin::{admin_of, scrape, scrape_all};
 use crate::support::Version::V5;
-use crate::support::{Broker, Certificates, Client, Connect, only_tls};
+use crate::support::{Broker, Certificates, Client, Connect, Publish, only_tls};
 
 #[test]
 pub(crate) fn the_version_is_the_one_that_runs() {
@@ -29,7 +33,7 @@ pub(crate) fn a_certificate_says_when_it_expires() {
 }
 
 #[test]
-pub(crate) fn workers_say_how_long_they_were_awake_and_what_waits_for_them() {
+pub(crate) fn workers_say_how_long_they_were_awake() {
     let broker = Broker::start(2, |_| {});
     let admin = admin_of(&broker);
     let busy = |worker: usize| -> f64 {
@@ -42,10 +46,43 @@ pub(crate) fn workers_say_how_long_they_were_awake_and_what_waits_for_them() {
         client.ping();
     }
     assert!(busy(0) + busy(1) > before);
-    for worker in [0, 1] {
-        let name = format!("flux_worker_mailbox_letters{{worker=\"{worker}\"}}");
-        while scrape(&admin)[&name] > 0 {}
+}
+
+/// Keeps a worker from all it has to do, until it is told.
+struct Sleeper(Mutex<Receiver<()>>);
+
+impl Authenticator for Sleeper {
+    async fn authenticate(&self, credentials: &Credentials) -> Authentication {
+        if credentials.username.as_deref() == Some("sleeper") {
+            let _told = self.0.lock().unwrap().recv();
+        }
+        Authentication::Accepted(Identity::anonymous())
     }
+}
+
+#[test]
+pub(crate) fn what_waits_for_a_worker_that_does_not_answer_is_seen() {
+    let (wake, waits) = sync_channel(0);
+    let broker = Broker::start_with(2, Sleeper(Mutex::new(waits)), |_| {});
+    let admin = admin_of(&broker);
+    // Some are on the worker that will sleep, and some on the other.
+    let connect = |_| Client::connect(&broker, &Connect::new(V5, ""));
+    let mut subscribers: Vec<_> = (0..4).map(connect).collect();
+    let mut publishers: Vec<_> = (0..4).map(connect).collect();
+    subscribers.iter_mut().for_each(|it| it.subscribe("t", 0));
+    let connect = Connect::new(V5, "").login("sleeper", "").bytes();
+    let mut sleeper = Client::open_with(&broker, V5, &connect);
+    let letters = || {
+        [0, 1].map(|it| scrape(&admin)[&format!("flux_worker_mailbox_letters{{worker=\"{it}\"}}")])
+    };
+    assert_eq!(letters(), [0, 0]);
+    while letters().iter().sum::<i64>() == 0 {
+        publishers.iter_mut().for_each(|it| it.send(&Publish::new("t", "x").bytes(V5)));
+    }
+    assert!(letters().contains(&0), "one of them is awake: {:?}", letters());
+    wake.send(()).unwrap();
+    sleeper.expect_connack();
+    while letters() != [0, 0] {}
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) const CASES: &[Case] = &[
             let mut subscriber = Client::connect(&scene.broker, &Connect::new(V5, "subscriber"));
             subscriber.subscribe("a/#", 2);
             let mut publisher = Client::connect(&scene.broker, &Connect::new(V311, "publisher"));
-            for qos in 0..3 {
+            // That at QoS 1 is the first, and so is timed.
+            for qos in [1, 2, 0] {
                 publisher.publish(&format!("a/{qos}"), "x", qos);
                 subscriber.receive_and_acknowledge();
             }
@@ -84,9 +85,9 @@ pub(super) const CASES: &[Case] = &[
             // CONNECT 24 and 23, SUBSCRIBE, acknowledgements, PINGREQ and DISCONNECT.
             ("flux_received_bytes_total", 37 + 60..=37 + 110),
             ("flux_sent_bytes_total", 31 + 30..=31 + 120),
-            // One message in a while is timed, so the first is.
+            // One message in a while is timed.
             ("flux_delivery_seconds_count", 1..=3),
-            ("flux_acknowledgement_seconds_count", 0..=2),
+            ("flux_acknowledgement_seconds_count", 1..=2),
             ("flux_connect_seconds_count", by(2)),
         ],
     },
