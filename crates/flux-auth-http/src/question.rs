@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flux_auth::{Attributes, Credentials, Identity, Opinion, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// What is asked: all that a client shows.
-#[derive(Debug, Serialize)]
+/// What is asked: all that a client shows. It has no `Debug`, for it has the password.
+#[derive(Serialize)]
 pub(crate) struct Question<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ mod auth;
 mod codec;
 mod connect;
 mod cursor;
+mod debug;
 mod disconnect;
 mod error;
 mod frame;

@@ -16,7 +16,7 @@ use crate::reason::ReasonCode;
 pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
 
 /// What CONNACK tells a client that may come in (section 3.2).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ConnAck {
     pub(crate) session_present: bool,
     /// Our Receive Maximum.

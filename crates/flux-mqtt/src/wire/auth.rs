@@ -8,7 +8,7 @@ use super::property::{self, Place};
 use super::{Frame, FrameError};
 
 /// What a client sends for the next step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Auth {
     pub(crate) step: AuthStep,
     /// The Authentication Method, which must be there (section 3.15.2.2.2).

@@ -3,8 +3,6 @@
 //! Not by ntex-mqtt, which refuses a will that expires at once and loses an explicit payload
 //! format of 0, both legal.
 
-use std::fmt;
-
 use bytes::Bytes;
 use flux_session::QoS;
 use flux_topic::TopicName;
@@ -15,7 +13,7 @@ use super::property::{self, Place};
 use super::{Frame, FrameError, Version};
 use crate::reason::ReasonCode;
 
-/// What a client asks for when it connects. `Debug` shows neither its password nor what proves it otherwise.
+/// What a client asks for when it connects. [`Debug`](super::debug) does not show how it proves who it is.
 #[derive(Clone)]
 pub(crate) struct Connect {
     pub(crate) version: Version,
@@ -43,7 +41,7 @@ pub(crate) struct Connect {
 }
 
 /// The will message of a CONNECT (section 3.1.2.5).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Will {
     pub(crate) topic: String,
     pub(crate) payload: Bytes,
@@ -70,44 +68,6 @@ pub(crate) struct ConnectError {
     pub(crate) source: Option<FrameError>,
 }
 
-impl fmt::Debug for Connect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every field is named, so that a new one must be thought about here.
-        let Self {
-            version,
-            clean_start,
-            keep_alive,
-            session_expiry,
-            receive_maximum,
-            maximum_packet_size,
-            topic_alias_maximum,
-            wants_problem_information,
-            wants_response_information,
-            authentication,
-            client_id,
-            username,
-            password,
-            will,
-        } = self;
-        f.debug_struct("Connect")
-            .field("version", version)
-            .field("clean_start", clean_start)
-            .field("keep_alive", keep_alive)
-            .field("session_expiry", session_expiry)
-            .field("receive_maximum", receive_maximum)
-            .field("maximum_packet_size", maximum_packet_size)
-            .field("topic_alias_maximum", topic_alias_maximum)
-            .field("wants_problem_information", wants_problem_information)
-            .field("wants_response_information", wants_response_information)
-            .field("authentication", &authentication.as_ref().map(|(method, _)| (method, HIDDEN)))
-            .field("client_id", client_id)
-            .field("username", username)
-            .field("password", &password.as_ref().map(|_| HIDDEN))
-            .field("will", will)
-            .finish()
-    }
-}
-
 impl Connect {
     pub(crate) fn read(frame: &Frame<'_>) -> Result<Self, ConnectError> {
         let mut cursor = frame.cursor();
@@ -127,7 +87,7 @@ impl Connect {
     }
 
     /// A CONNECT that leaves out what may be left out.
-    const fn new(version: Version) -> Self {
+    pub(super) const fn new(version: Version) -> Self {
         Self {
             version,
             clean_start: false,
@@ -271,23 +231,3 @@ const WILL_QOS: u8 = 0b0001_1000;
 const WILL_RETAIN: u8 = 0b0010_0000;
 const PASSWORD: u8 = 0b0100_0000;
 const USER_NAME: u8 = 0b1000_0000;
-/// What stands in place of a secret.
-const HIDDEN: &str = "<hidden>";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_tells_whether_there_are_secrets_and_no_more() {
-        let mut connect = Connect::new(Version::V5);
-        connect.client_id = "meter".to_owned();
-        assert!(format!("{connect:?}").contains("password: None"));
-        connect.password = Some(Bytes::from_static(b"s3cret"));
-        connect.authentication = Some(("PLAIN".to_owned(), Bytes::from_static(b"s3cret")));
-        let shown = format!("{connect:?} {connect:#?}");
-        assert!(shown.contains("meter") && shown.contains("PLAIN"), "{shown}");
-        assert!(shown.contains(r#"password: Some("<hidden>")"#), "{shown}");
-        assert!(!shown.contains("s3cret"), "{shown}");
-    }
-}

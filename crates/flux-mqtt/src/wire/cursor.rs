@@ -5,7 +5,7 @@ use flux_session::PacketId;
 use super::FrameError;
 
 /// The rest of a frame that has not been read yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
 }

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, variable_byte_integer};
 use super::{FrameError, Version};
 
 /// One complete control packet as it came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     /// What kind of packet it is.
     pub(crate) packet_type: PacketType,

@@ -38,7 +38,7 @@ pub(super) enum Place {
 }
 
 /// A property as it stands in the packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Property<'a> {
     pub(super) id: u8,
     /// The value of the integer kinds, otherwise 0.

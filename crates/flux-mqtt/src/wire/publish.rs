@@ -13,7 +13,7 @@ use crate::message::{Delivery, Message};
 use crate::packets::Packets;
 
 /// A PUBLISH from a client, its fields still in the read buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Publish<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Publish<'a> {
 }
 
 /// The properties that travel with a message, encoded, in their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Properties {
     /// They are these many bytes right before the payload.
     InPlace(usize),
