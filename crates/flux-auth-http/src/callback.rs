@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{Clock, Credentials, Link, LinkFuture, Opinion, Refusal, WallClock};
@@ -13,6 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::breaker::{Asker, Breaker, Closed};
 use crate::cache::{Cache, Digest};
 use crate::question::{Question, opinion};
+use crate::turns::Turns;
 
 /// Asks an address about each client that shows something, and does as it says.
 ///
@@ -25,8 +27,12 @@ use crate::question::{Question, opinion};
 /// What was answered holds for a while. After some failures in a row (no answer, 408, 429, 500 and above) a client is not asked
 /// about for a while, after those of so many clients nobody at their address is, and after those at so many addresses nobody at
 /// all, so that those who come are refused at once.
+///
+/// As many questions are under way as the client [allows](HttpClient::concurrency); 1,024 more wait, in a [`Line`](flux_auth::Line), as long as an
+/// answer may take.
 pub struct HttpCallback {
     client: HttpClient,
+    turns: Arc<Turns>,
     clock: Clock,
     wall_clock: WallClock,
     /// Makes digests of questions worth nothing elsewhere.
@@ -66,6 +72,7 @@ impl HttpCallback {
         filled.map_err(|_| std::io::Error::other("the system has no random numbers"))?;
         let CallbackSettings { cache_for, cached, failures, pause } = settings;
         Ok(Self {
+            turns: Arc::new(Turns::new(client.concurrency(), WAITING)),
             client,
             clock,
             wall_clock,
@@ -97,7 +104,7 @@ impl HttpCallback {
             asker
         };
         let mut unanswered = Unanswered { callback: Some(self), asker };
-        let answer = self.ask(question, credentials.username.as_deref()).await;
+        let answer = self.ask(question, credentials).await;
         unanswered.callback = None;
         match answer {
             Ok(opinion) => {
@@ -115,9 +122,13 @@ impl HttpCallback {
         }
     }
 
-    async fn ask(&self, question: Vec<u8>, username: Option<&str>) -> Result<Opinion, AskError> {
+    async fn ask(&self, question: Vec<u8>, credentials: &Credentials) -> Result<Opinion, AskError> {
+        let address = credentials.peer.map(|peer| peer.ip());
+        let turn = self.client.wait_for(self.turns.wait(address)).await.flatten();
+        let _turn = turn.ok_or(AskError::NoTurn)?;
         let (status, body) = self.client.post("application/json", question).await?;
-        opinion(status, &body, username).ok_or(AskError::NoAnswer { status })
+        let opinion = opinion(status, &body, credentials.username.as_deref());
+        opinion.ok_or(AskError::NoAnswer { status })
     }
 
     fn note(&self, error: &AskError, asker: Asker, credentials: &Credentials) {
@@ -215,6 +226,8 @@ impl Drop for Unanswered<'_> {
 /// Why there is no opinion.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
+    #[error("too many questions wait, or none of those under way ended in time")]
+    NoTurn,
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error("the answer, of status {status}, says neither yes nor no")]
@@ -226,7 +239,7 @@ impl AskError {
     fn is_down(&self) -> Option<bool> {
         match self {
             // It is us who ask too much.
-            Self::Http(HttpError::Busy | HttpError::Gone) => None,
+            Self::NoTurn | Self::Http(HttpError::Busy | HttpError::Gone) => None,
             Self::Http(HttpError::Timeout { .. } | HttpError::Exchange(_) | HttpError::Body(_)) => {
                 Some(true)
             }
@@ -235,3 +248,6 @@ impl AskError {
         }
     }
 }
+
+/// So many questions wait at most until they have a turn.
+const WAITING: usize = 1_024;

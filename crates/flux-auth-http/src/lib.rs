@@ -11,6 +11,7 @@ mod cache;
 mod callback;
 mod key_set;
 mod question;
+mod turns;
 
 pub use self::callback::{CallbackSettings, HttpCallback};
 pub use self::key_set::{KeySet, keep_keys_fresh};

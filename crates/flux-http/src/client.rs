@@ -31,6 +31,7 @@ pub struct HttpClient {
     address: Uri,
     headers: HeaderMap,
     timeout: Duration,
+    concurrency: usize,
     runtime: Handle,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// How many may be under way.
@@ -88,6 +89,7 @@ impl HttpClient {
             address,
             headers,
             timeout: settings.timeout,
+            concurrency,
             runtime: handle,
             client,
             under_way: Arc::new(Semaphore::new(concurrency)),
@@ -108,6 +110,7 @@ impl HttpClient {
             address,
             headers: self.headers.clone(),
             timeout: self.timeout,
+            concurrency: self.concurrency,
             runtime: self.runtime.clone(),
             client: self.client.clone(),
             under_way: self.under_way.clone(),
@@ -136,6 +139,21 @@ impl HttpClient {
     /// As [`post`](Self::post).
     pub async fn get(&self) -> Result<(u16, Bytes), HttpError> {
         self.send(Method::GET, None, Bytes::new()).await
+    }
+
+    /// Returns how many questions may be under way at a time.
+    #[must_use]
+    pub const fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Waits for something else, as long as one question may take; `None` when it does not come in time.
+    pub async fn wait_for<T>(&self, event: impl Future<Output = T>) -> Option<T> {
+        let in_time = {
+            let _timers = self.runtime.enter();
+            time::timeout(self.timeout, event)
+        };
+        in_time.await.ok()
     }
 
     /// Runs something on the thread, until that ends or the client does.

@@ -208,3 +208,42 @@ fn others_are_served_while_one_waits_for_an_answer() {
     Client::connect_to(address, &Connect::new(V5, "b").login("bob", "secret")).ping();
     drop(waiting);
 }
+
+/// Each of its clients has an identifier of its own, so that no answer holds for another.
+#[test]
+fn whoever_asks_without_end_keeps_nobody_at_another_address_out() {
+    let directory = Directory::new("callback-turns");
+    let server = HttpServer::start(204, "");
+    let (path, url) = (directory.file("flux.toml"), server.url());
+    let config = format!(
+        "[auth.http]\nurl = \"{url}\"\nconcurrency = 4\ntimeout = \"1h\"\n\
+         [protocol]\nconnect_timeout = \"1h\"\n\
+         [[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\nproxy_from = [\"127.0.0.0/8\"]\n"
+    );
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path]);
+    let come = |from: &str, user: &str, client_id: &str| {
+        let mut client = Client::open(program.addresses[0], V5);
+        client.send(format!("PROXY TCP4 {from} 192.0.2.1 1 1883\r\n").as_bytes());
+        client.send(&Connect::new(V5, client_id).login(user, "secret").bytes());
+        client
+    };
+    server.answer_one_by_one();
+    let mallory: Vec<_> =
+        (0..120).map(|number| come("198.51.100.66", "mallory", &format!("m-{number}"))).collect();
+    server.wait_for_questions(4);
+    for number in 0..4 {
+        let client_id = format!("a-{number}");
+        let mut alice = come("198.51.100.21", "alice", &client_id);
+        // Each that is answered makes room for another: some of them before the broker has seen alice, perhaps.
+        let asked = (1..).find(|_| {
+            server.release();
+            server.wait_for_questions(1).iter().any(|asked| asked.contains(&client_id))
+        });
+        assert!(asked.unwrap() < 20, "{asked:?} were before her");
+        (0..4).for_each(|_| server.release());
+        alice.expect_connack();
+        server.wait_for_questions(4);
+    }
+    drop(mallory);
+}

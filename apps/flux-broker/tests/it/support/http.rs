@@ -32,6 +32,8 @@ struct State {
 #[derive(Default)]
 struct Inside {
     answer: Answer,
+    /// How many are answered yet; `None` for all.
+    left: Option<usize>,
     heard: Vec<String>,
 }
 
@@ -81,6 +83,18 @@ impl HttpServer {
         self.set(Answer::Later);
     }
 
+    /// Hears what is asked, and answers as before, one for each time that it is [released](Self::release).
+    pub(crate) fn answer_one_by_one(&self) {
+        self.state.lock().left = Some(0);
+    }
+
+    /// Answers one more.
+    pub(crate) fn release(&self) {
+        let mut inside = self.state.lock();
+        inside.left = inside.left.map(|left| left + 1);
+        self.state.changed.notify_all();
+    }
+
     fn set(&self, answer: Answer) {
         self.state.lock().answer = answer;
         self.state.changed.notify_all();
@@ -89,6 +103,11 @@ impl HttpServer {
     /// Waits until something was asked since the last time.
     pub(crate) fn wait_until_asked(&self) {
         drop(self.state.wait_while(|inside| inside.heard.is_empty()));
+    }
+
+    /// Waits until so many were asked since the last time, and returns what.
+    pub(crate) fn wait_for_questions(&self, count: usize) -> Vec<String> {
+        std::mem::take(&mut self.state.wait_while(|inside| inside.heard.len() < count).heard)
     }
 
     /// Returns what was asked since the last time: heads and bodies.
@@ -121,8 +140,13 @@ fn serve(stream: &TcpStream, state: &State) {
         asked.push_str(&String::from_utf8_lossy(&body));
         state.lock().heard.push(asked);
         state.changed.notify_all();
-        let is_held_back = |inside: &Inside| matches!(inside.answer, Answer::Later);
-        let answer = state.wait_while(is_held_back).answer.clone();
+        let is_held_back =
+            |inside: &Inside| matches!(inside.answer, Answer::Later) || inside.left == Some(0);
+        let answer = {
+            let mut inside = state.wait_while(is_held_back);
+            inside.left = inside.left.map(|left| left - 1);
+            inside.answer.clone()
+        };
         // Whoever is not answered goes away some day.
         let Answer::This(status, body) = answer else { continue };
         let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len());
