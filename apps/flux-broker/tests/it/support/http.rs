@@ -32,8 +32,10 @@ struct State {
 #[derive(Default)]
 struct Inside {
     answer: Answer,
-    /// How many are answered yet; `None` for all.
-    left: Option<usize>,
+    /// How many have asked.
+    asked: usize,
+    /// How many of them, in the order in which they asked, are answered yet; `None` for all.
+    answered: Option<usize>,
     heard: Vec<String>,
 }
 
@@ -83,15 +85,17 @@ impl HttpServer {
         self.set(Answer::Later);
     }
 
-    /// Hears what is asked, and answers as before, one for each time that it is [released](Self::release).
+    /// Hears what is asked, and answers as before, one for each time that it is [released](Self::release), in
+    /// the order in which they ask.
     pub(crate) fn answer_one_by_one(&self) {
-        self.state.lock().left = Some(0);
+        let mut inside = self.state.lock();
+        inside.answered = Some(inside.asked);
     }
 
-    /// Answers one more.
+    /// Answers the next one.
     pub(crate) fn release(&self) {
         let mut inside = self.state.lock();
-        inside.left = inside.left.map(|left| left + 1);
+        inside.answered = inside.answered.map(|answered| answered + 1);
         self.state.changed.notify_all();
     }
 
@@ -138,15 +142,18 @@ fn serve(stream: &TcpStream, state: &State) {
         let mut body = vec![0; length];
         lines.read_exact(&mut body).unwrap();
         asked.push_str(&String::from_utf8_lossy(&body));
-        state.lock().heard.push(asked);
-        state.changed.notify_all();
-        let is_held_back =
-            |inside: &Inside| matches!(inside.answer, Answer::Later) || inside.left == Some(0);
-        let answer = {
-            let mut inside = state.wait_while(is_held_back);
-            inside.left = inside.left.map(|left| left - 1);
-            inside.answer.clone()
+        let number = {
+            let mut inside = state.lock();
+            inside.heard.push(asked);
+            inside.asked += 1;
+            inside.asked
         };
+        state.changed.notify_all();
+        let is_held_back = |inside: &Inside| {
+            let is_behind = inside.answered.is_some_and(|answered| answered < number);
+            matches!(inside.answer, Answer::Later) || is_behind
+        };
+        let answer = state.wait_while(is_held_back).answer.clone();
         // Whoever is not answered goes away some day.
         let Answer::This(status, body) = answer else { continue };
         let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len());
