@@ -76,6 +76,20 @@ impl Bans {
 
     /// Notes that a client from this address failed, and returns until when it is banned, if that begins now.
     pub fn note_failure(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
+        self.note(now, address, 1)
+    }
+
+    /// Notes what would be a failure if it were known: a [hundredth](Self::DOUBTS) of one. Returns as
+    /// [`note_failure`](Self::note_failure).
+    pub fn note_doubt(&self, now: Timestamp, address: IpAddr) -> Option<Timestamp> {
+        self.note(now, address, Self::DOUBTS)
+    }
+
+    /// So many doubts are a failure.
+    pub const DOUBTS: u32 = 100;
+
+    /// Notes one of so many that are a failure.
+    fn note(&self, now: Timestamp, address: IpAddr, part: u32) -> Option<Timestamp> {
         let mut table = self.table.lock();
         let settings = &table.settings;
         if settings.failures == 0 || settings.exempts(address) {
@@ -83,19 +97,20 @@ impl Bans {
         }
         let (failures, ban_for) = (settings.failures, settings.ban_for);
         // Each is remembered for a moment, so that many at once are not forgotten at once.
-        let within = settings.within.max(Duration::from_nanos(failures.into()));
+        let most = u64::from(failures).saturating_mul(Self::DOUBTS.into());
+        let within = settings.within.max(Duration::from_nanos(most));
         let mut record = table.take(party_of(address)).unwrap_or_default();
         if record.banned_until.is_some_and(|until| until <= now) {
             record = Record::default();
         }
-        // A leaking bucket: what is left of a failure takes up as much room as a whole one.
-        let one = within.checked_div(failures).unwrap_or_default();
+        // A leaking bucket: what is left of one takes up as much room as a whole one.
+        let one = within.checked_div(failures).and_then(|it| it.checked_div(part));
+        let one = one.unwrap_or_default();
         let rest = record.remembered.saturating_sub(now.saturating_since(record.last));
         record.remembered = rest.saturating_add(one);
         record.last = now;
         let was_banned = record.banned_until.is_some();
-        let is_full = record.remembered > within.saturating_sub(one);
-        if is_full || failures == 1 {
+        if record.remembered > within.saturating_sub(one) {
             record.banned_until = Some(now + ban_for);
         }
         table.put(party_of(address), record);
@@ -255,6 +270,20 @@ mod tests {
             assert_eq!(bans.note_failure(at(2), ip("192.0.2.2")), None);
             assert_eq!(bans.note_failure(at(3), ip("192.0.2.2")), None);
             assert_eq!(bans.note_failure(at(4), ip("192.0.2.2")), None);
+        }
+    }
+
+    #[test]
+    fn a_hundred_doubts_are_a_failure() {
+        for failures in 1..=3 {
+            let bans = Bans::new(BanSettings { failures, ..BanSettings::default() });
+            let note = |_: &u32| bans.note_doubt(at(1), ip("192.0.2.1")).is_some();
+            assert_eq!((1..=1_000).find(note), Some(100 * failures));
+            for _ in 1..failures {
+                assert_eq!(bans.note_failure(at(1), ip("192.0.2.2")), None);
+            }
+            let note = |_: &u32| bans.note_doubt(at(1), ip("192.0.2.2")).is_some();
+            assert_eq!((1..=1_000).find(note), Some(100));
         }
     }
 

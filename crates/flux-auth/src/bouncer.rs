@@ -5,14 +5,17 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use flux_time::Timestamp;
+use parking_lot::Mutex;
 
-use crate::{BanSettings, Bans};
+use crate::guesses::{Guess, Guesses};
+use crate::{BanSettings, Bans, Credentials};
 
 /// Turns away whoever failed again and again: [`Bans`] that know what time it is.
 ///
 /// It is shared: a [`Chain`](crate::Chain) notes failures, administrators look at the list and lift bans.
 pub struct Bouncer {
     bans: Bans,
+    guesses: Mutex<Guesses>,
     clock: Clock,
     tell: Option<Tell>,
 }
@@ -27,7 +30,12 @@ impl Bouncer {
     /// Returns one who has banned nobody yet.
     #[must_use]
     pub fn new(settings: BanSettings, clock: Clock) -> Self {
-        Self { bans: Bans::new(settings), clock, tell: None }
+        Self {
+            bans: Bans::new(settings),
+            guesses: Mutex::new(Guesses::new(NAMES)),
+            clock,
+            tell: None,
+        }
     }
 
     /// Has somebody told of each ban when it begins; it is told once for a ban, however often the address comes again.
@@ -51,7 +59,29 @@ impl Bouncer {
     /// Notes that a client from this address failed to prove who it is.
     pub fn note_failure(&self, address: IpAddr) {
         let now = (self.clock)();
-        let until = self.bans.note_failure(now, address);
+        self.tell(address, now, self.bans.note_failure(now, address));
+    }
+
+    /// Notes that a client from this address showed a password that is not right as far as anybody could say, and that somebody
+    /// who could not be asked might have known better.
+    ///
+    /// A device that comes again and again while others are down shows the same each time, and has not failed. Another password
+    /// for the same name is a failure like others, and the first for a name a [hundredth](Bans::DOUBTS) of one: many devices may
+    /// be behind one address.
+    pub fn note_unanswered(&self, address: IpAddr, credentials: &Credentials) {
+        let password = credentials.password.as_deref().unwrap_or_default();
+        let name = credentials.username.as_deref();
+        let guess = self.guesses.lock().note(address, name, password);
+        let now = (self.clock)();
+        let until = match guess {
+            Guess::Same => None,
+            Guess::First => self.bans.note_doubt(now, address),
+            Guess::Other => self.bans.note_failure(now, address),
+        };
+        self.tell(address, now, until);
+    }
+
+    fn tell(&self, address: IpAddr, now: Timestamp, until: Option<Timestamp>) {
         if let (Some(tell), Some(until)) = (&self.tell, until) {
             tell(address.to_canonical(), until.saturating_since(now));
         }
@@ -77,12 +107,13 @@ impl fmt::Debug for Bouncer {
     }
 }
 
+/// Of so many names it is remembered what was shown in vain.
+const NAMES: usize = 65_536;
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-
-    use parking_lot::Mutex;
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! [`Chain`]: several authenticators, asked one after the other.
 
+#[cfg(test)]
+mod alike;
 mod links;
 mod supervised;
 
@@ -92,24 +94,22 @@ impl Chain {
         self
     }
 
-    /// Asks the links. Returns as well whether a user is named who has another password: who waits in vain for the links
-    /// behind has guessed wrong all the same.
+    /// Asks the links. Returns as well whether a link refused the client after its password had been held against something and
+    /// was not right: who waits in vain for the links behind may have guessed wrong all the same.
     async fn ask(&self, credentials: &Credentials) -> (Authentication, bool) {
-        let (mut is_somebody_else, mut has_guessed) = (false, false);
+        let (mut is_somebody_else, mut was_wrong) = (false, false);
         for (at, link) in self.links.iter().enumerate() {
-            let answer = match link.consider(credentials).await {
+            match link.consider(credentials).await {
                 Opinion::Accepts(_) if is_somebody_else => break,
                 Opinion::Accepts(identity) if self.is_known_before(at, &identity) => break,
-                Opinion::Accepts(identity) => self.accept(credentials, identity),
-                Opinion::Refuses(refusal) => Authentication::Refused(refusal),
+                Opinion::Accepts(identity) => return (self.accept(credentials, identity), false),
+                Opinion::Refuses(refusal) => return (Authentication::Refused(refusal), was_wrong),
                 Opinion::NotProven { is_known } => {
                     is_somebody_else |= is_known;
-                    has_guessed |= is_known && credentials.password.is_some();
-                    continue;
+                    was_wrong |= credentials.password.is_some();
                 }
-                Opinion::PassesOn => continue,
-            };
-            return (answer, has_guessed);
+                Opinion::PassesOn => {}
+            }
         }
         // The same for an unknown user and for a wrong password.
         let shows_something = credentials.username.is_some() || credentials.password.is_some();
@@ -117,7 +117,7 @@ impl Chain {
             true => Refusal::BadUserNameOrPassword,
             false => Refusal::NotAuthorized,
         };
-        (Authentication::Refused(refusal), has_guessed)
+        (Authentication::Refused(refusal), was_wrong)
     }
 
     /// Returns whether this is the name of a user of a link before this one, which accepted somebody else as it.
@@ -157,9 +157,16 @@ impl Authenticator for Chain {
         if bouncer.turns_away(peer.ip()) {
             return Authentication::Refused(Refusal::Banned);
         }
-        let (answer, has_guessed) = self.ask(credentials).await;
-        if has_guessed || answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
-            bouncer.note_failure(peer.ip());
+        let (answer, was_wrong) = self.ask(credentials).await;
+        match answer {
+            Authentication::Refused(Refusal::BadUserNameOrPassword) => {
+                bouncer.note_failure(peer.ip());
+            }
+            // Whether the name is known does not matter: a ban would tell it.
+            Authentication::Refused(_) if was_wrong => {
+                bouncer.note_unanswered(peer.ip(), credentials);
+            }
+            Authentication::Refused(_) | Authentication::Accepted(_) => {}
         }
         answer
     }
@@ -204,6 +211,11 @@ mod tests {
 
     pub(super) fn link(opinion: Opinion) -> Arc<Opinionated> {
         Arc::new(Opinionated(opinion, AtomicUsize::new(0)))
+    }
+
+    /// Returns how often a link was asked.
+    pub(super) fn asked(link: &Opinionated) -> usize {
+        link.1.load(Ordering::Relaxed)
     }
 
     pub(super) fn named(username: &str) -> Credentials {
@@ -283,30 +295,6 @@ mod tests {
         assert_eq!(chain.authenticate(&eve).await, accepted);
         let chain = Chain::new(vec![of_alice(), Arc::new(Knows("alice"))]);
         assert_eq!(chain.authenticate(&eve).await, accepted);
-    }
-
-    /// That the links behind cannot say anything does not make a guess one for nothing.
-    #[tokio::test]
-    async fn who_guesses_the_password_of_a_user_has_failed_whatever_others_say() {
-        let settings = BanSettings { failures: 1, ..BanSettings::default() };
-        let peer = "192.0.2.1:1".parse().unwrap();
-        let guess =
-            Credentials { peer: Some(peer), password: Some("guess".into()), ..named("alice") };
-        let nothing = Credentials { password: None, ..guess.clone() };
-        for (first, credentials, is_banned) in [
-            (Opinion::NotProven { is_known: true }, &guess, true),
-            (Opinion::NotProven { is_known: true }, &nothing, false),
-            (Opinion::NotProven { is_known: false }, &guess, false),
-            (Opinion::PassesOn, &guess, false),
-        ] {
-            let clock = Box::new(|| Timestamp::from_millis(0));
-            let bouncer = Arc::new(Bouncer::new(settings.clone(), clock));
-            let down = link(Opinion::Refuses(Refusal::ServerUnavailable));
-            let chain = Chain::new(vec![link(first), down]).with_bans(bouncer.clone());
-            let refused = Authentication::Refused(Refusal::ServerUnavailable);
-            assert_eq!(chain.authenticate(credentials).await, refused);
-            assert_eq!(bouncer.turns_away(peer.ip()), is_banned);
-        }
     }
 
     #[tokio::test]

@@ -85,6 +85,7 @@ mod client_ids;
 mod credentials;
 mod exchange;
 mod future;
+mod guesses;
 mod line;
 mod passwords;
 mod rules;

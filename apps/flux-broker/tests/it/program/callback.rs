@@ -209,6 +209,50 @@ fn others_are_served_while_one_waits_for_an_answer() {
     drop(waiting);
 }
 
+/// Sends CONNECT through a load balancer that says whom it is from.
+fn come_from(address: SocketAddr, from: &str, connect: &Connect) -> Client {
+    let mut client = Client::open(address, V5);
+    client.send(format!("PROXY TCP4 {from} 192.0.2.1 1 1883\r\n").as_bytes());
+    client.send(&connect.bytes());
+    client
+}
+
+/// The right password of a user of the file gets in meanwhile, so that guesses have to end; and a ban for a wrong one must not
+/// say that there is such a user.
+#[test]
+fn bans_tell_no_names_while_the_address_that_is_asked_is_down() {
+    let (directory, users, _) = files("callback-bans");
+    let server = HttpServer::start(500, "");
+    let (path, url) = (directory.file("flux.toml"), server.url());
+    let config = format!(
+        "[auth]\npassword_file = \"{users}\"\n[auth.bans]\nfailures = 3\nwithin = \"1h\"\nexempt = []\n\
+         [auth.http]\nurl = \"{url}\"\nfailures = 1000\n\
+         [[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\nproxy_from = [\"127.0.0.0/8\"]\n"
+    );
+    fs::write(&path, config).unwrap();
+    let program = Program::start(&["--config", &path]);
+    let shown = |from: &str, user: &str, password: &str, code: u8| {
+        let connect = Connect::new(V5, "a").login(user, password);
+        come_from(program.addresses[0], from, &connect).expect_refusal(code);
+    };
+    for (user, from) in [("alice", "198.51.100.1"), ("eve", "198.51.100.2")] {
+        for guess in ["1", "2", "3"] {
+            shown(from, user, guess, 0x88);
+        }
+        shown(from, user, "4", 0x8A);
+        assert_eq!(server.heard().len(), 3);
+    }
+    // A device, of whatever kind, that shows the same again and again has not failed.
+    for (user, from) in [("alice", "198.51.100.3"), ("meter", "198.51.100.4")] {
+        for _ in 0..4 {
+            shown(from, user, "the same", 0x88);
+        }
+    }
+    server.answer(204, "");
+    let meter = Connect::new(V5, "a").login("meter", "the same");
+    come_from(program.addresses[0], "198.51.100.4", &meter).expect_connack();
+}
+
 /// Each of its clients has an identifier of its own, so that no answer holds for another.
 #[test]
 fn whoever_asks_without_end_keeps_nobody_at_another_address_out() {
@@ -223,10 +267,7 @@ fn whoever_asks_without_end_keeps_nobody_at_another_address_out() {
     fs::write(&path, config).unwrap();
     let program = Program::start(&["--config", &path]);
     let come = |from: &str, user: &str, client_id: &str| {
-        let mut client = Client::open(program.addresses[0], V5);
-        client.send(format!("PROXY TCP4 {from} 192.0.2.1 1 1883\r\n").as_bytes());
-        client.send(&Connect::new(V5, client_id).login(user, "secret").bytes());
-        client
+        come_from(program.addresses[0], from, &Connect::new(V5, client_id).login(user, "secret"))
     };
     server.answer_one_by_one();
     let mallory: Vec<_> =
