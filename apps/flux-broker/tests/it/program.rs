@@ -18,6 +18,7 @@ mod log;
 #[cfg(target_os = "linux")]
 mod memory;
 mod otlp;
+mod owners;
 mod reload;
 mod scram;
 mod secrets;

@@ -33,7 +33,7 @@ fn connect(scram: &Scram) -> Connect {
 
 /// Reads an AUTH with this code, and returns its data.
 #[track_caller]
-fn expect_auth(client: &mut Client, code: u8) -> String {
+pub(super) fn expect_auth(client: &mut Client, code: u8) -> String {
     let auth = client.packet();
     assert_eq!((auth[0], auth[2]), (0xF0, code), "{auth:02x?}");
     let (properties, rest) = Properties::split(&auth[3..]);
