@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_admin::{AdminServer, StartAdminError, start_admin};
+use flux_admin::{AdminServer, Exported, StartAdminError, start_admin};
 use flux_auth::Bouncer;
 use flux_config::Loaded;
 use flux_mqtt::BrokerHandle;
@@ -23,11 +23,13 @@ pub(crate) fn start(
     broker: &BrokerHandle,
     bouncer: Arc<Bouncer>,
     log: Arc<Log>,
+    exported: Option<Arc<Exported>>,
 ) -> Result<Option<AdminServer>, StartAdminError> {
     let is_chosen = loaded.config.admin.bind.is_some() && !cli.wants_admin_anywhere();
     let Some(mut settings) = settings::admin(loaded, known) else { return Ok(None) };
     settings.bouncer = Some(bouncer);
     settings.log = Some(log);
+    settings.exported = exported;
     if let Some(tls) = settings.tls.clone() {
         broker.certificates().add(tls);
     }

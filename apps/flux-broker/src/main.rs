@@ -116,7 +116,9 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
             (started?, Some(found))
         }
     };
-    let admin = admin::start(loaded, cli, &known, &broker, access.bouncer.clone(), log.clone())?;
+    let exported = otlp.as_ref().map(Otlp::exported);
+    let (bouncer, told) = (access.bouncer.clone(), log.clone());
+    let admin = admin::start(loaded, cli, &known, &broker, bouncer, told, exported)?;
     let also = admin
         .as_ref()
         .map_or_else(String::new, |admin| format!(", metrics at {}", admin.url("/metrics")));

@@ -9,8 +9,8 @@ use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_mqtt::{Count, Permission, Timestamp};
 
 use self::read::{
-    QOS, behind, both, clients, count, each, failures, held, most_held, named, number, one,
-    packets, sample, store, versions, whole, workers,
+    QOS, behind, both, clients, count, each, exports_failed, failures, held, most_held, named,
+    number, one, packets, sample, spans_dropped, store, versions, whole, workers,
 };
 use crate::Snapshot;
 
@@ -244,6 +244,18 @@ impl Family {
         counter("store_records", "Records handed over to the store", &[], |it| {
             store(it, |store| usize::try_from(store.records).unwrap_or(usize::MAX))
         }),
+        counter(
+            "otlp_exports_failed",
+            "Requests that a collector did not take, or not all of; what metrics lose the next make good",
+            &["signal"],
+            exports_failed,
+        ),
+        counter(
+            "otlp_spans_dropped",
+            "Spans that never reach the collector: there was no room, or it refused them",
+            &[],
+            spans_dropped,
+        ),
     ];
 }
 

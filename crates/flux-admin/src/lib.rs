@@ -26,6 +26,7 @@ mod clients;
 mod compat;
 #[cfg(test)]
 mod deploy;
+mod export;
 mod families;
 mod guard;
 mod health;
@@ -43,6 +44,7 @@ mod tls;
 pub use bans::BanEntry;
 pub use clients::{ClientEntry, EndedSessions};
 pub use compat::{Alias, Compat, EMQX};
+pub use export::{ExportSignal, Exported};
 pub use families::{Family, Kind, Sample};
 pub use laggards::{LagChange, Laggards, watch_laggards};
 pub use log::LogControl;

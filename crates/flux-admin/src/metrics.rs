@@ -1,6 +1,7 @@
 //! [`Metrics`]: the numbers of a broker in the formats that Prometheus reads.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_mqtt::{BrokerHandle, Histogram};
@@ -11,18 +12,19 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::{Compat, EMQX, Family, Kind, Sample, Snapshot, Times};
+use crate::{Compat, EMQX, Exported, Family, Kind, Sample, Snapshot, Times};
 
 /// Reads a broker's numbers and writes them down.
 #[derive(Debug)]
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// Returns the metrics of a broker, and some of them once more under the names of others.
+    /// Returns the metrics of a broker and of its exporter, if it has one, and some of them once more under the names of
+    /// others.
     #[must_use]
-    pub fn of(broker: BrokerHandle, compat: Vec<Compat>) -> Self {
+    pub fn of(broker: BrokerHandle, exported: Option<Arc<Exported>>, compat: Vec<Compat>) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Numbers { broker, compat }));
+        registry.register_collector(Box::new(Numbers { broker, exported, compat }));
         Self(registry)
     }
 
@@ -53,12 +55,14 @@ impl Metrics {
 #[derive(Debug)]
 struct Numbers {
     broker: BrokerHandle,
+    exported: Option<Arc<Exported>>,
     compat: Vec<Compat>,
 }
 
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let snapshot = Snapshot::of(&self.broker);
+        let mut snapshot = Snapshot::of(&self.broker);
+        snapshot.exported.clone_from(&self.exported);
         for family in Family::ALL {
             let samples = (family.read)(&snapshot);
             if samples.is_empty() {

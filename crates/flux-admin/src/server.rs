@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 use crate::bans::bans;
 use crate::clients::clients;
 use crate::compat::Compat;
+use crate::export::Exported;
 use crate::guard::Guard;
 use crate::health::problems;
 use crate::log::{self, LogControl};
@@ -46,6 +47,8 @@ pub struct AdminSettings {
     pub bouncer: Option<Arc<Bouncer>>,
     /// What the program logs, if that can be changed.
     pub log: Option<Arc<dyn LogControl>>,
+    /// What the exporter to a collector counts, if there is one.
+    pub exported: Option<Arc<Exported>>,
     /// Other brokers under whose names metrics are served as well.
     pub compat: Vec<Compat>,
 }
@@ -61,7 +64,15 @@ impl AdminSettings {
     /// Listens there, without a token and without TLS.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, token: None, tls: None, bouncer: None, log: None, compat: Vec::new() }
+        Self {
+            address,
+            token: None,
+            tls: None,
+            bouncer: None,
+            log: None,
+            exported: None,
+            compat: Vec::new(),
+        }
     }
 }
 
@@ -140,7 +151,7 @@ pub fn start_admin(
     settings: AdminSettings,
     broker: BrokerHandle,
 ) -> Result<AdminServer, StartAdminError> {
-    let AdminSettings { address, token, tls, bouncer, log, compat } = settings;
+    let AdminSettings { address, token, tls, bouncer, log, exported, compat } = settings;
     if token.as_deref() == Some("") {
         return Err(StartAdminError::EmptyToken);
     }
@@ -152,7 +163,7 @@ pub fn start_admin(
     let bind = |error| StartAdminError::Bind { address, error };
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let metrics = Metrics::of(broker.clone(), compat);
+    let metrics = Metrics::of(broker.clone(), exported, compat);
     let office = Arc::new(Office { metrics, broker, bouncer, log });
     let (started, starting) = oneshot::channel();
     let serve = move || {

@@ -8,6 +8,8 @@ use flux_mqtt::{
     RetainedLimits, StoreHealth, Version, WorkerView,
 };
 
+use crate::Exported;
+
 /// The numbers of a broker that metrics are made of.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -42,6 +44,8 @@ pub struct Snapshot {
     pub certificates: Vec<(String, i64)>,
     /// How the store is, if there is one.
     pub store: Option<StoreHealth>,
+    /// What a collector did not get, if there is an exporter. Whoever takes the snapshot knows it, and not the broker.
+    pub exported: Option<Arc<Exported>>,
 }
 
 impl Snapshot {
@@ -65,6 +69,7 @@ impl Snapshot {
             retained: broker.retained().len(),
             certificates: certificates.map(|(it, _)| (it.subject, it.not_after)).collect(),
             store: broker.store_health(),
+            exported: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
-use flux_admin::Snapshot;
+use flux_admin::{ExportSignal, Exported, Snapshot};
 use flux_http::{HttpClient, HttpClientSettings, StartHttpClientError};
 use flux_mqtt::{BrokerHandle, Tracer};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -29,6 +29,7 @@ pub struct Otlp {
     resource: Resource,
     /// When counters were zero.
     start: u64,
+    exported: Arc<Exported>,
     spans: Spans,
     tracer: Option<Arc<SpanTracer>>,
 }
@@ -58,6 +59,7 @@ pub struct OtlpSettings {
 /// One of the two things that are sent.
 #[derive(Debug)]
 struct Signal {
+    what: ExportSignal,
     client: HttpClient,
     every: Duration,
     /// When the next is sent.
@@ -79,14 +81,20 @@ impl Otlp {
             timeout: settings.timeout,
             concurrency: 1,
         })?;
-        let (sink, spans) = spans();
+        let exported = Arc::default();
+        let (sink, spans) = spans(&exported);
         let tracer = settings.sample_ratio.map(|ratio| Arc::new(SpanTracer::new(ratio, sink)));
         let spans_every = if tracer.is_some() { SPANS_EVERY } else { Duration::ZERO };
         Ok(Self {
-            metrics: Signal::new(client.below("v1/metrics")?, "metrics", settings.interval),
-            traces: Signal::new(client.below("v1/traces")?, "traces", spans_every),
+            metrics: Signal::new(
+                client.below("v1/metrics")?,
+                ExportSignal::Metrics,
+                settings.interval,
+            ),
+            traces: Signal::new(client.below("v1/traces")?, ExportSignal::Traces, spans_every),
             resource: resource(&settings.service_name, &settings.attributes),
             start: now(),
+            exported,
             spans,
             tracer,
         })
@@ -97,6 +105,12 @@ impl Otlp {
     pub fn tracer(&self) -> Option<Arc<dyn Tracer>> {
         let tracer = self.tracer.clone()?;
         Some(tracer)
+    }
+
+    /// Returns what it counts of what the collector does not get, for whoever shows it: the collector itself may be away.
+    #[must_use]
+    pub fn exported(&self) -> Arc<Exported> {
+        self.exported.clone()
     }
 
     /// Sends until the sender of `over` is gone, and then once more. Blocks this thread.
@@ -142,16 +156,16 @@ impl Otlp {
             return true;
         }
         let interval = Interval { start: self.start, end: now() };
-        let dropped = self.tracer.as_ref().map(|_| self.spans.dropped());
-        let snapshot = Snapshot::of(broker);
-        let request = metrics::request(&snapshot, dropped, self.resource.clone(), interval);
+        let mut snapshot = Snapshot::of(broker);
+        snapshot.exported = Some(self.exported.clone());
+        let request = metrics::request(&snapshot, self.resource.clone(), interval);
         let sent = self.metrics.send(&request, patience).await;
         let sent = sent.and_then(|body| {
             let response = ExportMetricsServiceResponse::decode(body.as_slice());
             let part = response.unwrap_or_default().partial_success.unwrap_or_default();
             taken(part.rejected_data_points, part.error_message)
         });
-        self.metrics.note(&sent, 0)
+        self.metrics.note(&sent, &self.exported)
     }
 
     /// The same for spans that wait: all, but metrics do not wait for those that come meanwhile.
@@ -172,7 +186,7 @@ impl Otlp {
                 Err(error) if !error.may_pass() => self.spans.refused(i64::MAX),
                 Err(_) => {}
             }
-            let is_answered = self.traces.note(&sent, self.spans.dropped());
+            let is_answered = self.traces.note(&sent, &self.exported);
             let now = Instant::now();
             match sent {
                 // A collector that leaves out some takes the others.
@@ -193,8 +207,9 @@ impl Otlp {
 }
 
 impl Signal {
-    fn new(client: HttpClient, what: &'static str, every: Duration) -> Self {
-        Self { client, every, next: Instant::now() + every, outage: Outage::none_of(what) }
+    fn new(client: HttpClient, what: ExportSignal, every: Duration) -> Self {
+        let outage = Outage::none_of(what.name());
+        Self { what, client, every, next: Instant::now() + every, outage }
     }
 
     /// Returns whether it is sent now; then it is not for a while.
@@ -224,7 +239,14 @@ impl Signal {
     }
 
     /// Notes what came of it, and returns whether it is worth while to go on.
-    fn note(&mut self, sent: &Result<(), ExportError>, dropped: u64) -> bool {
+    fn note(&mut self, sent: &Result<(), ExportError>, exported: &Exported) -> bool {
+        if sent.is_err() {
+            exported.fail(self.what);
+        }
+        let dropped = match self.what {
+            ExportSignal::Metrics => 0,
+            ExportSignal::Traces => exported.spans_dropped(),
+        };
         self.outage.note(sent, dropped);
         !matches!(sent, Err(ExportError::Over))
     }

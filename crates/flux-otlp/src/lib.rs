@@ -22,7 +22,7 @@
 //!
 //! While the collector is away the broker serves as before: one thread sends, one request at a time. Metrics are not kept for
 //! later. Spans wait, 4096 of them, none with more than some kilobytes that a client chose; further ones are dropped and
-//! counted (`flux_otlp_spans_dropped`). That it fails is logged once, and once more when that is over.
+//! counted, as are the requests that fail ([`Otlp::exported`]). That it fails is logged once, and once more when that is over.
 
 mod exporter;
 mod metrics;

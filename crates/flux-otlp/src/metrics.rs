@@ -22,11 +22,10 @@ pub(crate) struct Interval {
     pub(crate) end: u64,
 }
 
-/// Returns what is sent of a snapshot, and of what the exporter itself counts. All sums are cumulative: what is lost
+/// Returns what is sent of a snapshot. All sums are cumulative: what is lost
 /// on the way is made good by the next.
 pub(crate) fn request(
     snapshot: &Snapshot,
-    dropped_spans: Option<u64>,
     resource: Resource,
     interval: Interval,
 ) -> ExportMetricsServiceRequest {
@@ -37,12 +36,9 @@ pub(crate) fn request(
     let times = Times::ALL
         .iter()
         .filter_map(|times| Some(histogram(times, (times.read)(snapshot)?, interval)));
-    let dropped = dropped_spans.and_then(|dropped| i64::try_from(dropped).ok());
-    let sample = |number| Sample { values: Vec::new(), number };
-    let dropped = dropped.map(|dropped| number(&DROPPED, vec![sample(dropped)], interval));
     let metrics = ScopeMetrics {
         scope: Some(scope()),
-        metrics: families.chain(times).chain(dropped).collect(),
+        metrics: families.chain(times).collect(),
         ..Default::default()
     };
     let resource = Some(resource);
@@ -124,15 +120,6 @@ fn unit(name: &str) -> &'static str {
 fn seconds(nanos: i64) -> f64 {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()).as_secs_f64()
 }
-
-/// What the exporter counts itself; nothing of it is in a snapshot.
-const DROPPED: Family = Family {
-    name: "otlp_spans_dropped",
-    help: "Spans that never reached the collector: there was no room, or it refused them",
-    labels: &[],
-    kind: Kind::Counter,
-    read: |_| Vec::new(),
-};
 
 #[cfg(test)]
 mod tests {

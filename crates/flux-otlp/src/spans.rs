@@ -1,9 +1,10 @@
 //! [`Spans`]: spans on their way from the workers to the collector. There is room for so many, and workers never wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use flux_admin::Exported;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -16,7 +17,7 @@ pub(crate) struct SpanSink {
     spans: SyncSender<Span>,
     /// How many have begun and not come.
     begun: Arc<AtomicUsize>,
-    dropped: Arc<AtomicU64>,
+    exported: Arc<Exported>,
 }
 
 /// Where they come out.
@@ -25,15 +26,14 @@ pub(crate) struct Spans {
     waiting: Receiver<Span>,
     /// What is sent next, or was sent and not taken.
     batch: Vec<Span>,
-    dropped: Arc<AtomicU64>,
+    exported: Arc<Exported>,
 }
 
-/// Returns both ends.
-pub(crate) fn spans() -> (SpanSink, Spans) {
+/// Returns both ends; what is dropped is counted there.
+pub(crate) fn spans(exported: &Arc<Exported>) -> (SpanSink, Spans) {
     let (spans, waiting) = sync_channel(ROOM);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let sink = SpanSink { spans, begun: Arc::default(), dropped: dropped.clone() };
-    (sink, Spans { waiting, batch: Vec::new(), dropped })
+    let sink = SpanSink { spans, begun: Arc::default(), exported: exported.clone() };
+    (sink, Spans { waiting, batch: Vec::new(), exported: exported.clone() })
 }
 
 impl SpanSink {
@@ -43,7 +43,7 @@ impl SpanSink {
             return true;
         }
         self.begun.fetch_sub(1, Ordering::Relaxed);
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.exported.drop_spans(1);
         false
     }
 
@@ -51,7 +51,7 @@ impl SpanSink {
     pub(crate) fn put(&self, span: Span) {
         self.begun.fetch_sub(1, Ordering::Relaxed);
         if self.spans.try_send(span).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.exported.drop_spans(1);
         }
     }
 }
@@ -80,13 +80,8 @@ impl Spans {
     pub(crate) fn refused(&mut self, some: i64) {
         let all = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
         let some = u64::try_from(some).unwrap_or_default();
-        self.dropped.fetch_add(some.min(all), Ordering::Relaxed);
+        self.exported.drop_spans(some.min(all));
         self.batch.clear();
-    }
-
-    /// Returns how many were dropped.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -107,7 +102,8 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_and_what_is_not_taken_comes_again() {
-        let (sink, mut spans) = spans();
+        let exported = Arc::default();
+        let (sink, mut spans) = spans(&exported);
         let put = || {
             assert!(sink.may_begin());
             sink.put(Span::default());
@@ -115,16 +111,16 @@ mod tests {
         for _ in 0..ROOM + 3 {
             put();
         }
-        assert_eq!(spans.dropped(), 3);
+        assert_eq!(exported.spans_dropped(), 3);
         assert_eq!(sent(&mut spans), BATCH);
         // As many as were taken out have room again.
         for _ in 0..BATCH + 1 {
             put();
         }
-        assert_eq!(spans.dropped(), 4);
+        assert_eq!(exported.spans_dropped(), 4);
         assert_eq!(sent(&mut spans), BATCH, "the same");
         spans.refused(7);
-        assert_eq!(spans.dropped(), 4 + 7);
+        assert_eq!(exported.spans_dropped(), 4 + 7);
         let mut all = 0;
         loop {
             let count = sent(&mut spans);
@@ -139,10 +135,11 @@ mod tests {
     /// A store that hangs holds answers back, and spans with them.
     #[test]
     fn so_many_may_have_begun() {
-        let (sink, spans) = spans();
+        let exported = Arc::default();
+        let (sink, _spans) = spans(&exported);
         assert!((0..ROOM).all(|_| sink.may_begin()));
         assert!(!sink.may_begin());
-        assert_eq!(spans.dropped(), 1);
+        assert_eq!(exported.spans_dropped(), 1);
         sink.put(Span::default());
         assert!(sink.may_begin());
         assert!(!sink.may_begin());

@@ -107,6 +107,8 @@ fn both_formats_name_every_family() {
         "flux_subscriber_behind_messages",
         "flux_subscriber_behind_seconds",
         "flux_clients",
+        "flux_otlp_exports_failed_total",
+        "flux_otlp_spans_dropped_total",
     ];
     for family in Family::ALL {
         let name = family.full_name();

@@ -1,9 +1,10 @@
 //! Metrics that do not move by a number that can be said beforehand.
 
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use flux_admin::{AdminSettings, ExportSignal, Exported, start_admin};
 use flux_auth::{Authentication, Authenticator, Credentials, Identity};
 
 use crate::admin::{admin_of, scrape, scrape_all};
@@ -95,4 +96,26 @@ pub(crate) fn the_limits_of_bytes_are_those_that_hold() {
     assert_eq!(numbers["flux_held_bytes_limit{kind=\"all\"}"], 100 << 20);
     // Of the whole they have one half at most.
     assert_eq!(numbers["flux_held_bytes_limit{kind=\"retained\"}"], 50 << 20);
+}
+
+#[test]
+pub(crate) fn what_a_collector_does_not_get_is_scraped() {
+    let broker = Broker::start(1, |_| {});
+    let exported = Arc::new(Exported::default());
+    let mut settings = AdminSettings::new("127.0.0.1:0".parse().unwrap());
+    settings.exported = Some(exported.clone());
+    let admin = start_admin(settings, broker.handle.clone()).unwrap();
+    let lost = || {
+        let numbers = scrape(&admin);
+        [
+            numbers["flux_otlp_spans_dropped_total"],
+            numbers["flux_otlp_exports_failed_total{signal=\"metrics\"}"],
+            numbers["flux_otlp_exports_failed_total{signal=\"traces\"}"],
+        ]
+    };
+    assert_eq!(lost(), [0, 0, 0]);
+    exported.drop_spans(5);
+    exported.fail(ExportSignal::Metrics);
+    (0..2).for_each(|_| exported.fail(ExportSignal::Traces));
+    assert_eq!(lost(), [5, 1, 2]);
 }

@@ -91,12 +91,14 @@ fn family_of(series: &str) -> &str {
 }
 
 /// What does not move by a number that can be said beforehand, and the test that looks at it all the same.
-const ELSEWHERE: [(&str, fn()); 6] = [
+const ELSEWHERE: [(&str, fn()); 8] = [
     ("flux_build_info", metrics::the_version_is_the_one_that_runs),
     ("flux_certificate_expiry_timestamp_seconds", metrics::a_certificate_says_when_it_expires),
     ("flux_held_bytes_limit", metrics::the_limits_of_bytes_are_those_that_hold),
     ("flux_worker_busy_seconds_total", metrics::workers_say_how_long_they_were_awake),
     ("flux_worker_mailbox_letters", metrics::what_waits_for_a_worker_that_does_not_answer_is_seen),
+    ("flux_otlp_exports_failed_total", metrics::what_a_collector_does_not_get_is_scraped),
+    ("flux_otlp_spans_dropped_total", metrics::what_a_collector_does_not_get_is_scraped),
     (
         "flux_accept_errors_total",
         program::descriptors::connections_beyond_the_descriptors_wait_without_a_busy_loop,

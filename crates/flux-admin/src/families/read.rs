@@ -8,7 +8,7 @@ use flux_mqtt::{
 };
 
 use super::Sample;
-use crate::Snapshot;
+use crate::{ExportSignal, Snapshot};
 
 pub(super) fn one(number: usize) -> Vec<Sample> {
     vec![alone(whole(number))]
@@ -62,6 +62,17 @@ pub(super) fn each<T>(
 /// Without a store there is no series.
 pub(super) fn store(snapshot: &Snapshot, read: impl Fn(&StoreHealth) -> usize) -> Vec<Sample> {
     snapshot.store.iter().flat_map(|store| one(read(store))).collect()
+}
+
+/// Without an exporter there is no series.
+pub(super) fn exports_failed(snapshot: &Snapshot) -> Vec<Sample> {
+    let Some(exported) = &snapshot.exported else { return Vec::new() };
+    ExportSignal::ALL.map(|it| sample(it.name(), number(exported.failures(it)))).to_vec()
+}
+
+/// The same.
+pub(super) fn spans_dropped(snapshot: &Snapshot) -> Vec<Sample> {
+    snapshot.exported.iter().map(|exported| alone(number(exported.spans_dropped()))).collect()
 }
 
 pub(super) fn held(snapshot: &Snapshot) -> Vec<Sample> {

@@ -64,7 +64,9 @@ fn they_arrive_with_the_values_of_known_traffic() {
         writer.expect(&puback(id));
         reader.receive();
     }
-    let known: BTreeSet<String> = names(&Snapshot::of(&site.broker));
+    let mut snapshot = Snapshot::of(&site.broker);
+    snapshot.exported = Some(site.exported.clone());
+    let known: BTreeSet<String> = names(&snapshot);
     site.end_sending();
     let request = collector.next("/v1/metrics");
     assert!(request.head.contains("\r\nauthorization: bearer s3cret\r\n"), "{}", request.head);
@@ -120,7 +122,14 @@ fn they_are_sent_again_and_again_and_what_was_lost_is_made_good() {
     let connects = |request: &ExportMetricsServiceRequest| {
         number(&metrics(request), "flux_packets_received", "CONNECT")
     };
-    assert_eq!(connects(&collector.metrics()), 0);
+    let failures = |request: &ExportMetricsServiceRequest| {
+        ["metrics", "traces"].map(|it| number(&metrics(request), "flux_otlp_exports_failed", it))
+    };
+    let first = collector.metrics();
+    assert_eq!((connects(&first), failures(&first)), (0, [0, 0]));
+    // Each says how many before it were not taken.
+    assert_eq!(failures(&collector.metrics()), [1, 0]);
+    assert_eq!(failures(&collector.metrics()), [2, 0]);
     let _client = site.connect(V5, "a");
     while connects(&collector.metrics()) < 1 {}
     collector.answer(200);

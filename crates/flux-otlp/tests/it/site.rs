@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use flux_admin::Exported;
 use flux_conformance::{Client, Connect, Version};
 use flux_mqtt::{
     AllowAll, BrokerHandle, EventBus, Listen, Listener, Settings, SimpleAuthenticator,
@@ -17,6 +18,7 @@ use flux_otlp::{Otlp, OtlpSettings};
 /// A running broker and what sends its numbers; both end when this is dropped.
 pub(crate) struct Site {
     pub(crate) broker: BrokerHandle,
+    pub(crate) exported: Arc<Exported>,
     sends: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
@@ -35,6 +37,7 @@ impl Site {
         };
         change(&mut otlp);
         let otlp = Otlp::open(otlp).unwrap();
+        let exported = otlp.exported();
         let mut settings = Settings::default();
         settings.workers = NonZeroUsize::new(2).unwrap();
         settings.tracer = otlp.tracer();
@@ -46,7 +49,7 @@ impl Site {
         let (over, is_over) = sync_channel(0);
         let told = broker.clone();
         let thread = thread::spawn(move || otlp.run(&told, &is_over));
-        Self { broker, sends: Some((over, thread)) }
+        Self { broker, exported, sends: Some((over, thread)) }
     }
 
     pub(crate) fn connect(&self, version: Version, client_id: &str) -> Client {
