@@ -60,7 +60,13 @@ fn roles_are_checked_and_explained() {
     let reason = "allowed\n  publish: role `r` allows it: publish = `a/{username}`\n  roles: r\n";
     check(&allowed, 0, reason);
     let denied = run(&["acl", "explain", roles, "--user", "alice", "--subscribe", "a/#"]);
-    assert_eq!(denied.status.code(), Some(1));
+    let reason =
+        "denied\n  subscribe: no rule says anything, and the default denies it\n  roles: r\n";
+    check(&denied, 1, reason);
+    fs::write(roles, format!("{text}roles.r.deny.publish = [\"a/+\"]\n")).unwrap();
+    let denied = run(&["acl", "explain", roles, "--user", "alice", "--publish", "a/alice"]);
+    let reason = "denied\n  publish: role `r` denies it: deny.publish = `a/+`\n  roles: r\n";
+    check(&denied, 1, reason);
 
     fs::write(roles, text.replace("[\"r\"]", "[\"s\"]")).unwrap();
     let wrong = run(&["acl", "check", roles]);

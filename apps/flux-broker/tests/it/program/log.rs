@@ -77,6 +77,8 @@ fn an_event_is_a_line_that_says_who_whence_and_why() {
     assert_eq!(refused["username"], Json::Null, "nobody has proven it");
     let denied = lines.iter().find(|line| line["access"] == "publish").unwrap();
     assert_eq!((&denied["topic"], &denied["username"]), (&"no".into(), &"alice".into()));
+    let denials = lines.iter().filter(|line| line["access"].is_string());
+    assert_eq!(denials.count(), 1, "what else it may not do is counted: {log}");
     let dropped = saying(&lines, "a message was dropped")[0];
     assert_eq!((&dropped["topic"], &dropped["reason"]), (&"no".into(), &"not_authorized".into()));
     let will = saying(&lines, "a will was sent")[0];

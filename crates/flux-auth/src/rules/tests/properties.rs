@@ -9,9 +9,11 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{Binding, Denied, OnOverlap, Otherwise, Role, RoleAuthorizer, Rules, Ruleset};
+use super::super::{
+    Binding, Denied, OnOverlap, Otherwise, Reason, Role, RoleAuthorizer, Rules, Ruleset,
+};
 use super::naive::{self, Relations};
-use crate::{Access, AccessRequest, Authorizer, Client, Identity};
+use crate::{Access, AccessRequest, Authorizer, Client, Identity, Verdict};
 
 /// A filter of few levels out of few, or what is written as one.
 fn any_filter(levels: &'static [&'static str], max: usize) -> impl Strategy<Value = String> {
@@ -161,6 +163,51 @@ const BY_BRUTE_FORCE: Relations = Relations {
 const AS_FILTERS_DO: Relations =
     Relations { covers: TopicFilter::covers, overlaps: TopicFilter::overlaps };
 
+fn verdict_of(reason: &Reason) -> Verdict {
+    match reason {
+        Reason::Rule { verdict, .. } | Reason::Default { verdict, .. } => *verdict,
+        Reason::Role { .. } => Verdict::Allow,
+        Reason::Malformed { .. } => Verdict::Deny,
+    }
+}
+
+/// Whether the rule that is named as the reason stands in that list, and decides so if it is the only one and all else
+/// is decided the other way.
+fn by_itself(rules: &Rules, client: &Client, access: Access<'_>, reason: &Reason) -> bool {
+    let Reason::Rule { verdict, action, role, list, filter } = reason else { return true };
+    let whole = &rules.roles[role];
+    let mut one = Role { max_qos: whole.max_qos, ..Role::default() };
+    let (from, to) = match *list {
+        "publish" => (&whole.publish, &mut one.publish),
+        "subscribe" => (&whole.subscribe, &mut one.subscribe),
+        "retain" => (&whole.retain, &mut one.retain),
+        "deny.publish" => (&whole.deny.publish, &mut one.deny.publish),
+        "deny.subscribe" => (&whole.deny.subscribe, &mut one.deny.subscribe),
+        "deny.retain" => (&whole.deny.retain, &mut one.deny.retain),
+        _ => return false,
+    };
+    to.push(filter.clone());
+    let stands_there = from.contains(filter);
+    // What is retained must be publishable, which is another question.
+    let about_retain = *action == "retain";
+    if about_retain {
+        one.publish = ["#", "$x/#"].map(String::from).to_vec();
+    }
+    let access = match access {
+        Access::Publish { topic, qos, .. } => Access::Publish { topic, qos, retain: about_retain },
+        Access::Will { topic, qos, .. } => Access::Will { topic, qos, retain: about_retain },
+        other => other,
+    };
+    let roles = BTreeMap::from([(role.clone(), one)]);
+    let alone = Rules { default: None, roles, ..rules.clone() };
+    let otherwise = match verdict {
+        Verdict::Allow => Otherwise::Deny,
+        Verdict::Deny => Otherwise::Allow,
+    };
+    let decided = naive::verdict(&alone, otherwise, &AS_FILTERS_DO, client, access);
+    stands_there && decided == *verdict
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -178,6 +225,13 @@ proptest! {
             let explanation = authorizer.explain(&client, access);
             prop_assert_eq!(explanation.verdict, expected, "{:?}: {}", access, explanation);
             prop_assert_eq!(authorizer.decide(&client, access), expected.into());
+            for reason in &explanation.reasons {
+                let alone = by_itself(&rules, &client, access, reason);
+                prop_assert!(alone, "{:?}: {:?}", access, reason);
+            }
+            let denies = |reason: &Reason| verdict_of(reason) == Verdict::Deny;
+            let is_denied = explanation.reasons.iter().any(denies);
+            prop_assert_eq!(is_denied, expected == Verdict::Deny, "{}", explanation);
         }
     }
 }
@@ -209,11 +263,11 @@ proptest! {
         let rules = Rules { default: Some(Otherwise::Deny), ..rules };
         let authorizer = RoleAuthorizer::new(Ruleset::compile(&rules, Otherwise::Deny).unwrap());
         let access = Access::Subscribe { filter: &filter, qos: 0 };
-        let is_granted = authorizer.decide(&client, access).verdict() == Some(crate::Verdict::Allow);
+        let is_granted = authorizer.decide(&client, access).verdict() == Some(Verdict::Allow);
         let asked = TopicFilter::parse(&filter).unwrap();
         let leaks = is_granted && any_small_topic(|topic| {
             let exactly = Access::Subscribe { filter: topic.as_str(), qos: 0 };
-            let is_allowed = authorizer.rights(&client).decide(exactly) == crate::Verdict::Allow;
+            let is_allowed = authorizer.rights(&client).decide(exactly) == Verdict::Allow;
             asked.matches(topic) && authorizer.may_receive(&client, topic) != is_allowed
         });
         prop_assert!(!leaks, "{filter}");
