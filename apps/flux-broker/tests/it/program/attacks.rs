@@ -258,6 +258,32 @@ fn what_is_retained_for_another_is_not_read() {
     assert_eq!(alice.receive().payload, b"x");
 }
 
+/// Neither what waits in it, nor what comes then: a session is no way around rules that were made since.
+#[test]
+fn who_comes_back_to_a_session_gets_nothing_that_it_may_not_have_any_more() {
+    let (directory, program) = start("attacks-resume", "");
+    let address = program.addresses[0];
+    let alice = || login(V5, "alice", "alice").expiry(600).resume();
+    let mut away = Client::connect_to(address, &alice());
+    away.subscribe("dev/alice/#", 1);
+    away.disconnect();
+    let mut root = Client::connect_to(address, &login(V5, "root", "root"));
+    root.publish("dev/alice/secret", "waits", 1);
+    let mut bob = Client::connect_to(address, &login(V5, "bob", "bob"));
+    bob.subscribe("dev/bob/#", 1);
+    let lost = r##"subscribe = ["dev/{username}/#","##;
+    fs::write(directory.file("roles"), ROLES.replace(lost, "subscribe = [\"news\",")).unwrap();
+    program.signal("HUP");
+    bob.expect_disconnect(0x87);
+
+    let mut alice = Client::connect_to(address, &alice());
+    assert!(alice.session_present);
+    alice.expect_nothing();
+    root.publish("dev/alice/secret", "comes", 1);
+    alice.expect_nothing();
+    alice.subscribe("news", 1);
+}
+
 #[test]
 fn credentials_as_long_as_they_can_be_are_refused_like_others() {
     let (_directory, program) = start("attacks-long", "");
