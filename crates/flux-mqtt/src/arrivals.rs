@@ -13,8 +13,8 @@ pub struct Arrivals {
     packets: [u32; 16],
     /// Of which types there are any, a bit for each number: hardly ever more than two.
     kinds: u16,
-    /// By QoS.
-    messages: [u32; 3],
+    /// By QoS; the fourth value is none, and no PUBLISH has it.
+    messages: [u32; 4],
     bytes: usize,
     /// Of the PUBLISH packets.
     message_bytes: usize,
@@ -26,7 +26,6 @@ impl Arrivals {
     pub(crate) fn note(&mut self, frame: &Frame<'_>) {
         self.kinds |= 1 << frame.packet_type.number();
         if frame.packet_type == PacketType::Publish {
-            // The fourth value is no QoS.
             if let Some(messages) = self.messages.get_mut(usize::from(frame.flags >> 1 & 0b11)) {
                 *messages += 1;
             }
