@@ -6,6 +6,7 @@ mod links;
 mod supervised;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -94,30 +95,32 @@ impl Chain {
         self
     }
 
-    /// Asks the links. Returns as well whether a link refused the client after its password had been held against something and
-    /// was not right: who waits in vain for the links behind may have guessed wrong all the same.
-    async fn ask(&self, credentials: &Credentials) -> (Authentication, bool) {
-        let (mut is_somebody_else, mut was_wrong) = (false, false);
+    /// Asks the links. `was_wrong` becomes true when the password was held against something and is not right, and stays so unless
+    /// a link behind accepts the client: who waits for those in vain may have guessed wrong all the same.
+    async fn ask(&self, credentials: &Credentials, was_wrong: &mut bool) -> Authentication {
+        let mut is_somebody_else = false;
         for (at, link) in self.links.iter().enumerate() {
             match link.consider(credentials).await {
                 Opinion::Accepts(_) if is_somebody_else => break,
                 Opinion::Accepts(identity) if self.is_known_before(at, &identity) => break,
-                Opinion::Accepts(identity) => return (self.accept(credentials, identity), false),
-                Opinion::Refuses(refusal) => return (Authentication::Refused(refusal), was_wrong),
+                Opinion::Accepts(identity) => {
+                    *was_wrong = false;
+                    return self.accept(credentials, identity);
+                }
+                Opinion::Refuses(refusal) => return Authentication::Refused(refusal),
                 Opinion::NotProven { is_known } => {
                     is_somebody_else |= is_known;
-                    was_wrong |= credentials.password.is_some();
+                    *was_wrong |= credentials.password.is_some();
                 }
                 Opinion::PassesOn => {}
             }
         }
         // The same for an unknown user and for a wrong password.
         let shows_something = credentials.username.is_some() || credentials.password.is_some();
-        let refusal = match shows_something {
+        Authentication::Refused(match shows_something {
             true => Refusal::BadUserNameOrPassword,
             false => Refusal::NotAuthorized,
-        };
-        (Authentication::Refused(refusal), was_wrong)
+        })
     }
 
     /// Returns whether this is the name of a user of a link before this one, which accepted somebody else as it.
@@ -130,6 +133,23 @@ impl Chain {
         match bound(&self.client_ids, credentials, identity) {
             Ok(identity) => Authentication::Accepted(identity),
             Err(refusal) => Authentication::Refused(refusal),
+        }
+    }
+}
+
+/// A password that is not right as far as anybody can say. That is noted where it is left at that, by a link that cannot say more or by
+/// the broker, whose patience ends: whether the name is known does not matter, for a ban would tell it.
+struct Doubt<'a> {
+    bouncer: &'a Bouncer,
+    peer: IpAddr,
+    credentials: &'a Credentials,
+    is_one: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if self.is_one {
+            self.bouncer.note_unanswered(self.peer, self.credentials);
         }
     }
 }
@@ -152,21 +172,16 @@ fn bound(
 impl Authenticator for Chain {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
         let (Some(bouncer), Some(peer)) = (&self.bouncer, credentials.peer) else {
-            return self.ask(credentials).await.0;
+            return self.ask(credentials, &mut false).await;
         };
         if bouncer.turns_away(peer.ip()) {
             return Authentication::Refused(Refusal::Banned);
         }
-        let (answer, was_wrong) = self.ask(credentials).await;
-        match answer {
-            Authentication::Refused(Refusal::BadUserNameOrPassword) => {
-                bouncer.note_failure(peer.ip());
-            }
-            // Whether the name is known does not matter: a ban would tell it.
-            Authentication::Refused(_) if was_wrong => {
-                bouncer.note_unanswered(peer.ip(), credentials);
-            }
-            Authentication::Refused(_) | Authentication::Accepted(_) => {}
+        let mut doubt = Doubt { bouncer, peer: peer.ip(), credentials, is_one: false };
+        let answer = self.ask(credentials, &mut doubt.is_one).await;
+        if answer == Authentication::Refused(Refusal::BadUserNameOrPassword) {
+            doubt.is_one = false;
+            bouncer.note_failure(peer.ip());
         }
         answer
     }
@@ -340,7 +355,7 @@ mod tests {
     }
 
     /// Never comes to a conclusion.
-    struct Silent;
+    pub(super) struct Silent;
 
     impl Link for Silent {
         fn consider<'a>(&'a self, _: &'a Credentials) -> LinkFuture<'a> {
@@ -350,17 +365,18 @@ mod tests {
 
     /// Only the broker drops a question, when its patience ends or it needs the place: whoever hangs up has it answered.
     #[test]
-    fn whom_the_broker_does_not_wait_for_has_not_failed() {
+    fn whom_the_broker_does_not_wait_for_has_not_failed_by_what_nobody_looked_at() {
         let settings = BanSettings { failures: 1, ..BanSettings::default() };
         let bouncer = Arc::new(Bouncer::new(settings, Box::new(|| Timestamp::from_millis(0))));
-        let links: Vec<Arc<dyn Link>> =
-            vec![link(Opinion::NotProven { is_known: false }), Arc::new(Silent)];
+        let links: Vec<Arc<dyn Link>> = vec![link(Opinion::PassesOn), Arc::new(Silent)];
         let chain = Chain::new(links).with_bans(bouncer.clone());
         let peer = "192.0.2.1:1".parse().unwrap();
-        let credentials = Credentials { peer: Some(peer), ..named("alice") };
-        let mut answer = Box::pin(chain.authenticate(&credentials));
-        assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        drop(answer);
+        for number in 0..200 {
+            let password = Some(number.to_string().into());
+            let credentials = Credentials { peer: Some(peer), password, ..named("alice") };
+            let mut answer = Box::pin(chain.authenticate(&credentials));
+            assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
         assert!(!bouncer.turns_away(peer.ip()));
     }
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use flux_time::Timestamp;
 
-use super::tests::{asked, link, named};
-use super::{Authentication, Chain, Opinion};
+use super::tests::{Opinionated, Silent, asked, link, named};
+use super::{Authentication, Chain, Link, Opinion};
 use crate::passwords::Threadless;
 use crate::{
     Authenticator, BanSettings, Bouncer, Credentials, Identity, PasswordAuthenticator,
@@ -25,15 +25,18 @@ const FAILURES: u32 = 3;
 struct Guarded {
     chain: Chain,
     line: Threadless,
-    behind: Arc<super::tests::Opinionated>,
     now: Arc<AtomicU64>,
 }
 
-/// What somebody sees who tries: the answer, how many hashes were made for it, and how often the link behind was asked.
-type Seen = (Authentication, usize, usize);
+/// What somebody sees who tries: the answer, or that the broker's patience ends, and how many hashes were made for it.
+type Seen = (Option<Authentication>, usize);
 
 impl Guarded {
-    fn new(behind: Opinion) -> Self {
+    fn down() -> Self {
+        Self::new(link(Opinion::Refuses(Refusal::ServerUnavailable)))
+    }
+
+    fn new(behind: Arc<dyn Link>) -> Self {
         let mut users = Users::default();
         for name in ["alice", "bob"] {
             users.set(name, CHEAP.parse::<PasswordHash>().unwrap()).unwrap();
@@ -48,9 +51,8 @@ impl Guarded {
         let bouncer = Arc::new(Bouncer::new(settings, clock));
         let passwords = PasswordAuthenticator::new(users, Arc::new(pool)).unwrap();
         let passwords = Arc::new(passwords.with_bans(bouncer.clone()));
-        let behind = link(behind);
-        let chain = Chain::new(vec![passwords, behind.clone()]).with_bans(bouncer);
-        Self { chain, line, behind, now }
+        let chain = Chain::new(vec![passwords, behind]).with_bans(bouncer);
+        Self { chain, line, now }
     }
 
     fn tries(&self, name: &str, password: Option<&str>) -> Seen {
@@ -59,22 +61,25 @@ impl Guarded {
             password: password.map(|it| it.to_owned().into()),
             ..named(name)
         };
-        let before = asked(&self.behind);
         let mut answer = pin!(self.chain.authenticate(&credentials));
         let mut context = Context::from_waker(Waker::noop());
-        let mut hashed = 0;
-        loop {
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
-                return (answer, hashed, asked(&self.behind) - before);
-            }
-            self.line.next();
-            hashed += 1;
+        if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
+            return (Some(answer), 0);
+        }
+        // Who has a password waits for its hash; who has none, for the link behind.
+        if password.is_none() {
+            return (None, 0);
+        }
+        self.line.next();
+        match answer.as_mut().poll(&mut context) {
+            Poll::Ready(answer) => (Some(answer), 1),
+            Poll::Pending => (None, 1),
         }
     }
 }
 
-fn refused(refusal: Refusal) -> Authentication {
-    Authentication::Refused(refusal)
+fn refused(refusal: Refusal) -> Option<Authentication> {
+    Some(Authentication::Refused(refusal))
 }
 
 /// What is tried: a name each time, which stands for alice or for somebody else, a password, and how long to wait before.
@@ -93,12 +98,16 @@ fn nothing_tells_a_name_of_the_file_from_others_whatever_the_link_behind_says() 
         },
         |_| (String::new(), None, 0),
     ];
-    for refusal in
-        [Refusal::ServerUnavailable, Refusal::BadUserNameOrPassword, Refusal::NotAuthorized]
-    {
+    let links: [fn() -> Arc<dyn Link>; 4] = [
+        || link(Opinion::Refuses(Refusal::ServerUnavailable)),
+        || link(Opinion::Refuses(Refusal::BadUserNameOrPassword)),
+        || link(Opinion::Refuses(Refusal::NotAuthorized)),
+        || Arc::new(Silent),
+    ];
+    for (behind, link) in links.iter().enumerate() {
         for (number, plan) in plans.iter().enumerate() {
             let sees = |who: &str| -> Vec<Seen> {
-                let guarded = Guarded::new(Opinion::Refuses(refusal));
+                let guarded = Guarded::new(link());
                 let tries = |number| {
                     let (name, password, wait) = plan(number);
                     guarded.now.fetch_add(wait, Ordering::Relaxed);
@@ -107,24 +116,37 @@ fn nothing_tells_a_name_of_the_file_from_others_whatever_the_link_behind_says() 
                 };
                 (0..400).map(tries).collect()
             };
-            assert_eq!(sees("alice"), sees("eve"), "plan {number}, {refusal:?}");
+            assert_eq!(sees("alice"), sees("eve"), "plan {number}, link {behind}");
         }
     }
 }
 
 #[test]
-fn guesses_are_bounded_while_the_link_behind_is_down() {
-    let guarded = Guarded::new(Opinion::Refuses(Refusal::ServerUnavailable));
-    let down = refused(Refusal::ServerUnavailable);
-    let banned = refused(Refusal::Banned);
-    // The right one would get in: who tries others is stopped before.
-    let tries = |number: u32| guarded.tries("alice", Some(&number.to_string())).0;
-    assert!((0..FAILURES).map(tries).all(|answer| answer == down));
-    assert_eq!(tries(FAILURES), banned);
-    assert_eq!(guarded.tries("alice", Some("password")), (banned.clone(), 0, 0));
+fn the_link_behind_is_asked_about_both_alike() {
+    for who in ["alice", "eve"] {
+        for password in [Some("guess"), None] {
+            let behind: Arc<Opinionated> = link(Opinion::Refuses(Refusal::ServerUnavailable));
+            let answer = Guarded::new(behind.clone()).tries(who, password).0;
+            assert_eq!((answer, asked(&behind)), (refused(Refusal::ServerUnavailable), 1));
+        }
+    }
+}
 
+#[test]
+fn guesses_are_bounded_while_the_link_behind_is_down_or_silent() {
+    let banned = refused(Refusal::Banned);
+    for (guarded, answer) in [
+        (Guarded::down(), refused(Refusal::ServerUnavailable)),
+        (Guarded::new(Arc::new(Silent)), None),
+    ] {
+        // The right one would get in: who tries others is stopped before.
+        let tries = |number: u32| guarded.tries("alice", Some(&number.to_string())).0;
+        assert!((0..FAILURES).map(tries).all(|seen| seen == answer));
+        assert_eq!(tries(FAILURES), banned);
+        assert_eq!(guarded.tries("alice", Some("password")), (banned.clone(), 0));
+    }
     // Or one password for one name after the other.
-    let guarded = Guarded::new(Opinion::Refuses(Refusal::ServerUnavailable));
+    let guarded = Guarded::down();
     let sprayed =
         (0..1_000).find(|number| guarded.tries(&number.to_string(), Some("guess")).0 == banned);
     assert_eq!(sprayed, Some(FAILURES * 100));
@@ -132,13 +154,16 @@ fn guesses_are_bounded_while_the_link_behind_is_down() {
 
 #[test]
 fn a_device_whom_only_the_link_behind_knows_may_come_as_often_as_it_likes_while_that_is_down() {
-    let guarded = Guarded::new(Opinion::Refuses(Refusal::ServerUnavailable));
-    let down = refused(Refusal::ServerUnavailable);
-    for _ in 0..100 {
-        for device in ["meter-1", "meter-2", "meter-3", "meter-4", "meter-5"] {
-            assert_eq!(guarded.tries(device, Some(device)).0, down);
+    for (guarded, answer) in [
+        (Guarded::down(), refused(Refusal::ServerUnavailable)),
+        (Guarded::new(Arc::new(Silent)), None),
+    ] {
+        for _ in 0..100 {
+            for device in ["meter-1", "meter-2", "meter-3", "meter-4", "meter-5"] {
+                assert_eq!(guarded.tries(device, Some(device)).0, answer);
+            }
         }
+        let alice = Authentication::Accepted(Identity::user("alice"));
+        assert_eq!(guarded.tries("alice", Some("password")), (Some(alice), 1));
     }
-    let alice = Authentication::Accepted(Identity::user("alice"));
-    assert_eq!(guarded.tries("alice", Some("password")), (alice, 1, 0));
 }

@@ -192,10 +192,11 @@ pub struct HttpCallback {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf")]
     pub ca_file: Option<PathBuf>,
-    /// How long an answer may take. Then the client is refused as if the server were not available.
+    /// How long an answer may take, and a question wait for its turn before. Then the client is refused as if the server were not
+    /// available.
     #[schemars(extend("x-minimum" = "1ms"))]
     pub timeout: Period,
-    /// How many questions are under way at a time. Further ones wait, up to 1024.
+    /// How many questions are under way at a time. Further ones wait, up to 1024, and each address has its turn.
     #[schemars(range(min = 1, max = 10_000))]
     pub concurrency: u32,
     /// For how long an answer holds for the same client with the same name and password.
