@@ -41,8 +41,10 @@ impl Path {
         Self { name: "limited-qos1", unit: MESSAGE, work: || limited_pairs(1) },
         Self { name: "across-qos0", unit: MESSAGE, work: || pairs(V311, 0, 2) },
         Self { name: "roles-qos0", unit: MESSAGE, work: || between(rules(), V311, 0, 1) },
-        Self { name: "roles-nobody", unit: MESSAGE, work: || under_rules(0) },
-        Self { name: "roles-denied", unit: MESSAGE, work: || under_rules(1) },
+        Self { name: "roles-nobody", unit: MESSAGE, work: || under_rules(0, 1) },
+        Self { name: "roles-denied", unit: MESSAGE, work: || under_rules(1, 1) },
+        Self { name: "roles-nobody-16", unit: MESSAGE, work: || under_rules(0, 16) },
+        Self { name: "roles-denied-16", unit: MESSAGE, work: || under_rules(1, 16) },
         Self { name: "single-qos0", unit: MESSAGE, work: || single(0) },
         Self { name: "single-qos1", unit: MESSAGE, work: || single(1) },
         Self { name: "limited-single-qos0", unit: MESSAGE, work: || limited_single(0) },
@@ -107,16 +109,21 @@ fn pairs_in(mut scene: Scene, version: Version, qos: u8, workers: usize) -> Work
     })
 }
 
-/// Ten publishers to topics that nobody subscribed to: their own, or that of the one so many further on, which they may not
-/// publish to.
-fn under_rules(further: usize) -> Work {
+/// Ten publishers to topics that nobody subscribed to: their own, or those of the one so many further on, which they may not
+/// publish to. Each has so many topics, and takes them in turn.
+fn under_rules(further: usize, topics: usize) -> Work {
     let mut scene = Scene::under(1, rules());
     let publishers: Vec<_> =
         (0..10).map(|number| scene.connect(0, V311, &format!("publisher-{number}"))).collect();
     let packets: Vec<_> = (0..10)
         .map(|number| {
-            let topic = format!("fleet/device-{}/state", number + further);
-            packets::publish(V311, 0, None, &topic).repeat(16)
+            let device = number + further;
+            let topic = |at: usize| match topics {
+                1 => format!("fleet/device-{device}/state"),
+                _ => format!("fleet/device-{device}/data/{}", at % topics),
+            };
+            let packets = (0..16).map(|at| packets::publish(V311, 0, None, &topic(at)));
+            packets.collect::<Vec<_>>().concat()
         })
         .collect();
     Work::of(scene, 2_000, 160, |script| {

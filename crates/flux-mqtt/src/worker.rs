@@ -16,6 +16,7 @@ mod consumer;
 mod decided;
 mod deliver;
 mod denials;
+mod denied;
 mod end;
 mod exchange;
 mod frame;
@@ -44,6 +45,7 @@ use flux_session::Timestamp;
 use self::connection::{Connections, Origin, Stage};
 use self::consumer::Consumers;
 use self::denials::Denials;
+use self::denied::DeniedPublishes;
 use self::end::End;
 use self::memory::Memory;
 use self::pace::Paced;
@@ -97,6 +99,7 @@ pub struct Worker {
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
     denials: Denials,
+    denied: DeniedPublishes,
     memory: Memory,
     paced: Paced,
     /// From where on the answers are such that wait for the store.
@@ -170,6 +173,7 @@ impl Worker {
             consumers: Consumers::new(),
             ready: Vec::new(),
             denials: Denials::default(),
+            denied: DeniedPublishes::default(),
             memory: Memory::default(),
             paced: Paced::default(),
             waits_from: None,

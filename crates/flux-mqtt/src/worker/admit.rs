@@ -100,7 +100,6 @@ impl Worker {
             allowance: None,
             parked: None,
             verdicts: None,
-            denied: None,
             method: connect
                 .authentication
                 .as_ref()

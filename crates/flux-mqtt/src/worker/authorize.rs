@@ -4,7 +4,7 @@ use flux_auth::{Access, Verdict};
 use flux_session::Timestamp;
 
 use super::Worker;
-use super::connection::{DeniedPublish, Online, Parked, Stage};
+use super::connection::{Online, Parked, Stage};
 use super::decided::Decided;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -36,11 +36,11 @@ impl Worker {
         verdicts
     }
 
-    /// Returns what is decided at once. Where it may be remembered, what is allowed stands beside the routes of the topic, and the
-    /// last that was denied with the connection: whoever may not publish takes no room from others.
+    /// Returns what is decided at once. Where it may be remembered, what is allowed stands beside the routes of the topic, and what
+    /// was denied by itself: whoever may not publish takes no room from others.
     pub(super) fn known_or_decided(
         &mut self,
-        online: &mut Online,
+        online: &Online,
         publish: &Publish<'_>,
         access: Access<'_>,
     ) -> Option<Verdict> {
@@ -52,13 +52,13 @@ impl Worker {
         if let Some(verdict) = self.cache.verdict(publish.topic, stamp, flags) {
             return Some(verdict);
         }
-        let topic = publish.topic.as_str();
-        if online.denied.as_ref().is_some_and(|denied| denied.is(stamp, flags, topic)) {
+        let asked = self.denied.of(stamp, flags, publish.topic.as_str());
+        if self.denied.contain(asked) {
             return Some(Verdict::Deny);
         }
         let verdict = authorizer.decide(client, access).verdict()?;
-        if verdict == Verdict::Deny && topic.len() <= LONGEST_DENIED {
-            online.denied = Some(Box::new(DeniedPublish { stamp, flags, topic: topic.into() }));
+        if verdict == Verdict::Deny {
+            self.denied.note(asked);
         }
         self.cache.note_verdict(stamp, flags, verdict);
         Some(verdict)
@@ -110,6 +110,3 @@ impl Worker {
         }
     }
 }
-
-/// Longer topics that are denied are decided about each time.
-const LONGEST_DENIED: usize = 256;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flux_auth::{Client, Exchange, Stamp, Verdict};
+use flux_auth::{Client, Exchange, Verdict};
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
@@ -151,25 +151,8 @@ pub(super) struct Online {
     pub(super) parked: Option<Parked>,
     /// The authorizer's answer for the frame that is handled again.
     pub(super) verdicts: Option<Vec<Verdict>>,
-    /// What it wanted to publish last that it may not.
-    pub(super) denied: Option<Box<DeniedPublish>>,
     /// How the client authenticated, if it named a method.
     pub(super) method: Option<Box<Method>>,
-}
-
-/// A PUBLISH that was denied, for whoever the stamp stands for.
-pub(super) struct DeniedPublish {
-    pub(super) stamp: Stamp,
-    /// QoS and retain flag.
-    pub(super) flags: u8,
-    pub(super) topic: Box<str>,
-}
-
-impl DeniedPublish {
-    /// Whether it is the same question.
-    pub(super) fn is(&self, stamp: Stamp, flags: u8, topic: &str) -> bool {
-        self.stamp == stamp && self.flags == flags && *self.topic == *topic
-    }
 }
 
 /// The Authentication Method of a client that is in.

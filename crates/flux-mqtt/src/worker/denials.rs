@@ -1,12 +1,12 @@
 //! Denials are told: counted, an event each, and in the log once per client and interval.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use flux_auth::Client;
 use flux_eventbus::{Denial, Event, EventKind, excerpt};
 use flux_session::Timestamp;
-use hashbrown::HashSet;
+use hashbrown::{DefaultHashBuilder, HashSet};
 
 use super::Worker;
 use crate::counters::Count;
@@ -17,7 +17,8 @@ use crate::effects::Effects;
 pub(super) struct Denials {
     /// Hashes of their identifiers, which may be long; with the user, of those who would have the session of another.
     named: HashSet<u64>,
-    hasher: RandomState,
+    /// Seeded by chance: clients choose their identifiers.
+    hasher: DefaultHashBuilder,
     until: Timestamp,
 }
 
@@ -50,10 +51,13 @@ impl Denials {
             self.named.clear();
             self.until = now + INTERVAL;
         }
+        if self.named.len() >= MOST_NAMED {
+            return false;
+        }
         // A device that is denied something now and then hides nobody who tries to have its session.
         let user = (denial == Denial::Session).then_some(&client.identity.username);
         let named = self.hasher.hash_one((&client.client_id, user));
-        self.named.len() < MOST_NAMED && self.named.insert(named)
+        self.named.insert(named)
     }
 }
 

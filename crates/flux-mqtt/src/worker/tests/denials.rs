@@ -238,6 +238,29 @@ fn what_was_decided_about_a_topic_is_not_decided_again_until_the_rules_change() 
     assert_eq!((rights.take_decided(), c.heard(watcher).len()), (1, 1));
 }
 
+/// Whoever tries them in turn costs no more than one who stays with one.
+#[test]
+fn of_many_topics_that_are_denied_each_is_decided_about_once() {
+    let topics: Vec<String> = (0..50).map(|number| format!("no/{number}")).collect();
+    let rights = Rights::new(&[]);
+    rights.be_remembered();
+    let rule = |topic: &String| rights.set(&format!("publish {topic}"), Deny);
+    topics.iter().for_each(rule);
+    let mut c = cluster(&rights);
+    let peer = c.connect(0, "a");
+    rights.take_decided();
+    let try_all = |c: &mut Cluster| {
+        topics.iter().for_each(|topic| c.publish(peer, 0, 0, topic, "x"));
+        (rights.take_decided(), denied(c).len())
+    };
+    assert_eq!(try_all(&mut c), (50, 50));
+    // Two may have one place.
+    let (decided, told) = try_all(&mut c);
+    assert!(decided < 10 && told == 50, "{decided}, {told}");
+    rights.set("publish elsewhere", Deny);
+    assert_eq!(try_all(&mut c), (50, 50), "the rules are others");
+}
+
 #[test]
 fn what_one_member_may_not_have_goes_to_another_and_not_to_that_one_again() {
     let rights = Rights::new(&[("receive t by a", Deny), ("receive t by b", Deny)]);
