@@ -113,6 +113,8 @@ pub(crate) struct Followed {
     pub(crate) waited: Vec<VecDeque<Waiting>>,
     /// What waited in the others and no other member may have.
     pub(crate) dropped: Vec<(Waiting, DropReason)>,
+    /// Those of which more is to be dropped than was at once.
+    pub(crate) unfinished: Vec<Arc<Share>>,
 }
 
 /// One session that gets a message, once, however many of its subscriptions match.
@@ -297,6 +299,9 @@ impl Routes {
             if !members.is_empty() {
                 let dropped = members.take_dropped();
                 dropped.iter().for_each(|(waiting, _)| share.write_done(waiting));
+                if members.claim_rest() {
+                    followed.unfinished.push(share.clone());
+                }
                 return followed.dropped.extend(dropped);
             }
             followed.waited.push(members.take_queued());

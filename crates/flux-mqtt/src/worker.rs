@@ -98,6 +98,8 @@ pub struct Worker {
     consumers: Consumers,
     /// Members of shared subscriptions that have room again.
     ready: Vec<(Arc<Share>, SessionKey)>,
+    /// Shared subscriptions with members that were not asked about all that waits.
+    unfinished: Vec<Arc<Share>>,
     denials: Denials,
     denied: DeniedPublishes,
     memory: Memory,
@@ -172,6 +174,7 @@ impl Worker {
             drawn: 0,
             consumers: Consumers::new(),
             ready: Vec::new(),
+            unfinished: Vec::new(),
             denials: Denials::default(),
             denied: DeniedPublishes::default(),
             memory: Memory::default(),
@@ -315,6 +318,7 @@ impl Worker {
         !self.dirty.is_empty()
             || !self.overflowed.is_empty()
             || !self.ready.is_empty()
+            || !self.unfinished.is_empty()
             || self.memory.is_moment_new
             || self.paced.is_moment_new
             || self.wants_hand_over()

@@ -2,14 +2,29 @@
 //! while nobody can.
 
 mod aside;
+mod limits;
+mod line;
 mod pool;
+mod questions;
+mod seen;
+mod step;
+mod strategy;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 
-use self::aside::Entry;
+use self::aside::Position;
+use self::line::Line;
 use self::pool::Pool;
+use self::questions::Questions;
+use self::seen::{Frontier, Seen};
+use self::step::Origin;
+
+pub use self::limits::{GroupFull, GroupLimits};
+pub use self::step::{Ask, Step};
+pub use self::strategy::Strategy;
 use crate::{DropReason, Message, Timestamp};
 
 /// A shared subscription: members that divide the messages among them (MQTT 5.0 section 4.8.2).
@@ -23,7 +38,11 @@ use crate::{DropReason, Message, Timestamp};
 /// the group's own queue, bounded by [`GroupLimits`].
 ///
 /// A member may have room and yet not be allowed a message: it is [`barred`](Self::barred) from it. What waits and
-/// some member is barred from is apart in the queue, with who that is, so that it is in nobody's way.
+/// some member is barred from is apart in the queue, so that it is in nobody's way, and it stays for those who may have it: it
+/// is [dropped](Self::take_dropped) as [`DropReason::Withheld`] once all members were asked and are barred, and before that only
+/// by the limits. A message is asked about 16 times at once and not more. What is left to be asked is somebody's who
+/// [claims](Self::claim_rest) it, and [goes on](Self::go_on) with that a little at a time. Members that were asked 16
+/// times in a row in vain come after the others.
 ///
 /// **Invariant:** while no question is open, nobody stands in the ring for whom something waits: a member with
 /// room serves the queue first.
@@ -48,7 +67,7 @@ use crate::{DropReason, Message, Timestamp};
 /// assert_eq!(ask.key, "alice");
 /// let Step::Ask(ask) = group.declined(now, ask) else { panic!("one has room") };
 /// assert_eq!(ask.key, "bob");
-/// assert!(matches!(group.accepted(now, &ask.key), Step::Idle));
+/// assert!(matches!(group.accepted(now, &ask), Step::Idle));
 ///
 /// // Once alice has room again it is her turn after bob's.
 /// group.ready(now, &"alice");
@@ -59,101 +78,23 @@ use crate::{DropReason, Message, Timestamp};
 pub struct Group<K, T, M> {
     strategy: Strategy,
     members: BTreeMap<K, Member<T>>,
-    /// Those who are asked next, in this order.
-    ring: VecDeque<K>,
-    pool: Pool<K, M>,
+    /// The ring: those who are asked next, in this order. They have seen all that waits.
+    idle: Line<K>,
+    /// Those who have room and have not seen all that waits.
+    behind: Line<K>,
+    pool: Pool<M>,
+    /// What members are asked about now.
+    questions: Questions,
+    /// What no member may have.
+    frontier: Frontier,
+    /// Where the next message stands that somebody is asked about.
+    next: Position,
     /// Members that joined so far: numbers them for good.
     joined: u64,
-}
-
-/// Which of the members that have room gets a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Strategy {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// Any, by the number that is drawn for the message.
-    Random,
-    /// The one that took the last, for as long as it has room.
-    Sticky,
-    /// The same one for the same drawn number, a hash of the publisher or of the topic say, for as
-    /// long as it has room. When members come and go, only what must move does.
-    Affine,
-}
-
-/// What bounds the messages that wait in a group because no member can take them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GroupLimits {
-    /// The most messages. Default 1,000,000.
-    pub queued_messages: usize,
-    /// The most bytes, counted as [`SessionLimits::queued_bytes`](crate::SessionLimits) counts
-    /// them. Default 64 MiB.
-    pub queued_bytes: usize,
-    /// What goes when one of them is reached.
-    pub when_full: GroupFull,
-}
-
-impl Default for GroupLimits {
-    fn default() -> Self {
-        Self {
-            queued_messages: 1_000_000,
-            queued_bytes: 64 * 1024 * 1024,
-            when_full: GroupFull::Newest,
-        }
-    }
-}
-
-/// Which message goes when a group's queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum GroupFull {
-    /// The one that is to be queued, so that what was acknowledged before stays promised.
-    #[default]
-    Newest,
-    /// Those that have waited longest, until there is room.
-    Oldest,
-}
-
-/// What to do next.
-#[derive(Debug)]
-#[must_use = "a message is on its way"]
-pub enum Step<K, T, M> {
-    /// Offer this message to this member's session, then call [`Group::accepted`], [`Group::declined`] or
-    /// [`Group::barred`]. Whoever has handed out enough for now calls [`Group::ready`] later in
-    /// place of `accepted`.
-    Ask(Ask<K, T, M>),
-    /// The message just published waits in the group. Nothing else to do.
-    Queued,
-    /// The message just published cannot wait: the queue is full. Nothing else to do.
-    Full(M),
-    /// Nothing to do.
-    Idle,
-}
-
-/// A question to a member: will its session take the message?
-#[derive(Debug)]
-pub struct Ask<K, T, M> {
-    /// Who is asked.
-    pub key: K,
-    /// What the caller keeps of it.
-    pub member: T,
-    /// What is offered.
-    pub message: M,
-    /// The number that was drawn for the message.
-    draw: u64,
-    origin: Origin,
-    /// Who was asked and may not have it.
-    barred: Vec<K>,
-}
-
-/// Where a message was before somebody was asked to take it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// Not here: the limits apply if it has to wait.
-    New,
-    /// Among those for anybody.
-    Pool,
-    /// Among those that some may not have.
-    Aside,
+    /// So many times a message is asked about at once in vain, and a member in a row before it is doubted.
+    most_in_vain: usize,
+    /// Whether somebody sees to those who are behind.
+    is_claimed: bool,
 }
 
 #[derive(Debug)]
@@ -161,10 +102,11 @@ struct Member<T> {
     value: T,
     /// Tells members apart for [`Strategy::Affine`].
     number: u64,
-    /// Whether it stands in the ring.
-    is_ready: bool,
-    /// What it knows to be nothing for it among what some may not have.
-    seen: u64,
+    /// Whether it has its place among those with room.
+    stands: bool,
+    /// How often it was asked since it took something.
+    in_vain: usize,
+    seen: Seen,
 }
 
 impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
@@ -174,9 +116,15 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         Self {
             strategy,
             members: BTreeMap::new(),
-            ring: VecDeque::new(),
+            idle: Line::default(),
+            behind: Line::default(),
             pool: Pool::new(limits),
+            questions: Questions::default(),
+            frontier: Frontier::default(),
+            next: Position::default(),
             joined: 0,
+            most_in_vain: MOST_IN_VAIN,
+            is_claimed: false,
         }
     }
 
@@ -190,8 +138,9 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             }
             None => {
                 self.joined += 1;
-                let member = Member { value, number: self.joined, is_ready: false, seen: 0 };
-                self.members.insert(key, member);
+                let (number, seen) = (self.joined, Seen::default());
+                self.frontier.add(seen.first_unseen());
+                self.members.insert(key, Member { value, number, stands: false, in_vain: 0, seen });
                 true
             }
         }
@@ -201,86 +150,96 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// [dropped](Self::take_dropped); if there is no other, all waits for anybody.
     pub fn leave(&mut self, key: &K) -> Option<T> {
         let member = self.members.remove(key)?;
-        if member.is_ready {
-            self.ring.retain(|other| other != key);
+        if member.stands {
+            self.idle.remove(key);
+            self.behind.remove(key);
         }
-        let members = &self.members;
-        if members.is_empty() {
-            self.pool.forget_barred();
-        } else if members.len() < MOST_BARRED {
-            self.pool.drop_for_nobody(|barred| is_for_nobody(members, barred));
-        }
+        self.frontier.remove(member.seen.first_unseen());
+        self.drop_for_nobody();
         Some(member.value)
     }
 
     /// Takes a new message. `draw` decides where the strategy leaves it to that number: random, or a
     /// hash.
     pub fn publish(&mut self, now: Timestamp, message: M, draw: u64) -> Step<K, T, M> {
-        match self.ask(message, draw, Origin::New, Vec::new()) {
-            Ok(step) => step,
-            Err(Entry { message, .. }) if self.pool.make_room(now, &message) => {
-                self.pool.push_back(message);
-                Step::Queued
-            }
-            Err(Entry { message, .. }) => Step::Full(message),
+        if let Some((key, member)) = self.next(draw, &[]) {
+            let (position, origin, barred) = (self.open(), Origin::New, Vec::new());
+            return Step::Ask(Ask { key, member, message, draw, origin, position, barred });
         }
+        if self.pool.make_room(now, &message) {
+            self.pool.push_back(message);
+            return Step::Queued;
+        }
+        Step::Full(message)
     }
 
     /// A member's session took what it was asked to take: it may have room for more.
-    pub fn accepted(&mut self, now: Timestamp, key: &K) -> Step<K, T, M> {
-        if let Some(step) = self.serve(now, key) {
-            return step;
+    pub fn accepted(&mut self, now: Timestamp, ask: &Ask<K, T, M>) -> Step<K, T, M> {
+        self.took(ask);
+        let is_first = self.strategy == Strategy::Sticky;
+        self.serve(now, &ask.key).unwrap_or_else(|| self.stand_idle(&ask.key, is_first))
+    }
+
+    /// The same for a caller that has handed out enough: the member is not asked again before it is
+    /// [`ready`](Self::ready).
+    pub fn took(&mut self, ask: &Ask<K, T, M>) {
+        if let Some(member) = self.members.get_mut(&ask.key) {
+            member.in_vain = 0;
         }
-        match self.strategy {
-            Strategy::Sticky => self.ring.push_front(key.clone()),
-            Strategy::RoundRobin | Strategy::Random | Strategy::Affine => {
-                self.ring.push_back(key.clone());
-            }
+        if self.questions.close(ask.position).was_passed {
+            // What stands behind it may be for nobody, and nobody knew.
+            self.rouse();
         }
-        Step::Idle
     }
 
     /// A member's session has no room, or has no connection. The message goes to another, or waits.
     /// The member is not asked again before it is [`ready`](Self::ready).
     pub fn declined(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
-        let Ask { message, draw, origin, barred, .. } = ask;
-        match self.ask(message, draw, origin, barred) {
-            Ok(step) => step,
-            Err(entry) => self.wait(now, entry, origin),
+        let Ask { message, draw, origin, position, barred, .. } = ask;
+        match origin {
+            Origin::New => return self.ask_another(now, message, draw, position, barred),
+            Origin::Pool => self.pool.push_front(message),
+            Origin::Aside => self.pool.set_aside(position, message),
         }
+        self.came_back(position);
+        self.go_on(now).unwrap_or(Step::Idle)
     }
 
-    /// A member may not have the message, whatever room it has. The message goes to another, or waits for one, apart
-    /// from what is for anybody; there are 1,024 places for that, beside the limits. It is
-    /// [dropped](Self::take_dropped) as [`DropReason::Withheld`] when all members are barred from it, or the first 16
-    /// that were asked: to find one who is not among any number of others is not worth the time.
-    ///
-    /// Whoever calls this says that the member is [`ready`](Self::ready) once what is returned is seen to.
+    /// A member may not have the message, whatever room it has; it stays where it is asked about others. The message goes to
+    /// another, or waits for one, apart from what is for anybody.
     pub fn barred(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
-        let Ask { key, message, draw, origin, mut barred, .. } = ask;
-        barred.push(key);
-        if barred.len() >= MOST_BARRED {
-            self.pool.drop(message, DropReason::Withheld);
-            return Step::Idle;
+        let Ask { key, message, draw, origin, position, mut barred, .. } = ask;
+        if let Some(member) = self.members.get_mut(&key) {
+            member.in_vain = member.in_vain.saturating_add(1);
+            let before = member.seen.first_unseen();
+            member.seen.note(position, self.pool.aside(), &mut self.questions);
+            let after = member.seen.first_unseen();
+            self.move_frontier(before, after);
         }
-        match self.ask(message, draw, origin, barred) {
-            Ok(step) => step,
-            Err(entry) => self.wait(now, entry, origin),
+        match origin {
+            Origin::New => {
+                self.stand(&key);
+                barred.push(key);
+                self.ask_another(now, message, draw, position, barred)
+            }
+            Origin::Pool | Origin::Aside => {
+                self.pool.set_aside(position, message);
+                self.came_back(position);
+                self.stand(&key);
+                self.drop_for_nobody();
+                Step::Idle
+            }
         }
     }
 
     /// A member's session has room: it serves what waits here, or takes its place in the ring. Who
     /// is no member is not heard.
     pub fn ready(&mut self, now: Timestamp, key: &K) -> Step<K, T, M> {
-        if let Some(step) = self.serve(now, key) {
-            return step;
-        }
-        self.ring.push_back(key.clone());
-        Step::Idle
+        self.serve(now, key).unwrap_or_else(|| self.stand_idle(key, false))
     }
 
     /// Takes messages back that a member was given and that were not sent, in their order. They go
-    /// before all that waits here, whatever the limits: they had been accepted.
+    /// before all that waits here for anybody, whatever the limits: they had been accepted.
     pub fn give_back(
         &mut self,
         now: Timestamp,
@@ -289,13 +248,45 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         for message in messages.into_iter().rev() {
             self.pool.push_front(message);
         }
-        self.pump(now)
+        if self.pool.has_some_for_anybody() {
+            self.rouse();
+        }
+        self.go_on(now).unwrap_or(Step::Idle)
+    }
+
+    /// Returns whether something is left to be done, for members with room have not been asked about all that waits, and
+    /// nobody does it. Whoever hears that [does](Self::go_on) some of it soon, and [releases](Self::release_rest) it before.
+    pub fn claim_rest(&mut self) -> bool {
+        let is_for_nobody = |first| self.pool.aside().has_before(first);
+        let is_left = !self.behind.is_empty() || self.frontier.first().is_some_and(is_for_nobody);
+        is_left && !mem::replace(&mut self.is_claimed, true)
+    }
+
+    /// Leaves what is left to be done to whoever claims it next.
+    pub const fn release_rest(&mut self) {
+        self.is_claimed = false;
+    }
+
+    /// Has one of those served who have room and were not asked about all that waits. Nothing if there are none.
+    pub fn go_on(&mut self, now: Timestamp) -> Option<Step<K, T, M>> {
+        self.drop_for_nobody();
+        for _ in 0..LOOKS {
+            let key = self.behind.pop()?;
+            if let Some(member) = self.members.get_mut(&key) {
+                member.stands = false;
+            }
+            if let Some(step) = self.serve(now, &key) {
+                return Some(step);
+            }
+            let _idle = self.stand_idle(&key, false);
+        }
+        Some(Step::Idle)
     }
 
     /// Takes messages over that waited in the group of an earlier process, in their order and whatever the limits,
     /// behind all that waits here. Before a member is ready only.
     pub fn restore(&mut self, messages: impl IntoIterator<Item = M>) {
-        debug_assert!(self.ring.is_empty(), "whoever has room would have had them");
+        debug_assert!(self.idle.is_empty(), "whoever has room would have had them");
         for message in messages {
             self.pool.push_back(message);
         }
@@ -338,118 +329,166 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         self.pool.take_dropped()
     }
 
-    /// Asks the next member that is not known to be barred; gives the message back when none has room.
-    fn ask(
+    /// Asks another member about a new message, or has it wait.
+    fn ask_another(
         &mut self,
+        now: Timestamp,
         message: M,
         draw: u64,
-        origin: Origin,
+        position: Position,
         barred: Vec<K>,
-    ) -> Result<Step<K, T, M>, Entry<K, M>> {
-        while let Some(key) = self.next(draw, &barred) {
-            if let Some(member) = self.members.get_mut(&key) {
-                member.is_ready = false;
-                let member = member.value.clone();
-                return Ok(Step::Ask(Ask { key, member, message, draw, origin, barred }));
+    ) -> Step<K, T, M> {
+        if barred.len() < self.most_in_vain {
+            if let Some((key, member)) = self.next(draw, &barred) {
+                let origin = Origin::New;
+                return Step::Ask(Ask { key, member, message, draw, origin, position, barred });
             }
+        } else {
+            self.rouse();
         }
-        Err(Entry { message, barred })
+        if self.questions.close(position).was_passed {
+            self.rouse();
+        }
+        // It came before all that was queued while the questions were open.
+        if barred.is_empty() {
+            if self.pool.make_room(now, &message) {
+                self.pool.push_front(message);
+                return Step::Queued;
+            }
+        } else if self.frontier.first().is_some_and(|first| position < first) {
+            self.pool.drop(message, DropReason::Withheld);
+            return Step::Idle;
+        } else if self.pool.make_room(now, &message) {
+            self.pool.set_aside(position, message);
+            return Step::Queued;
+        }
+        Step::Full(message)
     }
 
-    /// Has a message wait that nobody took who was asked and has room.
-    fn wait(&mut self, now: Timestamp, entry: Entry<K, M>, origin: Origin) -> Step<K, T, M> {
-        let is_for_all = entry.barred.is_empty();
-        if !is_for_all && is_for_nobody(&self.members, &entry.barred) {
-            self.pool.drop(entry.message, DropReason::Withheld);
-            return Step::Idle;
+    /// Has a member take what waits; `None` when there is nothing for it to do.
+    fn serve(&mut self, now: Timestamp, key: &K) -> Option<Step<K, T, M>> {
+        let Some(member) = self.members.get(key) else {
+            // It left while it served the queue: another goes on.
+            return Some(self.go_on(now).unwrap_or(Step::Idle));
+        };
+        if member.stands {
+            return Some(Step::Idle);
         }
-        match origin {
-            Origin::Aside => self.pool.put_back_aside(entry),
-            Origin::Pool if is_for_all => self.pool.push_front(entry.message),
-            Origin::Pool if self.pool.make_place_aside(now, &entry.message) => {
-                self.pool.push_aside(entry);
+        if self.pool.is_empty() {
+            return None;
+        }
+        let member = member.value.clone();
+        self.pool.drop_expired(now);
+        let unseen = self.unseen(key);
+        let (message, origin, position) = if let Some(position) = unseen
+            && let Some(message) = self.pool.take_aside(position)
+        {
+            self.questions.open(position);
+            (message, Origin::Aside, position)
+        } else {
+            (self.pool.pop(now)?, Origin::Pool, self.open())
+        };
+        let (key, barred) = (key.clone(), Vec::new());
+        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, position, barred }))
+    }
+
+    /// Returns where the oldest stands, aside, that a member was not asked about.
+    fn unseen(&mut self, key: &K) -> Option<Position> {
+        if self.pool.aside().is_empty() {
+            return None;
+        }
+        let member = self.members.get_mut(key)?;
+        let before = member.seen.first_unseen();
+        let unseen = member.seen.next(self.pool.aside(), &self.questions);
+        let after = member.seen.first_unseen();
+        self.move_frontier(before, after);
+        unseen
+    }
+
+    /// Gives a member that has room its place.
+    fn stand(&mut self, key: &K) {
+        if self.unseen(key).is_none() && !self.pool.has_some_for_anybody() {
+            let _idle = self.stand_idle(key, false);
+            return;
+        }
+        if let Some(member) = self.members.get_mut(key).filter(|member| !member.stands) {
+            member.stands = true;
+            self.behind.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+        }
+    }
+
+    /// Gives a member that has room, and has seen all that waits, its place in the ring.
+    fn stand_idle(&mut self, key: &K, is_first: bool) -> Step<K, T, M> {
+        if let Some(member) = self.members.get_mut(key).filter(|member| !member.stands) {
+            member.stands = true;
+            match is_first {
+                true => self.idle.push_front(key.clone()),
+                false => {
+                    self.idle.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+                }
             }
-            Origin::Pool => self.pool.drop(entry.message, DropReason::QueueFull),
-            // It came before all that was queued while the questions were open.
-            Origin::New if is_for_all && self.pool.make_room(now, &entry.message) => {
-                self.pool.push_front(entry.message);
-                return Step::Queued;
-            }
-            Origin::New if !is_for_all && self.pool.make_room_aside(now, &entry.message) => {
-                self.pool.push_aside(entry);
-                return Step::Queued;
-            }
-            Origin::New => return Step::Full(entry.message),
+            self.questions.note_idle();
         }
         Step::Idle
     }
 
-    /// Has a member take what waits; `None` when there is nothing for it to do and it now counts
-    /// as standing in the ring.
-    fn serve(&mut self, now: Timestamp, key: &K) -> Option<Step<K, T, M>> {
-        let Some(member) = self.members.get_mut(key) else {
-            // It left while it served the queue: another goes on.
-            return Some(self.pump(now));
-        };
-        if member.is_ready {
-            return Some(Step::Idle);
-        }
-        let (message, origin, barred) = if let Some(Entry { message, barred }) =
-            self.pool.take_aside(now, key, &mut member.seen)
-        {
-            (message, Origin::Aside, barred)
-        } else if let Some(message) = self.pool.pop(now) {
-            (message, Origin::Pool, Vec::new())
-        } else {
-            member.is_ready = true;
-            return None;
-        };
-        let (key, member) = (key.clone(), member.value.clone());
-        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, barred }))
+    /// Has all who stand in the ring look at what waits.
+    fn rouse(&mut self) {
+        self.behind.append(&mut self.idle);
     }
 
-    /// Has somebody of the ring take what waits. What some may not have is for none of the ring: it was asked before
-    /// that was set aside, or looked there before it took its place.
-    fn pump(&mut self, now: Timestamp) -> Step<K, T, M> {
-        let Some(message) = self.pool.pop(now) else { return Step::Idle };
-        match self.ask(message, 0, Origin::Pool, Vec::new()) {
-            Ok(step) => step,
-            Err(entry) => self.wait(now, entry, Origin::Pool),
+    /// A message is back about which a member was asked: others may have missed it.
+    fn came_back(&mut self, position: Position) {
+        let question = self.questions.close(position);
+        if question.was_passed || question.was_idle {
+            self.rouse();
         }
+    }
+
+    /// A member has seen all before another position than until now.
+    fn move_frontier(&mut self, before: Position, after: Position) {
+        if before != after {
+            self.frontier.remove(before);
+            self.frontier.add(after);
+            self.drop_for_nobody();
+        }
+    }
+
+    fn drop_for_nobody(&mut self) {
+        if let Some(first) = self.frontier.first() {
+            self.pool.drop_before(first);
+        }
+    }
+
+    /// Opens a question about a message that no other member was asked about.
+    fn open(&mut self) -> Position {
+        let position = self.next;
+        self.next = position.next();
+        self.questions.open(position);
+        position
     }
 
     /// Takes the member that is asked next out of the ring.
-    fn next(&mut self, draw: u64, barred: &[K]) -> Option<K> {
-        let may_be_asked = |key: &K| !barred.contains(key);
-        let index = match self.strategy {
-            Strategy::RoundRobin | Strategy::Sticky => self.ring.iter().position(may_be_asked)?,
-            Strategy::Random => {
-                let len = u64::try_from(self.ring.len()).unwrap_or(u64::MAX);
-                let first = usize::try_from(draw.checked_rem(len)?).unwrap_or_default();
-                let places = (first..self.ring.len()).chain(0..first);
-                places.into_iter().find(|place| self.ring.get(*place).is_some_and(may_be_asked))?
-            }
-            Strategy::Affine => {
-                let weight = |key: &K| self.members.get(key).map(|m| mix(draw ^ mix(m.number)));
-                let ring = self.ring.iter().enumerate().filter(|(_, key)| may_be_asked(key));
-                ring.max_by_key(|(_, key)| weight(key))?.0
-            }
-        };
-        self.ring.remove(index)
+    fn next(&mut self, draw: u64, barred: &[K]) -> Option<(K, T)> {
+        let doubted = if barred.is_empty() { self.idle.pop_doubted_in_turn() } else { None };
+        let key = doubted
+            .or_else(|| self.next_trusted(draw, barred))
+            .or_else(|| self.idle.take_doubted(|key| !barred.contains(key)))?;
+        let member = self.members.get_mut(&key)?;
+        member.stands = false;
+        Some((key, member.value.clone()))
+    }
+
+    fn next_trusted(&mut self, draw: u64, barred: &[K]) -> Option<K> {
+        let number = |key: &K| self.members.get(key).map(|member| member.number);
+        let index = self.strategy.choose(self.idle.trusted(), draw, barred, number)?;
+        self.idle.take_trusted(index)
     }
 }
 
-/// After so many members that may not have it a message is given up.
-const MOST_BARRED: usize = 16;
+/// A message is asked about so many times at once in vain, and then waits. A member that was asked so many times in a row in vain
+/// is doubted.
+const MOST_IN_VAIN: usize = 16;
 
-/// Whether none of these members may have a message.
-fn is_for_nobody<K: Ord, T>(members: &BTreeMap<K, Member<T>>, barred: &[K]) -> bool {
-    barred.len() >= members.len() && members.keys().all(|key| barred.contains(key))
-}
-
-/// Scatters a number, so that neighbours are far apart (the finaliser of splitmix64).
-const fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    number ^ (number >> 31)
-}
+/// At so many of those who are behind is looked at once to find one for whom something waits.
+const LOOKS: usize = 16;

@@ -272,7 +272,7 @@ impl Worker {
 
     /// Clears away a session that is over; its will is due now, whatever its delay.
     pub(super) fn bury(&mut self, now: Timestamp, mut ended: Ended, fx: &mut impl Effects) {
-        let followed = self.broker.clear(&ended);
+        let mut followed = self.broker.clear(&ended);
         let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, ended.testator.as_deref(), fx);
@@ -281,6 +281,7 @@ impl Worker {
         shared.append(&mut ended.unsent);
         tell_lost(&ended.session, std::mem::take(&mut ended.remains.dropped), fx);
         self.hand_on(now, shared, fx);
+        self.unfinished.append(&mut followed.unfinished);
         tell_left(followed, fx);
         let remains = &ended.remains;
         let reason = DropReason::SessionEnded;

@@ -3,7 +3,7 @@
 //! A message is a member's only once its session took it. Whether the client may have it is asked in that moment, as
 //! whether it has room is, so handing a message past somebody is asking the next, and nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
@@ -45,14 +45,20 @@ impl Worker {
         let draw = share.draw(message, || self.random());
         let waiting = Waiting { message: message.clone(), sequence };
         let next = share.lock().publish(now, waiting, draw);
-        self.ask_members(now, share, next, fx)
+        self.ask_members(now, share, next, 0, fx)
     }
 
     /// Members that said that they have room are given what waits, once a turn: what they make room
-    /// for by that is of the next.
+    /// for by that is of the next. So is what is left of a part of those that may not have all that waits.
     pub(super) fn serve_ready(&mut self, now: Timestamp, fx: &mut impl Effects) {
         for (share, member) in mem::take(&mut self.ready) {
             self.guard(now, None, fx, |worker, fx| worker.serve(now, &share, member, fx));
+        }
+        for share in mem::take(&mut self.unfinished) {
+            share.lock().release_rest();
+            self.guard(now, None, fx, |worker, fx| {
+                worker.ask_members(now, &share, Step::Idle, STEPS_PER_TURN, fx);
+            });
         }
     }
 
@@ -65,7 +71,7 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         let next = share.lock().ready(now, &member);
-        self.ask_members(now, share, next, fx);
+        self.ask_members(now, share, next, 0, fx);
     }
 
     /// Hands what a session was given and did not send to other members.
@@ -89,28 +95,28 @@ impl Worker {
                 continue;
             };
             let next = share.lock().give_back(now, messages);
-            self.ask_members(now, &share, next, fx);
+            self.ask_members(now, &share, next, 0, fx);
         }
     }
 
     /// Asks whom the group wants asked, until it wants nothing more, or has had its part of this
-    /// turn: then the member that took the last message goes on in the next, as do those that may not have what they
-    /// were asked to take, and otherwise are asked on once that is with another.
+    /// turn: then the member that took the last message goes on in the next. Takes so many `steps` with those who were not
+    /// asked about all that waits; the others are of the next turn too, of one worker.
     fn ask_members(
         &mut self,
         now: Timestamp,
         share: &Arc<Share>,
         mut next: Next,
+        mut steps: usize,
         fx: &mut impl Effects,
     ) -> Fate {
         let mut fate = Fate::Taken;
         let mut asked = 0;
-        let mut barred = VecDeque::new();
         loop {
             next = match next {
                 Step::Ask(ask) => {
                     asked += 1;
-                    self.ask(now, share, ask, asked >= ASKED_PER_TURN, &mut barred, fx)
+                    self.ask(now, share, ask, asked >= ASKED_PER_TURN, fx)
                 }
                 Step::Full(waiting) => {
                     fate = Fate::Full;
@@ -118,20 +124,23 @@ impl Worker {
                     tell_dropped(None, &waiting.message, DropReason::QueueFull, fx);
                     Step::Idle
                 }
-                Step::Queued | Step::Idle if asked < ASKED_PER_TURN => match barred.pop_front() {
-                    Some(key) => share.lock().ready(now, &key),
-                    None => break,
-                },
+                Step::Queued | Step::Idle if steps > 0 && asked < ASKED_PER_TURN => {
+                    steps -= 1;
+                    let Some(next) = share.lock().go_on(now) else { break };
+                    next
+                }
                 Step::Queued | Step::Idle => break,
             };
         }
-        self.ready.extend(barred.into_iter().map(|key| (share.clone(), key)));
-        let (dropped, over) = {
+        let (dropped, over, is_unfinished) = {
             let mut members = share.lock();
             // Whoever found the share before its last member left put this here after that.
             let over = members.is_empty().then(|| members.take_queued());
-            (members.take_dropped(), over)
+            (members.take_dropped(), over, members.claim_rest())
         };
+        if is_unfinished {
+            self.unfinished.push(share.clone());
+        }
         for (waiting, reason) in dropped {
             share.write_done(&waiting);
             tell_dropped(None, &waiting.message, drop_reason(reason), fx);
@@ -143,30 +152,26 @@ impl Worker {
     }
 
     /// Asks one member, and tells the group: if it `is_last` not before the next turn, should the
-    /// member take the message. Notes it should it be `barred` from that.
+    /// member take the message.
     fn ask(
         &mut self,
         now: Timestamp,
         share: &Arc<Share>,
         mut ask: Ask<SessionKey, Member, Waiting>,
         is_last: bool,
-        barred: &mut VecDeque<SessionKey>,
         fx: &mut impl Effects,
     ) -> Next {
         share.write_asked(&mut ask.message);
         match self.offer(now, share, &ask.member, &ask.message, fx) {
-            Ok(()) => {}
-            Err(ForAnother::NoRoom) => return share.lock().declined(now, ask),
-            Err(ForAnother::Barred) => {
-                barred.push_back(ask.key);
-                return share.lock().barred(now, ask);
+            Ok(()) if is_last => {
+                share.lock().took(&ask);
+                self.ready.push((share.clone(), ask.key));
+                Step::Idle
             }
+            Ok(()) => share.lock().accepted(now, &ask),
+            Err(ForAnother::NoRoom) => share.lock().declined(now, ask),
+            Err(ForAnother::Barred) => share.lock().barred(now, ask),
         }
-        if is_last {
-            self.ready.push((share.clone(), ask.key));
-            return Step::Idle;
-        }
-        share.lock().accepted(now, &ask.key)
     }
 
     /// Offers a message to a member, which takes it or loses it; or says why it is for another.
@@ -211,3 +216,7 @@ impl Worker {
 /// How many messages of a shared subscription are handed out at once: what waits there may be a
 /// million, and a member takes any number at QoS 0.
 const ASKED_PER_TURN: usize = 1024;
+
+/// How many members of a shared subscription that may not have all that waits there are asked on in a turn: those who
+/// are asked in vain cost the others no more than that.
+const STEPS_PER_TURN: usize = 64;

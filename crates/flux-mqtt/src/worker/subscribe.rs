@@ -162,10 +162,11 @@ impl Worker {
         filters: &[TopicFilter],
         fx: &mut impl Effects,
     ) {
-        let followed = self.broker.routes.follow(session, filters);
+        let mut followed = self.broker.routes.follow(session, filters);
         for share in &followed.joined {
             self.serve(now, share, session.key, fx);
         }
+        self.unfinished.append(&mut followed.unfinished);
         tell_left(followed, fx);
     }
 

@@ -1,124 +1,100 @@
 //! [`Aside`]: messages of a group that some of its members may not have.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::pool::cost;
 use crate::{Message, Timestamp};
 
 /// What waits for those members that may have it. It is apart from the pool, whose first message is for anybody: who
-/// may not have one message is not kept from the next.
+/// may not have one message is not kept from the next. There are as many as the limits of the group allow, so nothing
+/// here looks at more of them than it takes.
 #[derive(Debug)]
-pub(super) struct Aside<K, M> {
+pub(super) struct Aside<M> {
     /// Oldest first.
-    entries: VecDeque<Entry<K, M>>,
+    entries: BTreeMap<Position, M>,
+    /// When those expire that do.
+    expiring: BTreeSet<(Timestamp, Position)>,
     /// The sum of [`cost`].
     bytes: usize,
-    /// Nothing expires sooner.
-    earliest: Option<Timestamp>,
-    /// How often something was added.
-    added: u64,
 }
 
-/// A message, and who was asked and may not have it.
-#[derive(Debug)]
-pub(super) struct Entry<K, M> {
-    pub(super) message: M,
-    pub(super) barred: Vec<K>,
+/// Where a message stands among all that members were asked about: those of lower positions came before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position(u64);
+
+impl Position {
+    pub(super) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
-impl<K, M> Default for Aside<K, M> {
+impl<M> Default for Aside<M> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, earliest: None, added: 0 }
+        Self { entries: BTreeMap::new(), expiring: BTreeSet::new(), bytes: 0 }
     }
 }
 
-impl<K: Eq, M: Message> Aside<K, M> {
-    pub(super) fn push_back(&mut self, entry: Entry<K, M>) {
-        self.note(&entry);
-        self.entries.push_back(entry);
+impl<M: Message> Aside<M> {
+    pub(super) fn insert(&mut self, position: Position, message: M) {
+        self.bytes = self.bytes.saturating_add(cost(&message));
+        if let Some(moment) = message.expires_at() {
+            self.expiring.insert((moment, position));
+        }
+        self.entries.insert(position, message);
     }
 
-    /// Puts a message back to where it came from.
-    pub(super) fn push_front(&mut self, entry: Entry<K, M>) {
-        self.note(&entry);
-        self.entries.push_front(entry);
-    }
-
-    fn note(&mut self, Entry { message, .. }: &Entry<K, M>) {
-        self.bytes += cost(message);
-        self.earliest = self.earliest.into_iter().chain(message.expires_at()).min();
-        self.added += 1;
-    }
-
-    /// Takes the oldest that this member may have, for all that is known.
-    pub(super) fn take_for(&mut self, key: &K) -> Option<Entry<K, M>> {
-        let index = self.entries.iter().position(|entry| !entry.barred.contains(key))?;
-        let entry = self.entries.remove(index)?;
-        self.bytes = self.bytes.saturating_sub(cost(&entry.message));
-        Some(entry)
+    pub(super) fn remove(&mut self, position: Position) -> Option<M> {
+        let message = self.entries.remove(&position)?;
+        self.bytes = self.bytes.saturating_sub(cost(&message));
+        if let Some(moment) = message.expires_at() {
+            self.expiring.remove(&(moment, position));
+        }
+        Some(message)
     }
 
     /// Takes the oldest of all.
     pub(super) fn pop(&mut self) -> Option<M> {
-        let Entry { message, .. } = self.entries.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(cost(&message));
-        Some(message)
+        self.remove(*self.entries.first_key_value()?.0)
     }
 
-    /// Takes what has expired, wherever it stands. It is looked for if there may be some.
-    pub(super) fn take_expired(&mut self, now: Timestamp) -> Vec<M> {
-        if self.earliest.is_none_or(|earliest| earliest > now) {
-            return Vec::new();
-        }
-        let is_expired = |moment: Timestamp| moment <= now;
-        let expired = self.take_if(|entry| entry.message.expires_at().is_some_and(is_expired));
-        let moments = self.entries.iter().filter_map(|entry| entry.message.expires_at());
-        self.earliest = moments.min();
-        expired
+    /// Takes the oldest of all if it stands before this position.
+    pub(super) fn pop_before(&mut self, position: Position) -> Option<M> {
+        if self.has_before(position) { self.pop() } else { None }
     }
 
-    /// Takes what is for nobody, by who was asked.
-    pub(super) fn take_for_nobody(&mut self, is_for_nobody: impl Fn(&[K]) -> bool) -> Vec<M> {
-        self.take_if(|entry| is_for_nobody(&entry.barred))
+    /// Takes one that has expired, wherever it stands.
+    pub(super) fn pop_expired(&mut self, now: Timestamp) -> Option<M> {
+        let (moment, position) = *self.expiring.first()?;
+        if moment <= now { self.remove(position) } else { None }
     }
 
-    fn take_if(&mut self, is_taken: impl Fn(&Entry<K, M>) -> bool) -> Vec<M> {
-        let mut taken = Vec::new();
-        for _ in 0..self.entries.len() {
-            let Some(entry) = self.entries.pop_front() else { break };
-            if is_taken(&entry) {
-                self.bytes = self.bytes.saturating_sub(cost(&entry.message));
-                taken.push(entry.message);
-            } else {
-                self.entries.push_back(entry);
-            }
-        }
-        taken
+    pub(super) fn has(&self, position: Position) -> bool {
+        self.entries.contains_key(&position)
+    }
+
+    pub(super) fn has_before(&self, position: Position) -> bool {
+        self.entries.first_key_value().is_some_and(|(first, _)| *first < position)
+    }
+
+    /// Returns where the oldest stands that is not before this position.
+    pub(super) fn first_from(&self, position: Position) -> Option<Position> {
+        Some(*self.entries.range(position..).next()?.0)
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<M> {
-        self.bytes = 0;
-        std::mem::take(&mut self.entries).into_iter().map(|entry| entry.message).collect()
+        let all = std::mem::take(self);
+        all.entries.into_values().collect()
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
-
-    /// Tells whether something was added since this was asked before: it differs then.
-    pub(super) const fn added(&self) -> u64 {
-        self.added
-    }
-
-    /// Whether there is a place. What goes back to where it came from needs none.
-    pub(super) fn has_place(&self) -> bool {
-        self.len() < PLACES
-    }
 }
-
-/// All are looked through for each member that has room, once something was added.
-const PLACES: usize = 1_024;

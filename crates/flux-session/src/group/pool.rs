@@ -2,25 +2,25 @@
 
 use std::collections::VecDeque;
 
-use super::aside::{Aside, Entry};
+use super::aside::{Aside, Position};
 use super::{GroupFull, GroupLimits};
 use crate::limits::QUEUED_OVERHEAD;
 use crate::{DropReason, Message, Timestamp};
 
 /// Messages that no member can take now, under limits for all of them.
 #[derive(Debug)]
-pub(super) struct Pool<K, M> {
+pub(super) struct Pool<M> {
     limits: GroupLimits,
     /// Those for anybody, as far as is known, oldest first.
     messages: VecDeque<M>,
     /// The sum of [`cost`] over these.
     bytes: usize,
-    aside: Aside<K, M>,
+    aside: Aside<M>,
     /// What went since somebody last asked.
     dropped: Vec<(M, DropReason)>,
 }
 
-impl<K: Eq, M: Message> Pool<K, M> {
+impl<M: Message> Pool<M> {
     pub(super) fn new(limits: GroupLimits) -> Self {
         let (messages, aside) = (VecDeque::new(), Aside::default());
         Self { limits, messages, bytes: 0, aside, dropped: Vec::new() }
@@ -28,6 +28,10 @@ impl<K: Eq, M: Message> Pool<K, M> {
 
     pub(super) fn len(&self) -> usize {
         self.messages.len() + self.aside.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.aside.is_empty()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -44,41 +48,19 @@ impl<K: Eq, M: Message> Pool<K, M> {
     }
 
     /// Returns whether the limits allow one more message, after what may go for it went: what has
-    /// expired at the front (messages mostly expire in the order they came), then by policy.
+    /// expired (messages mostly expire in the order they came), then by policy.
     pub(super) fn make_room(&mut self, now: Timestamp, message: &M) -> bool {
-        let has_room = |pool: &Self| pool.has_room_for(message);
-        self.make(now, message, has_room, |pool| pool.take_front().or_else(|| pool.aside.pop()))
-    }
-
-    /// The same for one that is to be set aside: its like goes before the others.
-    pub(super) fn make_room_aside(&mut self, now: Timestamp, message: &M) -> bool {
-        let has_room = |pool: &Self| pool.has_room_for(message) && pool.aside.has_place();
-        self.make(now, message, has_room, |pool| pool.aside.pop().or_else(|| pool.take_front()))
-    }
-
-    /// The same for one that had been let in: there are only so many places.
-    pub(super) fn make_place_aside(&mut self, now: Timestamp, message: &M) -> bool {
-        self.make(now, message, |pool| pool.aside.has_place(), |pool| pool.aside.pop())
-    }
-
-    fn make(
-        &mut self,
-        now: Timestamp,
-        message: &M,
-        has_room: impl Fn(&Self) -> bool,
-        take_oldest: impl Fn(&mut Self) -> Option<M>,
-    ) -> bool {
-        if !has_room(self) {
+        if !self.has_room_for(message) {
             self.drop_expired(now);
         }
         if self.limits.when_full == GroupFull::Oldest && cost(message) <= self.limits.queued_bytes {
-            while !has_room(self)
-                && let Some(oldest) = take_oldest(self)
+            while !self.has_room_for(message)
+                && let Some(oldest) = self.aside.pop().or_else(|| self.take_front())
             {
                 self.dropped.push((oldest, DropReason::Displaced));
             }
         }
-        has_room(self)
+        self.has_room_for(message)
     }
 
     pub(super) fn push_back(&mut self, message: M) {
@@ -92,12 +74,9 @@ impl<K: Eq, M: Message> Pool<K, M> {
         self.messages.push_front(message);
     }
 
-    pub(super) fn push_aside(&mut self, entry: Entry<K, M>) {
-        self.aside.push_back(entry);
-    }
-
-    pub(super) fn put_back_aside(&mut self, entry: Entry<K, M>) {
-        self.aside.push_front(entry);
+    /// Has a message wait for somebody who may have it.
+    pub(super) fn set_aside(&mut self, position: Position, message: M) {
+        self.aside.insert(position, message);
     }
 
     /// Takes the oldest message for anybody that has not expired.
@@ -106,43 +85,32 @@ impl<K: Eq, M: Message> Pool<K, M> {
         self.take_front()
     }
 
-    /// Takes the oldest message that was set aside, has not expired, and may be for this member. `seen` is what it knows
-    /// to be nothing for it: nobody looks again before something was added.
-    pub(super) fn take_aside(
-        &mut self,
-        now: Timestamp,
-        key: &K,
-        seen: &mut u64,
-    ) -> Option<Entry<K, M>> {
-        if *seen == self.aside.added() {
-            return None;
-        }
-        self.drop_expired(now);
-        let entry = self.aside.take_for(key);
-        if entry.is_none() {
-            *seen = self.aside.added();
-        }
-        entry
+    /// Takes a message that was set aside.
+    pub(super) fn take_aside(&mut self, position: Position) -> Option<M> {
+        self.aside.remove(position)
     }
 
-    /// Drops what is for nobody, by who was asked.
-    pub(super) fn drop_for_nobody(&mut self, is_for_nobody: impl Fn(&[K]) -> bool) {
-        for message in self.aside.take_for_nobody(is_for_nobody) {
+    /// Whether a message waits of which nobody is known to be barred.
+    pub(super) fn has_some_for_anybody(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    pub(super) const fn aside(&self) -> &Aside<M> {
+        &self.aside
+    }
+
+    /// Drops some of what stands before this position, aside: it is for nobody.
+    pub(super) fn drop_before(&mut self, position: Position) {
+        for _ in 0..DROPPED_AT_ONCE {
+            let Some(message) = self.aside.pop_before(position) else { break };
             self.dropped.push((message, DropReason::Withheld));
         }
-    }
-
-    /// Has all be for anybody: nobody is left who was asked.
-    pub(super) fn forget_barred(&mut self) {
-        let bytes = self.bytes();
-        self.messages = self.take_all();
-        self.bytes = bytes;
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<M> {
         self.bytes = 0;
         let messages = std::mem::take(&mut self.messages);
-        if self.aside.len() == 0 {
+        if self.aside.is_empty() {
             return messages;
         }
         let mut all = self.aside.take_all();
@@ -155,14 +123,15 @@ impl<K: Eq, M: Message> Pool<K, M> {
             && self.bytes().saturating_add(cost(message)) <= self.limits.queued_bytes
     }
 
-    fn drop_expired(&mut self, now: Timestamp) {
+    pub(super) fn drop_expired(&mut self, now: Timestamp) {
         let is_expired = |message: &M| message.expires_at().is_some_and(|moment| moment <= now);
         while self.messages.front().is_some_and(is_expired)
             && let Some(message) = self.take_front()
         {
             self.dropped.push((message, DropReason::Expired));
         }
-        for message in self.aside.take_expired(now) {
+        for _ in 0..DROPPED_AT_ONCE {
+            let Some(message) = self.aside.pop_expired(now) else { break };
             self.dropped.push((message, DropReason::Expired));
         }
     }
@@ -177,6 +146,9 @@ impl<K: Eq, M: Message> Pool<K, M> {
         Some(message)
     }
 }
+
+/// So many of what is aside go at once. Others do the next time.
+const DROPPED_AT_ONCE: usize = 1_024;
 
 /// Returns what a message counts against the bytes.
 pub(super) fn cost<M: Message>(message: &M) -> usize {

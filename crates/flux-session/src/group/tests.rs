@@ -54,7 +54,7 @@ fn takers(group: &mut Members, draws: impl IntoIterator<Item = u64>) -> String {
     let publish = |(draw, number)| {
         let ask = asked(group.publish(NOW, message(number), draw));
         assert_eq!(ask.message, message(number));
-        assert!(matches!(group.accepted(NOW, &ask.key), Step::Idle));
+        assert!(matches!(group.accepted(NOW, &ask), Step::Idle));
         ask.key
     };
     draws.into_iter().zip(0..).map(publish).collect()
@@ -87,7 +87,7 @@ fn a_member_that_declines_is_not_asked_until_it_is_ready() {
     let ask = asked(group.publish(NOW, message(0), 0));
     let ask = asked(group.declined(NOW, ask));
     assert_eq!(ask.key, 'b');
-    assert!(matches!(group.accepted(NOW, &'b'), Step::Idle));
+    assert!(matches!(group.accepted(NOW, &ask), Step::Idle));
     assert_eq!(takers(&mut group, [0; 3]), "bbb");
     assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
     assert_eq!(takers(&mut group, [0; 3]), "bab");
@@ -103,8 +103,9 @@ fn what_nobody_can_take_waits_and_goes_first() {
 
     let mut step = group.ready(NOW, &'a');
     for number in [0, 1, 2] {
-        assert_eq!(asked(step).message, message(number), "in the order in which they came");
-        step = group.accepted(NOW, &'a');
+        let ask = asked(step);
+        assert_eq!(ask.message, message(number), "in the order in which they came");
+        step = group.accepted(NOW, &ask);
     }
     assert!(matches!(step, Step::Idle));
     assert_eq!(group.queued(), 0);
@@ -125,7 +126,7 @@ fn what_was_not_sent_comes_back_before_the_rest() {
     assert_eq!(takers(&mut group, [0; 2]), "ab");
     let ask = asked(group.give_back(NOW, [message(7), message(8)]));
     assert_eq!((ask.key, ask.message), ('a', message(7)));
-    let ask = asked(group.accepted(NOW, &'a'));
+    let ask = asked(group.accepted(NOW, &ask));
     assert_eq!((ask.key, ask.message), ('a', message(8)));
     let ask = asked(group.declined(NOW, ask));
     assert_eq!((ask.key, ask.message), ('b', message(8)));
@@ -153,7 +154,7 @@ fn who_leaves_while_serving_the_queue_hands_it_on() {
     let ask = asked(group.give_back(NOW, [message(0), message(1)]));
     assert_eq!(ask.key, 'a');
     group.leave(&'a');
-    let ask = asked(group.accepted(NOW, &'a'));
+    let ask = asked(group.accepted(NOW, &ask));
     assert_eq!((ask.key, ask.message), ('b', message(1)));
 }
 
@@ -181,8 +182,9 @@ fn a_full_queue_refuses_or_displaces() {
             }
             let mut step = group.ready(NOW, &'a');
             for number in expected {
-                assert_eq!(asked(step).message, message(number));
-                step = group.accepted(NOW, &'a');
+                let ask = asked(step);
+                assert_eq!(ask.message, message(number));
+                step = group.accepted(NOW, &ask);
             }
         }
     }
@@ -227,11 +229,11 @@ fn what_one_may_not_have_waits_for_another_in_its_order_and_in_nobodys_way() {
         let ask = asked(group.ready(NOW, &'b'));
         assert_eq!((ask.key, ask.message), ('b', message(number)));
         if number < 2 {
-            let ask = asked(group.accepted(NOW, &'b'));
+            let ask = asked(group.accepted(NOW, &ask));
             assert_eq!(ask.message, message(number + 1));
             assert!(matches!(group.declined(NOW, ask), Step::Idle), "back to where it was");
         } else {
-            assert!(matches!(group.accepted(NOW, &'b'), Step::Idle));
+            assert!(matches!(group.accepted(NOW, &ask), Step::Idle));
         }
     }
     assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
@@ -253,7 +255,7 @@ fn who_is_barred_from_one_message_is_asked_for_the_next_whatever_the_strategy() 
                 ![first, second].contains(&ask.key),
                 "{first} has room, and is not asked again"
             );
-            assert!(matches!(group.accepted(NOW, &ask.key), Step::Idle));
+            assert!(matches!(group.accepted(NOW, &ask), Step::Idle));
             assert!(matches!(group.ready(NOW, &second), Step::Idle));
             let mut all = takers(&mut group, 0..200).into_bytes();
             all.sort_unstable();
@@ -285,56 +287,135 @@ fn a_message_that_no_member_may_have_is_dropped() {
     assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
 }
 
+/// Asks on until nothing is left to be done; says whom this may have it takes what it is asked about. Returns
+/// how often somebody was asked.
+fn go_on(group: &mut Members, may_have: impl Fn(char, u32) -> bool) -> Vec<(char, u32)> {
+    let mut all = Vec::new();
+    let mut step: Step<char, (), Numbered> = Step::Idle;
+    loop {
+        step = match step {
+            Step::Ask(ask) => {
+                all.push((ask.key, ask.message.number));
+                match may_have(ask.key, ask.message.number) {
+                    true => group.accepted(NOW, &ask),
+                    false => group.barred(NOW, ask),
+                }
+            }
+            Step::Full(message) => panic!("{message:?} found no room"),
+            Step::Queued | Step::Idle => match group.go_on(NOW) {
+                Some(step) => step,
+                None => return all,
+            },
+        };
+    }
+}
+
 #[test]
-fn no_more_than_16_are_asked_in_vain() {
+fn no_more_than_16_are_asked_at_once_in_vain_and_all_before_it_is_for_nobody() {
     let names: String = ('A'..='Z').collect();
     let mut group = group(Strategy::RoundRobin, &names);
     let mut step = group.publish(NOW, message(0), 0);
     for _ in 0..16 {
         step = group.barred(NOW, asked(step));
     }
-    assert!(matches!(step, Step::Idle));
+    assert!(matches!(step, Step::Queued));
+    assert_eq!((group.take_dropped(), group.queued()), (Vec::new(), 1));
+    assert!(group.claim_rest() && !group.claim_rest(), "by one");
+    group.release_rest();
+    assert!(group.claim_rest());
+    let asked: String = go_on(&mut group, |_, _| false).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(asked, "QRSTUVWXYZ", "each once");
     assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+    group.release_rest();
+    assert!(!group.claim_rest());
+}
+
+/// 5,000 messages waited for a worker; a guest came that may have none of them, and most were dropped.
+#[test]
+fn who_may_not_have_what_waits_takes_nothing_of_it_from_who_may() {
+    for when_full in [GroupFull::Newest, GroupFull::Oldest] {
+        let limits = GroupLimits { queued_messages: 5_000, when_full, ..GroupLimits::default() };
+        let mut group = Members::new(Strategy::RoundRobin, limits);
+        group.join('w', ());
+        for number in 0..5_000 {
+            assert!(matches!(group.publish(NOW, message(number), 0), Step::Queued));
+        }
+        for guest in "abc".chars() {
+            group.join(guest, ());
+            let ask = asked(group.ready(NOW, &guest));
+            assert!(matches!(group.barred(NOW, ask), Step::Idle));
+        }
+        let asked_in_vain = go_on(&mut group, |_, _| false);
+        assert_eq!(asked_in_vain.len(), 3 * 4_999, "each once about each");
+        assert_eq!((group.take_dropped(), group.queued()), (Vec::new(), 5_000));
+
+        let mut step = group.ready(NOW, &'w');
+        for number in 0..5_000 {
+            let ask = asked(step);
+            assert_eq!((ask.key, ask.message), ('w', message(number)));
+            step = group.accepted(NOW, &ask);
+        }
+        assert!(matches!(step, Step::Idle));
+        assert_eq!((group.queued(), group.queued_bytes()), (0, 0));
+    }
+}
+
+/// Of what was published while there were 17 guests the worker got half, though it had room.
+#[test]
+fn any_number_of_those_who_are_asked_in_vain_costs_the_others_next_to_nothing() {
+    for strategy in [Strategy::RoundRobin, Strategy::Random, Strategy::Sticky, Strategy::Affine] {
+        let names: String = ('\u{4e00}'..'\u{4e64}').chain(['w']).collect();
+        let guests = names.chars().count() - 1;
+        let mut group = group(strategy, &names);
+        let (mut asked_in_vain, mut taken) = (0, Vec::new());
+        let mut play = |group: &mut Members, number: u32| {
+            let mut step = group.publish(NOW, message(number), u64::from(number) * 7);
+            while let Step::Ask(ask) = step {
+                step = if ask.key == 'w' {
+                    taken.push(ask.message.number);
+                    group.accepted(NOW, &ask)
+                } else {
+                    asked_in_vain += 1;
+                    group.barred(NOW, ask)
+                };
+            }
+            let others = go_on(group, |key, _| key == 'w');
+            asked_in_vain += others.iter().filter(|(key, _)| *key != 'w').count();
+            taken.extend(others.iter().filter(|(key, _)| *key == 'w').map(|(_, number)| *number));
+            (asked_in_vain, taken.len())
+        };
+        for number in 0..10_000 {
+            play(&mut group, number);
+        }
+        let before = play(&mut group, 10_000);
+        for number in 10_001..20_000 {
+            play(&mut group, number);
+        }
+        let after = play(&mut group, 20_000);
+        assert_eq!((after.1, group.queued()), (20_001, 0), "{strategy:?}");
+        assert!(taken.is_sorted(), "in their order");
+        assert!(before.0 <= guests * (16 + 1) + 10_000 / 16, "{strategy:?} {before:?}");
+        assert!(after.0 - before.0 <= 10_000 / 16, "{strategy:?}: with each 16th one guest");
+    }
 }
 
 #[test]
-fn there_are_1024_places_for_what_some_may_not_have() {
-    for when_full in [GroupFull::Newest, GroupFull::Oldest] {
-        for was_queued in [false, true] {
-            let limits = GroupLimits { when_full, ..GroupLimits::default() };
-            let mut group = Members::new(Strategy::RoundRobin, limits);
-            group.join('a', ());
-            group.join('b', ());
-            let mut step = Step::Idle;
-            if was_queued {
-                for number in 0..=1_024 {
-                    assert!(matches!(group.publish(NOW, message(number), 0), Step::Queued));
-                }
-                step = group.ready(NOW, &'a');
-            }
-            for number in 0..=1_024 {
-                if !was_queued {
-                    assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
-                    step = group.publish(NOW, message(number), 0);
-                }
-                step = group.barred(NOW, asked(step));
-                if was_queued {
-                    step = group.ready(NOW, &'a');
-                }
-            }
-            assert_eq!(group.queued(), 1_024);
-            let dropped = group.take_dropped();
-            match (when_full, was_queued) {
-                (GroupFull::Newest, false) => assert!(matches!(step, Step::Full(_))),
-                (GroupFull::Newest, true) => {
-                    assert_eq!(dropped, [(message(1_024), DropReason::QueueFull)]);
-                }
-                (GroupFull::Oldest, _) => {
-                    assert_eq!(dropped, [(message(0), DropReason::Displaced)]);
-                }
-            }
-        }
+fn who_was_asked_often_in_vain_gets_what_it_may_have_though_others_are_busy() {
+    let mut group = group(Strategy::RoundRobin, "");
+    for key in ['w', 'a'] {
+        group.join(key, ());
     }
+    // What waits is for `w`, who is away, but for the last, which is for `a`.
+    for number in 0..1_000 {
+        assert!(matches!(group.publish(NOW, message(number), 0), Step::Queued));
+    }
+    let ask = asked(group.ready(NOW, &'a'));
+    assert!(matches!(group.barred(NOW, ask), Step::Idle));
+    let asked = go_on(&mut group, |_, number| number == 999);
+    assert_eq!(asked.last(), Some(&('a', 999)));
+    assert_eq!((group.queued(), group.take_dropped()), (999, Vec::new()));
+    // It is not doubted any more.
+    assert_eq!(group.idle.trusted(), &['a']);
 }
 
 #[test]
@@ -349,7 +430,8 @@ fn what_expired_aside_makes_room_wherever_it_stands() {
         let ask = asked(group.publish(NOW, message, 0));
         assert!(matches!(group.barred(NOW, ask), Step::Queued));
     }
-    assert!(matches!(group.publish(NOW, message(2), 0), Step::Full(_)));
+    let ask = asked(group.publish(NOW, message(2), 0));
+    assert!(matches!(group.declined(NOW, ask), Step::Full(_)));
     assert!(matches!(group.publish(LATER, message(3), 0), Step::Queued));
     assert_eq!(group.take_dropped(), [(expiring, DropReason::Expired)]);
 }

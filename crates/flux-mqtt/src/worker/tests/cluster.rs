@@ -139,6 +139,14 @@ impl Cluster {
         self.turn(peer.worker);
     }
 
+    /// The same, but for one turn of the worker and no more.
+    pub(super) fn send_for_one_turn(&mut self, peer: Peer, bytes: &[u8]) {
+        self.socket(peer).inbound.extend_from_slice(bytes);
+        let node = &mut self.nodes[peer.worker];
+        while node.read(self.now) {}
+        node.worker.finish_turn(self.now, &mut node.fx);
+    }
+
     /// Hands one input to a worker, and gives it its turn.
     pub(super) fn input(&mut self, worker: usize, input: Input) {
         self.nodes[worker].handle(self.now, input);

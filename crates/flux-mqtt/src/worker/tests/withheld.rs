@@ -58,6 +58,21 @@ impl Scene {
     }
 }
 
+/// So many members who may not have "secret", all on one worker.
+fn guests(count: usize) -> (Cluster, Arc<Rights>, Vec<Peer>) {
+    let names: Vec<String> = (0..count).map(|number| format!("guest{number}")).collect();
+    let rights = Rights::new(&[]);
+    let mut c = Cluster::with(1, Settings::default(), rights.clone());
+    let join = |name: &String| {
+        rights.set(&format!("receive secret by {name}"), Deny);
+        let guest = c.connect(0, name);
+        c.subscribe(guest, FILTER, 1);
+        guest
+    };
+    let guests = names.iter().map(join).collect();
+    (c, rights, guests)
+}
+
 /// The payloads of what was heard.
 fn payloads(heard: &[String]) -> Vec<&str> {
     heard.iter().filter_map(|it| it.split_once('=')?.1.split(' ').next()).collect()
@@ -88,33 +103,84 @@ fn who_may_not_have_one_message_keeps_its_turn_for_the_others() {
     assert!(a.len() >= 3 && a.iter().all(|it| it.starts_with("open")), "{a:?}");
 }
 
-/// One user with many connections may not keep a worker busy with a message that none of them may have.
+/// One user with many connections may not keep a worker busy with what none of them may have.
 #[test]
-fn a_message_that_many_may_not_have_is_not_offered_to_all() {
-    let rights = Rights::new(&[("receive secret", Deny)]);
-    let mut c = Cluster::with(1, Settings::default(), rights.clone());
+fn what_many_may_not_have_is_offered_to_each_once_a_little_at_a_time() {
+    let (mut c, rights, guests) = guests(300);
     let publisher = c.connect(0, "publisher");
-    let members: Vec<_> = (0..100).map(|number| c.connect(0, &format!("m{number}"))).collect();
-    for member in &members {
-        c.subscribe(*member, FILTER, 1);
-    }
     c.events();
     rights.take_judged();
-    c.publish(publisher, 1, 1, "secret", "x");
+    c.send_for_one_turn(publisher, &client::publish(publisher.version, 2, 1, "secret", "x"));
+    assert_eq!(rights.take_judged(), 16 + 64, "at once, and in the rest of the turn");
     c.settle();
-    let judged = rights.take_judged();
-    assert!(judged <= 16, "{judged}");
+    assert_eq!(rights.take_judged(), 300 - 16 - 64);
     let is_withheld =
         |event: &Event| matches!(event, Event::Dropped { reason: DropReason::Withheld, .. });
     assert_eq!(c.events().iter().filter(|event| is_withheld(event)).count(), 1);
     // All are there for what they may have.
-    for id in 2..=101 {
+    for id in 2..=301 {
         c.publish(publisher, 1, id, "open", "x");
     }
     c.settle();
-    for member in members {
-        assert_eq!(c.heard(member).len(), 1);
+    for guest in guests {
+        assert_eq!(c.heard(guest).len(), 1);
     }
+}
+
+/// It got 1,024 of them, for a guest that joined before it was back had the others dropped.
+#[test]
+fn a_guest_takes_nothing_from_a_worker_that_is_away() {
+    let mut scene = Scene::new(Settings::default());
+    let (a, b) = (scene.a, scene.b);
+    scene.c.send(a, &disconnect(0, None));
+    scene.c.lose(b);
+    for id in 1..=3_000 {
+        scene.c.publish(scene.publisher, 1, id, "secret", "x");
+    }
+    scene.c.settle();
+    assert_eq!(scene.queued().0, 3_000);
+    let guest = scene.c.connect(0, "a");
+    scene.c.subscribe(guest, FILTER, 1);
+    scene.c.settle();
+    assert_eq!(scene.c.heard(guest), NOTHING);
+    assert_eq!((scene.dropped(), scene.queued().0), (Vec::new(), 3_000));
+    // What it may have comes to it at once, behind all that.
+    scene.publish(3_001, "open");
+    assert_eq!(payloads(&scene.c.heard(guest)), ["3001"]);
+
+    let mut packet = client::connect("b").receive_max(65_535);
+    packet.clean_start = false;
+    let again = scene.c.dial(1, packet);
+    let mut got = 0;
+    loop {
+        scene.c.settle();
+        let heard = payloads(&scene.c.heard(again)).len();
+        if heard == 0 {
+            break;
+        }
+        for id in got + 1..=got + heard {
+            scene.c.send(again, &ack(0x40, u16::try_from(id).unwrap()));
+        }
+        got += heard;
+    }
+    assert_eq!((got, scene.queued(), scene.dropped()), (3_000, (0, 0), Vec::new()));
+}
+
+/// Each second message was dropped, for the guests were asked first.
+#[test]
+fn any_number_of_guests_takes_nothing_from_a_worker_with_room() {
+    let (mut c, _, _) = guests(40);
+    let [publisher, worker] = ["publisher", "worker"].map(|name| c.connect(0, name));
+    c.subscribe(worker, FILTER, 0);
+    c.events();
+    for id in 1..=400 {
+        c.publish(publisher, 1, id, "secret", &id.to_string());
+    }
+    c.settle();
+    let heard = c.heard(worker);
+    let numbers: Vec<u16> = payloads(&heard).iter().map(|it| it.parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=400).collect::<Vec<_>>());
+    assert!(!c.events().iter().any(|event| matches!(event, Event::Dropped { .. })));
 }
 
 #[test]
@@ -174,6 +240,24 @@ fn what_waits_for_who_may_have_it_goes_when_that_one_does() {
     assert_eq!(scene.dropped(), [DropReason::Withheld]);
     scene.publish(5, "open");
     assert_eq!(payloads(&scene.c.heard(scene.a)), ["5"]);
+}
+
+#[test]
+fn what_waits_for_nobody_any_more_goes_a_part_at_a_time() {
+    let mut scene = Scene::new(Settings::default());
+    let b = scene.b;
+    scene.c.lose(b);
+    for id in 1..=3_000 {
+        scene.c.publish(scene.publisher, 1, id, "secret", "x");
+    }
+    scene.c.settle();
+    assert_eq!((scene.queued().0, scene.dropped().len()), (3_000, 0));
+    let mut packet = client::connect("b");
+    packet.clean_start = true;
+    scene.c.dial(b.worker, packet);
+    scene.c.settle();
+    assert_eq!(scene.dropped(), [DropReason::Withheld; 3_000]);
+    assert_eq!(scene.queued(), (0, 0));
 }
 
 #[test]

@@ -17,9 +17,10 @@ proptest! {
     fn each_message_is_in_one_place(
         strategy in prop::sample::select(&STRATEGIES),
         limits in limits(),
+        most_in_vain in 1_usize..4,
         actions in prop::collection::vec(action(), 1..200),
     ) {
-        let mut world = World::new(strategy, limits);
+        let mut world = World::new(strategy, limits, most_in_vain);
         for action in actions {
             world.play(action);
             world.check();
@@ -50,8 +51,12 @@ enum Action {
     },
     /// One of the open questions is answered: yes, or that the member may not have the message.
     Accept(Index),
+    /// The same, and the member says later that it has room.
+    Take(Index),
     Decline(Index),
     Ready(char),
+    /// Somebody does a part of what is left to be done.
+    GoOn,
     /// A member gives back what it took, the last few messages of it.
     GiveBack(char, usize),
     Wait(u64),
@@ -65,8 +70,10 @@ fn action() -> impl proptest::strategy::Strategy<Value = Action> {
         8 => (any::<u64>(), prop::option::of(0_u64..20), barred())
             .prop_map(|(draw, lifetime, barred)| Action::Publish { draw, lifetime, barred }),
         6 => any::<Index>().prop_map(Action::Accept),
+        1 => any::<Index>().prop_map(Action::Take),
         4 => any::<Index>().prop_map(Action::Decline),
         4 => key().prop_map(Action::Ready),
+        3 => Just(Action::GoOn),
         1 => (key(), 1_usize..4).prop_map(|(key, count)| Action::GiveBack(key, count)),
         1 => (1_u64..10).prop_map(Action::Wait),
     ]
@@ -79,29 +86,30 @@ fn barred() -> impl proptest::strategy::Strategy<Value = &'static str> {
 
 struct World {
     group: Members,
+    limits: GroupLimits,
     now: Timestamp,
     next_number: u32,
     members: BTreeSet<char>,
     open: Vec<Ask<char, (), Numbered>>,
     /// Who has room as far as the group was told, and is not being asked.
     with_room: BTreeSet<char>,
-    /// Who may not have a message that it was asked to take, and has not said yet that it has room all the same.
-    barred: BTreeSet<char>,
     taken: BTreeMap<char, Vec<Numbered>>,
     /// Everything published and not refused, given up or expired, and who may not have it.
     held: BTreeMap<Numbered, &'static str>,
 }
 
 impl World {
-    fn new(strategy: Strategy, limits: GroupLimits) -> Self {
+    fn new(strategy: Strategy, limits: GroupLimits, most_in_vain: usize) -> Self {
+        let mut group = Group::new(strategy, limits);
+        group.most_in_vain = most_in_vain;
         Self {
-            group: Group::new(strategy, limits),
+            group,
+            limits,
             now: NOW,
             next_number: 0,
             members: BTreeSet::new(),
             open: Vec::new(),
             with_room: BTreeSet::new(),
-            barred: BTreeSet::new(),
             taken: BTreeMap::new(),
             held: BTreeMap::new(),
         }
@@ -119,7 +127,12 @@ impl World {
             Action::Publish { draw, lifetime, barred } => self.publish(draw, lifetime, barred),
             Action::Accept(which) => {
                 if let Some(ask) = self.answer(which) {
-                    self.accept(ask);
+                    self.accept(ask, true);
+                }
+            }
+            Action::Take(which) => {
+                if let Some(ask) = self.answer(which) {
+                    self.accept(ask, false);
                 }
             }
             Action::Decline(which) => {
@@ -129,7 +142,16 @@ impl World {
                     self.note(step, Some(message));
                 }
             }
-            Action::Ready(key) => self.ready(key),
+            Action::Ready(key) => {
+                let step = self.group.ready(self.now, &key);
+                self.has_room(key);
+                self.note(step, None);
+            }
+            Action::GoOn => {
+                if let Some(step) = self.group.go_on(self.now) {
+                    self.note(step, None);
+                }
+            }
             Action::GiveBack(key, count) => {
                 let taken = self.taken.entry(key).or_default();
                 let back = taken.split_off(taken.len().saturating_sub(count));
@@ -154,22 +176,18 @@ impl World {
         self.note(step, Some(message));
     }
 
-    fn accept(&mut self, ask: Ask<char, (), Numbered>) {
+    fn accept(&mut self, ask: Ask<char, (), Numbered>, goes_on: bool) {
         let (key, message) = (ask.key, ask.message);
         if self.held[&message].contains(key) {
             let step = self.group.barred(self.now, ask);
-            self.barred.insert(key);
+            self.has_room(key);
             return self.note(step, Some(message));
         }
         self.taken.entry(key).or_default().push(message);
-        let step = self.group.accepted(self.now, &key);
-        self.has_room(key);
-        self.note(step, None);
-    }
-
-    fn ready(&mut self, key: char) {
-        let step = self.group.ready(self.now, &key);
-        self.barred.remove(&key);
+        if !goes_on {
+            return self.group.took(&ask);
+        }
+        let step = self.group.accepted(self.now, &ask);
         self.has_room(key);
         self.note(step, None);
     }
@@ -196,6 +214,7 @@ impl World {
                 self.open.push(ask);
             }
             Step::Full(message) => {
+                assert!(self.is_full(), "{message:?} had room");
                 assert!(!self.is_wanted(message), "somebody has room");
                 assert!(self.held.remove(&message).is_some());
             }
@@ -204,9 +223,15 @@ impl World {
         }
     }
 
-    /// Whether somebody has room for a message that may have it.
+    /// Whether there is no room for another message.
+    fn is_full(&self) -> bool {
+        let GroupLimits { queued_messages, queued_bytes, .. } = self.limits;
+        self.group.queued() >= queued_messages.min(queued_bytes / (1 + QUEUED_OVERHEAD))
+    }
+
+    /// Whether somebody in the ring has room for a message that may have it.
     fn is_wanted(&self, message: Numbered) -> bool {
-        self.with_room.iter().any(|key| !self.held[&message].contains(*key))
+        self.group.idle.members().any(|key| !self.held[&message].contains(*key))
     }
 
     fn check(&mut self) {
@@ -218,22 +243,34 @@ impl World {
                 DropReason::Withheld => {
                     assert!(self.members.iter().all(|key| barred.contains(*key)));
                 }
-                other => assert_eq!(other, DropReason::Displaced),
+                // Nothing that was accepted, and somebody may have, is dropped under the limits.
+                other => {
+                    assert_eq!(other, DropReason::Displaced);
+                    assert_eq!(self.limits.when_full, GroupFull::Oldest);
+                    assert!(self.is_full(), "{message:?} had room");
+                }
             }
         }
         let elsewhere = self.open.len() + self.taken.values().map(Vec::len).sum::<usize>();
         let queued = self.group.queued();
         assert_eq!(queued + elsewhere, self.held.len(), "each message is in one place");
         assert_eq!(self.group.queued_bytes(), queued * (1 + QUEUED_OVERHEAD));
-        let ring: BTreeSet<char> = self.group.ring.iter().copied().collect();
-        assert_eq!(ring.len(), self.group.ring.len(), "nobody stands in the ring twice");
-        assert_eq!(ring, self.with_room);
-        if self.open.is_empty() && self.barred.is_empty() {
+        let idle: BTreeSet<char> = self.group.idle.members().copied().collect();
+        let behind: BTreeSet<char> = self.group.behind.members().copied().collect();
+        let lines = self.group.idle.members().chain(self.group.behind.members());
+        assert_eq!(lines.count(), self.with_room.len(), "nobody stands there twice");
+        assert!(idle.union(&behind).eq(&self.with_room));
+        if self.open.is_empty() {
             let taken: BTreeSet<_> = self.taken.values().flatten().copied().collect();
             let mut waiting = self.held.keys().filter(|message| !taken.contains(message));
             assert!(!waiting.any(|message| self.is_wanted(*message)), "somebody has room");
-            let all_have_room = !ring.is_empty() && ring == self.members;
+            let all_have_room = !idle.is_empty() && idle == self.members;
             assert!(!all_have_room || queued == 0, "it waits for nobody");
+        }
+        if self.group.claim_rest() {
+            self.group.release_rest();
+        } else {
+            assert!(behind.is_empty(), "nobody serves those with room");
         }
     }
 
@@ -243,9 +280,9 @@ impl World {
         self.play(Action::Ready('z'));
         loop {
             if let Some(ask) = self.open.pop() {
-                self.accept(ask);
-            } else if let Some(key) = self.barred.first().copied() {
-                self.ready(key);
+                self.accept(ask, true);
+            } else if let Some(step) = self.group.go_on(self.now) {
+                self.note(step, None);
             } else {
                 break;
             }

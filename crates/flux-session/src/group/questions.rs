@@ -1,0 +1,53 @@
+//! [`Questions`]: the messages about which members are being asked.
+
+use super::aside::Position;
+
+/// What is on its way between the group and a member's session: nowhere in the group, and perhaps there again in a moment. As
+/// many as threads ask, so they are simply looked through.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    open: Vec<Question>,
+}
+
+/// What happened while a question was open.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Question {
+    position: Position,
+    /// A member was asked about a later one, and may not have that.
+    pub(super) was_passed: bool,
+    /// A member with room found nothing to do.
+    pub(super) was_idle: bool,
+}
+
+impl Questions {
+    pub(super) fn open(&mut self, position: Position) {
+        self.open.push(Question { position, ..Question::default() });
+    }
+
+    /// Returns what happened in the meantime.
+    pub(super) fn close(&mut self, position: Position) -> Question {
+        let index = self.open.iter().position(|question| question.position == position);
+        index.map(|index| self.open.swap_remove(index)).unwrap_or_default()
+    }
+
+    pub(super) fn has(&self, position: Position) -> bool {
+        self.open.iter().any(|question| question.position == position)
+    }
+
+    /// Returns those from this position on and before that, which a member passes.
+    pub(super) fn pass(&mut self, from: Position, before: Position) -> Vec<Position> {
+        let passes = |question: &&mut Question| (from..before).contains(&question.position);
+        let passed = self.open.iter_mut().filter(passes).map(|question| {
+            question.was_passed = true;
+            question.position
+        });
+        passed.collect()
+    }
+
+    /// Notes that a member with room found nothing to do.
+    pub(super) fn note_idle(&mut self) {
+        for question in &mut self.open {
+            question.was_idle = true;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! [`Seen`]: which messages a member was asked about and may not have; [`Frontier`]: which ones no member may have.
+
+use std::collections::BTreeMap;
+
+use super::aside::{Aside, Position};
+use super::questions::Questions;
+use crate::Message;
+
+/// The messages aside that a member was asked about and may not have. It is asked in their order, so one position says it for
+/// any number of them.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// All before this one...
+    until: Position,
+    /// ...but for these, about which somebody else was being asked when the member came by. In their order.
+    missed: Vec<Position>,
+}
+
+impl Seen {
+    /// Returns the position before which it has seen all.
+    pub(super) fn first_unseen(&self) -> Position {
+        self.missed.first().copied().unwrap_or(self.until)
+    }
+
+    /// Returns where the oldest stands that it was not asked about.
+    pub(super) fn next<M: Message>(
+        &mut self,
+        aside: &Aside<M>,
+        questions: &Questions,
+    ) -> Option<Position> {
+        self.missed.retain(|position| aside.has(*position) || questions.has(*position));
+        let missed = self.missed.iter().copied().find(|position| aside.has(*position));
+        missed.or_else(|| aside.first_from(self.until))
+    }
+
+    /// Notes that the member was asked about the message at this position and may not have it. (Not if it has not seen an
+    /// older one yet: then it is asked again after that.)
+    pub(super) fn note<M: Message>(
+        &mut self,
+        position: Position,
+        aside: &Aside<M>,
+        questions: &mut Questions,
+    ) {
+        self.missed
+            .retain(|missed| *missed != position && (aside.has(*missed) || questions.has(*missed)));
+        let is_next = aside.first_from(self.until).is_none_or(|first| first >= position);
+        if position >= self.until && is_next {
+            self.missed.extend(questions.pass(self.until, position));
+            self.missed.sort_unstable();
+            self.until = position.next();
+        }
+    }
+}
+
+/// How far all members have come: what stands before the [first](Self::first) is for none of them.
+#[derive(Debug, Default)]
+pub(super) struct Frontier {
+    /// How many members have seen all before this position, and no more.
+    members: BTreeMap<Position, usize>,
+}
+
+impl Frontier {
+    pub(super) fn add(&mut self, position: Position) {
+        *self.members.entry(position).or_default() += 1;
+    }
+
+    pub(super) fn remove(&mut self, position: Position) {
+        if let Some(members) = self.members.get_mut(&position) {
+            *members -= 1;
+            if *members == 0 {
+                self.members.remove(&position);
+            }
+        }
+    }
+
+    /// Returns the position before which all members have seen all; nothing without members.
+    pub(super) fn first(&self) -> Option<Position> {
+        Some(*self.members.first_key_value()?.0)
+    }
+}
