@@ -232,6 +232,20 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         }
     }
 
+    /// A member may perhaps have what it was barred from: it is asked about all that waits once more.
+    pub fn look_again(&mut self, key: &K) {
+        let Some(member) = self.members.get_mut(key) else { return };
+        let before = member.seen.first_unseen();
+        (member.seen, member.in_vain) = (Seen::default(), 0);
+        let (after, stood) = (member.seen.first_unseen(), mem::take(&mut member.stands));
+        self.move_frontier(before, after);
+        if stood {
+            self.idle.remove(key);
+            self.behind.remove(key);
+            self.stand(key);
+        }
+    }
+
     /// A member's session has room: it serves what waits here, or takes its place in the ring. Who
     /// is no member is not heard.
     pub fn ready(&mut self, now: Timestamp, key: &K) -> Step<K, T, M> {

@@ -108,6 +108,7 @@ impl Worker {
         let online = self.held_to_terms(now, id, online, connect, fx);
         if claimed.present {
             self.drop_denied(now, &online, &allowed, fx);
+            self.look_again(now, &online.session, fx);
         }
         let present = claimed.present;
         self.settle(now, claimed, fx);

@@ -51,7 +51,23 @@ impl Worker {
             self.tell_denied(now, client, Denial::Connect, "", fx);
         }
         self.take_away(now, client, session, &denied, fx);
+        self.look_again(now, session, fx);
         is_out || !denied.is_empty()
+    }
+
+    /// Has a client that may have other rights than before asked once more about what waits in the subscriptions that it shares.
+    pub(super) fn look_again(
+        &mut self,
+        now: Timestamp,
+        session: &Arc<SharedSession>,
+        fx: &mut impl Effects,
+    ) {
+        let filters: Vec<_> =
+            subscriptions(session).into_iter().map(|(filter, _)| filter).collect();
+        for share in self.broker.routes.shares(&filters) {
+            share.lock().look_again(&session.key);
+            self.go_on(now, &share, fx);
+        }
     }
 
     /// Takes subscriptions away that a client may not have. What they brought and waits is looked at before it is sent.

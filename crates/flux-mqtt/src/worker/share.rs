@@ -56,10 +56,13 @@ impl Worker {
         }
         for share in mem::take(&mut self.unfinished) {
             share.lock().release_rest();
-            self.guard(now, None, fx, |worker, fx| {
-                worker.ask_members(now, &share, Step::Idle, STEPS_PER_TURN, fx);
-            });
+            self.guard(now, None, fx, |worker, fx| worker.go_on(now, &share, fx));
         }
+    }
+
+    /// Asks members that were not asked about all that waits, as many as are of one turn.
+    pub(super) fn go_on(&mut self, now: Timestamp, share: &Arc<Share>, fx: &mut impl Effects) {
+        self.ask_members(now, share, Step::Idle, STEPS_PER_TURN, fx);
     }
 
     /// Gives a member that has room what waits for somebody.

@@ -10,6 +10,7 @@ use flux_session::GroupFull;
 use super::client::{self, Peer, ack, disconnect};
 use super::cluster::Cluster;
 use super::rights::Rights;
+use crate::input::Command;
 use crate::settings::Settings;
 
 const FILTER: &str = "$share/g/#";
@@ -331,4 +332,32 @@ fn what_expired_before_it_does_not_let_a_message_through_that_may_not_be_had_any
     assert!(scene.c.heard(a).iter().all(|it| it.starts_with("own")));
     let heard = scene.c.heard(scene.b);
     assert_eq!(heard.iter().filter(|it| it.starts_with("secret=4")).count(), 1);
+}
+
+/// It was barred, and is not any more: while it is there, and while it was away.
+#[test]
+fn whoever_is_given_a_right_has_what_waited() {
+    for is_there in [true, false] {
+        let mut scene = Scene::new(Settings::default());
+        let (a, b) = (scene.a, scene.b);
+        scene.c.lose(b);
+        for id in 1..=3 {
+            scene.publish(id, "secret");
+        }
+        assert_eq!(scene.c.heard(a), NOTHING);
+        if !is_there {
+            scene.c.lose(a);
+        }
+        scene.rights.set("receive secret by a", Allow);
+        let again = if is_there {
+            scene.c.command(0, Command::RecheckRights);
+            a
+        } else {
+            scene.c.dial(0, client::connect("a"))
+        };
+        scene.c.settle();
+        let heard = scene.c.heard(again);
+        assert_eq!(payloads(&heard), ["1", "2", "3"], "{heard:?}");
+        assert_eq!((scene.dropped(), scene.queued().0), (Vec::new(), 0));
+    }
 }
