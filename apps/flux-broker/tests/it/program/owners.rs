@@ -37,8 +37,9 @@ struct Broker {
 }
 
 impl Broker {
-    /// Starts one with these users in its password file, who have keys for SCRAM. Their passwords are their names.
-    fn start(name: &str, users: &[&str]) -> Self {
+    /// Starts one with these users in its password file, who have keys for SCRAM, and with these further settings of `[auth]`.
+    /// Passwords are names.
+    fn start(name: &str, users: &[&str], settings: &str) -> Self {
         let (directory, certificates) = (Directory::new(name), Certificates::new());
         let (server, signer) = (HttpServer::start(204, ""), Signer::new());
         let (path, file) = (directory.file("flux.toml"), directory.file("users"));
@@ -50,7 +51,7 @@ impl Broker {
         let of = |name: &str| format!("{:?}", certificates.path(name).display().to_string());
         let (cert, key, ca) = (of("server.crt"), of("server.key"), of("ca.crt"));
         let config = format!(
-            "[auth]\npassword_file = {file:?}\nallow_anonymous = true\n\
+            "[auth]\npassword_file = {file:?}\nallow_anonymous = true\n{settings}\
              [auth.jwt]\nkey_file = {:?}\naudience = \"flux\"\n[auth.http]\nurl = {:?}\n\
              [[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n\
              [[listener]]\nname = \"t\"\ntransport = \"mqtts\"\nbind = \"127.0.0.1:0\"\ntls = \"t\"\n\
@@ -106,7 +107,8 @@ impl Broker {
 
 #[test]
 fn nobody_takes_over_the_session_of_another_user_by_whatever_way_both_came() {
-    let broker = Broker::start("owners-ways", &["Password-a", "Password-b", "Scram-a", "Scram-b"]);
+    let users = ["Password-a", "Password-b", "Scram-a", "Scram-b"];
+    let broker = Broker::start("owners-ways", &users, "");
     for owners in WAYS {
         let (id, owner) = (format!("{owners:?}"), format!("{owners:?}-a"));
         let session = || Connect::new(V5, &id).expiry(600);
@@ -128,10 +130,23 @@ fn nobody_takes_over_the_session_of_another_user_by_whatever_way_both_came() {
     }
 }
 
+#[test]
+fn a_user_is_tied_to_its_client_identifiers_by_whatever_way_it_comes() {
+    let tied = "client_ids = [{ user = \"*\", client_id = \"{username}\" }]\n";
+    let broker = Broker::start("owners-tied", &["Password-b", "Scram-b"], tied);
+    for way in WAYS {
+        let user = format!("{way:?}-b");
+        for other in ["Password-a", "", "*", "Token-c"] {
+            broker.come(way, &user, Connect::new(V5, other)).expect_refusal(0x87);
+        }
+        broker.admits(way, &user, Connect::new(V5, &user)).ping();
+    }
+}
+
 /// Who signs tokens and certificates says who somebody is, as the password file does; an address that is asked behind it does not.
 #[test]
 fn a_user_is_the_same_by_whatever_is_asked_before_and_nobody_is_it_by_what_is_asked_behind() {
-    let broker = Broker::start("owners-same", &["alice"]);
+    let broker = Broker::start("owners-same", &["alice"], "");
     let session = || Connect::new(V5, "a").expiry(600).resume();
     broker.admits(Password, "alice", session()).disconnect();
     for way in [Way::Scram, Token, Certificate, Password] {
