@@ -5,6 +5,7 @@ mod imports;
 mod mosquitto;
 mod names;
 mod openssl;
+mod otlp;
 mod prometheus;
 mod proofs;
 mod scripts;
@@ -43,7 +44,8 @@ pub(crate) struct Options {
 /// are required.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut sheet = Sheet::default();
-    let binary = repository::build(&["flux-broker"], Profile::Debug)?.join("flux-broker");
+    let binary =
+        repository::build_with(&["flux-broker"], &["otlp"], Profile::Debug)?.join("flux-broker");
     let certificates = Certificates::make(&binary, "interop")?;
     if let Some(address) = options.addr {
         let doors = [Door::plain(address)];
@@ -158,12 +160,20 @@ enum Suite {
     Browser,
     Imports,
     Prometheus,
+    Otlp,
     Beside,
 }
 
 impl Suite {
-    const ALL: [Self; 6] =
-        [Self::Names, Self::Proofs, Self::Browser, Self::Imports, Self::Prometheus, Self::Beside];
+    const ALL: [Self; 7] = [
+        Self::Names,
+        Self::Proofs,
+        Self::Browser,
+        Self::Imports,
+        Self::Prometheus,
+        Self::Otlp,
+        Self::Beside,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -172,6 +182,7 @@ impl Suite {
             Self::Browser => "Chromium",
             Self::Imports => "mosquitto.conf",
             Self::Prometheus => "Prometheus",
+            Self::Otlp => "OpenTelemetry",
             Self::Beside => "mosquitto's $SYS",
         }
     }
@@ -183,6 +194,7 @@ impl Suite {
             Self::Browser => browser::hint_if_missing(),
             Self::Imports => imports::hint_if_missing(),
             Self::Prometheus => prometheus::hint_if_missing(),
+            Self::Otlp => otlp::hint_if_missing(),
             Self::Beside if mosquitto::beside::has_broker() => Client::Mosquitto.hint_if_missing(),
             Self::Beside => Some("apt-get install mosquitto"),
         };
@@ -197,6 +209,7 @@ impl Suite {
             Self::Browser => browser::run(binary, certificates),
             Self::Imports => Ok(imports::run(binary, certificates)),
             Self::Prometheus => prometheus::run(binary, certificates),
+            Self::Otlp => otlp::run(binary, certificates),
             Self::Beside => mosquitto::beside::run(binary, certificates),
         }
     }

@@ -60,7 +60,23 @@ fn about_compiler() -> Result<String> {
 ///
 /// When cargo fails; it has said why.
 pub(crate) fn build(packages: &[&str], profile: Profile) -> Result<PathBuf> {
+    build_with(packages, &[], profile)
+}
+
+/// The same with features.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(crate) fn build_with(
+    packages: &[&str],
+    features: &[&str],
+    profile: Profile,
+) -> Result<PathBuf> {
     let mut command = cargo(["build", "--locked"]);
+    for feature in features {
+        command.args(["--features", feature]);
+    }
     for package in packages {
         command.args(["--package", package]);
     }

@@ -1,18 +1,13 @@
 //! Proofs that others made: tokens of PyJWT, passwords of mosquitto_passwd, an HTTP server of Python's.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::scripts;
 use super::tally::Tally;
-use crate::background::Background;
-use crate::doors::broker::Broker;
 use crate::doors::certificates::Certificates;
-use crate::doors::door::Scheme;
 use crate::repository;
 
 /// Returns how to install what is not there.
@@ -37,23 +32,5 @@ pub(super) fn hint_if_missing() -> Option<&'static str> {
 ///
 /// When the script or the broker for it does not start.
 pub(super) fn run(binary: &Path, certificates: &Certificates) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let mut command = Command::new("python3");
-    command
-        .arg("proofs_suite.py")
-        .arg(certificates.folder())
-        .current_dir(scripts::folder())
-        .stdin(Stdio::piped());
-    let mut script = Background::start(&mut command)?;
-    let line = script.next_line(DEADLINE).context("the script says nothing")?;
-    let config = line.strip_prefix("config ").with_context(|| format!("no config: {line}"))?;
-    let broker = Broker::start_from(binary, Path::new(config))?;
-    let address = broker.door(Scheme::Mqtt)?.address().context("it listens on no address")?;
-    let mut stdin = script.stdin().context("the script has no input")?;
-    writeln!(stdin, "{} {}", address.ip(), address.port()).context("cannot write to the script")?;
-    scripts::count(&script, &mut tally);
-    tally.add(Tally::of_end(broker.stop()));
-    Ok(tally)
+    scripts::run_with_config("proofs_suite.py", binary, certificates)
 }
-
-const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,12 +1,17 @@
 //! The suites written in the client's own language: they print one line for each check.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
+
 use super::tally::Tally;
 use crate::background::Background;
-use crate::doors::door::Door;
+use crate::doors::broker::Broker;
+use crate::doors::certificates::Certificates;
+use crate::doors::door::{Door, Scheme};
 use crate::repository;
 
 /// Says whether `python3` can import paho-mqtt 2.
@@ -40,6 +45,31 @@ fn run(command: &mut Command, door: &Door, certificates: &Path, tally: &mut Tall
         Err(error) => return tally.fail("start", &format!("{error:#}")),
     };
     count(&script, tally);
+}
+
+/// Runs a script with the broker of its choice: it says where a config is, and is told where the broker listens.
+///
+/// # Errors
+///
+/// When the script or the broker for it does not start.
+pub(super) fn run_with_config(
+    script: &str,
+    binary: &Path,
+    certificates: &Certificates,
+) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut command = Command::new("python3");
+    command.arg(script).arg(certificates.folder()).current_dir(folder()).stdin(Stdio::piped());
+    let mut script = Background::start(&mut command)?;
+    let line = script.next_line(START).context("the script says nothing")?;
+    let config = line.strip_prefix("config ").with_context(|| format!("no config: {line}"))?;
+    let broker = Broker::start_from(binary, Path::new(config))?;
+    let address = broker.door(Scheme::Mqtt)?.address().context("it listens on no address")?;
+    let mut stdin = script.stdin().context("the script has no input")?;
+    writeln!(stdin, "{} {}", address.ip(), address.port()).context("cannot write to the script")?;
+    count(&script, &mut tally);
+    tally.add(Tally::of_end(broker.stop()));
+    Ok(tally)
 }
 
 /// Counts what a script reports, to its last line.
@@ -84,6 +114,8 @@ pub(super) fn folder() -> PathBuf {
     repository::root().join("xtask/interop")
 }
 
+/// Until a script has made what it needs.
+const START: Duration = Duration::from_secs(20);
 /// For one check: each of its waits has a shorter deadline of its own.
 const DEADLINE: Duration = Duration::from_secs(90);
 
