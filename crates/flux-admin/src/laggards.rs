@@ -47,6 +47,9 @@ impl Laggards {
     /// Whoever has fewer messages waiting is not behind.
     pub const LEAST: usize = 100;
 
+    /// How often it is usually looked.
+    pub const EVERY: Duration = Duration::from_secs(10);
+
     /// Returns what has changed. `behind` are connected clients with the longest queues, `queued` says how much waits for
     /// somebody who is connected, and `passed` is the time since the last look.
     pub fn update(
@@ -79,11 +82,11 @@ impl Laggards {
     }
 }
 
-/// Logs who is behind and who is so no more, until the sender of `over` is gone. Blocks this thread. It looks every ten
-/// seconds, and only while somebody would read it: a look takes about a microsecond for each session.
-pub fn watch_laggards(broker: &BrokerHandle, over: &Receiver<()>) {
+/// Logs who is behind and who is so no more, until the sender of `over` is gone. Blocks this thread. It looks as often as
+/// `every` says, and only while somebody would read it: a look takes about a microsecond for each session.
+pub fn watch_laggards(broker: &BrokerHandle, every: Duration, over: &Receiver<()>) {
     let mut laggards = Laggards::default();
-    while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+    while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
         if !tracing::enabled!(target: TARGET, Level::INFO) {
             laggards = Laggards::default();
             continue;
@@ -94,7 +97,7 @@ pub fn watch_laggards(broker: &BrokerHandle, over: &Receiver<()>) {
             let session = broker.manager().session(client_id).filter(|it| it.is_attached);
             session.map_or(0, |session| session.queued)
         };
-        laggards.update(behind, queued, INTERVAL).iter().for_each(log);
+        laggards.update(behind, queued, every).iter().for_each(log);
     }
 }
 
@@ -118,7 +121,6 @@ fn log(change: &LagChange) {
     }
 }
 
-const INTERVAL: Duration = Duration::from_secs(10);
 /// So many are looked for at once.
 const MOST: usize = 100;
 const TARGET: &str = "events::slow";

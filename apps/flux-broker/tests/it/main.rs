@@ -28,6 +28,7 @@ mod handshake;
 mod hang_up;
 mod hostile;
 mod keep_alive;
+mod laggards;
 mod levels;
 mod limits;
 mod limits_connections;
