@@ -209,17 +209,20 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// another, or waits for one, apart from what is for anybody.
     pub fn barred(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
         let Ask { key, message, draw, origin, position, mut barred, .. } = ask;
+        let mut is_noted = true;
         if let Some(member) = self.members.get_mut(&key) {
             member.in_vain = member.in_vain.saturating_add(1);
             let before = member.seen.first_unseen();
-            member.seen.note(position, self.pool.aside(), &mut self.questions);
+            is_noted = member.seen.note(position, self.pool.aside(), &mut self.questions);
             let after = member.seen.first_unseen();
             self.move_frontier(before, after);
         }
         match origin {
             Origin::New => {
                 self.stand(&key);
-                barred.push(key);
+                if is_noted {
+                    barred.push(key);
+                }
                 self.ask_another(now, message, draw, position, barred)
             }
             Origin::Pool | Origin::Aside => {
@@ -388,7 +391,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         if member.stands {
             return Some(Step::Idle);
         }
-        if self.pool.is_empty() {
+        if self.pool.is_empty() && !member.seen.has_missed() {
             return None;
         }
         let member = member.value.clone();
@@ -408,12 +411,12 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
 
     /// Returns where the oldest stands, aside, that a member was not asked about.
     fn unseen(&mut self, key: &K) -> Option<Position> {
-        if self.pool.aside().is_empty() {
+        let member = self.members.get_mut(key)?;
+        if self.pool.aside().is_empty() && !member.seen.has_missed() {
             return None;
         }
-        let member = self.members.get_mut(key)?;
         let before = member.seen.first_unseen();
-        let unseen = member.seen.next(self.pool.aside(), &self.questions);
+        let unseen = member.seen.next(self.pool.aside(), &mut self.questions);
         let after = member.seen.first_unseen();
         self.move_frontier(before, after);
         unseen
@@ -425,9 +428,14 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             let _idle = self.stand_idle(key, false);
             return;
         }
-        if let Some(member) = self.members.get_mut(key).filter(|member| !member.stands) {
-            member.stands = true;
-            self.behind.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+        match self.members.get_mut(key) {
+            // In the ring, perhaps: it said that it has room while it was asked.
+            Some(member) if member.stands => self.rouse(),
+            Some(member) => {
+                member.stands = true;
+                self.behind.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+            }
+            None => {}
         }
     }
 

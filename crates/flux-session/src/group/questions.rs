@@ -30,8 +30,11 @@ impl Questions {
         index.map(|index| self.open.swap_remove(index)).unwrap_or_default()
     }
 
-    pub(super) fn has(&self, position: Position) -> bool {
-        self.open.iter().any(|question| question.position == position)
+    /// Returns whether this one is open, which a member passes, or has passed before.
+    pub(super) fn is_passed(&mut self, position: Position) -> bool {
+        let mut open = self.open.iter_mut();
+        let question = open.find(|question| question.position == position);
+        question.map(|question| question.was_passed = true).is_some()
     }
 
     /// Returns those from this position on and before that, which a member passes.

@@ -22,33 +22,42 @@ impl Seen {
         self.missed.first().copied().unwrap_or(self.until)
     }
 
+    pub(super) fn has_missed(&self) -> bool {
+        !self.missed.is_empty()
+    }
+
     /// Returns where the oldest stands that it was not asked about.
     pub(super) fn next<M: Message>(
         &mut self,
         aside: &Aside<M>,
-        questions: &Questions,
+        questions: &mut Questions,
     ) -> Option<Position> {
-        self.missed.retain(|position| aside.has(*position) || questions.has(*position));
+        self.missed.retain(|position| aside.has(*position) || questions.is_passed(*position));
         let missed = self.missed.iter().copied().find(|position| aside.has(*position));
         missed.or_else(|| aside.first_from(self.until))
     }
 
-    /// Notes that the member was asked about the message at this position and may not have it. (Not if it has not seen an
-    /// older one yet: then it is asked again after that.)
+    /// Notes that the member was asked about the message at this position and may not have it; returns whether that was
+    /// so. It is not if the member has not seen an older one: then it is asked again after that.
     pub(super) fn note<M: Message>(
         &mut self,
         position: Position,
         aside: &Aside<M>,
         questions: &mut Questions,
-    ) {
-        self.missed
-            .retain(|missed| *missed != position && (aside.has(*missed) || questions.has(*missed)));
+    ) -> bool {
+        self.missed.retain(|missed| {
+            *missed != position && (aside.has(*missed) || questions.is_passed(*missed))
+        });
+        if position < self.until {
+            return true;
+        }
         let is_next = aside.first_from(self.until).is_none_or(|first| first >= position);
-        if position >= self.until && is_next {
+        if is_next {
             self.missed.extend(questions.pass(self.until, position));
             self.missed.sort_unstable();
             self.until = position.next();
         }
+        is_next
     }
 }
 
