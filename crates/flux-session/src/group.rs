@@ -242,6 +242,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         (member.seen, member.in_vain) = (Seen::default(), 0);
         let (after, stood) = (member.seen.first_unseen(), mem::take(&mut member.stands));
         self.move_frontier(before, after);
+        self.questions.note_look_again();
         if stood {
             self.idle.remove(key);
             self.behind.remove(key);

@@ -13,7 +13,7 @@ pub(super) struct Questions {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Question {
     position: Position,
-    /// A member was asked about a later one, and may not have that.
+    /// A member was asked about a later one, and may not have that; or it may have this one after all.
     pub(super) was_passed: bool,
     /// A member with room found nothing to do.
     pub(super) was_idle: bool,
@@ -45,6 +45,13 @@ impl Questions {
             question.position
         });
         passed.collect()
+    }
+
+    /// Notes that a member which was asked about them may perhaps have them.
+    pub(super) fn note_look_again(&mut self) {
+        for question in &mut self.open {
+            question.was_passed = true;
+        }
     }
 
     /// Notes that a member with room found nothing to do.

@@ -55,6 +55,8 @@ enum Action {
     Take(Index),
     Decline(Index),
     Ready(char),
+    /// A member may have all from now on.
+    Free(char),
     /// Somebody does a part of what is left to be done.
     GoOn,
     /// A member gives back what it took, the last few messages of it.
@@ -73,6 +75,7 @@ fn action() -> impl proptest::strategy::Strategy<Value = Action> {
         1 => any::<Index>().prop_map(Action::Take),
         4 => any::<Index>().prop_map(Action::Decline),
         4 => key().prop_map(Action::Ready),
+        1 => key().prop_map(Action::Free),
         3 => Just(Action::GoOn),
         1 => (key(), 1_usize..4).prop_map(|(key, count)| Action::GiveBack(key, count)),
         1 => (1_u64..10).prop_map(Action::Wait),
@@ -94,8 +97,10 @@ struct World {
     /// Who has room as far as the group was told, and is not being asked.
     with_room: BTreeSet<char>,
     taken: BTreeMap<char, Vec<Numbered>>,
-    /// Everything published and not refused, given up or expired, and who may not have it.
+    /// Everything published and not refused, given up or expired, and who may not have it...
     held: BTreeMap<Numbered, &'static str>,
+    /// ...but for these, who may have all.
+    free: BTreeSet<char>,
 }
 
 impl World {
@@ -112,6 +117,7 @@ impl World {
             with_room: BTreeSet::new(),
             taken: BTreeMap::new(),
             held: BTreeMap::new(),
+            free: BTreeSet::new(),
         }
     }
 
@@ -147,6 +153,10 @@ impl World {
                 self.has_room(key);
                 self.note(step, None);
             }
+            Action::Free(key) => {
+                self.free.insert(key);
+                self.group.look_again(&key);
+            }
             Action::GoOn => {
                 if let Some(step) = self.group.go_on(self.now) {
                     self.note(step, None);
@@ -178,7 +188,7 @@ impl World {
 
     fn accept(&mut self, ask: Ask<char, (), Numbered>, goes_on: bool) {
         let (key, message) = (ask.key, ask.message);
-        if self.held[&message].contains(key) {
+        if self.is_barred(self.held[&message], key) {
             let step = self.group.barred(self.now, ask);
             self.has_room(key);
             return self.note(step, Some(message));
@@ -223,6 +233,10 @@ impl World {
         }
     }
 
+    fn is_barred(&self, barred: &str, key: char) -> bool {
+        barred.contains(key) && !self.free.contains(&key)
+    }
+
     /// Whether there is no room for another message.
     fn is_full(&self) -> bool {
         let GroupLimits { queued_messages, queued_bytes, .. } = self.limits;
@@ -231,7 +245,7 @@ impl World {
 
     /// Whether somebody in the ring has room for a message that may have it.
     fn is_wanted(&self, message: Numbered) -> bool {
-        self.group.idle.members().any(|key| !self.held[&message].contains(*key))
+        self.group.idle.members().any(|key| !self.is_barred(self.held[&message], *key))
     }
 
     fn check(&mut self) {
@@ -241,7 +255,7 @@ impl World {
             match reason {
                 DropReason::Expired => assert!(message.expires_at.unwrap() <= self.now),
                 DropReason::Withheld => {
-                    assert!(self.members.iter().all(|key| barred.contains(*key)));
+                    assert!(self.members.iter().all(|key| self.is_barred(barred, *key)));
                 }
                 // Nothing that was accepted, and somebody may have, is dropped under the limits.
                 other => {
