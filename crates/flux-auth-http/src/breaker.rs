@@ -11,14 +11,21 @@ use flux_time::Timestamp;
 /// Says whether to ask somebody who may be down. Time is an argument.
 ///
 /// A question may fail by what a client shows, and nobody else's would. So there are three doors: that of a client closes
-/// after so many failures in a row, that of an address after failures of so many clients there, and that of all after
-/// failures at so many addresses. Behind a closed door nobody asks for a while; then one may try, and what comes of that
-/// decides. Whoever has failed waits one pause longer for that than others: else whoever comes most often would try for all.
+/// after so many failures in a row, that of an address after failures of so many clients there, and that of all after so many
+/// addresses found [nobody](Failure::NobodyThere), without an answer to anybody in between. A bad answer is one: by names that
+/// have one come of them nobody shuts the door for others, from however many addresses it comes.
+///
+/// Behind a closed door nobody asks for a while; then one may try, and what comes of that decides. Whoever has failed waits one
+/// pause longer for that than others: else whoever comes most often would try for all. The door of all is none for addresses
+/// whose clients were let in lately, until they fail themselves: who can have questions go unanswered keeps out no more than those who are
+/// new, and an answer to one of the others opens the door for these as well.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     most_failures: u32,
     pause: Duration,
     all: Door,
+    /// The addresses whose clients were let in lately, each once, and have not failed since.
+    let_in: VecDeque<Key>,
     addresses: HashMap<Key, Door>,
     clients: HashMap<Key, Door>,
     /// Makes keys.
@@ -30,6 +37,15 @@ pub(crate) struct Breaker {
 pub(crate) struct Asker {
     address: Key,
     client: Key,
+}
+
+/// What came of a question in place of a yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Something else, that whoever asked can have brought about.
+    BadAnswer,
+    /// Nothing.
+    NobodyThere,
 }
 
 /// Who is not asked about from now on, and was until now.
@@ -62,6 +78,7 @@ impl Breaker {
             most_failures: most_failures.max(1),
             pause,
             all: Door::default(),
+            let_in: VecDeque::new(),
             addresses: HashMap::new(),
             clients: HashMap::new(),
             hasher: RandomState::new(),
@@ -94,11 +111,21 @@ impl Breaker {
 
     /// There was an answer. Returns whether it is the first since this client was not asked about.
     pub(crate) fn succeeded(&mut self, asker: Asker) -> bool {
-        let was_closed = self.doors(asker).any(|(door, _)| door.closed_until.is_some());
+        let was_closed = self.all.closed_until.is_some()
+            || self.doors(asker).any(|(door, _)| door.closed_until.is_some());
         self.all = Door::default();
         self.addresses.remove(&asker.address);
         self.clients.remove(&asker.client);
         was_closed
+    }
+
+    /// By the answer the client gets in.
+    pub(crate) fn let_in(&mut self, asker: Asker) {
+        self.let_in.retain(|known| *known != asker.address);
+        self.let_in.push_back(asker.address);
+        if self.let_in.len() > MOST_LET_IN {
+            self.let_in.pop_front();
+        }
     }
 
     /// Whoever asked does not wait for it, or had no turn: that says nothing, and another may try at once.
@@ -109,7 +136,12 @@ impl Breaker {
     }
 
     /// There was none. Returns who is not asked about any more, if that begins now.
-    pub(crate) fn failed(&mut self, now: Timestamp, asker: Asker) -> Option<Closed> {
+    pub(crate) fn failed(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        failure: Failure,
+    ) -> Option<Closed> {
         for doors in [&mut self.addresses, &mut self.clients] {
             if doors.len() >= MOST_DOORS {
                 // Those that were closed take a few failures more.
@@ -121,8 +153,15 @@ impl Breaker {
         let closes_client = self.clients.entry(client).or_default().failed(most, until);
         let closes_address =
             self.addresses.entry(address).or_default().failed_by(client, most, until);
-        if self.all.failed_by(address, most, until) {
-            return Some(Closed::All);
+        match failure {
+            // Somebody is there.
+            Failure::BadAnswer => self.all = Door::default(),
+            Failure::NobodyThere => {
+                self.let_in.retain(|known| *known != address);
+                if self.all.failed_by(address, most, until) {
+                    return Some(Closed::All);
+                }
+            }
         }
         if closes_address {
             return Some(Closed::Address);
@@ -133,7 +172,8 @@ impl Breaker {
     /// Returns the doors before somebody, and under which key it is known to each.
     fn doors(&mut self, asker: Asker) -> impl Iterator<Item = (&mut Door, Key)> {
         let Asker { address, client } = asker;
-        let all = [(&mut self.all, address)].into_iter();
+        let is_known = self.let_in.contains(&address);
+        let all = (!is_known).then_some((&mut self.all, address)).into_iter();
         let its = self.addresses.get_mut(&address).into_iter().chain(self.clients.get_mut(&client));
         all.chain(its.map(move |door| (door, client)))
     }
@@ -161,11 +201,15 @@ impl Door {
 /// So many doors of addresses are remembered, and as many of clients.
 const MOST_DOORS: usize = 4_096;
 
+/// So many addresses are remembered whose clients were let in.
+const MOST_LET_IN: usize = 256;
+
 /// So many different ones close a door, however many are asked for.
 const MOST_FAILED: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use super::Failure::{BadAnswer, NobodyThere};
     use super::*;
 
     const fn at(seconds: u64) -> Timestamp {
@@ -181,19 +225,19 @@ mod tests {
         let (mut breaker, it) = (Breaker::new(3, Duration::from_secs(5)), asker(1, 1));
         for _ in 0..2 {
             assert!(breaker.may_ask(at(0), it));
-            assert_eq!(breaker.failed(at(0), it), None);
+            assert_eq!(breaker.failed(at(0), it, NobodyThere), None);
         }
         assert!(!breaker.succeeded(it));
         // The fourth was asked before the third had failed.
         let closes = Some(Closed::Client);
         for (may_ask, closed) in [(true, None), (true, None), (true, closes), (false, None)] {
             assert_eq!(breaker.may_ask(at(1), it), may_ask);
-            assert_eq!(breaker.failed(at(1), it), closed);
+            assert_eq!(breaker.failed(at(1), it, NobodyThere), closed);
         }
         assert!(!breaker.may_ask(at(5), it));
         assert!(breaker.may_ask(at(6), it));
         assert!(!breaker.may_ask(at(6), it), "one is enough");
-        assert_eq!(breaker.failed(at(7), it), None);
+        assert_eq!(breaker.failed(at(7), it, NobodyThere), None);
         assert!(!breaker.may_ask(at(11), it));
         assert!(breaker.may_ask(at(12), it));
         assert!(breaker.succeeded(it));
@@ -203,10 +247,10 @@ mod tests {
     #[test]
     fn a_client_that_fails_closes_no_door_but_its_own() {
         let mut breaker = Breaker::new(2, Duration::from_secs(5));
-        assert_eq!(breaker.failed(at(0), asker(1, 1)), None);
-        assert_eq!(breaker.failed(at(0), asker(1, 1)), Some(Closed::Client));
+        assert_eq!(breaker.failed(at(0), asker(1, 1), NobodyThere), None);
+        assert_eq!(breaker.failed(at(0), asker(1, 1), NobodyThere), Some(Closed::Client));
         for _ in 0..10 {
-            assert_eq!(breaker.failed(at(0), asker(1, 1)), None);
+            assert_eq!(breaker.failed(at(0), asker(1, 1), NobodyThere), None);
         }
         assert!(!breaker.may_ask(at(1), asker(1, 1)));
         assert!(breaker.may_ask(at(1), asker(1, 2)) && breaker.may_ask(at(1), asker(2, 3)));
@@ -216,19 +260,19 @@ mod tests {
     fn so_many_clients_close_the_door_of_an_address_and_so_many_addresses_that_of_all() {
         let mut breaker = Breaker::new(3, Duration::from_secs(5));
         for client in 1..=2 {
-            assert_eq!(breaker.failed(at(0), asker(1, client)), None);
+            assert_eq!(breaker.failed(at(0), asker(1, client), NobodyThere), None);
         }
-        assert_eq!(breaker.failed(at(0), asker(1, 3)), Some(Closed::Address));
+        assert_eq!(breaker.failed(at(0), asker(1, 3), NobodyThere), Some(Closed::Address));
         assert!(!breaker.may_ask(at(0), asker(1, 4)) && breaker.may_ask(at(0), asker(2, 5)));
-        assert_eq!(breaker.failed(at(0), asker(2, 5)), None);
-        assert_eq!(breaker.failed(at(0), asker(3, 6)), Some(Closed::All));
+        assert_eq!(breaker.failed(at(0), asker(2, 5), NobodyThere), None);
+        assert_eq!(breaker.failed(at(0), asker(3, 6), NobodyThere), Some(Closed::All));
         assert!(!breaker.may_ask(at(4), asker(4, 7)));
 
         // One address has an answer: all are asked about, but not those who are behind a closed door of their own.
         assert!(breaker.may_ask(at(5), asker(4, 7)));
         assert!(breaker.succeeded(asker(4, 7)));
         assert!(breaker.may_ask(at(5), asker(2, 5)) && breaker.may_ask(at(5), asker(4, 8)));
-        assert_eq!(breaker.failed(at(5), asker(1, 3)), None, "the first again");
+        assert_eq!(breaker.failed(at(5), asker(1, 3), NobodyThere), None, "the first again");
         assert!(!breaker.may_ask(at(6), asker(1, 4)) && breaker.may_ask(at(6), asker(3, 6)));
     }
 
@@ -236,7 +280,7 @@ mod tests {
     fn whoever_has_failed_does_not_try_for_all_if_another_can() {
         let mut breaker = Breaker::new(2, Duration::from_secs(5));
         for address in 1..=2 {
-            breaker.failed(at(0), asker(address, address));
+            breaker.failed(at(0), asker(address, address), NobodyThere);
         }
         for second in 0..10 {
             assert!(!breaker.may_ask(at(second), asker(2, 9)), "{second}");
@@ -249,14 +293,91 @@ mod tests {
     #[test]
     fn one_who_tries_and_never_says_what_came_of_it_keeps_nobody_out_for_ever() {
         let (mut breaker, it) = (Breaker::new(2, Duration::from_secs(5)), asker(1, 1));
-        breaker.failed(at(0), it);
-        assert_eq!(breaker.failed(at(0), it), Some(Closed::Client));
+        breaker.failed(at(0), it, NobodyThere);
+        assert_eq!(breaker.failed(at(0), it, NobodyThere), Some(Closed::Client));
         assert!(breaker.may_ask(at(5), it));
         assert!(!breaker.may_ask(at(9), it));
         assert!(breaker.may_ask(at(10), it));
         breaker.abandoned(at(11), it);
         assert!(breaker.may_ask(at(11), it), "who gave up makes room for another");
         assert!(!breaker.may_ask(at(11), it));
+    }
+
+    /// Names of which the address says 500, from any number of places, shut it for all.
+    #[test]
+    fn bad_answers_close_no_door_but_those_of_a_client_and_its_address() {
+        let mut breaker = Breaker::new(5, Duration::from_secs(5));
+        for number in 0..1_000 {
+            let asker = asker(number % 250, number);
+            if breaker.may_ask(at(number), asker) {
+                assert_ne!(breaker.failed(at(number), asker, BadAnswer), Some(Closed::All));
+            }
+            assert!(breaker.may_ask(at(number), self::asker(1_000, 1_000)), "{number}");
+        }
+        // From one place it is the door of that.
+        for number in 0..4 {
+            assert_eq!(breaker.failed(at(0), asker(2_000, 2_000 + number), BadAnswer), None);
+        }
+        assert_eq!(breaker.failed(at(0), asker(2_000, 2_004), BadAnswer), Some(Closed::Address));
+        assert!(!breaker.may_ask(at(1), asker(2_000, 2_005)));
+    }
+
+    #[test]
+    fn a_bad_answer_says_that_somebody_is_there() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        for address in 1..=4 {
+            let failure = if address % 2 == 0 { BadAnswer } else { NobodyThere };
+            assert_eq!(breaker.failed(at(0), asker(address, address), failure), None);
+        }
+        breaker.failed(at(0), asker(5, 5), NobodyThere);
+        assert_eq!(breaker.failed(at(0), asker(6, 6), NobodyThere), Some(Closed::All));
+        assert!(breaker.may_ask(at(5), asker(7, 7)) && !breaker.may_ask(at(5), asker(8, 8)));
+        assert_eq!(breaker.failed(at(5), asker(7, 7), BadAnswer), None);
+        assert!(breaker.may_ask(at(5), asker(8, 8)) && breaker.may_ask(at(5), asker(9, 9)));
+    }
+
+    /// Whoever has many addresses came first to nearly each try, and failed.
+    #[test]
+    fn those_who_were_let_in_lately_are_not_kept_out_by_others() {
+        let mut breaker = Breaker::new(5, Duration::from_secs(5));
+        let (alice, bob) = (asker(1_000, 1_000), asker(2_000, 2_000));
+        breaker.let_in(alice);
+        let mut times_closed = 0;
+        for moment in 0..6_000 {
+            let now = Timestamp::from_millis(moment * 50);
+            let mallory = asker(moment % 250, moment);
+            if breaker.may_ask(now, mallory) {
+                let closed = breaker.failed(now, mallory, NobodyThere);
+                times_closed += usize::from(closed == Some(Closed::All));
+            }
+            if moment % 10 == 9 {
+                let was_closed = breaker.all.closed_until.is_some();
+                assert!(breaker.may_ask(now, alice), "{moment}");
+                assert_eq!(breaker.succeeded(alice), was_closed);
+                assert!(breaker.may_ask(now, bob), "she opens the door");
+            }
+        }
+        assert!(times_closed > 10, "{times_closed}");
+    }
+
+    #[test]
+    fn who_was_let_in_and_fails_then_is_like_others() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        let (alice, bob) = (asker(1, 1), asker(2, 2));
+        breaker.let_in(alice);
+        breaker.let_in(bob);
+        for address in 3..=4 {
+            breaker.failed(at(0), asker(address, address), NobodyThere);
+        }
+        assert!(!breaker.may_ask(at(1), asker(5, 5)));
+        assert!(breaker.may_ask(at(1), alice) && breaker.may_ask(at(1), alice), "no try is spent");
+        breaker.failed(at(2), alice, NobodyThere);
+        assert!(!breaker.may_ask(at(2), alice) && breaker.may_ask(at(2), bob));
+        assert!(!breaker.may_ask(at(6), asker(5, 5)) && breaker.may_ask(at(7), asker(5, 5)));
+        for number in 0..1_000 {
+            breaker.let_in(asker(number, number));
+        }
+        assert_eq!(breaker.let_in.len(), MOST_LET_IN);
     }
 
     #[test]
@@ -286,7 +407,7 @@ mod tests {
     fn doors_are_not_remembered_without_end() {
         let mut breaker = Breaker::new(1, Duration::from_secs(5));
         for number in 0..10_000 {
-            breaker.failed(at(0), asker(number, number));
+            breaker.failed(at(0), asker(number, number), NobodyThere);
             assert!(breaker.addresses.len() <= MOST_DOORS && breaker.clients.len() <= MOST_DOORS);
             assert!(breaker.all.failed.len() <= MOST_FAILED);
         }

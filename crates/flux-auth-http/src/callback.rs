@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::breaker::{Asker, Breaker, Closed};
+use crate::breaker::{Asker, Breaker, Closed, Failure};
 use crate::cache::{Cache, Digest};
 use crate::question::{Question, opinion};
 use crate::turns::Turns;
@@ -25,8 +25,8 @@ use crate::turns::Turns;
 /// ([`ServerUnavailable`](Refusal::ServerUnavailable)).
 ///
 /// What was answered holds for a while. After some failures in a row (no answer, 408, 429, 500 and above) a client is not asked
-/// about for a while, after those of so many clients nobody at their address is, and after those at so many addresses nobody at
-/// all, so that those who come are refused at once.
+/// about for a while, and after those of so many clients nobody at their address is. Where no answer comes at all for so many
+/// addresses nobody is but those whose clients were let in lately. So those who come are refused at once.
 ///
 /// As many questions are under way as the client [allows](HttpClient::concurrency); 1,024 more wait, in a [`Line`](flux_auth::Line), as long as an
 /// answer may take.
@@ -49,7 +49,7 @@ pub struct CallbackSettings {
     /// How many answers are remembered. With one more the oldest is forgotten.
     pub cached: usize,
     /// After so many failures in a row a client is not asked about, after those of so many clients nobody at their address is, and
-    /// after those at so many addresses nobody is...
+    /// after so many addresses for which no answer came nobody new is...
     pub failures: u32,
     /// ...for so long. Then one is, and those who failed wait as long again for another to be it.
     pub pause: Duration,
@@ -108,7 +108,13 @@ impl HttpCallback {
         unanswered.callback = None;
         match answer {
             Ok(opinion) => {
-                if self.breaker.lock().succeeded(asker) {
+                let mut breaker = self.breaker.lock();
+                let was_closed = breaker.succeeded(asker);
+                if matches!(opinion, Opinion::Accepts(_)) {
+                    breaker.let_in(asker);
+                }
+                drop(breaker);
+                if was_closed {
                     tracing::warn!("who may connect can be asked again");
                 }
                 let holds_for = self.holds_for(&opinion);
@@ -134,13 +140,13 @@ impl HttpCallback {
     fn note(&self, error: &AskError, asker: Asker, credentials: &Credentials) {
         let now = (self.clock)();
         let mut breaker = self.breaker.lock();
-        let closed = match error.is_down() {
-            Some(true) => breaker.failed(now, asker),
-            Some(false) => {
+        let closed = match error.says() {
+            Says::Failed(failure) => breaker.failed(now, asker, failure),
+            Says::Answers => {
                 breaker.succeeded(asker);
                 None
             }
-            None => {
+            Says::Nothing => {
                 breaker.abandoned(now, asker);
                 None
             }
@@ -234,20 +240,99 @@ enum AskError {
     NoAnswer { status: u16 },
 }
 
+/// What an error says of the address.
+enum Says {
+    /// It may be down.
+    Failed(Failure),
+    /// It is there, and does not understand us.
+    Answers,
+    /// It is us who ask too much.
+    Nothing,
+}
+
 impl AskError {
-    /// Returns whether the address is down, where that can be told from it.
-    fn is_down(&self) -> Option<bool> {
+    fn says(&self) -> Says {
         match self {
-            // It is us who ask too much.
-            Self::NoTurn | Self::Http(HttpError::Busy | HttpError::Gone) => None,
-            Self::Http(HttpError::Timeout { .. } | HttpError::Exchange(_) | HttpError::Body(_)) => {
-                Some(true)
+            Self::NoTurn | Self::Http(HttpError::Busy | HttpError::Gone) => Says::Nothing,
+            Self::Http(HttpError::Timeout { .. } | HttpError::Exchange(_)) => {
+                Says::Failed(Failure::NobodyThere)
             }
             // Whatever it says to one client, it may say something else to the next.
-            Self::NoAnswer { status } => Some(matches!(status, 408 | 429 | 500..)),
+            Self::Http(HttpError::Body(_)) | Self::NoAnswer { status: 408 | 429 | 500.. } => {
+                Says::Failed(Failure::BadAnswer)
+            }
+            Self::NoAnswer { .. } => Says::Answers,
         }
     }
 }
 
 /// So many questions wait at most until they have a turn.
 const WAITING: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::time::SystemTime;
+
+    use flux_http::HttpClientSettings;
+    use flux_time::Timestamp;
+
+    use super::*;
+
+    /// Answers 500 about names that begin with "bad", and 204 about others. Ends with the test.
+    fn stumbles_over_names() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let (mut length, mut line) = (0, String::new());
+                while stream.read_line(&mut line).unwrap() > 2 {
+                    let value = line.to_ascii_lowercase();
+                    if let Some(value) = value.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                let is_bad = String::from_utf8(body).unwrap().contains("\"username\":\"bad");
+                let status = if is_bad { "500 Error" } else { "204 No Content" };
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
+                let end = if is_bad { "Content-Length: 0\r\n\r\n" } else { "\r\n" };
+                stream.get_mut().write_all(format!("{head}{end}").as_bytes()).unwrap();
+            }
+        });
+        url
+    }
+
+    /// It shut the door for everybody, for as long as it went on.
+    #[tokio::test]
+    async fn names_that_fail_shut_out_nobody_else_from_however_many_addresses_they_come() {
+        let client = HttpClient::start(&HttpClientSettings {
+            url: stumbles_over_names(),
+            headers: Vec::new(),
+            authorities: None,
+            timeout: Duration::from_secs(60),
+            concurrency: 1,
+        });
+        let (cache_for, pause) = (Duration::ZERO, Duration::from_secs(3_600));
+        let settings = CallbackSettings { cache_for, cached: 1, failures: 3, pause };
+        let clock: Clock = Box::new(|| Timestamp::from_millis(0));
+        let wall_clock: WallClock = Box::new(|| SystemTime::UNIX_EPOCH);
+        let callback = HttpCallback::new(client.unwrap(), settings, clock, wall_clock).unwrap();
+        let consider = async |address: String, name: &str| {
+            let mut credentials = Credentials::new("c");
+            credentials.peer = Some(address.parse().unwrap());
+            credentials.username = Some(name.into());
+            callback.consider(&credentials).await
+        };
+        for number in 0..50 {
+            let opinion = consider(format!("192.0.2.{number}:1"), &format!("bad-{number}")).await;
+            assert!(matches!(opinion, Opinion::Refuses(Refusal::ServerUnavailable)));
+        }
+        let opinion = consider("198.51.100.1:1".to_owned(), "alice").await;
+        assert!(matches!(opinion, Opinion::Accepts(_)), "{opinion:?}");
+    }
+}

@@ -205,8 +205,8 @@ pub struct HttpCallback {
     #[schemars(range(max = 10_000_000))]
     pub cached: u32,
     /// After so many failures in a row it is not asked about a client for a `pause`; after those of so many clients (64 at most) about
-    /// nobody at their address, and after those at so many addresses about nobody at all. Whoever comes is refused at once.
-    /// Then one question shows whether it answers again.
+    /// nobody at their address, and after so many addresses for which no answer came at all about nobody but those whose clients were
+    /// let in lately. Whoever comes is refused at once. Then one question shows whether it answers again.
     #[schemars(range(min = 1))]
     pub failures: u32,
     /// How long it is not asked. Whoever failed waits twice as long, unless another is answered before.
