@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use flux_mqtt::Latency;
 use flux_storage::{Directory, Durability, Fault, Log, LogSettings, SimulatedDisk};
 
+use crate::admin::{admin_of, get};
 use crate::support::Version::V5;
 use crate::support::{Broker, Client, Connect, PINGREQ, PINGRESP, new_folder, pubrel};
 
@@ -104,6 +105,9 @@ fn how_the_store_is_can_be_asked() {
     let broker = Broker::over(Log::open(disk.clone(), settings).unwrap().0, 1, |_| {});
     let health = || broker.handle.store_health().unwrap();
     assert!(health().failure.is_none() && health().is_running && !health().is_stuck);
+    let admin = admin_of(&broker);
+    let ready = || get(admin.address(), "/readyz", "");
+    assert_eq!(ready().0, 200);
     disk.set_fault(Fault::Full);
     let mut client = Client::open(broker.handle.local_addrs()[0], V5);
     client.send(&Connect::persistent(V5, "waits").bytes());
@@ -111,10 +115,13 @@ fn how_the_store_is_can_be_asked() {
         std::thread::yield_now();
     }
     assert!(health().unsynced > 0);
+    let (status, _, why) = ready();
+    assert!(status == 503 && why.contains("the store fails: "), "{status}: {why}");
     disk.set_fault(Fault::None);
     while health().failure.is_some() || health().unsynced > 0 {
         std::thread::yield_now();
     }
+    assert_eq!(ready().0, 200);
     broker.handle.stop();
     broker.handle.wait();
     assert_eq!(broker.handle.store_health(), None);
