@@ -10,7 +10,12 @@ const OWN_DESCRIPTORS: u64 = 64;
 pub(crate) fn raise_open_files() -> u64 {
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
         let (soft, _) = Resource::NOFILE.get().unwrap_or_default();
-        tracing::warn!(%error, open_files = soft, "cannot raise the limit of open files");
+        tracing::warn!(
+            %error,
+            open_files = soft,
+            help = "raise it where the broker is started: LimitNOFILE of systemd, or ulimit -n",
+            "cannot raise the limit of open files"
+        );
         soft
     });
     let connections = open_files.saturating_sub(OWN_DESCRIPTORS);

@@ -155,12 +155,17 @@ impl HttpCallback {
         let (error, peer): (&dyn Error, _) = (error, credentials.peer);
         match closed {
             Some(Closed::All) => {
-                tracing::warn!(error, "who may connect cannot be asked: nobody new gets in");
+                tracing::warn!(
+                    error,
+                    help = HELP,
+                    "who may connect cannot be asked: nobody new gets in"
+                );
             }
             Some(Closed::Address) => {
                 tracing::warn!(
                     error,
                     ?peer,
+                    help = HELP,
                     "who may connect cannot be asked: nobody new from there gets in"
                 );
             }
@@ -168,6 +173,7 @@ impl HttpCallback {
                 tracing::warn!(
                     error,
                     ?peer,
+                    help = HELP,
                     "who may connect cannot be asked about one client: it does not get in"
                 );
             }
@@ -268,6 +274,8 @@ impl AskError {
 
 /// So many questions wait at most until they have a turn.
 const WAITING: usize = 1_024;
+/// What to do about one that does not answer.
+const HELP: &str = "see that what is at auth.http.url answers; it is asked again after a pause";
 
 #[cfg(test)]
 mod tests {

@@ -64,9 +64,14 @@ async fn refresh<F: Future<Output = Result<TokenKeys, FetchError>>>(
             }
             Err(error) => {
                 let error: &dyn Error = &error;
+                let help = "see what auth.jwt.jwks_url answers; it is asked again soon";
                 match authenticator.has_keys() {
-                    true => tracing::warn!(error, "no keys for tokens come, those known hold on"),
-                    false => tracing::warn!(error, "no keys for tokens come, none is believed"),
+                    true => {
+                        tracing::warn!(error, help, "no keys for tokens come, those known hold on");
+                    }
+                    false => {
+                        tracing::warn!(error, help, "no keys for tokens come, none is believed");
+                    }
                 }
                 every.min(SOON)
             }

@@ -303,7 +303,11 @@ async fn accept(
                 // Most likely EMFILE: the connection stays in the backlog, and trying again
                 // at once would only spin.
                 if !warned {
-                    tracing::warn!(%error, "cannot accept connections, pausing");
+                    tracing::warn!(
+                        %error,
+                        help = "where files are too many: let the process have more (LimitNOFILE), or lower limits.connections",
+                        "cannot accept connections, pausing"
+                    );
                     trouble.begin(&error);
                     warned = true;
                 }

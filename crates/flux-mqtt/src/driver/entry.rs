@@ -53,7 +53,12 @@ async fn introduce(
         Some(Err(_elapsed)) => tell_limit(&shell, Limit::ConnectTime, proxy),
         Some(Ok(Err(error))) => {
             shell.outfit.tally.count(shell.outfit.id, Count::ProxyFailed);
-            tracing::warn!(?proxy, %error, "a load balancer does not say where a connection is from");
+            tracing::warn!(
+                ?proxy,
+                %error,
+                help = "have it send the PROXY protocol, or take its address out of proxy_from",
+                "a load balancer does not say where a connection is from"
+            );
         }
         Some(Ok(Ok((socket, source)))) => {
             accepted.socket = socket;

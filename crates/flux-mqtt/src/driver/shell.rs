@@ -303,7 +303,12 @@ impl Shell {
     /// A connection was accepted that the system does not let us serve.
     pub(super) fn tell_unserved(&self, error: &io::Error, peer: Option<SocketAddr>) {
         self.outfit.tally.count(self.outfit.id, Count::AcceptError);
-        tracing::warn!(%error, ?peer, "cannot serve an accepted connection");
+        tracing::warn!(
+            %error,
+            ?peer,
+            help = "let the process have more open files (LimitNOFILE), or lower limits.connections",
+            "cannot serve an accepted connection"
+        );
     }
 
     /// Takes part in serving until the guard is dropped.

@@ -101,6 +101,7 @@ impl Worker {
         if before == Pressure::None && self.memory.is_under_pressure() {
             tracing::warn!(
                 held,
+                help = "see flux_held_bytes by kind and `flux-broker clients list`, or raise limits.bytes",
                 "the broker holds nearly as much as it may, publishers are slowed"
             );
             tell_limit(Limit::Bytes, None, None, fx);
