@@ -265,12 +265,13 @@ fn metrics_come_while_there_are_always_spans_to_send() {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            // Many times what the exporter sends in so long, and it ends whatever comes.
+            // One span after the other, many times what three intervals take, and it ends whatever comes.
             for _ in 0..100_000 {
                 if is_over.load(Ordering::Relaxed) {
                     return;
                 }
                 writer.send(&Publish::new("a", "x").bytes(V5));
+                writer.ping();
             }
             panic!("no metrics came meanwhile");
         });
