@@ -259,19 +259,18 @@ fn metrics_come_while_there_are_always_spans_to_send() {
     let collector = Collector::start();
     let site = Site::start(&collector.url(), |otlp| {
         otlp.sample_ratio = Some(1.0);
-        otlp.interval = Duration::from_millis(100);
+        otlp.interval = Duration::from_millis(10);
     });
     let mut writer = site.connect(V5, "writer");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            // One span after the other, many times what three intervals take, and it ends whatever comes.
-            for _ in 0..100_000 {
+            // More than can be sent, for many times what three intervals take, and it ends whatever comes.
+            for _ in 0..1_000_000 {
                 if is_over.load(Ordering::Relaxed) {
                     return;
                 }
                 writer.send(&Publish::new("a", "x").bytes(V5));
-                writer.ping();
             }
             panic!("no metrics came meanwhile");
         });
