@@ -46,6 +46,11 @@ use crate::reload::Reload;
 use crate::settings::Known;
 use crate::tls_init::TlsInit;
 
+/// The static program brings an allocator along: that of musl takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(command) = &cli.command {
