@@ -315,10 +315,14 @@ impl Worker {
     /// Returns whether [`Worker::finish_turn`] has something to do, perhaps once more.
     #[must_use]
     pub fn has_dirty(&self) -> bool {
+        self.is_in_a_hurry() || self.has_unfinished()
+    }
+
+    /// The same, but for what has time until others had their turn.
+    pub(crate) fn is_in_a_hurry(&self) -> bool {
         !self.dirty.is_empty()
             || !self.overflowed.is_empty()
             || !self.ready.is_empty()
-            || !self.unfinished.is_empty()
             || self.memory.is_moment_new
             || self.paced.is_moment_new
             || self.wants_hand_over()

@@ -240,10 +240,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         let Some(member) = self.members.get_mut(key) else { return };
         let before = member.seen.first_unseen();
         (member.seen, member.in_vain) = (Seen::default(), 0);
-        let (after, stood) = (member.seen.first_unseen(), mem::take(&mut member.stands));
+        let (after, stood) = (member.seen.first_unseen(), member.stands);
         self.move_frontier(before, after);
         self.questions.note_look_again();
-        if stood {
+        if stood && !self.pool.is_empty() {
+            if let Some(member) = self.members.get_mut(key) {
+                member.stands = false;
+            }
             self.idle.remove(key);
             self.behind.remove(key);
             self.stand(key);

@@ -237,10 +237,15 @@ impl Shell {
         worker.finish_turn(self.outfit.clock.now(), &mut fx);
         self.outbox.post(&self.outfit.mailboxes);
         self.answers.write_all(self);
-        if worker.has_dirty() {
+        if worker.is_in_a_hurry() {
             self.request_turn();
         }
         worker.next_deadline()
+    }
+
+    /// Whether something is left to do that has time until others had their turn.
+    pub(super) fn has_unfinished(&self) -> bool {
+        self.worker.borrow().has_unfinished()
     }
 
     /// Remembers how to wake the task that ends turns.

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::mailbox::Mail;
 use super::shell::Shell;
+use super::stream::wake_after_the_others;
 use super::{entry, runtime, tls};
 use crate::counters::Count;
 use crate::input::{Command, Input, Letter};
@@ -110,6 +111,9 @@ impl Turn {
             }
             let handshakes = tls::advance(&self.shell, &self.io_config);
             let next = self.shell.finish_turn().into_iter().chain(handshakes).min();
+            if self.shell.has_unfinished() {
+                wake_after_the_others(cx);
+            }
             let is_set = match (&self.alarm, next) {
                 (Some((moment, _)), Some(next)) => *moment == next,
                 (_, None) => true,

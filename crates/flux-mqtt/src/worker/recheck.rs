@@ -66,7 +66,7 @@ impl Worker {
             subscriptions(session).into_iter().map(|(filter, _)| filter).collect();
         for share in self.broker.routes.shares(&filters) {
             share.lock().look_again(&session.key);
-            self.go_on(now, &share, fx);
+            self.see_to_rest(now, &share, fx);
         }
     }
 

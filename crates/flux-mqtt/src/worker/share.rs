@@ -54,15 +54,29 @@ impl Worker {
         for (share, member) in mem::take(&mut self.ready) {
             self.guard(now, None, fx, |worker, fx| worker.serve(now, &share, member, fx));
         }
-        for share in mem::take(&mut self.unfinished) {
+        if self.has_unfinished() {
+            // The others have their turn after it, and it comes behind them if there is more.
+            let share = self.unfinished.remove(0);
             share.lock().release_rest();
-            self.guard(now, None, fx, |worker, fx| worker.go_on(now, &share, fx));
+            self.guard(now, None, fx, |worker, fx| {
+                worker.ask_members(now, &share, Step::Idle, STEPS_PER_TURN, fx);
+            });
         }
     }
 
-    /// Asks members that were not asked about all that waits, as many as are of one turn.
-    pub(super) fn go_on(&mut self, now: Timestamp, share: &Arc<Share>, fx: &mut impl Effects) {
-        self.ask_members(now, share, Step::Idle, STEPS_PER_TURN, fx);
+    /// Whether members of a shared subscription are to be asked about what waits there: a little of it is of each turn.
+    pub(crate) const fn has_unfinished(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// Has members asked that were not asked about all that waits, in turns that come.
+    pub(super) fn see_to_rest(
+        &mut self,
+        now: Timestamp,
+        share: &Arc<Share>,
+        fx: &mut impl Effects,
+    ) {
+        self.ask_members(now, share, Step::Idle, 0, fx);
     }
 
     /// Gives a member that has room what waits for somebody.
@@ -220,6 +234,6 @@ impl Worker {
 /// million, and a member takes any number at QoS 0.
 const ASKED_PER_TURN: usize = 1024;
 
-/// How many members of a shared subscription that may not have all that waits there are asked on in a turn: those who
+/// How many members of shared subscriptions that may not have all that waits there are asked on in a turn: those who
 /// are asked in vain cost the others no more than that.
 const STEPS_PER_TURN: usize = 64;

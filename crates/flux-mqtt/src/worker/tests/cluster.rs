@@ -157,6 +157,13 @@ impl Cluster {
         self.input(worker, Input::Letter(Letter::Command(command)));
     }
 
+    /// The same for one turn, whatever is left to be done.
+    pub(super) fn command_for_one_turn(&mut self, worker: usize, command: Command) {
+        let node = &mut self.nodes[worker];
+        node.handle(self.now, Input::Letter(Letter::Command(command)));
+        node.worker.finish_turn(self.now, &mut node.fx);
+    }
+
     pub(super) fn answer(&mut self, peer: Peer, verdicts: Vec<Verdict>) {
         self.input(peer.worker, Input::Authorized { connection: peer.id, verdicts });
     }

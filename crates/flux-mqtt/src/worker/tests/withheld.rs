@@ -128,6 +128,29 @@ fn what_many_may_not_have_is_offered_to_each_once_a_little_at_a_time() {
     }
 }
 
+/// A turn has so many questions for all shares, and not for each: one client may have thousands.
+#[test]
+fn however_many_a_guest_shares_a_turn_asks_so_many_times() {
+    let rights = Rights::new(&[("receive secret by guest", Deny)]);
+    let mut c = Cluster::with(1, Settings::default(), rights.clone());
+    let [guest, worker, publisher] = ["guest", "worker", "publisher"].map(|it| c.connect(0, it));
+    for number in 0..10 {
+        for member in [guest, worker] {
+            c.subscribe(member, &format!("$share/s{number}/#"), 1);
+        }
+    }
+    c.lose(worker);
+    for id in 1..=100 {
+        c.publish(publisher, 1, id, "secret", "x");
+    }
+    c.settle();
+    rights.take_judged();
+    c.command_for_one_turn(0, Command::RecheckRights);
+    assert_eq!(rights.take_judged(), 64);
+    c.settle();
+    assert_eq!(rights.take_judged(), 10 * 100 - 64);
+}
+
 /// It got 1,024 of them, for a guest that joined before it was back had the others dropped.
 #[test]
 fn a_guest_takes_nothing_from_a_worker_that_is_away() {
