@@ -24,7 +24,8 @@ pub(crate) fn run() -> Result<()> {
     let mut names = vec![pack(&binaries, &repository::host()?, &dist)?];
     match lacks_for_static() {
         None => {
-            let of_target = ["build", "--locked", "--release", "--package", "flux-broker", "--target", STATIC];
+            let of_target =
+                ["build", "--locked", "--release", "--package", "flux-broker", "--target", STATIC];
             let mut command = repository::cargo(of_target);
             println!("==> {}", repository::shown(&command));
             repository::run(&mut command)?;

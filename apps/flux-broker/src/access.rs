@@ -20,7 +20,7 @@ use flux_eventbus::{Event, EventBus};
 use flux_session::Timestamp;
 
 pub(crate) use self::gate::Entry;
-use self::gate::Gate;
+use self::gate::{Gate, Way};
 use self::http::Callback;
 use self::passwords::Passwords;
 use self::rights::Rights;
@@ -101,12 +101,15 @@ impl Prepared {
         let roles = config.acl.file.as_deref().map(acl::load).transpose()?;
         let asks_nobody =
             proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty();
-        let entry = if asks_nobody {
-            Entry::Open(SimpleAuthenticator::new())
+        let certificate_name = certificate_name(config);
+        let has_users = !proofs.words().is_empty() || certificate_name.is_some();
+        let way = if asks_nobody {
+            Way::Open(SimpleAuthenticator::new())
         } else {
-            let chain = chain(&proofs, &config.auth, certificate_name(config).as_deref())?;
-            Entry::Guarded(chain.with_bans(bouncer.clone()))
+            let chain = chain(&proofs, &config.auth, certificate_name.as_deref())?;
+            Way::Guarded(chain.with_bans(bouncer.clone()))
         };
+        let entry = Entry { way, has_users };
         Ok(Self { entry, bans: ban_settings(&config.auth.bans), proofs, roles })
     }
 

@@ -28,8 +28,10 @@ pub struct Identity {
     /// The name the client is known by, or `None` for a client nobody knows. Rights belong to [`owner`](Self::owner), not to
     /// a name that nobody has checked.
     pub username: Option<Arc<str>>,
-    /// Nobody asked for a proof: the name, if there is one, is what the client gave. See [`owner`](Self::owner).
+    /// Nobody has checked the name: the client merely gave it. See [`owner`](Self::owner).
     pub is_claimed: bool,
+    /// Nobody can be a user where this client came in: whose its session is may turn out later.
+    pub may_be_a_user: bool,
     /// Roles that the authenticator vouches for, as a token may carry them: the client has them besides those
     /// that [rules](crate::Rules) bind it to. Rules that know no such role take no notice.
     pub roles: Vec<Box<str>>,

@@ -26,7 +26,7 @@ impl Authenticator for SimpleAuthenticator {
                 Identity::user(username.clone())
             }
             Some(username) => Identity::claimed(username.clone()),
-            None => Identity { is_claimed: true, ..Identity::anonymous() },
+            None => Identity::anonymous(),
         })
     }
 
@@ -43,8 +43,7 @@ mod tests {
     async fn everyone_is_accepted_under_the_name_they_give() {
         let mut credentials = Credentials::new("meter");
         let stranger = SimpleAuthenticator::new().authenticate(&credentials).await;
-        let unasked = Identity { is_claimed: true, ..Identity::anonymous() };
-        assert_eq!(stranger, Authentication::Accepted(unasked));
+        assert_eq!(stranger, Authentication::Accepted(Identity::anonymous()));
 
         credentials.username = Some("alice".into());
         credentials.password = Some("not hers".into());

@@ -78,11 +78,11 @@ impl Claim {
     }
 }
 
-/// Returns whose a session is that a client makes: where nobody is asked for a proof, it may turn out later.
+/// Returns whose a session is that a client makes.
 pub(crate) fn owner_of(client: &Identity) -> Owner<Arc<str>> {
     match client.owner() {
         Some(user) => Owner::User(user.clone()),
-        None if client.is_claimed => Owner::Unknown,
+        None if client.may_be_a_user => Owner::Unknown,
         None => Owner::Nobody,
     }
 }

@@ -11,7 +11,15 @@ pub(crate) struct Gate(RwLock<Arc<Entry>>);
 
 /// Who gets in.
 #[derive(Debug)]
-pub(crate) enum Entry {
+pub(crate) struct Entry {
+    pub(super) way: Way,
+    /// Whether somebody can be a user: who is none then is nobody for good.
+    pub(super) has_users: bool,
+}
+
+/// How one gets in.
+#[derive(Debug)]
+pub(super) enum Way {
     /// Anybody, under any name.
     Open(SimpleAuthenticator),
     /// Who proves who it is.
@@ -49,23 +57,27 @@ impl Authenticator for Gate {
 
 impl Authenticator for Entry {
     async fn authenticate(&self, credentials: &Credentials) -> Authentication {
-        match self {
-            Self::Open(simple) => simple.authenticate(credentials).await,
-            Self::Guarded(chain) => chain.authenticate(credentials).await,
+        let mut authentication = match &self.way {
+            Way::Open(simple) => simple.authenticate(credentials).await,
+            Way::Guarded(chain) => chain.authenticate(credentials).await,
+        };
+        if let Authentication::Accepted(identity) = &mut authentication {
+            identity.may_be_a_user = !self.has_users;
         }
+        authentication
     }
 
     fn begin(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
-        match self {
-            Self::Open(simple) => simple.begin(method, credentials),
-            Self::Guarded(chain) => chain.begin(method, credentials),
+        match &self.way {
+            Way::Open(simple) => simple.begin(method, credentials),
+            Way::Guarded(chain) => chain.begin(method, credentials),
         }
     }
 
     fn admits_anyone(&self) -> bool {
-        match self {
-            Self::Open(simple) => simple.admits_anyone(),
-            Self::Guarded(chain) => chain.admits_anyone(),
+        match &self.way {
+            Way::Open(simple) => simple.admits_anyone(),
+            Way::Guarded(chain) => chain.admits_anyone(),
         }
     }
 }

@@ -128,7 +128,11 @@ fn a_name_that_nobody_vouches_for_owns_nothing() {
 fn a_session_from_before_there_were_users_goes_on_with_the_first_who_comes() {
     for name in [ALICE, BOB] {
         let mut c = Cluster::new(1);
-        c.believes = Identity::claimed;
+        c.believes = |name| {
+            let mut identity = Identity::claimed(name);
+            identity.may_be_a_user = true;
+            identity
+        };
         let first = session_of(&mut c, name);
         c.lose(first);
         c.believes = Identity::user;

@@ -276,3 +276,27 @@ fn certificates_name_users_or_not() {
     broker.becomes(&text(""));
     open_tls(address, V5, &config).connected(&silent("other")).ping();
 }
+
+/// It was nobody's for want of users, whatever else was asked.
+#[test]
+fn a_session_from_before_there_were_users_goes_on_with_the_first_who_comes() {
+    let (directory, users, _) = files("reload-fleet");
+    let roles = directory.file("everybody.toml");
+    let text = "[roles.all]\npublish = [\"#\"]\nsubscribe = [\"#\"]\n[[bind]]\neveryone = true\nroles = [\"all\"]\n";
+    fs::write(&roles, text).unwrap();
+    let rules = format!("[acl]\nfile = \"{roles}\"\n");
+    let ties = "[[auth.client_ids]]\nuser = \"x\"\nclient_id = \"x\"\n";
+    for (number, before) in ["", &rules, ties].into_iter().enumerate() {
+        let mut broker = Broker::start(&format!("reload-fleet-{number}"), before);
+        let mut away = broker.admits(&Connect::persistent(V5, "dev"));
+        away.subscribe("cmd", 1);
+        away.disconnect();
+        broker.admits(&silent("p")).publish("cmd", "on", 1);
+        broker.becomes(&format!("[auth]\npassword_file = \"{users}\"\n"));
+        let back = Connect::persistent(V5, "dev").login("alice", "alice's secret");
+        let mut client = Client::open(broker.address, V5);
+        client.send(&back.bytes());
+        assert_eq!(client.packet()[2..4], [1, 0], "the session is there: {before:?}");
+        assert_eq!(client.receive().payload, b"on");
+    }
+}
