@@ -139,7 +139,8 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     });
     let beside = begin_beside(loaded, &broker, otlp);
     let started = loaded.config.clone();
-    let mut reload = Reload { cli, started, known, access, broker: &broker, log };
+    let current = started.clone();
+    let mut reload = Reload { cli, started, current, known, access, broker: &broker, log };
     let mut is_stopping = false;
     for signal in signals.forever() {
         if signal == SIGHUP {

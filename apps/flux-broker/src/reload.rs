@@ -15,6 +15,8 @@ pub(crate) struct Reload<'a> {
     pub(crate) cli: &'a Cli,
     /// The config that the broker started with.
     pub(crate) started: Config,
+    /// The config that holds.
+    pub(crate) current: Config,
     /// The certificates in use.
     pub(crate) known: Known,
     pub(crate) access: Access,
@@ -55,7 +57,9 @@ impl Reload<'_> {
         let prepared = self.broker.prepare_reload(settings, access.entry())?;
         // Never are both open, the doors to other machines and the way in for anybody: nor for those who stand in a door.
         if access.entry().admits_anyone() {
-            let _until_both_hold = self.broker.recess();
+            let was_open =
+                self.access.gate.admits_anyone() && self.current.tls == loaded.config.tls;
+            let _until_both_hold = (!was_open).then(|| self.broker.recess());
             prepared.apply();
             known.take_the_place_of(&self.known, self.broker.certificates());
             self.access.apply(access);
@@ -67,7 +71,8 @@ impl Reload<'_> {
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();
-        self.log.set(&loaded.config.log.filter)?;
-        Ok(self.started.changes_at_start(&loaded.config))
+        self.current = loaded.config;
+        self.log.set(&self.current.log.filter)?;
+        Ok(self.started.changes_at_start(&self.current))
     }
 }
