@@ -12,7 +12,6 @@ use super::{ConnAck, Connect, Frame, Publish, Will};
 
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every field is named, so that a new one must be thought about here.
         let Self {
             version,
             clean_start,
