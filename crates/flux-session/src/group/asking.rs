@@ -1,0 +1,169 @@
+//! Who is asked next, and where the others stand meanwhile.
+
+use super::Group;
+use super::aside::Position;
+use super::step::{Ask, Origin, Step};
+use crate::{DropReason, Message, Timestamp};
+
+impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
+    /// Asks another member about a new message, or has it wait.
+    pub(super) fn ask_another(
+        &mut self,
+        now: Timestamp,
+        message: M,
+        draw: u64,
+        position: Position,
+        barred: Vec<K>,
+    ) -> Step<K, T, M> {
+        if barred.len() < self.most_in_vain {
+            if let Some((key, member)) = self.next(draw, &barred) {
+                let origin = Origin::New;
+                return Step::Ask(Ask { key, member, message, draw, origin, position, barred });
+            }
+        } else {
+            self.rouse();
+        }
+        if self.questions.close(position).was_passed {
+            self.rouse();
+        }
+        // It came before all that was queued while the questions were open.
+        if barred.is_empty() {
+            if self.pool.make_room(now, &message) {
+                self.pool.push_front(message);
+                return Step::Queued;
+            }
+        } else if self.frontier.first().is_some_and(|first| position < first) {
+            self.pool.drop(message, DropReason::Withheld);
+            return Step::Idle;
+        } else if self.pool.make_room(now, &message) {
+            self.pool.set_aside(position, message);
+            return Step::Queued;
+        }
+        Step::Full(message)
+    }
+
+    /// Has a member take what waits; `None` when there is nothing for it to do.
+    pub(super) fn serve(&mut self, now: Timestamp, key: &K) -> Option<Step<K, T, M>> {
+        let Some(member) = self.members.get(key) else {
+            // It left while it served the queue: another goes on.
+            return Some(self.go_on(now).unwrap_or(Step::Idle));
+        };
+        if member.stands {
+            return Some(Step::Idle);
+        }
+        if self.pool.is_empty() && !member.seen.has_missed() {
+            return None;
+        }
+        let member = member.value.clone();
+        self.pool.drop_expired(now);
+        let unseen = self.unseen(key);
+        let (message, origin, position) = if let Some(position) = unseen
+            && let Some(message) = self.pool.take_aside(position)
+        {
+            self.questions.open(position);
+            (message, Origin::Aside, position)
+        } else {
+            (self.pool.pop(now)?, Origin::Pool, self.open())
+        };
+        let (key, barred) = (key.clone(), Vec::new());
+        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, position, barred }))
+    }
+
+    /// Returns where the oldest stands, aside, that a member was not asked about.
+    fn unseen(&mut self, key: &K) -> Option<Position> {
+        let member = self.members.get_mut(key)?;
+        if self.pool.aside().is_empty() && !member.seen.has_missed() {
+            return None;
+        }
+        let before = member.seen.first_unseen();
+        let unseen = member.seen.next(self.pool.aside(), &mut self.questions);
+        let after = member.seen.first_unseen();
+        self.move_frontier(before, after);
+        unseen
+    }
+
+    /// Gives a member that has room its place.
+    pub(super) fn stand(&mut self, key: &K) {
+        if self.unseen(key).is_none() && !self.pool.has_some_for_anybody() {
+            let _idle = self.stand_idle(key, false);
+            return;
+        }
+        match self.members.get_mut(key) {
+            // In the ring, perhaps: it said that it has room while it was asked.
+            Some(member) if member.stands => self.rouse(),
+            Some(member) => {
+                member.stands = true;
+                self.behind.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+            }
+            None => {}
+        }
+    }
+
+    /// Gives a member that has room, and has seen all that waits, its place in the ring.
+    pub(super) fn stand_idle(&mut self, key: &K, is_first: bool) -> Step<K, T, M> {
+        if let Some(member) = self.members.get_mut(key).filter(|member| !member.stands) {
+            member.stands = true;
+            match is_first {
+                true => self.idle.push_front(key.clone()),
+                false => {
+                    self.idle.push_back(key.clone(), member.in_vain >= self.most_in_vain);
+                }
+            }
+            self.questions.note_idle();
+        }
+        Step::Idle
+    }
+
+    /// Has all who stand in the ring look at what waits.
+    pub(super) fn rouse(&mut self) {
+        self.behind.append(&mut self.idle);
+    }
+
+    /// A message is back about which a member was asked: others may have missed it.
+    pub(super) fn came_back(&mut self, position: Position) {
+        let question = self.questions.close(position);
+        if question.was_passed || question.was_idle {
+            self.rouse();
+        }
+    }
+
+    /// A member has seen all before another position than until now.
+    pub(super) fn move_frontier(&mut self, before: Position, after: Position) {
+        if before != after {
+            self.frontier.remove(before);
+            self.frontier.add(after);
+            self.drop_for_nobody();
+        }
+    }
+
+    pub(super) fn drop_for_nobody(&mut self) {
+        if let Some(first) = self.frontier.first() {
+            self.pool.drop_before(first);
+        }
+    }
+
+    /// Opens a question about a message that no other member was asked about.
+    pub(super) fn open(&mut self) -> Position {
+        let position = self.next;
+        self.next = position.next();
+        self.questions.open(position);
+        position
+    }
+
+    /// Takes the member that is asked next out of the ring.
+    pub(super) fn next(&mut self, draw: u64, barred: &[K]) -> Option<(K, T)> {
+        let doubted = if barred.is_empty() { self.idle.pop_doubted_in_turn() } else { None };
+        let key = doubted
+            .or_else(|| self.next_trusted(draw, barred))
+            .or_else(|| self.idle.take_doubted(|key| !barred.contains(key)))?;
+        let member = self.members.get_mut(&key)?;
+        member.stands = false;
+        Some((key, member.value.clone()))
+    }
+
+    fn next_trusted(&mut self, draw: u64, barred: &[K]) -> Option<K> {
+        let number = |key: &K| self.members.get(key).map(|member| member.number);
+        let index = self.strategy.choose(self.idle.trusted(), draw, barred, number)?;
+        self.idle.take_trusted(index)
+    }
+}
