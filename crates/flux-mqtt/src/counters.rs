@@ -11,6 +11,7 @@ use flux_session::QoS;
 use crate::names::WorkerId;
 use crate::permission::Permission;
 use crate::reason::ReasonCode;
+use crate::traffic::Traffic;
 use crate::wire::{PacketType, Version};
 
 /// Something that is counted.
@@ -204,6 +205,12 @@ impl Counters {
         self.sum(REFUSED, FAILURES)
     }
 
+    fn add(&mut self, what: Count, times: u64) {
+        if let Some(counted) = self.0.get_mut(what.index()) {
+            *counted += times;
+        }
+    }
+
     fn sum(&self, first: usize, len: usize) -> u64 {
         self.0.iter().skip(first).take(len).sum()
     }
@@ -224,7 +231,11 @@ impl fmt::Debug for Counters {
 
 /// The cells of all workers, and of everybody else. A clone is a reference to the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Tally(Arc<[Cells]>);
+pub(crate) struct Tally {
+    /// The first are everybody else's.
+    cells: Arc<[Cells]>,
+    traffic: Arc<[Arc<Traffic>]>,
+}
 
 /// What one thread counts, mostly: nobody else's line in the cache moves for that.
 #[derive(Debug)]
@@ -233,7 +244,13 @@ pub(crate) struct Cells([AtomicU64; CELLS]);
 
 impl Tally {
     pub(crate) fn new(workers: usize) -> Self {
-        Self((0..=workers).map(|_| Cells(std::array::from_fn(|_| AtomicU64::new(0)))).collect())
+        let cells = (0..=workers).map(|_| Cells(std::array::from_fn(|_| AtomicU64::new(0))));
+        Self { cells: cells.collect(), traffic: (0..workers).map(|_| Arc::default()).collect() }
+    }
+
+    /// Returns where the packets of a worker are counted, on its thread only.
+    pub(crate) fn traffic_of(&self, worker: WorkerId) -> Arc<Traffic> {
+        self.traffic.get(worker.0).cloned().unwrap_or_default()
     }
 
     /// Counts something that a worker saw.
@@ -243,8 +260,8 @@ impl Tally {
 
     /// The same, as if it had been seen so many times. To be called on the thread of that worker only.
     pub(crate) fn count_times(&self, worker: WorkerId, what: Count, times: u64) {
-        // The first set is everybody else's.
-        if let Some(cell) = self.0.get(worker.0 + 1).and_then(|cells| cells.0.get(what.index())) {
+        let cells = self.cells.get(worker.0 + 1);
+        if let Some(cell) = cells.and_then(|cells| cells.0.get(what.index())) {
             // Nobody else writes there: two plain moves do, and cost less than one that is atomic.
             cell.store(cell.load(Ordering::Relaxed).wrapping_add(times), Ordering::Relaxed);
         }
@@ -252,15 +269,19 @@ impl Tally {
 
     /// Counts something that was seen outside of the workers.
     pub(crate) fn count_outside(&self, what: Count) {
-        if let Some(cells) = self.0.first() {
+        if let Some(cells) = self.cells.first() {
             cells.count(what);
         }
     }
 
     /// Returns the sums.
     pub(crate) fn read(&self) -> Counters {
-        let sum = |index| self.0.iter().map(|cells| cells.read(index)).sum();
-        Counters(std::array::from_fn(sum))
+        let sum = |index| self.cells.iter().map(|cells| cells.read(index)).sum();
+        let mut counters = Counters(std::array::from_fn(sum));
+        for traffic in &*self.traffic {
+            traffic.for_each(|what, times| counters.add(what, times));
+        }
+        counters
     }
 }
 

@@ -25,7 +25,6 @@ mod runtime;
 mod shell;
 mod stream;
 mod tls;
-mod traffic;
 mod turn;
 mod unix;
 mod websocket;

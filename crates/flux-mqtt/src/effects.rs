@@ -7,7 +7,6 @@ use flux_auth::{AccessRequest, Client, Credentials, Exchange, Identity};
 use flux_eventbus::{Event, EventKind};
 use flux_storage::{Batch, Sequence, Ticket};
 
-use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::input::Letter;
 use crate::latency::{Span, Stamp};
@@ -92,11 +91,6 @@ pub trait Effects {
         for _ in 0..times {
             self.count(what);
         }
-    }
-
-    /// Counts packets that came over a connection. Nobody need: the default does not.
-    fn arrived(&mut self, arrivals: &Arrivals) {
-        let _ = arrivals;
     }
 
     /// Returns what a clock shows, if what begins now is to be timed. Nobody need: the default does not.

@@ -41,7 +41,6 @@
 //! around it, on ntex. The crate knows nothing of configuration files, command lines or where
 //! passwords are kept.
 
-mod arrivals;
 mod blocking;
 mod broker;
 mod certificates;
@@ -90,13 +89,13 @@ mod terms;
 mod testator;
 mod token_bucket;
 mod trace;
+mod traffic;
 mod wire;
 mod worker;
 
 /// The retained messages of a broker, or of nobody: a facade that may be shared between threads.
 pub type RetainedStore = flux_retained::RetainedStore<Message>;
 
-pub use arrivals::Arrivals;
 pub use certificates::Certificates;
 pub use core::Core;
 pub use counters::{Count, Counters};

@@ -127,7 +127,7 @@ fn start(
     let keeper = keeper(mailboxes.clone())?;
     let stop = Arc::new(Notify::new());
     let loads: Loads = (0..mailboxes.len()).map(|_| Arc::default()).collect();
-    let (head_counts, busy) = (HeadCounts::default(), Busy::new(mailboxes.len(), clock));
+    let (head_counts, busy) = (HeadCounts::default(), Busy::new(mailboxes.len()));
     let handle = BrokerHandle {
         settings: core.settings.clone(),
         doors: doors.clone(),

@@ -39,7 +39,7 @@ pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;
 pub use error::FrameError;
 pub use frame::PacketType;
-pub(crate) use frame::{Frame, may_be_connect, split};
+pub(crate) use frame::{Frame, may_be_connect, split, split_whole};
 pub(crate) use inbound_topics::InboundTopics;
 pub(crate) use message_property::{MessageProperty, is_binary, is_string};
 pub(crate) use publish::{Properties, Publish, publish_len, remaining_expiry, write_publish};

@@ -54,7 +54,6 @@ use self::store::Readings;
 use self::tell::tell_dropped;
 use self::timers::Timers;
 use self::traced::Ending;
-use crate::arrivals::Arrivals;
 use crate::broker::Broker;
 use crate::clients::Ended;
 use crate::effects::Effects;
@@ -69,6 +68,7 @@ use crate::settings::Settings;
 use crate::share::Share;
 use crate::terms::Terms;
 use crate::trace::{PublishTrace, Tracer};
+use crate::traffic::Traffic;
 use crate::wire;
 
 /// One worker of a broker.
@@ -130,6 +130,8 @@ pub struct Worker {
     since: Option<Stamp>,
     /// What is over once the answers are sent.
     endings: Vec<Ending>,
+    /// What came is counted here; whoever sends counts that.
+    traffic: Arc<Traffic>,
 }
 
 impl fmt::Debug for Worker {
@@ -158,6 +160,7 @@ impl Worker {
     ) -> Self {
         Self {
             id,
+            traffic: broker.tally.traffic_of(id),
             broker,
             terms: Arc::new(settings.terms()),
             tracer: settings.tracer.clone(),
@@ -264,7 +267,7 @@ impl Worker {
         }
         let session = stage.session();
         let _reading = session.as_ref().map(|session| session.read());
-        let (mut consumed, mut frames, mut arrivals) = (0, 0, Arrivals::default());
+        let (mut consumed, mut frames) = (0, 0);
         while frames < FRAMES_PER_TURN && stage.reads() {
             let rest = bytes.get(consumed..).unwrap_or_default();
             match wire::split(rest, self.largest_packet(id, &stage), stage.version()) {
@@ -272,7 +275,7 @@ impl Worker {
                 Ok(Some(frame)) => {
                     consumed += frame.bytes.len();
                     frames += 1;
-                    arrivals.note(&frame);
+                    self.traffic.received.note(frame.bytes);
                     stage = self.frame(now, id, stage, &frame, fx);
                 }
                 Err(error) => stage = self.unreadable(now, id, stage, error, fx),
@@ -281,8 +284,7 @@ impl Worker {
         let again = frames == FRAMES_PER_TURN && stage.reads();
         let unread = if stage.is_closing() { 0 } else { bytes.len() - consumed };
         if frames > 0 {
-            arrivals.note_bytes(consumed);
-            fx.arrived(&arrivals);
+            self.traffic.received.note_bytes(consumed);
             self.connections.heard(id, now);
         }
         self.send_answers(id, fx);

@@ -1,98 +1,61 @@
-//! For how long each worker was awake.
+//! For how long each worker was awake, as its runtime knows.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::clock::Clock;
-use crate::latency::Stamp;
+use tokio::runtime::{Handle, RuntimeMetrics};
+
 use crate::names::WorkerId;
 
-/// What each worker has written down about itself. A clone is a reference to the same.
+/// The runtimes of the workers, one each. A clone is a reference to the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Busy {
-    clock: Clock,
-    workers: Arc<[Worker]>,
-}
-
-/// Written by its worker alone, so two plain moves do.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Worker {
-    /// In nanoseconds, until it fell asleep last.
-    awake: AtomicU64,
-    /// When it woke, as a [`Stamp`]; 0 while it sleeps.
-    since: AtomicU64,
-}
+pub(crate) struct Busy(Arc<[OnceLock<RuntimeMetrics>]>);
 
 impl Busy {
-    pub(crate) fn new(workers: usize, clock: Clock) -> Self {
-        Self { clock, workers: (0..workers).map(|_| Worker::default()).collect() }
+    pub(crate) fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| OnceLock::new()).collect())
     }
 
-    /// To be called on the thread of that worker, as it wakes.
-    pub(super) fn wake_up(&self, worker: WorkerId) {
-        self.wake_up_at(worker, self.clock.stamp());
+    /// To be called in the runtime of that worker.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any runtime.
+    pub(super) fn watch(&self, worker: WorkerId) {
+        if let Some(runtime) = self.0.get(worker.0) {
+            runtime.get_or_init(|| Handle::current().metrics());
+        }
     }
 
-    /// To be called on the thread of that worker, as it falls asleep.
-    pub(super) fn fall_asleep(&self, worker: WorkerId) {
-        self.fall_asleep_at(worker, self.clock.stamp());
-    }
-
-    /// Returns for how long each worker was awake, in the order of their numbers.
+    /// Returns for how long each worker was awake, in the order of their numbers, until it slept last or had
+    /// polled some tasks without a sleep.
     pub(crate) fn read(&self) -> Vec<Duration> {
-        self.read_at(self.clock.stamp())
-    }
-
-    fn wake_up_at(&self, worker: WorkerId, now: Stamp) {
-        if let Some(worker) = self.workers.get(worker.0) {
-            worker.since.store(now.0.get(), Ordering::Relaxed);
-        }
-    }
-
-    fn fall_asleep_at(&self, worker: WorkerId, now: Stamp) {
-        if let Some(worker) = self.workers.get(worker.0) {
-            let awake = worker.awake_at(now);
-            worker.since.store(0, Ordering::Relaxed);
-            worker.awake.store(awake, Ordering::Relaxed);
-        }
-    }
-
-    fn read_at(&self, now: Stamp) -> Vec<Duration> {
-        let awake = |worker: &Worker| Duration::from_nanos(worker.awake_at(now));
-        self.workers.iter().map(awake).collect()
-    }
-}
-
-impl Worker {
-    fn awake_at(&self, now: Stamp) -> u64 {
-        let awake = self.awake.load(Ordering::Relaxed);
-        match self.since.load(Ordering::Relaxed) {
-            0 => awake,
-            since => awake + now.0.get().saturating_sub(since),
-        }
+        let awake = |runtime: &RuntimeMetrics| runtime.worker_total_busy_duration(0);
+        self.0.iter().map(|runtime| runtime.get().map_or(Duration::ZERO, awake)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU64;
+    use tokio::runtime::Builder;
+    use tokio::task::{spawn, yield_now};
 
     use super::*;
 
     #[test]
     fn a_worker_is_busy_while_it_is_awake() {
-        let at = |nanos| Stamp(NonZeroU64::new(nanos).unwrap());
-        let busy = Busy::new(2, Clock::start());
-        let read = |now| busy.read_at(at(now)).iter().map(Duration::as_nanos).collect::<Vec<_>>();
-        busy.wake_up_at(WorkerId(1), at(100));
-        assert_eq!(read(130), [0, 30], "it is awake");
-        busy.fall_asleep_at(WorkerId(1), at(150));
-        assert_eq!(read(500), [0, 50], "it sleeps");
-        busy.wake_up_at(WorkerId(1), at(600));
-        busy.fall_asleep_at(WorkerId(1), at(601));
-        busy.wake_up_at(WorkerId(0), at(650));
-        assert_eq!(read(700), [50, 51]);
+        let busy = Busy::new(2);
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            busy.watch(WorkerId(1));
+            let other = busy.clone();
+            let work = spawn(async move {
+                while other.read()[1].is_zero() {
+                    yield_now().await;
+                }
+            });
+            work.await.unwrap();
+        });
+        assert_eq!(busy.read()[0], Duration::ZERO, "it has no runtime");
     }
 }

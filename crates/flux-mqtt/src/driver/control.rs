@@ -132,6 +132,7 @@ fn start_worker(
         authorizer: control.authorizer.clone(),
         events: control.events.clone(),
         tally: control.core.broker.tally.clone(),
+        traffic: control.core.broker.tally.traffic_of(id),
         latencies: control.core.broker.latencies.clone(),
         keeper: control.keeper.clone(),
         eras: control.doors.eras().clone(),

@@ -16,8 +16,6 @@ use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::{BytePages, Bytes};
 
 use super::shell::{Link, Shell, Shown};
-use super::traffic;
-use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
@@ -71,12 +69,12 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 
 impl Effects for NtexEffects<'_> {
     fn send(&mut self, to: ConnectionId, bytes: &[u8]) {
-        traffic::count_sent(&self.shell.outfit.tally, self.shell.outfit.id, bytes);
+        self.shell.outfit.traffic.sent.note_all(bytes);
         self.shell.with_link(to, |link| self.shell.answers.hold(link, to, bytes));
     }
 
     fn send_packets(&mut self, to: ConnectionId, packets: &Packets) {
-        traffic::count_delivered(&self.shell.outfit.tally, self.shell.outfit.id, packets);
+        self.shell.outfit.traffic.sent.note_deliveries(packets);
         let append = |pages: &mut BytePages| {
             packets.for_each_part(|part| match part {
                 // A page of its own: what follows a shared page is not copied to it.
@@ -177,10 +175,6 @@ impl Effects for NtexEffects<'_> {
         if let Some(keeper) = &outfit.keeper {
             keeper.load(outfit.id, session, after);
         }
-    }
-
-    fn arrived(&mut self, arrivals: &Arrivals) {
-        traffic::count_received(&self.shell.outfit.tally, self.shell.outfit.id, arrivals);
     }
 
     fn count(&mut self, what: Count) {

@@ -8,7 +8,6 @@ use ntex::rt::{BlockFuture, Runner};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use super::busy::Busy;
 use super::mailbox::Mailboxes;
 use crate::names::WorkerId;
 
@@ -20,16 +19,10 @@ impl Runner for Runtime {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .on_thread_park(|| {
-                with_seat(|seat| {
-                    seat.mailboxes.fall_asleep(seat.worker);
-                    seat.busy.fall_asleep(seat.worker);
-                });
+                with_seat(|seat| seat.mailboxes.fall_asleep(seat.worker));
             })
             .on_thread_unpark(|| {
-                with_seat(|seat| {
-                    seat.busy.wake_up(seat.worker);
-                    seat.mailboxes.wake_up(seat.worker);
-                });
+                with_seat(|seat| seat.mailboxes.wake_up(seat.worker));
             })
             .build();
         let runtime = runtime.map_err(|error: io::Error| Box::new(error) as Box<dyn Any + Send>)?;
@@ -39,10 +32,9 @@ impl Runner for Runtime {
 }
 
 /// Says that this thread is a worker's.
-pub(super) fn belong_to(worker: WorkerId, mailboxes: Mailboxes, busy: Busy) {
+pub(super) fn belong_to(worker: WorkerId, mailboxes: Mailboxes) {
     SEAT.with(|seat| {
-        busy.wake_up(worker);
-        let is_first = seat.set(Seat { worker, mailboxes, busy }).is_ok();
+        let is_first = seat.set(Seat { worker, mailboxes }).is_ok();
         debug_assert!(is_first, "a thread has one worker");
     });
 }
@@ -51,7 +43,6 @@ pub(super) fn belong_to(worker: WorkerId, mailboxes: Mailboxes, busy: Busy) {
 struct Seat {
     worker: WorkerId,
     mailboxes: Mailboxes,
-    busy: Busy,
 }
 
 fn with_seat(act: impl FnOnce(&Seat)) {

@@ -35,6 +35,7 @@ use crate::listener::Listener;
 use crate::names::{ConnectionId, WorkerId};
 use crate::settings::Settings;
 use crate::terms::Terms;
+use crate::traffic::Traffic;
 use crate::worker::{Received, Worker};
 
 /// What a worker's thread works with beside the worker.
@@ -47,6 +48,7 @@ pub(super) struct Outfit {
     pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) events: Arc<EventBus>,
     pub(super) tally: Tally,
+    pub(super) traffic: Arc<Traffic>,
     pub(super) latencies: Latencies,
     /// If there is a store.
     pub(super) keeper: Option<Arc<Keeper>>,

@@ -26,7 +26,8 @@ use crate::settings::Settings;
 pub(super) async fn run(shell: Rc<Shell>, settings: Arc<Settings>) {
     Ledger::use_shard_of(shell.outfit.id);
     let outfit = &shell.outfit;
-    runtime::belong_to(outfit.id, outfit.mailboxes.clone(), outfit.busy.clone());
+    runtime::belong_to(outfit.id, outfit.mailboxes.clone());
+    outfit.busy.watch(outfit.id);
     let io_config = io_config(&settings);
     let mut turn = Turn { shell, mail: Vec::new(), alarm: None, io_config };
     poll_fn(|cx| {

@@ -44,6 +44,14 @@ pub(crate) fn split(
     }))
 }
 
+/// Splits the first off from packets of our own, which are whole.
+#[inline]
+pub(crate) fn split_whole(packets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, rest) = packets.split_first()?;
+    let (remaining, prefix) = variable_byte_integer(rest).ok()??;
+    packets.split_at_checked(1 + prefix + usize::try_from(remaining).ok()?)
+}
+
 /// Says whether these bytes, of which more may come, begin a CONNECT: the first one tells.
 pub(crate) fn may_be_connect(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|first| matches!((first >> 4).try_into(), Ok(PacketType::Connect)))

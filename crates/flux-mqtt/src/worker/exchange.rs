@@ -10,7 +10,6 @@ use super::connect::{Refusal, can_be_welcomed, refusal_code};
 use super::connection::{Awaited, Candidate, Method, Online, Stage};
 use super::end::End;
 use super::{Received, Worker};
-use crate::arrivals::Arrivals;
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
@@ -40,10 +39,7 @@ impl Worker {
                 (0, Stage::Authenticating(Box::new(candidate)))
             }
             Ok(Some(frame)) => {
-                let mut arrivals = Arrivals::default();
-                arrivals.note(&frame);
-                arrivals.note_bytes(frame.bytes.len());
-                fx.arrived(&arrivals);
+                self.traffic.received.note_all(frame.bytes);
                 (
                     frame.bytes.len(),
                     self.next_step(now, id, candidate, awaited.exchange, &frame, fx),

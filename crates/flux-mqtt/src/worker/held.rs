@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::traced::Ending;
 use crate::reason::ReasonCode;
+use crate::wire::split_whole;
 
 /// The bytes that a connection is not sent yet.
 #[derive(Default)]
@@ -96,7 +97,7 @@ impl Lane {
             if packets.is_empty() {
                 self.push(ticket, packets);
             }
-            while let Some((packet, further)) = split_packet(packets) {
+            while let Some((packet, further)) = split_whole(packets) {
                 match packet {
                     [0x40, 2, high, low] => {
                         self.marks.push_back(Mark { ticket: 0, len: 5 });
@@ -117,7 +118,7 @@ impl Lane {
     /// Whether a PUBACK or PUBREC is among the packets.
     pub(super) fn acknowledges(&self) -> bool {
         let mut packets = self.bytes.as_slice();
-        while let Some((packet, further)) = split_packet(packets) {
+        while let Some((packet, further)) = split_whole(packets) {
             if matches!(packet, [0x40 | 0x50, ..]) {
                 return true;
             }
@@ -125,19 +126,6 @@ impl Lane {
         }
         false
     }
-}
-
-/// Splits the first packet off; we wrote them, and they are whole.
-fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (mut len, mut shift) = (0usize, 0);
-    for (at, byte) in bytes.iter().enumerate().skip(1) {
-        len |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            return bytes.split_at_checked(at + 1 + len);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
