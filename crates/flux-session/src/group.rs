@@ -41,7 +41,7 @@ use crate::{DropReason, Message, Timestamp};
 /// A member may have room and yet not be allowed a message: it is [`barred`](Self::barred) from it. What waits and
 /// some member is barred from is apart in the queue, so that it is in nobody's way, and it stays for those who may have it: it
 /// is [dropped](Self::take_dropped) as [`DropReason::Withheld`] once all members were asked and are barred, and before that only
-/// by the limits. A message is asked about 16 times at once and not more. What is left to be asked is somebody's who
+/// by the limits, of which it may have half where the others need the rest. A message is asked about 16 times at once and not more. What is left to be asked is somebody's who
 /// [claims](Self::claim_rest) it, and [goes on](Self::go_on) with that a little at a time. Members that were asked 16
 /// times in a row in vain come after the others.
 ///

@@ -57,6 +57,11 @@ impl<M: Message> Aside<M> {
         self.remove(*self.entries.first_key_value()?.0)
     }
 
+    /// Takes the newest of all.
+    pub(super) fn pop_newest(&mut self) -> Option<M> {
+        self.remove(*self.entries.last_key_value()?.0)
+    }
+
     /// Takes the oldest of all if it stands before this position.
     pub(super) fn pop_before(&mut self, position: Position) -> Option<M> {
         if self.has_before(position) { self.pop() } else { None }

@@ -35,7 +35,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         } else if self.frontier.first().is_some_and(|first| position < first) {
             self.pool.drop(message, DropReason::Withheld);
             return Step::Idle;
-        } else if self.pool.make_room(now, &message) {
+        } else if self.pool.make_room_aside(now, &message) {
             self.pool.set_aside(position, message);
             return Step::Queued;
         }

@@ -1,6 +1,10 @@
 //! [`GroupLimits`]: how much waits in a group, and what goes when that is reached.
 
 /// What bounds the messages that wait in a group because no member can take them.
+///
+/// Those that only some members may have find room in half of each, so that the other half is left for what the others may have.
+/// A message that was accepted before anybody was known to be [barred](super::Group::barred) from it stays beyond that, until another
+/// needs the room: then the newest or the oldest of them goes, by `when_full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupLimits {
     /// The most messages. Default 1,000,000.
@@ -10,6 +14,18 @@ pub struct GroupLimits {
     pub queued_bytes: usize,
     /// What goes when one of them is reached.
     pub when_full: GroupFull,
+}
+
+impl GroupLimits {
+    /// The most messages that some members may not have.
+    pub(super) const fn aside_messages(&self) -> usize {
+        self.queued_messages.div_ceil(2)
+    }
+
+    /// The most bytes of them.
+    pub(super) const fn aside_bytes(&self) -> usize {
+        self.queued_bytes.div_ceil(2)
+    }
 }
 
 impl Default for GroupLimits {

@@ -47,11 +47,19 @@ impl<M: Message> Pool<M> {
         self.dropped.push((message, reason));
     }
 
-    /// Returns whether the limits allow one more message, after what may go for it went: what has
-    /// expired (messages mostly expire in the order they came), then by policy.
+    /// Returns whether the limits allow one more message, after what may go for it went: what has expired (messages mostly
+    /// expire in the order they came), what is aside beyond its half, then by policy.
     pub(super) fn make_room(&mut self, now: Timestamp, message: &M) -> bool {
         if !self.has_room_for(message) {
             self.drop_expired(now);
+        }
+        while self.is_kept_out_by_aside(message) {
+            let (displaced, reason) = match self.limits.when_full {
+                GroupFull::Newest => (self.aside.pop_newest(), DropReason::QueueFull),
+                GroupFull::Oldest => (self.aside.pop(), DropReason::Displaced),
+            };
+            let Some(displaced) = displaced else { break };
+            self.dropped.push((displaced, reason));
         }
         if self.limits.when_full == GroupFull::Oldest && cost(message) <= self.limits.queued_bytes {
             while !self.has_room_for(message)
@@ -61,6 +69,22 @@ impl<M: Message> Pool<M> {
             }
         }
         self.has_room_for(message)
+    }
+
+    /// The same for a message that has to wait aside.
+    pub(super) fn make_room_aside(&mut self, now: Timestamp, message: &M) -> bool {
+        if !self.has_room_aside_for(message) {
+            self.drop_expired(now);
+        }
+        if self.limits.when_full == GroupFull::Oldest && cost(message) <= self.limits.aside_bytes()
+        {
+            while !self.has_room_aside_for(message)
+                && let Some(oldest) = self.aside.pop()
+            {
+                self.dropped.push((oldest, DropReason::Displaced));
+            }
+        }
+        self.has_room_aside_for(message) && self.make_room(now, message)
     }
 
     pub(super) fn push_back(&mut self, message: M) {
@@ -74,7 +98,7 @@ impl<M: Message> Pool<M> {
         self.messages.push_front(message);
     }
 
-    /// Has a message wait for somebody who may have it.
+    /// Has a message wait for somebody who may have it, whatever the limits.
     pub(super) fn set_aside(&mut self, position: Position, message: M) {
         self.aside.insert(position, message);
     }
@@ -121,6 +145,20 @@ impl<M: Message> Pool<M> {
     fn has_room_for(&self, message: &M) -> bool {
         self.len() < self.limits.queued_messages
             && self.bytes().saturating_add(cost(message)) <= self.limits.queued_bytes
+    }
+
+    /// Whether a limit is reached of which messages aside have more than their half. They may, as long as nobody else needs
+    /// it: they had been accepted when nobody had room, and who may not have them came later.
+    fn is_kept_out_by_aside(&self, message: &M) -> bool {
+        let bytes = self.bytes().saturating_add(cost(message));
+        (self.len() >= self.limits.queued_messages
+            && self.aside.len() > self.limits.aside_messages())
+            || (bytes > self.limits.queued_bytes && self.aside.bytes() > self.limits.aside_bytes())
+    }
+
+    fn has_room_aside_for(&self, message: &M) -> bool {
+        self.aside.len() < self.limits.aside_messages()
+            && self.aside.bytes().saturating_add(cost(message)) <= self.limits.aside_bytes()
     }
 
     pub(super) fn drop_expired(&mut self, now: Timestamp) {

@@ -215,8 +215,8 @@ fn what_waits_for_who_may_have_it_is_under_the_limits_of_the_group() {
             let limits = &mut settings.shared.limits;
             limits.when_full = when_full;
             match by_bytes {
-                true => limits.queued_bytes = 2 * (flux_session::QUEUED_OVERHEAD + 10),
-                false => limits.queued_messages = 2,
+                true => limits.queued_bytes = 4 * (flux_session::QUEUED_OVERHEAD + 10),
+                false => limits.queued_messages = 4,
             }
             let mut scene = Scene::new(settings);
             scene.c.lose(scene.b);
@@ -243,6 +243,34 @@ fn what_waits_for_who_may_have_it_is_under_the_limits_of_the_group() {
             assert_eq!(scene.queued(), (0, 0));
         }
     }
+}
+
+/// The queue was full of what was for one who was away, and all was refused that another would have had a moment later.
+#[test]
+fn what_waits_for_who_may_have_it_leaves_half_of_the_queue_to_the_others() {
+    let mut settings = Settings::default();
+    settings.shared.limits.queued_messages = 20;
+    let mut scene = Scene::new(settings);
+    scene.c.lose(scene.b);
+    for id in 1..=30 {
+        scene.publish(id, "secret");
+    }
+    let answers = scene.c.heard(scene.publisher);
+    assert_eq!(answers.iter().filter(|it| it.ends_with("00")).count(), 10, "{answers:?}");
+    scene.c.lose(scene.a);
+    for id in 31..=40 {
+        scene.publish(id, "open");
+    }
+    let answers = scene.c.heard(scene.publisher);
+    assert!(answers.iter().all(|it| it.ends_with("00")), "{answers:?}");
+    for (member, expected) in [("a", 31..=40), ("b", 1..=10)] {
+        let again = scene.c.dial(1, client::connect(member));
+        scene.c.settle();
+        let heard = scene.c.heard(again);
+        let expected: Vec<String> = expected.map(|id| id.to_string()).collect();
+        assert_eq!(payloads(&heard), expected);
+    }
+    assert_eq!(scene.queued(), (0, 0));
 }
 
 #[test]
@@ -287,7 +315,7 @@ fn what_waits_for_nobody_any_more_goes_a_part_at_a_time() {
 #[test]
 fn what_expired_while_it_waited_for_who_may_have_it_makes_room() {
     let mut settings = Settings::default();
-    settings.shared.limits.queued_messages = 2;
+    settings.shared.limits.queued_messages = 4;
     let mut scene = Scene::new(settings);
     scene.c.lose(scene.b);
     scene.publish(1, "secret");

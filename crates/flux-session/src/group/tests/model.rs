@@ -224,7 +224,7 @@ impl World {
                 self.open.push(ask);
             }
             Step::Full(message) => {
-                assert!(self.is_full(), "{message:?} had room");
+                assert!(self.has_no_room_for(message), "{message:?} had room");
                 assert!(!self.is_wanted(message), "somebody has room");
                 assert!(self.held.remove(&message).is_some());
             }
@@ -243,6 +243,24 @@ impl World {
         self.group.queued() >= queued_messages.min(queued_bytes / (1 + QUEUED_OVERHEAD))
     }
 
+    /// Whether what some members may not have has its half of the limits, or more.
+    fn is_aside_full(&self) -> bool {
+        let GroupLimits { queued_messages, queued_bytes, .. } = self.limits;
+        let by_bytes = queued_bytes.div_ceil(2) / (1 + QUEUED_OVERHEAD);
+        self.group.pool.aside().len() >= queued_messages.div_ceil(2).min(by_bytes)
+    }
+
+    /// Whether a message may be refused: what is for all has its place beside what is aside, and that has half.
+    fn has_no_room_for(&self, message: Numbered) -> bool {
+        let GroupLimits { queued_messages, queued_bytes, .. } = self.limits;
+        let most = queued_messages.min(queued_bytes / (1 + QUEUED_OVERHEAD));
+        let aside = self.group.pool.aside().len();
+        match self.held[&message] {
+            "" => self.is_full() && aside <= most.div_ceil(2),
+            _ => self.is_full() || self.is_aside_full(),
+        }
+    }
+
     /// Whether somebody in the ring has room for a message that may have it.
     fn is_wanted(&self, message: Numbered) -> bool {
         self.group.idle.members().any(|key| !self.is_barred(self.held[&message], *key))
@@ -258,10 +276,14 @@ impl World {
                     assert!(self.members.iter().all(|key| self.is_barred(barred, *key)));
                 }
                 // Nothing that was accepted, and somebody may have, is dropped under the limits.
+                DropReason::QueueFull => {
+                    assert_eq!(self.limits.when_full, GroupFull::Newest);
+                    assert!(self.is_full() && self.is_aside_full(), "{message:?} had room");
+                }
                 other => {
                     assert_eq!(other, DropReason::Displaced);
                     assert_eq!(self.limits.when_full, GroupFull::Oldest);
-                    assert!(self.is_full(), "{message:?} had room");
+                    assert!(self.is_full() || self.is_aside_full(), "{message:?} had room");
                 }
             }
         }
