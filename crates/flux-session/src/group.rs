@@ -92,6 +92,8 @@ pub struct Group<K, T, M> {
     next: Position,
     /// Members that joined so far: numbers them for good.
     joined: u64,
+    /// How often a member began to look at what waits, from the beginning.
+    looks: u64,
     /// So many times a message is asked about at once in vain, and a member in a row before it is doubted.
     most_in_vain: usize,
     /// Whether somebody sees to those who are behind.
@@ -108,6 +110,8 @@ struct Member<T> {
     /// How often it was asked since it took something.
     in_vain: usize,
     seen: Seen,
+    /// Which of the [looks](Group::looks) this is: what it was asked before says nothing any more of what it may have.
+    look: u64,
 }
 
 impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
@@ -124,6 +128,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             frontier: Frontier::default(),
             next: Position::default(),
             joined: 0,
+            looks: 0,
             most_in_vain: MOST_IN_VAIN,
             is_claimed: false,
         }
@@ -139,9 +144,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             }
             None => {
                 self.joined += 1;
-                let (number, seen) = (self.joined, Seen::default());
+                self.looks += 1;
+                let (number, look, seen) = (self.joined, self.looks, Seen::default());
                 self.frontier.add(seen.first_unseen());
-                self.members.insert(key, Member { value, number, stands: false, in_vain: 0, seen });
+                let member = Member { value, number, stands: false, in_vain: 0, seen, look };
+                self.members.insert(key, member);
+                // It may be one of before, which was barred.
+                self.questions.note_look_again();
                 true
             }
         }
@@ -163,9 +172,9 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// Takes a new message. `draw` decides where the strategy leaves it to that number: random, or a
     /// hash.
     pub fn publish(&mut self, now: Timestamp, message: M, draw: u64) -> Step<K, T, M> {
-        if let Some((key, member)) = self.next(draw, &[]) {
+        if let Some((key, member, look)) = self.next(draw, &[]) {
             let (position, origin, barred) = (self.open(), Origin::New, Vec::new());
-            return Step::Ask(Ask { key, member, message, draw, origin, position, barred });
+            return Step::Ask(Ask { key, member, message, draw, origin, position, barred, look });
         }
         if self.pool.make_room(now, &message) {
             self.pool.push_back(message);
@@ -209,9 +218,10 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// A member may not have the message, whatever room it has; it stays where it is asked about others. The message goes to
     /// another, or waits for one, apart from what is for anybody.
     pub fn barred(&mut self, now: Timestamp, ask: Ask<K, T, M>) -> Step<K, T, M> {
-        let Ask { key, message, draw, origin, position, mut barred, .. } = ask;
-        let mut is_noted = true;
-        if let Some(member) = self.members.get_mut(&key) {
+        let Ask { key, message, draw, origin, position, mut barred, look, .. } = ask;
+        let mut is_noted = false;
+        // Else it was asked before it was to look again: it is asked once more.
+        if let Some(member) = self.members.get_mut(&key).filter(|member| member.look == look) {
             member.in_vain = member.in_vain.saturating_add(1);
             let before = member.seen.first_unseen();
             is_noted = member.seen.note(position, self.pool.aside(), &mut self.questions);
@@ -236,11 +246,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         }
     }
 
-    /// A member may perhaps have what it was barred from: it is asked about all that waits once more.
+    /// A member may perhaps have what it was barred from: it is asked about all that waits once more, and about what it is being
+    /// asked now, should the answer be that it may not have that.
     pub fn look_again(&mut self, key: &K) {
         let Some(member) = self.members.get_mut(key) else { return };
         let before = member.seen.first_unseen();
-        (member.seen, member.in_vain) = (Seen::default(), 0);
+        self.looks += 1;
+        (member.seen, member.in_vain, member.look) = (Seen::default(), 0, self.looks);
         let (after, stood) = (member.seen.first_unseen(), member.stands);
         self.move_frontier(before, after);
         self.questions.note_look_again();

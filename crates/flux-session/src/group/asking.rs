@@ -16,9 +16,10 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         barred: Vec<K>,
     ) -> Step<K, T, M> {
         if barred.len() < self.most_in_vain {
-            if let Some((key, member)) = self.next(draw, &barred) {
+            if let Some((key, member, look)) = self.next(draw, &barred) {
                 let origin = Origin::New;
-                return Step::Ask(Ask { key, member, message, draw, origin, position, barred });
+                let ask = Ask { key, member, message, draw, origin, position, barred, look };
+                return Step::Ask(ask);
             }
         } else {
             self.rouse();
@@ -54,7 +55,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         if self.pool.is_empty() && !member.seen.has_missed() {
             return None;
         }
-        let member = member.value.clone();
+        let (member, look) = (member.value.clone(), member.look);
         self.pool.drop_expired(now);
         let unseen = self.unseen(key);
         let (message, origin, position) = if let Some(position) = unseen
@@ -66,7 +67,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             (self.pool.pop(now)?, Origin::Pool, self.open())
         };
         let (key, barred) = (key.clone(), Vec::new());
-        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, position, barred }))
+        Some(Step::Ask(Ask { key, member, message, draw: 0, origin, position, barred, look }))
     }
 
     /// Returns where the oldest stands, aside, that a member was not asked about.
@@ -150,15 +151,15 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         position
     }
 
-    /// Takes the member that is asked next out of the ring.
-    pub(super) fn next(&mut self, draw: u64, barred: &[K]) -> Option<(K, T)> {
+    /// Takes the member that is asked next out of the ring; and says which look at what waits this is.
+    pub(super) fn next(&mut self, draw: u64, barred: &[K]) -> Option<(K, T, u64)> {
         let doubted = if barred.is_empty() { self.idle.pop_doubted_in_turn() } else { None };
         let key = doubted
             .or_else(|| self.next_trusted(draw, barred))
             .or_else(|| self.idle.take_doubted(|key| !barred.contains(key)))?;
         let member = self.members.get_mut(&key)?;
         member.stands = false;
-        Some((key, member.value.clone()))
+        Some((key, member.value.clone(), member.look))
     }
 
     fn next_trusted(&mut self, draw: u64, barred: &[K]) -> Option<K> {

@@ -33,6 +33,8 @@ pub struct Ask<K, T, M> {
     pub(super) position: Position,
     /// Who was asked and may not have it, while it is nowhere else.
     pub(super) barred: Vec<K>,
+    /// Which look of the member at what waits this question is of.
+    pub(super) look: u64,
 }
 
 /// Where a message was before somebody was asked to take it.

@@ -1,5 +1,6 @@
 //! Members that may not have a message: it waits for the others, and in nobody's way.
 
+use super::super::step::Origin;
 use super::*;
 
 #[test]
@@ -343,4 +344,60 @@ fn a_message_is_for_nobody_also_when_the_last_that_may_have_it_leaves_while_aske
     group.leave(&'b');
     assert!(matches!(group.declined(NOW, ask), Step::Idle));
     assert_eq!(group.take_dropped(), [(message(0), DropReason::Withheld)]);
+}
+
+/// It was dropped as for nobody: the answer was by the rules of before, and nothing said so.
+#[test]
+fn what_was_denied_before_the_right_was_given_is_asked_about_again() {
+    for origin in [Origin::New, Origin::Pool, Origin::Aside] {
+        for joins_again in [false, true] {
+            let mut group = group(Strategy::RoundRobin, "");
+            group.join('a', ());
+            let ask = match origin {
+                Origin::New => {
+                    assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+                    asked(group.publish(NOW, message(0), 0))
+                }
+                Origin::Pool => {
+                    assert!(matches!(group.publish(NOW, message(0), 0), Step::Queued));
+                    asked(group.ready(NOW, &'a'))
+                }
+                Origin::Aside => {
+                    group.join('b', ());
+                    assert!(matches!(group.publish(NOW, message(0), 0), Step::Queued));
+                    let ask = asked(group.ready(NOW, &'b'));
+                    assert!(matches!(group.barred(NOW, ask), Step::Idle));
+                    asked(group.ready(NOW, &'a'))
+                }
+            };
+            assert_eq!(ask.origin, origin);
+            // Meanwhile the rules change, and after that comes what was said by those of before.
+            group.look_again(&'a');
+            if joins_again {
+                group.leave(&'a');
+                group.join('a', ());
+            }
+            let step = group.barred(NOW, ask);
+            let ask = match step {
+                Step::Ask(ask) => ask,
+                _ => asked(group.go_on(NOW).unwrap()),
+            };
+            assert_eq!((ask.key, ask.message), ('a', message(0)), "{origin:?}");
+            assert!(matches!(group.accepted(NOW, &ask), Step::Idle));
+            assert_eq!((group.queued(), group.take_dropped()), (0, Vec::new()));
+        }
+    }
+}
+
+/// Found by the model: it stood in the ring, and what it was barred from as a member of before waited for it.
+#[test]
+fn who_joins_again_may_have_what_it_was_barred_from() {
+    let mut group = group(Strategy::RoundRobin, "ab");
+    let ask = asked(group.publish(NOW, message(0), 0));
+    let ask = asked(group.barred(NOW, ask));
+    group.leave(&'a');
+    group.join('a', ());
+    assert!(matches!(group.ready(NOW, &'a'), Step::Idle));
+    assert!(matches!(group.declined(NOW, ask), Step::Queued));
+    assert_eq!(go_on(&mut group, |_, _| true), [('a', 0)]);
 }

@@ -93,7 +93,8 @@ struct World {
     now: Timestamp,
     next_number: u32,
     members: BTreeSet<char>,
-    open: Vec<Ask<char, (), Numbered>>,
+    /// What members are asked, and whether they may have it by the rules of the moment in which that was decided.
+    open: Vec<(Ask<char, (), Numbered>, bool)>,
     /// Who has room as far as the group was told, and is not being asked.
     with_room: BTreeSet<char>,
     taken: BTreeMap<char, Vec<Numbered>>,
@@ -132,17 +133,17 @@ impl World {
             }
             Action::Publish { draw, lifetime, barred } => self.publish(draw, lifetime, barred),
             Action::Accept(which) => {
-                if let Some(ask) = self.answer(which) {
-                    self.accept(ask, true);
+                if let Some((ask, may_have)) = self.answer(which) {
+                    self.accept(ask, may_have, true);
                 }
             }
             Action::Take(which) => {
-                if let Some(ask) = self.answer(which) {
-                    self.accept(ask, false);
+                if let Some((ask, may_have)) = self.answer(which) {
+                    self.accept(ask, may_have, false);
                 }
             }
             Action::Decline(which) => {
-                if let Some(ask) = self.answer(which) {
+                if let Some((ask, _)) = self.answer(which) {
                     let message = ask.message;
                     let step = self.group.declined(self.now, ask);
                     self.note(step, Some(message));
@@ -186,9 +187,9 @@ impl World {
         self.note(step, Some(message));
     }
 
-    fn accept(&mut self, ask: Ask<char, (), Numbered>, goes_on: bool) {
+    fn accept(&mut self, ask: Ask<char, (), Numbered>, may_have: bool, goes_on: bool) {
         let (key, message) = (ask.key, ask.message);
-        if self.is_barred(self.held[&message], key) {
+        if !may_have {
             let step = self.group.barred(self.now, ask);
             self.has_room(key);
             return self.note(step, Some(message));
@@ -202,7 +203,7 @@ impl World {
         self.note(step, None);
     }
 
-    fn answer(&mut self, which: Index) -> Option<Ask<char, (), Numbered>> {
+    fn answer(&mut self, which: Index) -> Option<(Ask<char, (), Numbered>, bool)> {
         (!self.open.is_empty()).then(|| self.open.remove(which.index(self.open.len())))
     }
 
@@ -221,7 +222,8 @@ impl World {
                     "{} did not say that it has room",
                     ask.key
                 );
-                self.open.push(ask);
+                let may_have = !self.is_barred(self.held[&ask.message], ask.key);
+                self.open.push((ask, may_have));
             }
             Step::Full(message) => {
                 assert!(self.has_no_room_for(message), "{message:?} had room");
@@ -315,8 +317,8 @@ impl World {
         self.play(Action::Join('z'));
         self.play(Action::Ready('z'));
         loop {
-            if let Some(ask) = self.open.pop() {
-                self.accept(ask, true);
+            if let Some((ask, may_have)) = self.open.pop() {
+                self.accept(ask, may_have, true);
             } else if let Some(step) = self.group.go_on(self.now) {
                 self.note(step, None);
             } else {
