@@ -3,6 +3,7 @@
 
 pub(crate) mod files;
 mod imports;
+mod log_rules;
 mod manifest;
 mod manifest_rules;
 mod mask;
@@ -61,7 +62,7 @@ const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 9] = [
     source_rules::no_test_is_ignored,
     source_rules::nothing_is_left_over,
     source_rules::nothing_is_unsafe,
-    source_rules::errors_say_what_to_do,
+    log_rules::trouble_says_what_to_do,
     purity::uses_nothing_impure,
 ];
 

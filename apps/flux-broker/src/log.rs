@@ -2,6 +2,7 @@
 
 mod digest;
 mod events;
+mod help;
 mod line;
 
 use std::io::IsTerminal as _;

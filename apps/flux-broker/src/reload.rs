@@ -31,7 +31,10 @@ impl Reload<'_> {
             Ok(waiting) => {
                 tracing::info!("the config was read again");
                 for name in waiting {
-                    tracing::warn!("`{name}` has changed, and holds from the next start on");
+                    tracing::warn!(
+                        help = "restart the broker to have it now",
+                        "`{name}` has changed, and holds from the next start on"
+                    );
                 }
                 true
             }

@@ -45,12 +45,13 @@ fn report(certificates: &Certificates, reloads: Vec<Result<Reloaded, LoadTlsErro
 /// Logs what an operator should hear of.
 pub(crate) fn warn(certificates: &Certificates) {
     for warning in certificates.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!(help = warning.help(), "{warning}");
     }
     for (certificate, days) in certificates.days_left() {
         if days < SOON {
             let path = certificate.path.display();
             tracing::warn!(
+                help = "put a newer one in its place: it is read again when the file changes",
                 "{path}: the certificate of {:?} expires in {days} days",
                 certificate.subject
             );

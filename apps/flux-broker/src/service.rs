@@ -27,6 +27,7 @@ pub(crate) fn warn_of_unused(sockets: &InheritedSockets, broker: &BrokerHandle) 
     let used = broker.local_addrs();
     for address in sockets.addresses().filter(|address| !used.contains(address)) {
         tracing::warn!(
+            help = "add a [[listener]] with this bind, or take it out of the unit of the socket",
             "nobody is served at {address}: the service manager listens there, and no listener binds it"
         );
     }
@@ -88,7 +89,11 @@ fn tell(states: &[NotifyState<'_>]) {
 }
 
 fn complain(error: &io::Error) {
-    tracing::warn!(%error, "cannot tell the service manager");
+    tracing::warn!(
+        %error,
+        help = "see that NOTIFY_SOCKET is where the service manager listens, and that the unit has Type=notify",
+        "cannot tell the service manager"
+    );
 }
 
 #[cfg(test)]

@@ -56,7 +56,12 @@ pub fn publish_sys_topics(broker: &BrokerHandle, interval: Duration, over: &Rece
             match publish(broker, &topic, payload) {
                 Ok(()) => {}
                 Err(ManagerError::Stopped) => return,
-                Err(error) => tracing::warn!(%error, topic, "cannot publish a number"),
+                Err(error) => tracing::warn!(
+                    %error,
+                    topic,
+                    help = "report this bug; without sys.interval nothing is published",
+                    "cannot publish a number"
+                ),
             }
         }
         if over.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {

@@ -115,7 +115,7 @@ impl HttpCallback {
                 }
                 drop(breaker);
                 if was_closed {
-                    tracing::warn!("who may connect can be asked again");
+                    tracing::info!("who may connect can be asked again");
                 }
                 let holds_for = self.holds_for(&opinion);
                 self.cache.lock().put((self.clock)(), digest, opinion.clone(), holds_for);

@@ -162,6 +162,7 @@ fn retained_limits(settings: &Settings) -> RetainedLimits {
     let wanted = settings.retained.bytes;
     if wanted > half {
         tracing::warn!(
+            help = "lower retained.bytes, or raise limits.bytes",
             "retained.bytes is {wanted}, more than half of limits.bytes, {}: {half} holds instead",
             settings.limits.bytes
         );

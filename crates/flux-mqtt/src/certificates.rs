@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_tls::{CertificateInUse, LoadTlsError, Reloaded, TlsConfig, WeakTlsConfig};
+use flux_tls::{CertificateInUse, LoadTlsError, Reloaded, TlsConfig, TlsWarning, WeakTlsConfig};
 use parking_lot::Mutex;
 
 use crate::driver::{Mail, Mailboxes};
@@ -97,10 +97,10 @@ impl Certificates {
         self.in_use().iter().flat_map(TlsConfig::days_left).collect()
     }
 
-    /// Returns what an operator should hear of, in a sentence each.
+    /// Returns what an operator should hear of.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.in_use().iter().flat_map(TlsConfig::warnings).map(|it| it.to_string()).collect()
+    pub fn warnings(&self) -> Vec<TlsWarning> {
+        self.in_use().iter().flat_map(TlsConfig::warnings).collect()
     }
 
     fn in_use(&self) -> Vec<TlsConfig> {

@@ -149,7 +149,7 @@ pub use flux_session::{
     Timestamp, WhenFull,
 };
 pub use flux_time::Histogram;
-pub use flux_tls::{LoadTlsError, Reloaded, TlsConfig, TlsSettings};
+pub use flux_tls::{LoadTlsError, Reloaded, TlsConfig, TlsSettings, TlsWarning};
 pub use flux_topic::{TopicMatcher, matches};
 
 #[cfg(feature = "bench")]

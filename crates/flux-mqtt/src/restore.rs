@@ -124,7 +124,12 @@ impl Broker {
         let (will, testator) = match testator_of(&client_id, stored.will.as_ref()) {
             Ok(testator) => (will, testator),
             Err(error) => {
-                tracing::warn!(%client_id, %error, "its will is left out");
+                tracing::warn!(
+                    %client_id,
+                    %error,
+                    help = "it has a will again once it connects; a newer version of the broker may have written the old one",
+                    "its will is left out"
+                );
                 // Whoever can read it later has no use for it.
                 self.write(&Record::WillCleared { session: stored.session });
                 (None, None)

@@ -35,12 +35,27 @@ pub enum TlsWarning {
     },
 }
 
+impl TlsWarning {
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::KeyForAll { path } => format!("run \"chmod o= {}\"", path.display()),
+            Self::AuthorityNotValid { .. } => {
+                "put one that is valid into the file, or take it out".to_owned()
+            }
+            Self::OldList { .. } | Self::NoList { .. } => {
+                "put the list that the authority has issued last into the file of `crl`".to_owned()
+            }
+        }
+    }
+}
+
 impl fmt::Display for TlsWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyForAll { path } => {
-                let path = path.display();
-                write!(f, "{path}: every user can read this private key; run \"chmod o= {path}\"")
+                write!(f, "{}: every user can read this private key", path.display())
             }
             Self::AuthorityNotValid { path, subject } => write!(
                 f,

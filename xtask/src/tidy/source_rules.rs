@@ -65,23 +65,6 @@ pub(super) fn nothing_is_unsafe(file: &SourceFile) -> Vec<Violation> {
     })
 }
 
-/// Whoever reads an error in the log wants to know what to do next.
-pub(super) fn errors_say_what_to_do(file: &SourceFile) -> Vec<Violation> {
-    let mut line = 1;
-    let mut violations = Vec::new();
-    let mut parts = file.code.split("tracing::error!(");
-    let mut before = parts.next().unwrap_or_default();
-    for part in parts {
-        line += before.matches('\n').count();
-        let call = part.split(';').next().unwrap_or_default();
-        if !call.contains("help =") {
-            violations.push(file.violation(line, "an error says what to do next: help = \"..\""));
-        }
-        before = part;
-    }
-    violations
-}
-
 /// Applies a rule to every line of code.
 fn each_line(file: &SourceFile, rule: impl Fn(&str) -> Option<String>) -> Vec<Violation> {
     (1..)
@@ -118,14 +101,6 @@ mod tests {
     fn a_file_ends_before_the_limit() {
         check(is_short_enough, "a.rs", &"x\n".repeat(MAX_LINES), &[]);
         check(is_short_enough, "a.rs", &"x\n".repeat(MAX_LINES + 5), &[MAX_LINES + 1]);
-    }
-
-    #[test]
-    fn an_error_has_help() {
-        let error = "tracing::error!(%error, help = \"buy a disk\", \"no; room\");";
-        check(errors_say_what_to_do, "a.rs", error, &[]);
-        let bad = format!("{error}\n{error}\n  tracing::error!(\n\"help =\");\n{error}");
-        check(errors_say_what_to_do, "a.rs", &bad, &[3]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Key {
     pub(crate) subject: Subject,
     pub(crate) text: &'static str,
     pub(crate) reason: Option<&'static str>,
+    /// What to do next.
+    pub(crate) help: Option<&'static str>,
     pub(crate) whom: Whom,
 }
 
@@ -96,7 +98,8 @@ mod tests {
     fn key(client: usize) -> Key {
         let whom = Whom::Client(client.to_string().into());
         let subject = Subject::Messages;
-        Key { subject, text: "a message was dropped", reason: Some("queue_full"), whom }
+        let (text, reason) = ("a message was dropped", Some("queue_full"));
+        Key { subject, text, reason, help: None, whom }
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Follower {
                 }
                 Omitted::Others(subject, text, more) => {
                     let of_others = format!("{text}: and {more} more in {A_WHILE:?}, by others");
-                    subject.log(&Line::default(), &of_others);
+                    subject.log(&Line::of_others(subject), &of_others);
                 }
             }
         }

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use flux_eventbus::{Event, EventKind, Handshake, Limit, excerpt};
+use flux_eventbus::{Event, EventKind, Handshake, excerpt};
 use flux_mqtt::ReasonCode;
 use tracing::Level;
 
 use super::digest::{Key, Whom};
+use super::help;
 
 /// What the log says about an event: never a payload, a password, or a name that nobody has proven; and of long names only
 /// how they begin.
@@ -24,7 +25,7 @@ pub(crate) struct Line<'a> {
     reason: Option<&'static str>,
     error: Option<&'a str>,
     /// What to do next.
-    help: Option<String>,
+    help: Option<&'static str>,
 }
 
 /// What events are about: the target of their lines, and the level.
@@ -172,7 +173,7 @@ impl<'a> Line<'a> {
                 client_id: client_id.as_deref(),
                 peer: *peer,
                 reason: Some(limit.name()),
-                help: Some(help(*limit)),
+                help: Some(help::on_limit(*limit)),
                 ..Self::default()
             },
             Event::Stopped => Self { text: "the broker has stopped", ..Self::default() },
@@ -207,11 +208,10 @@ impl<'a> Line<'a> {
 
     fn refused(code: u8) -> Self {
         let named = ReasonCode::FAILURES.into_iter().find(|it| it.as_u8() == code);
-        let help = named.and_then(next_step).map(str::to_owned);
         Self {
             code: Some(code),
             reason: named.map(ReasonCode::description),
-            help,
+            help: Some(named.map_or(help::LOOK_CLOSER, help::on_refusal)),
             ..Self::default()
         }
     }
@@ -223,16 +223,31 @@ impl<'a> Line<'a> {
             (None, Some(peer)) => Whom::Address(peer.ip()),
             (None, None) => Whom::Nobody,
         };
-        Key { subject, text: self.text, reason: self.reason, whom }
+        Key { subject, text: self.text, reason: self.reason, help: self.help, whom }
     }
 
     pub(crate) const fn text(&self) -> &'static str {
         self.text
     }
 
+    /// Returns what is said of lines of a subject that were left out, about others than those that were logged.
+    pub(crate) fn of_others(subject: Subject) -> Self {
+        let help = match subject {
+            Subject::Refusals => Some("see flux_connects_refused_total: how many, and why"),
+            Subject::Limits => Some("see flux_limits_reached_total: which ones, and how often"),
+            Subject::Connections
+            | Subject::Handshakes
+            | Subject::Sessions
+            | Subject::Subscriptions
+            | Subject::Messages => None,
+        };
+        Self { help, ..Self::default() }
+    }
+
     /// Returns what is said of lines that were left out.
     pub(crate) fn of_key(key: &'a Key) -> Self {
-        let mut line = Self { text: key.text, reason: key.reason, ..Self::default() };
+        let (text, reason, help) = (key.text, key.reason, key.help);
+        let mut line = Self { text, reason, help, ..Self::default() };
         match &key.whom {
             Whom::Client(client_id) => line.client_id = Some(client_id),
             // Whatever its ports were.
@@ -243,20 +258,6 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What to do about a limit that was reached.
-fn help(limit: Limit) -> String {
-    let setting = match limit {
-        Limit::ConnectTime => "protocol.connect_timeout",
-        Limit::ListenerConnections => "connections of the listener",
-        Limit::ListenerConnectsPerSecond => "connects_per_second of the listener",
-        Limit::UnsentAnswers => {
-            return "the client does not read: look at it or its network".to_owned();
-        }
-        _of_the_broker => return format!("if this is no attack, raise limits.{}", limit.name()),
-    };
-    format!("if this is no attack, raise {setting}")
-}
-
 /// What to say of a handshake that failed.
 const fn failure(handshake: Handshake) -> &'static str {
     match handshake {
@@ -264,18 +265,6 @@ const fn failure(handshake: Handshake) -> &'static str {
         Handshake::WebSocket => "a WebSocket handshake failed",
         Handshake::Admin => "a TLS handshake of the server of metrics failed",
         _newer => "a handshake failed",
-    }
-}
-
-/// What to do about clients that are refused.
-fn next_step(code: ReasonCode) -> Option<&'static str> {
-    match code {
-        ReasonCode::BadUserNameOrPassword => Some("look at the client's user name and password"),
-        ReasonCode::NotAuthorized => Some("look at the rights: flux-broker acl explain"),
-        ReasonCode::UnsupportedProtocolVersion => Some("look at protocol.versions"),
-        ReasonCode::ServerUnavailable => Some("look at /readyz, and at who decides about clients"),
-        ReasonCode::QuotaExceeded => Some("look at the limits, and at flux_limits_reached_total"),
-        _the_client_is_to_blame => None,
     }
 }
 

@@ -230,7 +230,7 @@ fn a_session_has_the_queue_of_where_it_began(broker: &Broker) {
         client.send(&puback(received.id));
     }
     got.extend((0..3).map(|_| client.receive_and_acknowledge()));
-    let got: Vec<_> = got.iter().map(|received| received.text()).collect();
+    let got: Vec<_> = got.iter().map(flux_conformance::Received::text).collect();
     assert_eq!(got, ["0", "1", "4", "5", "6"]);
     assert_eq!(broker.handle.counters().dropped(DropReason::QueueFull), 2);
 }

@@ -20,7 +20,11 @@ pub(super) fn keys(json: &[u8]) -> Result<Vec<TokenKey>, ParseKeyError> {
             Ok(Some(key)) => keys.push(TokenKey { id: jwk.kid, key }),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "a key for tokens is left out");
+                tracing::warn!(
+                    %error,
+                    help = "mend it where auth.jwt.jwks_file or jwks_url has it from: tokens that it signed are refused",
+                    "a key for tokens is left out"
+                );
                 damaged.get_or_insert(error);
             }
         }

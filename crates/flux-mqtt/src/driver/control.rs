@@ -96,7 +96,10 @@ async fn serve(control: Control) {
         }
     });
     if drained.await.is_err() {
-        tracing::warn!("some connections did not take their last bytes in time");
+        tracing::warn!(
+            help = "where many clients are slow, raise broker.drain_timeout",
+            "some connections did not take their last bytes in time"
+        );
     }
     for arbiter in &arbiters {
         arbiter.stop();

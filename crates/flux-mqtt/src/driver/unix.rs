@@ -69,7 +69,12 @@ impl Drop for UnixDoor {
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|it| identity(&it) == self.file);
         if is_ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "a Unix socket stays behind");
+            tracing::warn!(
+                %error,
+                path = %self.path.display(),
+                help = "remove the file, or leave it to the next start; see who may write to its directory",
+                "a Unix socket stays behind"
+            );
         }
     }
 }

@@ -104,8 +104,8 @@ fn tell_of_pages(error: &UpgradeError, rules: &UpgradeRules, listener: &str) {
     {
         TOLD.call_once(|| {
             tracing::warn!(
-                "pages of {origin:?} may not connect: the broker lets anyone in, and listener {listener:?} says of no page that it may; \
-                 add to it (or start with --ws-origin) origins = [{origin:?}], or origins = [\"*\"] for all pages"
+                help = %format_args!("add to the listener (or start with --ws-origin) origins = [{origin:?}], or origins = [\"*\"] for all pages"),
+                "pages of {origin:?} may not connect: the broker lets anyone in, and listener {listener:?} says of no page that it may"
             );
         });
     }

@@ -81,6 +81,7 @@ fn log(client: &Client, denial: Denial, topic: &str) {
         username,
         access,
         topic,
+        help = "`flux-broker acl explain` says which rule of acl.file decides, and why",
         "denied; what else this client may not do is counted only, for a minute"
     );
 }

@@ -284,7 +284,10 @@ fn what_works_but_should_not_stay_so_is_a_warning() {
         ]
     );
     assert_eq!(
-        warnings[2].to_string(),
-        format!("{0}: every user can read this private key; run \"chmod o= {0}\"", key.display())
+        (warnings[2].to_string(), warnings[2].help()),
+        (
+            format!("{}: every user can read this private key", key.display()),
+            format!("run \"chmod o= {}\"", key.display())
+        )
     );
 }
