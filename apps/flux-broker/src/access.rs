@@ -98,7 +98,13 @@ impl Access {
 impl Prepared {
     fn read(config: &Config, before: &Proofs, bouncer: &Arc<Bouncer>) -> Result<Self> {
         let proofs = Proofs::open(&config.auth, before, bouncer)?;
-        let roles = config.acl.file.as_deref().map(acl::load).transpose()?;
+        let roles = config
+            .acl
+            .file
+            .as_deref()
+            .map(acl::load)
+            .transpose()
+            .context("`acl.file` cannot be used (`flux-broker acl check FILE` looks at it)")?;
         let asks_nobody =
             proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty();
         let certificate_name = certificate_name(config);

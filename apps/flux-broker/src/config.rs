@@ -11,8 +11,8 @@ use flux_config::{Flags, Problems, System, guide, import_mosquitto, json_schema,
 
 use crate::access::Access;
 use crate::cli::Arguments;
-use crate::otlp;
 use crate::settings::{Known, settings};
+use crate::{log, otlp};
 
 /// What to do with it.
 #[derive(Debug, Subcommand)]
@@ -84,11 +84,18 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
     if let Err(problems) = settings(&loaded, &Known::default()) {
         is_right = refuse(&problems);
     }
+    if let Err(problems) = log::check(&loaded) {
+        is_right = refuse(&problems);
+    }
     if let Err(problems) = otlp::open(&loaded) {
         is_right = refuse(&problems);
     }
     if let Err(error) = Access::open(&loaded.config, &Arc::default()) {
-        is_right = refuse(&loaded.error(&["auth"], format!("{error:#}")));
+        is_right = refuse(&loaded.error(
+            &["auth"],
+            format!("{error:#}"),
+            "the broker does not start before it is mended",
+        ));
     }
     if is_right {
         writeln!(out, "{} is right, {warnings} warnings", file.display())?;

@@ -91,7 +91,10 @@ impl Log {
 /// Returns the filter of a config.
 pub(crate) fn check(loaded: &Loaded) -> Result<EnvFilter, Problems> {
     parse(&loaded.config.log.filter).map_err(|error| {
-        loaded.error(&["log", "filter"], format!("this is no filter for the log: {error}"))
+        let title = format!("this is no filter for the log: {error}");
+        let help =
+            "write a level, and levels of modules, such as \"warn,events=info,flux_mqtt=debug\"";
+        loaded.error(&["log", "filter"], title, help)
     })
 }
 

@@ -47,7 +47,8 @@ impl Known {
                     certificates.push((name.clone(), tls.clone(), used));
                 }
                 Err(error) => {
-                    let found = loaded.error(&["tls", name, "cert"], error.to_string());
+                    let help = "name files in PEM that this user can read; `flux-broker tls init` makes some";
+                    let found = loaded.error(&["tls", name, "cert"], error.to_string(), help);
                     problems.get_or_insert_with(|| loaded.none()).extend(found);
                 }
             }

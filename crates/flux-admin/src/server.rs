@@ -81,17 +81,20 @@ impl AdminSettings {
 pub enum StartAdminError {
     /// Anybody could read the numbers.
     #[error(
-        "refusing to serve metrics on {address}: it is not loopback, and neither a token nor a certificate is asked for"
+        "refusing to serve metrics on {address}: it is not loopback, and neither a token nor a certificate is asked for; \
+         set admin.token, or admin.tls that requires certificates"
     )]
     NoProof {
         /// The address in question.
         address: SocketAddr,
     },
     /// The token is empty.
-    #[error("the token for metrics is empty")]
+    #[error("the token for metrics is empty: write one, or leave admin.token out")]
     EmptyToken,
     /// The address cannot be listened on.
-    #[error("cannot serve metrics on {address}: {error}")]
+    #[error(
+        "cannot serve metrics on {address}: {error}; choose another address (admin.bind, --admin)"
+    )]
     Bind {
         /// The address in question.
         address: SocketAddr,

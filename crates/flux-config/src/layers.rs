@@ -36,7 +36,8 @@ pub fn load(
             }
             Err(error) => {
                 let title = format!("cannot read {}: {error}", path.display());
-                problems.push(Problem::error(title));
+                let help = "name a file that this user can read; `flux-broker config init` writes one to start from";
+                problems.push(Problem::error(title).help(help));
             }
         }
     }
@@ -56,7 +57,8 @@ fn files(
         Ok(fragments) => files.extend(fragments),
         Err(error) => {
             let title = format!("cannot list {}: {error}", beside.display());
-            problems.push(Problem::error(title));
+            let help = "let this user read it, or remove it: what is in it is laid over the config";
+            problems.push(Problem::error(title).help(help));
         }
     }
     files

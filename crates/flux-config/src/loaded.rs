@@ -38,11 +38,16 @@ impl Loaded {
         })
     }
 
-    /// Returns an error about the value that a path leads to, as something else found it out.
+    /// Returns an error about the value that a path leads to, as something else found it out, and what to do about it.
     #[must_use]
-    pub fn error(&self, path: &[&str], title: impl Into<String>) -> Problems {
+    pub fn error(
+        &self,
+        path: &[&str],
+        title: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Problems {
         let origin = self.tree.at(path).map(|node| &node.origin);
-        let problem = Problem::error(title).at_some(origin, "");
+        let problem = Problem::error(title).at_some(origin, "").help(help);
         Problems { sources: self.warnings.sources.clone(), problems: vec![problem] }
     }
 

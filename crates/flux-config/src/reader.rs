@@ -85,7 +85,9 @@ impl Reader<'_> {
         if let Value::Text(text) = &mut node.value
             && let Err(error) = self.replace(text, &node.origin)
         {
-            self.problems.push(Problem::error(format!("`{path}`: {error}")).at(&node.origin, ""));
+            let problem = Problem::error(format!("`{path}`: {error}"));
+            let help = "`${env:NAME}` is a variable of the environment, `${file:PATH}` the text of a file that this user can read";
+            self.problems.push(problem.at(&node.origin, "").help(help));
             return false;
         }
         match complaint(&node.value, shape) {

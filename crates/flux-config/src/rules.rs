@@ -87,7 +87,8 @@ impl Rules<'_> {
         if let Bind::Unix(_) = bind {
             let problem = Problem::error(
                 "metrics are served over TCP: a Unix socket cannot be their address",
-            );
+            )
+            .help("write an address with a port, such as \"loopback:9883\"");
             self.error(&["admin", "bind"], problem, "");
             return;
         }
@@ -129,7 +130,8 @@ impl Rules<'_> {
                 "`protocol.response_information` is {} bytes long, the limit is 65535",
                 text.len()
             );
-            self.error(&["protocol", "response_information"], Problem::error(title), "");
+            let problem = Problem::error(title).help("write less, or leave it out");
+            self.error(&["protocol", "response_information"], problem, "");
         }
     }
 }
@@ -143,7 +145,8 @@ impl Rules<'_> {
                 && self.tree.at(path).is_some()
             {
                 let title = format!("`{}` is to be in whole seconds", path.join("."));
-                self.error(path, Problem::error(title), "");
+                let problem = Problem::error(title).help("write it as `90s` or `5min`");
+                self.error(path, problem, "");
             }
         }
     }
@@ -167,11 +170,13 @@ impl Rules<'_> {
         {
             let title =
                 format!("the shortest keep alive, {min}, is longer than the longest, {max}");
-            self.error(&path(key), Problem::error(title), "");
+            let problem = Problem::error(title).help("lower the shortest, or raise the longest");
+            self.error(&path(key), problem, "");
         }
         if versions.0.is_empty() {
             let problem =
-                Problem::error(format!("`{name}.versions` has none: nobody could connect"));
+                Problem::error(format!("`{name}.versions` has none: nobody could connect"))
+                    .help("name some of \"3.1\", \"3.1.1\" and \"5.0\", or leave it out for all");
             self.error(&path("versions"), problem, "");
         }
     }

@@ -27,7 +27,8 @@ impl Callback {
         before: Option<&Self>,
     ) -> Result<Option<Self>> {
         let Some(url) = &config.url else { return Ok(None) };
-        let made_of = (config.clone(), authorities(config.ca_file.as_deref())?);
+        let made_of =
+            (config.clone(), authorities("auth.http.ca_file", config.ca_file.as_deref())?);
         if let Some(same) = before.filter(|before| before.made_of == made_of) {
             same.callback.forget();
             return Ok(Some(Self { callback: same.callback.clone(), made_of }));
@@ -39,7 +40,9 @@ impl Callback {
             timeout: config.timeout.0,
             concurrency: number(config.concurrency),
         };
-        let client = HttpClient::start(&settings).context("cannot ask `auth.http.url`")?;
+        let client = HttpClient::start(&settings).context(
+            "`auth.http.url` cannot be asked (it is to be https://host/path, with certificates in PEM in auth.http.ca_file if any)",
+        )?;
         let settings = CallbackSettings {
             cache_for: config.cache_for.0,
             cached: number(config.cached),
@@ -64,18 +67,23 @@ pub(super) fn fetches_keys(url: &str, authorities: Option<Vec<u8>>) -> Result<Ht
         timeout: FETCH_TIMEOUT,
         concurrency: 1,
     };
-    HttpClient::start(&settings).context("cannot fetch from `auth.jwt.jwks_url`")
+    HttpClient::start(&settings).context(
+        "`auth.jwt.jwks_url` cannot be fetched (it is to be https://host/path, with certificates in PEM in auth.jwt.ca_file if any)",
+    )
 }
 
 fn bearer(token: &str) -> (String, String) {
     ("authorization".to_owned(), format!("Bearer {token}"))
 }
 
-/// Reads the certificates of authorities, if a file of them is named.
-pub(crate) fn authorities(file: Option<&Path>) -> Result<Option<Vec<u8>>> {
+/// Reads the certificates of authorities, if a file of them is named; `key` is what names it.
+pub(crate) fn authorities(key: &str, file: Option<&Path>) -> Result<Option<Vec<u8>>> {
     let read = |file: &Path| {
         fs::read(file).with_context(|| {
-            format!("cannot read certificates of authorities from {}", file.display())
+            format!(
+                "`{key}` is to be certificates of authorities in PEM, cannot read {}",
+                file.display()
+            )
         })
     };
     file.map(read).transpose()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use flux_auth::{Bouncer, HashPool, Link, PasswordAuthenticator, StartPoolError, Users};
 
 /// Asks for the passwords of a file.
@@ -17,7 +17,9 @@ pub(super) struct Passwords {
 impl Passwords {
     /// Reads the file. The threads of those that held before go on.
     pub(super) fn open(path: &Path, before: Option<&Self>, bouncer: &Arc<Bouncer>) -> Result<Self> {
-        let users = Users::load(path)?;
+        let users = Users::load(path).context(
+            "`auth.password_file` cannot be used (`flux-broker passwd add FILE USER` makes one, `passwd check FILE` looks at it)",
+        )?;
         let pool = match before {
             Some(before) => before.pool.clone(),
             None => Arc::new(pool()?),

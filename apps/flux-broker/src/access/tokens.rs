@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -63,7 +63,7 @@ impl Tokens {
             return Ok(Some(Self { authenticator, pool, fetched: None }));
         }
         let Some(url) = &jwt.jwks_url else { return Ok(None) };
-        let made_of = (jwt.clone(), authorities(jwt.ca_file.as_deref())?);
+        let made_of = (jwt.clone(), authorities("auth.jwt.ca_file", jwt.ca_file.as_deref())?);
         let known = before.and_then(|it| Some((it, it.fetched.as_ref()?)));
         if let Some((same, fetched)) = known.filter(|(_, fetched)| fetched.made_of == made_of) {
             fetched.keys.fetch_now();
@@ -97,18 +97,24 @@ impl KeyFile {
 
     fn read(&self) -> Result<TokenKeys> {
         let (Self::Pem(path) | Self::Secret(path) | Self::Set(path)) = self;
-        let text = fs::read(path).with_context(|| cannot_read(path))?;
+        let cannot_read = || format!("`{}, cannot use {}", self.wanted(), path.display());
+        let text = fs::read(path).with_context(cannot_read)?;
         let keys = match self {
             Self::Pem(_) => TokenKeys::from_pem(&text),
             Self::Secret(_) => TokenKeys::from_secret(without_line_end(&text)),
             Self::Set(_) => TokenKeys::from_jwks(&text),
         };
-        keys.with_context(|| cannot_read(path))
+        keys.with_context(cannot_read)
     }
-}
 
-fn cannot_read(path: &Path) -> String {
-    format!("cannot read keys for tokens from {}", path.display())
+    /// Says which key names it, and what is to be in it.
+    const fn wanted(&self) -> &'static str {
+        match self {
+            Self::Pem(_) => "auth.jwt.key_file` is to be public keys in PEM",
+            Self::Secret(_) => "auth.jwt.secret_file` is to be a secret of 32 bytes or more",
+            Self::Set(_) => "auth.jwt.jwks_file` is to be a JSON Web Key Set",
+        }
+    }
 }
 
 /// Editors end a file with one, which nobody means.

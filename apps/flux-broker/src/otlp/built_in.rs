@@ -15,14 +15,16 @@ use crate::access::http::authorities;
 pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
     let config = &loaded.config.otlp;
     let Some(endpoint) = &config.endpoint else { return Ok(None) };
-    let error =
-        |key: &str, error: &anyhow::Error| loaded.error(&["otlp", key], format!("{error:#}"));
-    let authorities = authorities(config.ca_file.as_deref());
+    let error = |key: &str, error: &anyhow::Error, help: &str| {
+        loaded.error(&["otlp", key], format!("{error:#}"), help)
+    };
+    let authorities = authorities("otlp.ca_file", config.ca_file.as_deref());
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let settings = OtlpSettings {
         endpoint: endpoint.clone(),
         headers: config.headers().map(owned).collect(),
-        authorities: authorities.map_err(|it| error("ca_file", &it))?,
+        authorities: authorities
+            .map_err(|it| error("ca_file", &it, "name a file in PEM, or leave it out"))?,
         timeout: config.timeout.0,
         interval: config.interval.0,
         sample_ratio: config.sample_ratio.map(|ratio| ratio.0),
@@ -30,5 +32,6 @@ pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
         attributes: config.attributes().map(owned).collect(),
     };
     let otlp = Otlp::open(settings).context("cannot send to a collector");
-    otlp.map(Some).map_err(|it| error("endpoint", &it))
+    let help = "write it as \"http://host:4318\"; authorities of its certificate are in ca_file";
+    otlp.map(Some).map_err(|it| error("endpoint", &it, help))
 }

@@ -33,7 +33,8 @@ pub(crate) fn open(loaded: &Loaded) -> Result<Option<Otlp>, Problems> {
     if loaded.config.otlp.endpoint.is_none() {
         return Ok(None);
     }
-    let title = "this flux-broker was built without OpenTelemetry: build it with `cargo build --release -p \
-                 flux-broker --features otlp`, or leave [otlp] out";
-    Err(loaded.error(&["otlp", "endpoint"], title))
+    let title = "this flux-broker was built without OpenTelemetry";
+    let help =
+        "build it with `cargo build --release -p flux-broker --features otlp`, or leave [otlp] out";
+    Err(loaded.error(&["otlp", "endpoint"], title, help))
 }

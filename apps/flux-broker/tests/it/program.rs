@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod advice;
 mod attacks;
 mod callback;
 pub(crate) mod child;

@@ -26,7 +26,8 @@ impl Rules<'_> {
             [] | [_] => {}
         }
         if jwt.username_claim.is_empty() {
-            let problem = Problem::error("`auth.jwt.username_claim` has no name");
+            let problem = Problem::error("`auth.jwt.username_claim` has no name")
+                .help("write the claim that names the user, such as \"sub\"");
             self.error(&["auth", "jwt", "username_claim"], problem, "");
         }
         let http = &self.config.auth.http;
@@ -63,13 +64,15 @@ impl Rules<'_> {
         if rest.is_none() && !url.starts_with("https://") {
             let problem =
                 Problem::error(format!("`{name}` begins neither with https:// nor http://"));
-            self.error(path, problem, "");
+            self.error(path, problem.help("write it as \"https://host:port/path\""), "");
         } else if rest.is_some_and(|rest| !is_loopback(rest)) {
             let title = format!(
                 "{what} go to or come from `{name}` without protection: it is not https://"
             );
             let origin = self.place(path).cloned();
-            self.problems.push(Problem::warning(title).at_some(origin.as_ref(), ""));
+            let problem = Problem::warning(title)
+                .help("let it begin with https://, or send through something on this machine that protects it");
+            self.problems.push(problem.at_some(origin.as_ref(), ""));
         }
     }
 }

@@ -14,7 +14,8 @@ impl Rules<'_> {
             if !users.chain([&self.config.admin.tls]).any(|used| used.as_ref() == Some(name)) {
                 let title = format!("no listener uses the certificates `{name}`");
                 let origin = self.tree.at(&["tls", name]).map(|node| &node.origin);
-                self.problems.push(Problem::warning(title).at_some(origin, ""));
+                let help = format!("add `tls = \"{name}\"` to a listener, or leave them out");
+                self.problems.push(Problem::warning(title).at_some(origin, "").help(help));
             }
         }
         self.names();
@@ -78,7 +79,15 @@ impl Rules<'_> {
         let mut needs = |key: &str, is_there: bool, has_it: bool, what: &str| {
             if is_there && !has_it {
                 let title = format!("`tls.{name}.{key}` needs {what}");
-                self.error(&["tls", name, key], Problem::error(title), "");
+                let help = match has_authority {
+                    true => format!(
+                        "ask them: client_certificates = \"required\" or \"optional\"; or leave `{key}` out"
+                    ),
+                    false => format!(
+                        "add `client_ca = \"...\"`, the authorities of clients in PEM, or leave `{key}` out"
+                    ),
+                };
+                self.error(&["tls", name, key], Problem::error(title).help(help), "");
             }
         };
         let authority = "a `client_ca`: who else says which certificates are right?";

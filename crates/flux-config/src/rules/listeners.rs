@@ -23,11 +23,13 @@ impl Rules<'_> {
                 self.error(&path("name"), problem.help("add `name = \"...\"`"), "");
             } else if !names.insert(&listener.name) {
                 let title = format!("two listeners are called `{}`", listener.name);
-                self.error(&path("name"), Problem::error(title), "the second one");
+                let problem = Problem::error(title).help("give each a name of its own");
+                self.error(&path("name"), problem, "the second one");
             }
             if listener.bind.0.is_empty() {
                 let title = format!("listener `{}` listens nowhere", listener.name);
-                self.error(&path("bind"), Problem::error(title), "");
+                let problem = Problem::error(title).help("add `bind = \"loopback:1883\"`");
+                self.error(&path("bind"), problem, "");
             }
             for bind in &listener.bind.0 {
                 let is_taken_once = match bind {
@@ -37,7 +39,9 @@ impl Rules<'_> {
                 };
                 if is_taken_once && !addresses.insert(bind.to_string()) {
                     let title = format!("two listeners listen on {bind}");
-                    self.error(&path("bind"), Problem::error(title), "the second one");
+                    let problem =
+                        Problem::error(title).help("choose another port, address or path");
+                    self.error(&path("bind"), problem, "the second one");
                 }
             }
             self.proxies_of(listener, &number);
@@ -70,7 +74,8 @@ impl Rules<'_> {
             if !path.starts_with('/') && path != "*" {
                 let problem =
                     Problem::error(format!("the path of listener `{name}` has no `/` before it"));
-                self.error(&["listener", number, "path"], problem, "");
+                let help = format!("write `path = \"/{path}\"`, or \"*\" for every path");
+                self.error(&["listener", number, "path"], problem.help(help), "");
             }
             return;
         }

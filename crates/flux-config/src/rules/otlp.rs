@@ -14,7 +14,8 @@ impl Rules<'_> {
         }
         self.address(&["otlp", "endpoint"], otlp.endpoint.as_deref(), "metrics and traces");
         if otlp.service_name.is_empty() {
-            let problem = Problem::error("`otlp.service_name` has no name");
+            let problem = Problem::error("`otlp.service_name` has no name")
+                .help("leave it out for \"flux-broker\"");
             self.error(&["otlp", "service_name"], problem, "");
         }
         let headers: Vec<&str> = otlp.headers.0.iter().map(|it| &**it).collect();

@@ -12,7 +12,13 @@ fn check(text: &str, expected: Expect) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     };
-    expected.assert_eq(&problems.to_string());
+    let told = problems.to_string();
+    // Those of the syntax say what was expected, those of a value what it is to be.
+    let says_more = ["help: ", " is to be ", " is not ", "expected"];
+    for one in told.split("\n\n").filter(|one| !one.is_empty()) {
+        assert!(says_more.iter().any(|words| one.contains(words)), "what to do?\n{one}");
+    }
+    expected.assert_eq(&told);
 }
 
 #[test]
@@ -177,12 +183,16 @@ fn listeners_are_checked_together() {
               |
             9 | name = "b"
               |        ^^^ the second one
+              |
+              = help: give each a name of its own
 
             error: two listeners listen on loopback:8883
               --> flux.toml:11:8
                |
             11 | bind = "loopback:8883"
                |        ^^^^^^^^^^^^^^^ the second one
+               |
+               = help: choose another port, address or path
 
             error: there are no certificates `pubic`
               --> flux.toml:12:7
@@ -205,6 +215,8 @@ fn listeners_are_checked_together() {
                |
             13 | [[listener]]
                | ^^^^^^^^^^^^ the second one
+               |
+               = help: choose another port, address or path
 
             error: listener `` has certificates that it does not use
               --> flux.toml:14:7
@@ -227,12 +239,16 @@ fn listeners_are_checked_together() {
                |
             17 | username_from = "cn"
                |                 ^^^^
+               |
+               = help: add `client_ca = "..."`, the authorities of clients in PEM, or leave `username_from` out
 
             warning: no listener uses the certificates `spare`
               --> flux.toml:18:1
                |
             18 | [tls.spare]
-               | ^^^^^^^^^^^"#]],
+               | ^^^^^^^^^^^
+               |
+               = help: add `tls = "spare"` to a listener, or leave them out"#]],
     );
 }
 
@@ -433,7 +449,10 @@ fn administrators_prove_themselves_by_token_or_certificate_beyond_loopback() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let problems = load_files([]).unwrap_err();
-    expect!["error: cannot read flux.toml: entity not found"].assert_eq(&problems.to_string());
+    expect![[r#"
+        error: cannot read flux.toml: entity not found
+         |
+         = help: name a file that this user can read; `flux-broker config init` writes one to start from"#]].assert_eq(&problems.to_string());
 }
 
 #[test]
@@ -481,18 +500,24 @@ fn what_is_for_websocket_and_unix_sockets_is_told_where_it_is_not() {
                |
             15 | bind = "unix:/x"
                |        ^^^^^^^^^ the second one
+               |
+               = help: choose another port, address or path
 
             error: the path of listener `d` has no `/` before it
               --> flux.toml:16:8
                |
             16 | path = "mqtt"
                |        ^^^^^^
+               |
+               = help: write `path = "/mqtt"`, or "*" for every path
 
             error: metrics are served over TCP: a Unix socket cannot be their address
               --> flux.toml:18:8
                |
             18 | bind = "unix:/z"
-               |        ^^^^^^^^^"#]],
+               |        ^^^^^^^^^
+               |
+               = help: write an address with a port, such as "loopback:9883""#]],
     );
 }
 
@@ -559,11 +584,13 @@ fn an_address_to_ask_is_one_and_is_protected() {
     check(
         "[auth.http]\nurl = \"id.example\"\n",
         expect![[r#"
-        error: `auth.http.url` begins neither with https:// nor http://
-         --> flux.toml:2:7
-          |
-        2 | url = "id.example"
-          |       ^^^^^^^^^^^^"#]],
+            error: `auth.http.url` begins neither with https:// nor http://
+             --> flux.toml:2:7
+              |
+            2 | url = "id.example"
+              |       ^^^^^^^^^^^^
+              |
+              = help: write it as "https://host:port/path""#]],
     );
     check(
         "[auth.http]\nurl = \"http://id.example/mqtt\"\n[auth.jwt]\njwks_url = \"http://127.0.0.2.example\"\n",
@@ -573,12 +600,16 @@ fn an_address_to_ask_is_one_and_is_protected() {
               |
             2 | url = "http://id.example/mqtt"
               |       ^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: let it begin with https://, or send through something on this machine that protects it
 
             warning: keys go to or come from `auth.jwt.jwks_url` without protection: it is not https://
              --> flux.toml:4:12
               |
             4 | jwks_url = "http://127.0.0.2.example"
-              |            ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+              |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: let it begin with https://, or send through something on this machine that protects it"#]],
     );
     for right in
         ["https://id.example", "http://localhost:8080/a", "http://127.0.0.1/", "http://[::1]:80"]
@@ -608,6 +639,8 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
               |
             2 | endpoint = "grpc://collector"
               |            ^^^^^^^^^^^^^^^^^^
+              |
+              = help: write it as "https://host:port/path"
 
             error: one of `otlp.headers` has no name and value
              --> flux.toml:3:11

@@ -37,15 +37,26 @@ pub struct BindError {
 }
 
 fn hint(place: &Place, error: &io::Error) -> String {
+    let is_unix = matches!(place, Place::Unix(_));
     match error.kind() {
-        _ if matches!(place, Place::Unix(_)) => error.to_string(),
+        io::ErrorKind::NotFound if is_unix => {
+            "its directory is not there; make it or choose another path".to_owned()
+        }
+        io::ErrorKind::PermissionDenied if is_unix => {
+            "this user may not make a socket in its directory; let it, or choose another path"
+                .to_owned()
+        }
+        _ if is_unix => error.to_string(),
         io::ErrorKind::AddrInUse => {
             "another program listens there; stop it or choose another port".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 need privileges; choose a higher one or grant them".to_owned()
         }
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address; choose one that it has, or 0.0.0.0 for all"
+                .to_owned()
+        }
         _ => error.to_string(),
     }
 }
