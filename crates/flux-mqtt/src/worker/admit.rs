@@ -345,9 +345,8 @@ impl Worker {
             self.waits_from = Some(0);
         }
         self.must_precede = true;
-        self.endings.extend(
-            online.since.map(|since| Ending::Timed(Span { what: Latency::Connect, since })),
-        );
+        self.endings
+            .extend(online.since.map(|since| Ending::of(Span { what: Latency::Connect, since })));
         self.send_answers(id, fx);
         fx.count(Count::Connected(connect.version));
         if let Some(listener) = self.connections.note_admitted(id, connect.version) {

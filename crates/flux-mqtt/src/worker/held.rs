@@ -3,7 +3,9 @@
 //! What waits is bytes, never a decision: all is done in memory at once, and said when it is safe. Answers and
 //! deliveries wait apart, each in their order: whatever comes behind something that waits, waits too.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+
+use flux_session::PacketId;
 
 use super::traced::Ending;
 use crate::reason::ReasonCode;
@@ -85,11 +87,12 @@ impl Lane {
     /// Makes of each PUBACK of MQTT 5.0 that says that the message was taken one that refuses it, which waits for
     /// nothing. Returns how many there were.
     ///
-    /// Whoever follows one of the messages is told, and so is who follows one at QoS 2 that waits beside them.
+    /// Whoever follows one of the messages is told. What ends with another packet, as a message at QoS 2 does, goes on: it may be
+    /// taken later.
     pub(super) fn refuse_pubacks(&mut self, code: ReasonCode) -> u64 {
-        let mut before = std::mem::take(self);
-        before.endings.iter_mut().for_each(|(_, span)| span.refused(code));
+        let before = std::mem::take(self);
         let mut refused = 0;
+        let mut identifiers = HashSet::new();
         let mut rest = before.bytes.as_slice();
         for Mark { ticket, len } in before.marks {
             let (mut packets, behind) = rest.split_at_checked(len).unwrap_or_default();
@@ -103,6 +106,7 @@ impl Lane {
                         self.marks.push_back(Mark { ticket: 0, len: 5 });
                         self.bytes.extend_from_slice(&[0x40, 3, *high, *low, code.as_u8()]);
                         refused += 1;
+                        identifiers.insert(PacketId::new(u16::from_be_bytes([*high, *low])));
                     }
                     other => {
                         self.marks.push_back(Mark { ticket, len: other.len() });
@@ -110,6 +114,12 @@ impl Lane {
                     }
                 }
                 packets = further;
+            }
+        }
+        for (ticket, ending) in before.endings {
+            match ending.puback {
+                Some(puback) if identifiers.contains(&Some(puback)) => ending.refuse(code),
+                Some(_) | None => self.endings.push((ticket, ending)),
             }
         }
         refused
@@ -130,7 +140,10 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
+    use crate::latency::{Latency, Span, Stamp};
 
     fn released(lane: &mut Lane, persisted: u64) -> Vec<u8> {
         let mut released = Vec::new();
@@ -175,5 +188,27 @@ mod tests {
         assert_eq!(released(&mut lane, 2), [0x50, 2, 0, 3, 0x40, 3, 0, 4, 0x97]);
         lane.push(1, &[0x90, 3, 0, 1, 0]);
         assert!(!lane.acknowledges());
+    }
+
+    #[test]
+    fn only_what_ends_with_a_refusal_ends_with_it() {
+        let span = Span { what: Latency::Acknowledgement, since: Stamp(NonZeroU64::MIN) };
+        let by = |puback: Option<u16>| {
+            let mut ending = Ending::of(span);
+            ending.puback = puback.and_then(PacketId::new);
+            ending
+        };
+        let mut lane = Lane::default();
+        lane.push(1, &[0x40, 2, 0, 1, 0x50, 2, 0, 1]);
+        lane.push_endings([by(Some(1)), by(None)].into_iter());
+        // It says why nobody got the message, and is no success that is taken back.
+        lane.push(2, &[0x40, 3, 0, 2, 0x10]);
+        lane.push_endings([by(Some(2))].into_iter());
+        assert_eq!(lane.refuse_pubacks(ReasonCode::QuotaExceeded), 1);
+        let mut ended =
+            |persisted| lane.ended(persisted).map(|ending| ending.puback).collect::<Vec<_>>();
+        assert_eq!(ended(0), []);
+        assert_eq!(ended(1), [None]);
+        assert_eq!(ended(2), [PacketId::new(2)]);
     }
 }

@@ -48,7 +48,7 @@ impl Worker {
                 within_terms(online, &mut publish, fx)?;
                 let published = self.publish_packet(now, id, online, &publish, frame, fx);
                 if self.trace.is_some() {
-                    self.end_trace(published.is_ok() && publish.packet_id.is_some());
+                    self.end_trace(&publish, published.is_ok());
                 }
                 published
             });
@@ -228,8 +228,9 @@ impl Worker {
 
     /// Notes that a message is timed until its acknowledgement is sent.
     #[cold]
-    fn note_acknowledgement(&mut self, since: Stamp) {
-        self.endings.push(Ending::Timed(Span { what: Latency::Acknowledgement, since }));
+    fn note_acknowledgement(&mut self, publish: &Publish<'_>, since: Stamp) {
+        let span = Span { what: Latency::Acknowledgement, since };
+        self.endings.push(Ending::of(span).by(publish));
     }
 
     /// Acknowledges a PUBLISH. MQTT 3.1.1 has no way to refuse one: the acknowledgement is
@@ -250,7 +251,7 @@ impl Worker {
         }
         let Some(packet_id) = publish.packet_id else { return };
         if let Some(since) = self.since {
-            self.note_acknowledgement(since);
+            self.note_acknowledgement(publish, since);
         }
         if online.version == Version::V5 && online.words(&[reason]).is_some() {
             let max = online.maximum_packet_size;

@@ -193,7 +193,7 @@ impl Worker {
             fx.send_packets(id, &deliveries);
             deliveries.spans().iter().for_each(|span| fx.ended(*span));
         } else if waits {
-            self.endings.extend(deliveries.spans().iter().copied().map(Ending::Timed));
+            self.endings.extend(deliveries.spans().iter().copied().map(Ending::of));
             let packets = deliveries.concat();
             self.send_in_time(id, &packets, from, |held| &mut held.deliveries, fx);
         }

@@ -1,6 +1,6 @@
 //! The PUBLISH packets that somebody follows.
 
-use flux_session::Timestamp;
+use flux_session::{PacketId, QoS, Timestamp};
 
 use super::Worker;
 use super::connection::Online;
@@ -11,24 +11,41 @@ use crate::trace::{Arrival, PublishTrace};
 use crate::wire::Publish;
 
 /// Something that is over once packets are sent.
-pub(super) enum Ending {
+pub(super) struct Ending {
+    what: Over,
+    /// The PUBACK among them that it is over with, if it is one.
+    pub(super) puback: Option<PacketId>,
+}
+
+enum Over {
     Timed(Span),
     Followed(Box<dyn PublishTrace>),
 }
 
 impl Ending {
+    /// Ends what was timed.
+    pub(super) const fn of(span: Span) -> Self {
+        Self { what: Over::Timed(span), puback: None }
+    }
+
+    /// Says of a PUBLISH what acknowledges it.
+    pub(super) fn by(mut self, publish: &Publish<'_>) -> Self {
+        self.puback = publish.packet_id.filter(|_| publish.qos == QoS::AtLeastOnce);
+        self
+    }
+
     pub(super) fn tell(self, fx: &mut impl Effects) {
-        match self {
-            Self::Timed(span) => fx.ended(span),
-            Self::Followed(trace) => drop(trace),
+        match self.what {
+            Over::Timed(span) => fx.ended(span),
+            Over::Followed(trace) => drop(trace),
         }
     }
 
-    /// It ends otherwise than by an acknowledgement that the message was taken.
-    pub(super) fn refused(&mut self, code: ReasonCode) {
-        match self {
-            Self::Timed(_) => {}
-            Self::Followed(trace) => trace.refused(code),
+    /// Ends it otherwise than by an acknowledgement that the message was taken.
+    pub(super) fn refuse(self, code: ReasonCode) {
+        match self.what {
+            Over::Timed(_) => {}
+            Over::Followed(mut trace) => trace.refused(code),
         }
     }
 }
@@ -67,10 +84,11 @@ impl Worker {
 
     /// Ends what follows a PUBLISH that was handled: with the answers, if it is acknowledged.
     #[cold]
-    pub(super) fn end_trace(&mut self, is_acknowledged: bool) {
+    pub(super) fn end_trace(&mut self, publish: &Publish<'_>, is_handled: bool) {
         let trace = self.trace.take();
-        if is_acknowledged {
-            self.endings.extend(trace.map(Ending::Followed));
+        if is_handled && publish.packet_id.is_some() {
+            let ending = |trace| Ending { what: Over::Followed(trace), puback: None };
+            self.endings.extend(trace.map(|trace| ending(trace).by(publish)));
         }
     }
 }

@@ -136,3 +136,20 @@ fn over_a_store_it_is_over_when_the_acknowledgement_is_sent() {
     d.c.lose(keeper);
     notes.check(&["keeper seen 10 to 1 of 1"]);
 }
+
+#[test]
+fn what_waits_beside_a_refusal_goes_on() {
+    let notes = Notes::default();
+    let mut d = Durable::with(1, notes.settings());
+    let keeper = d.connect(0, "keeper");
+    d.subscribe(keeper, "#", 2);
+    // What was written may be safe all the same: PUBREC waits, and PUBACK becomes a refusal.
+    d.fail(Fault::Sync);
+    d.c.publish(keeper, 2, 1, "seen/2", "");
+    d.c.publish(keeper, 1, 2, "seen/1", "");
+    d.sync();
+    notes.check(&["keeper seen/1 10 to 1 of 1 refused 97"]);
+    d.fail(Fault::None);
+    d.sync();
+    notes.check(&["keeper seen/2 20 to 1 of 1"]);
+}
