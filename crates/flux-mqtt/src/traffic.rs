@@ -66,7 +66,13 @@ impl Way {
     /// Counts packets.
     pub(crate) fn note_all(&self, packets: &[u8]) {
         let mut rest = packets;
-        while let Some((packet, behind)) = split_whole(rest) {
+        loop {
+            // Most of what is answered: acknowledgements that say no more than which message is meant.
+            while let [first, 2, _, _, behind @ ..] = rest {
+                self.note_times(*first, 1);
+                rest = behind;
+            }
+            let Some((packet, behind)) = split_whole(rest) else { break };
             self.note(packet);
             rest = behind;
         }
