@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 use self::aside::Position;
-use self::line::Line;
+use self::line::{Line, Ticket};
 use self::pool::Pool;
 use self::questions::Questions;
 use self::seen::{Frontier, Seen};
@@ -85,11 +85,13 @@ pub struct Group<K, T, M> {
     behind: Line<K>,
     pool: Pool<M>,
     /// What members are asked about now.
-    questions: Questions,
+    questions: Questions<K>,
     /// What no member may have.
     frontier: Frontier,
     /// Where the next message stands that somebody is asked about.
     next: Position,
+    /// The last place that was given.
+    last_place: Ticket,
     /// Members that joined so far: numbers them for good.
     joined: u64,
     /// How often a member began to look at what waits, from the beginning.
@@ -105,8 +107,8 @@ struct Member<T> {
     value: T,
     /// Tells members apart for [`Strategy::Affine`].
     number: u64,
-    /// Whether it has its place among those with room.
-    stands: bool,
+    /// Its place among those with room.
+    place: Option<Ticket>,
     /// How often it was asked since it took something.
     in_vain: usize,
     seen: Seen,
@@ -127,6 +129,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             questions: Questions::default(),
             frontier: Frontier::default(),
             next: Position::default(),
+            last_place: Ticket::default(),
             joined: 0,
             looks: 0,
             most_in_vain: MOST_IN_VAIN,
@@ -147,10 +150,10 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
                 self.looks += 1;
                 let (number, look, seen) = (self.joined, self.looks, Seen::default());
                 self.frontier.add(seen.first_unseen());
-                let member = Member { value, number, stands: false, in_vain: 0, seen, look };
-                self.members.insert(key, member);
+                let member = Member { value, number, place: None, in_vain: 0, seen, look };
                 // It may be one of before, which was barred.
-                self.questions.note_look_again();
+                self.questions.note_look_again(&key);
+                self.members.insert(key, member);
                 true
             }
         }
@@ -160,10 +163,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// [dropped](Self::take_dropped); if there is no other, all waits for anybody.
     pub fn leave(&mut self, key: &K) -> Option<T> {
         let member = self.members.remove(key)?;
-        if member.stands {
-            self.idle.remove(key);
-            self.behind.remove(key);
-        }
+        self.forget_places();
         self.frontier.remove(member.seen.first_unseen());
         self.drop_for_nobody();
         Some(member.value)
@@ -196,10 +196,8 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         if let Some(member) = self.members.get_mut(&ask.key) {
             member.in_vain = 0;
         }
-        if self.questions.close(ask.position).was_passed {
-            // What stands behind it may be for nobody, and nobody knew.
-            self.rouse();
-        }
+        // What stands behind it may be for nobody, and nobody knew.
+        self.close(ask.position);
     }
 
     /// A member's session has no room, or has no connection. The message goes to another, or waits.
@@ -224,9 +222,12 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         if let Some(member) = self.members.get_mut(&key).filter(|member| member.look == look) {
             member.in_vain = member.in_vain.saturating_add(1);
             let before = member.seen.first_unseen();
-            is_noted = member.seen.note(position, self.pool.aside(), &mut self.questions);
+            is_noted = member.seen.note(&key, position, self.pool.aside(), &mut self.questions);
             let after = member.seen.first_unseen();
             self.move_frontier(before, after);
+        }
+        if is_noted {
+            self.questions.answer(position, &key);
         }
         match origin {
             Origin::New => {
@@ -253,16 +254,11 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         let before = member.seen.first_unseen();
         self.looks += 1;
         (member.seen, member.in_vain, member.look) = (Seen::default(), 0, self.looks);
-        let (after, stood) = (member.seen.first_unseen(), member.stands);
+        let after = member.seen.first_unseen();
         self.move_frontier(before, after);
-        self.questions.note_look_again();
-        if stood && !self.pool.is_empty() {
-            if let Some(member) = self.members.get_mut(key) {
-                member.stands = false;
-            }
-            self.idle.remove(key);
-            self.behind.remove(key);
-            self.stand(key);
+        self.questions.note_look_again(key);
+        if !self.pool.is_empty() {
+            self.have_look(key);
         }
     }
 
@@ -292,7 +288,8 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// nobody does it. Whoever hears that [does](Self::go_on) some of it soon, and [releases](Self::release_rest) it before.
     pub fn claim_rest(&mut self) -> bool {
         let is_for_nobody = |first| self.pool.aside().has_before(first);
-        let is_left = !self.behind.is_empty() || self.frontier.first().is_some_and(is_for_nobody);
+        let is_behind = !self.behind.is_empty(is_somebodys(&self.members));
+        let is_left = is_behind || self.frontier.first().is_some_and(is_for_nobody);
         is_left && !mem::replace(&mut self.is_claimed, true)
     }
 
@@ -305,10 +302,12 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     pub fn go_on(&mut self, now: Timestamp) -> Option<Step<K, T, M>> {
         self.drop_for_nobody();
         for _ in 0..LOOKS {
-            let key = self.behind.pop()?;
-            if let Some(member) = self.members.get_mut(&key) {
-                member.stands = false;
-            }
+            let (key, ticket) = self.behind.pop()?;
+            let Some(member) = self.members.get_mut(&key).filter(|it| it.place == Some(ticket))
+            else {
+                continue;
+            };
+            member.place = None;
             if let Some(step) = self.serve(now, &key) {
                 return Some(step);
             }
@@ -320,7 +319,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     /// Takes messages over that waited in the group of an earlier process, in their order and whatever the limits,
     /// behind all that waits here. Before a member is ready only.
     pub fn restore(&mut self, messages: impl IntoIterator<Item = M>) {
-        debug_assert!(self.idle.is_empty(), "whoever has room would have had them");
+        debug_assert!(self.idle.len() == 0, "whoever has room would have had them");
         for message in messages {
             self.pool.push_back(message);
         }
@@ -362,6 +361,13 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
     pub fn take_dropped(&mut self) -> Vec<(M, DropReason)> {
         self.pool.take_dropped()
     }
+}
+
+/// Says of a place among those with room whether it is still that of a member.
+const fn is_somebodys<K: Ord, T>(
+    members: &BTreeMap<K, Member<T>>,
+) -> impl Fn(&K, Ticket) -> bool + Copy {
+    |key, ticket| members.get(key).is_some_and(|member| member.place == Some(ticket))
 }
 
 /// A message is asked about so many times at once in vain, and then waits. A member that was asked so many times in a row in vain

@@ -1,8 +1,9 @@
 //! Who is asked next, and where the others stand meanwhile.
 
-use super::Group;
 use super::aside::Position;
+use super::line::Ticket;
 use super::step::{Ask, Origin, Step};
+use super::{Group, is_somebodys};
 use crate::{DropReason, Message, Timestamp};
 
 impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
@@ -13,8 +14,10 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         message: M,
         draw: u64,
         position: Position,
-        barred: Vec<K>,
+        mut barred: Vec<K>,
     ) -> Step<K, T, M> {
+        // They were to look again meanwhile.
+        barred.retain(|key| !self.questions.is_passed_by(position, key));
         if barred.len() < self.most_in_vain {
             if let Some((key, member, look)) = self.next(draw, &barred) {
                 let origin = Origin::New;
@@ -24,11 +27,21 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
         } else {
             self.rouse();
         }
-        if self.questions.close(position).was_passed {
-            self.rouse();
-        }
-        // It came before all that was queued while the questions were open.
-        if barred.is_empty() {
+        let step = self.have_wait(now, message, position, barred.is_empty());
+        self.close(position);
+        step
+    }
+
+    /// Has a new message wait about which members were asked, for anybody or for those who may have it.
+    fn have_wait(
+        &mut self,
+        now: Timestamp,
+        message: M,
+        position: Position,
+        is_for_anybody: bool,
+    ) -> Step<K, T, M> {
+        if is_for_anybody {
+            // It came before all that was queued while the questions were open.
             if self.pool.make_room(now, &message) {
                 self.pool.push_front(message);
                 return Step::Queued;
@@ -49,7 +62,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             // It left while it served the queue: another goes on.
             return Some(self.go_on(now).unwrap_or(Step::Idle));
         };
-        if member.stands {
+        if member.place.is_some() {
             return Some(Step::Idle);
         }
         if self.pool.is_empty() && !member.seen.has_missed() {
@@ -77,7 +90,7 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
             return None;
         }
         let before = member.seen.first_unseen();
-        let unseen = member.seen.next(self.pool.aside(), &mut self.questions);
+        let unseen = member.seen.next(key, self.pool.aside(), &mut self.questions);
         let after = member.seen.first_unseen();
         self.move_frontier(before, after);
         unseen
@@ -85,34 +98,59 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
 
     /// Gives a member that has room its place.
     pub(super) fn stand(&mut self, key: &K) {
-        if self.unseen(key).is_none() && !self.pool.has_some_for_anybody() {
+        if !self.is_sent_behind(key) {
             let _idle = self.stand_idle(key, false);
-            return;
         }
-        match self.members.get_mut(key) {
-            // In the ring, perhaps: it said that it has room while it was asked.
-            Some(member) if member.stands => self.rouse(),
-            Some(member) => {
-                member.stands = true;
-                self.behind.push_back(key.clone(), member.in_vain >= self.most_in_vain);
-            }
-            None => {}
+    }
+
+    /// Has a member look at what waits, if it has room.
+    pub(super) fn have_look(&mut self, key: &K) {
+        if self.members.get(key).is_some_and(|member| member.place.is_some()) {
+            let _is_behind = self.is_sent_behind(key);
         }
+    }
+
+    /// Gives a member that has room its place behind the ring if something waits about which it was not asked.
+    fn is_sent_behind(&mut self, key: &K) -> bool {
+        if self.unseen(key).is_none() && !self.pool.has_some_for_anybody() {
+            return false;
+        }
+        let place = self.new_place();
+        if let Some(member) = self.members.get_mut(key) {
+            // It may have one already, in the ring: it said that it has room while it was asked.
+            member.place = Some(place);
+            self.behind.push_back(key.clone(), place, member.in_vain >= self.most_in_vain);
+            self.forget_places();
+        }
+        true
     }
 
     /// Gives a member that has room, and has seen all that waits, its place in the ring.
     pub(super) fn stand_idle(&mut self, key: &K, is_first: bool) -> Step<K, T, M> {
-        if let Some(member) = self.members.get_mut(key).filter(|member| !member.stands) {
-            member.stands = true;
+        let place = self.new_place();
+        if let Some(member) = self.members.get_mut(key).filter(|member| member.place.is_none()) {
+            member.place = Some(place);
+            let is_doubted = member.in_vain >= self.most_in_vain;
             match is_first {
-                true => self.idle.push_front(key.clone()),
-                false => {
-                    self.idle.push_back(key.clone(), member.in_vain >= self.most_in_vain);
-                }
+                true => self.idle.push_front(key.clone(), place),
+                false => self.idle.push_back(key.clone(), place, is_doubted),
             }
             self.questions.note_idle();
         }
         Step::Idle
+    }
+
+    const fn new_place(&mut self) -> Ticket {
+        self.last_place = self.last_place.next();
+        self.last_place
+    }
+
+    /// Forgets places that are nobody's any more, if they are many.
+    pub(super) fn forget_places(&mut self) {
+        if self.idle.len() + self.behind.len() > 2 * self.members.len() + MOST_PLACES {
+            self.idle.retain(is_somebodys(&self.members));
+            self.behind.retain(is_somebodys(&self.members));
+        }
     }
 
     /// Has all who stand in the ring look at what waits.
@@ -122,10 +160,19 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
 
     /// A message is back about which a member was asked: others may have missed it.
     pub(super) fn came_back(&mut self, position: Position) {
-        let question = self.questions.close(position);
-        if question.was_passed || question.was_idle {
+        if self.close(position) {
             self.rouse();
         }
+    }
+
+    /// Nobody is asked about a message any more. Whoever passed it looks what is there now. Returns whether a member with room found
+    /// nothing to do meanwhile.
+    pub(super) fn close(&mut self, position: Position) -> bool {
+        let Some(question) = self.questions.close(position) else { return false };
+        for key in &question.passed_by {
+            self.have_look(key);
+        }
+        question.was_idle
     }
 
     /// A member has seen all before another position than until now.
@@ -153,18 +200,28 @@ impl<K: Ord + Clone, T: Clone, M: Message> Group<K, T, M> {
 
     /// Takes the member that is asked next out of the ring; and says which look at what waits this is.
     pub(super) fn next(&mut self, draw: u64, barred: &[K]) -> Option<(K, T, u64)> {
-        let doubted = if barred.is_empty() { self.idle.pop_doubted_in_turn() } else { None };
-        let key = doubted
-            .or_else(|| self.next_trusted(draw, barred))
-            .or_else(|| self.idle.take_doubted(|key| !barred.contains(key)))?;
-        let member = self.members.get_mut(&key)?;
-        member.stands = false;
-        Some((key, member.value.clone(), member.look))
+        loop {
+            let doubted = if barred.is_empty() { self.idle.pop_doubted_in_turn() } else { None };
+            let (key, ticket) = doubted
+                .or_else(|| self.next_trusted(draw, barred))
+                .or_else(|| self.idle.take_doubted(|key| !barred.contains(key)))?;
+            let member = self.members.get_mut(&key);
+            if let Some(member) = member.filter(|member| member.place == Some(ticket)) {
+                member.place = None;
+                return Some((key, member.value.clone(), member.look));
+            }
+        }
     }
 
-    fn next_trusted(&mut self, draw: u64, barred: &[K]) -> Option<K> {
-        let number = |key: &K| self.members.get(key).map(|member| member.number);
+    fn next_trusted(&mut self, draw: u64, barred: &[K]) -> Option<(K, Ticket)> {
+        let number = |key: &K, ticket: Ticket| {
+            let member = self.members.get(key).filter(|member| member.place == Some(ticket));
+            member.map(|member| member.number)
+        };
         let index = self.strategy.choose(self.idle.trusted(), draw, barred, number)?;
-        self.idle.take_trusted(index)
+        self.idle.take_trusted(index, self.strategy.needs_order())
     }
 }
+
+/// So many places are kept that are nobody's, beside as many as there are members.
+const MOST_PLACES: usize = 16;

@@ -27,33 +27,35 @@ impl Seen {
     }
 
     /// Returns where the oldest stands that it was not asked about.
-    pub(super) fn next<M: Message>(
+    pub(super) fn next<K: Ord + Clone, M: Message>(
         &mut self,
+        key: &K,
         aside: &Aside<M>,
-        questions: &mut Questions,
+        questions: &mut Questions<K>,
     ) -> Option<Position> {
-        self.missed.retain(|position| aside.has(*position) || questions.is_passed(*position));
+        self.missed.retain(|missed| aside.has(*missed) || questions.is_passed(*missed, key));
         let missed = self.missed.iter().copied().find(|position| aside.has(*position));
         missed.or_else(|| aside.first_from(self.until))
     }
 
     /// Notes that the member was asked about the message at this position and may not have it; returns whether that was
     /// so. It is not if the member has not seen an older one: then it is asked again after that.
-    pub(super) fn note<M: Message>(
+    pub(super) fn note<K: Ord + Clone, M: Message>(
         &mut self,
+        key: &K,
         position: Position,
         aside: &Aside<M>,
-        questions: &mut Questions,
+        questions: &mut Questions<K>,
     ) -> bool {
         self.missed.retain(|missed| {
-            *missed != position && (aside.has(*missed) || questions.is_passed(*missed))
+            *missed != position && (aside.has(*missed) || questions.is_passed(*missed, key))
         });
         if position < self.until {
             return true;
         }
         let is_next = aside.first_from(self.until).is_none_or(|first| first >= position);
         if is_next {
-            self.missed.extend(questions.pass(self.until, position));
+            self.missed.extend(questions.pass(self.until, position, key));
             self.missed.sort_unstable();
             self.until = position.next();
         }

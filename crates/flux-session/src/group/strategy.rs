@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::line::Ticket;
+
 /// Which of the members that have room gets a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
@@ -18,15 +20,16 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// Returns the place in the ring of the member that is asked next and is not barred.
+    /// Returns the place in the ring of the member that is asked next and is not barred. `number` says which member's it is, if
+    /// it is one's.
     pub(super) fn choose<K: PartialEq>(
         self,
-        ring: &VecDeque<K>,
+        ring: &VecDeque<(K, Ticket)>,
         draw: u64,
         barred: &[K],
-        number: impl Fn(&K) -> Option<u64>,
+        number: impl Fn(&K, Ticket) -> Option<u64>,
     ) -> Option<usize> {
-        let may_be_asked = |key: &K| !barred.contains(key);
+        let may_be_asked = |(key, _): &(K, Ticket)| !barred.contains(key);
         match self {
             Self::RoundRobin | Self::Sticky => ring.iter().position(may_be_asked),
             Self::Random => {
@@ -36,10 +39,20 @@ impl Strategy {
                 places.find(|place| ring.get(*place).is_some_and(may_be_asked))
             }
             Self::Affine => {
-                let weight = |key: &K| number(key).map(|number| mix(draw ^ mix(number)));
-                let ring = ring.iter().enumerate().filter(|(_, key)| may_be_asked(key));
-                Some(ring.max_by_key(|(_, key)| weight(key))?.0)
+                let weight = |(key, ticket): &(K, Ticket)| {
+                    number(key, *ticket).map(|number| mix(draw ^ mix(number)))
+                };
+                let ring = ring.iter().enumerate().filter(|(_, place)| may_be_asked(place));
+                Some(ring.max_by_key(|(_, place)| weight(place))?.0)
             }
+        }
+    }
+
+    /// Returns whether the order in the ring decides who is asked.
+    pub(super) const fn needs_order(self) -> bool {
+        match self {
+            Self::RoundRobin | Self::Sticky => true,
+            Self::Random | Self::Affine => false,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Groups: who is asked, and what waits.
 
 mod barred;
+mod cost;
 mod model;
 
-use super::{Ask, Group, GroupFull, GroupLimits, Step, Strategy};
+use super::line::Line;
+use super::{Ask, Group, GroupFull, GroupLimits, Step, Strategy, is_somebodys};
 use crate::limits::QUEUED_OVERHEAD;
 use crate::{DropReason, Message, Timestamp};
 
@@ -28,6 +30,22 @@ type Members = Group<char, (), Numbered>;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000);
+
+/// Who stands where, for tests.
+impl<K: Ord + Clone, T, M> Group<K, T, M> {
+    fn ring(&self) -> impl Iterator<Item = K> {
+        self.members_in(&self.idle)
+    }
+
+    fn behind(&self) -> impl Iterator<Item = K> {
+        self.members_in(&self.behind)
+    }
+
+    fn members_in(&self, line: &Line<K>) -> impl Iterator<Item = K> {
+        let is_somebodys = is_somebodys(&self.members);
+        line.places().filter(move |(key, ticket)| is_somebodys(key, *ticket)).map(|it| it.0.clone())
+    }
+}
 
 fn message(number: u32) -> Numbered {
     Numbered { number, expires_at: None }

@@ -265,7 +265,7 @@ impl World {
 
     /// Whether somebody in the ring has room for a message that may have it.
     fn is_wanted(&self, message: Numbered) -> bool {
-        self.group.idle.members().any(|key| !self.is_barred(self.held[&message], *key))
+        self.group.ring().any(|key| !self.is_barred(self.held[&message], key))
     }
 
     fn check(&mut self) {
@@ -293,9 +293,9 @@ impl World {
         let queued = self.group.queued();
         assert_eq!(queued + elsewhere, self.held.len(), "each message is in one place");
         assert_eq!(self.group.queued_bytes(), queued * (1 + QUEUED_OVERHEAD));
-        let idle: BTreeSet<char> = self.group.idle.members().copied().collect();
-        let behind: BTreeSet<char> = self.group.behind.members().copied().collect();
-        let lines = self.group.idle.members().chain(self.group.behind.members());
+        let idle: BTreeSet<char> = self.group.ring().collect();
+        let behind: BTreeSet<char> = self.group.behind().collect();
+        let lines = self.group.ring().chain(self.group.behind());
         assert_eq!(lines.count(), self.with_room.len(), "nobody stands there twice");
         assert!(idle.union(&behind).eq(&self.with_room));
         if self.open.is_empty() {
