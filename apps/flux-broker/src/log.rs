@@ -4,8 +4,12 @@ mod digest;
 mod events;
 mod help;
 mod line;
+mod output;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
 use std::io::IsTerminal as _;
+use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -16,12 +20,18 @@ use flux_eventbus::{EventBus, EventKinds};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+pub(crate) use self::output::Flushed;
+use self::output::{Form, Lines, Output};
 
 /// What is logged.
 pub(crate) struct Log {
+    output: Output,
     filter: reload::Handle<EnvFilter, Registry>,
     /// The filter as it was written.
     written: Mutex<String>,
@@ -36,30 +46,32 @@ pub(crate) struct EventLog {
 }
 
 impl Log {
-    /// Begins to log as a config says. Once in a process.
-    pub(crate) fn begin(loaded: &Loaded) -> Result<Arc<Self>, Problems> {
+    /// Begins to log as a config says, until what is returned beside it is dropped. Once in a process.
+    pub(crate) fn begin(loaded: &Loaded) -> Result<(Arc<Self>, Flushed), Problems> {
         let config = &loaded.config.log;
         let filter = check(loaded)?;
-        let is_terminal = std::io::stderr().is_terminal();
-        let is_json = match config.format {
-            LogFormat::Auto => !is_terminal,
-            LogFormat::Text => false,
-            LogFormat::Json => true,
-        };
-        let lines = fmt::layer().with_writer(std::io::stderr);
-        let lines = if is_json {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
-        } else {
-            lines.with_ansi(is_terminal).boxed()
-        };
+        let form = form(config.format, std::io::stderr().is_terminal());
+        let (output, flushed) = Output::to_stderr(move |file, lost| tell_of_lost(file, form, lost))
+            .map_err(|error| {
+                loaded.error(&["log", "format"], format!("standard error cannot be used: {error}"))
+            })?;
+        let lines = layer(form, Lines { output: output.clone(), form });
         let (filter, handle) = reload::Layer::new(filter);
         // `with` in this order: the filter is for all that comes behind it.
         tracing_subscriber::registry().with(filter).with(lines).init();
-        Ok(Arc::new(Self {
+        tell_of_panics(output.clone());
+        let log = Arc::new(Self {
+            output,
             filter: handle,
             written: Mutex::new(config.filter.clone()),
             kinds: watch::Sender::new(Some(events::wanted())),
-        }))
+        });
+        Ok((log, flushed))
+    }
+
+    /// Writes a text among the lines, as it is, whatever is logged.
+    pub(crate) fn say(&self, text: &str) {
+        self.output.say(text);
     }
 
     /// Logs the events of a bus, on a thread of its own.
@@ -88,6 +100,60 @@ impl Log {
     }
 }
 
+/// Returns how lines are written.
+fn form(format: LogFormat, is_terminal: bool) -> Form {
+    match format {
+        LogFormat::Auto if is_terminal => Form::Colours,
+        LogFormat::Auto | LogFormat::Json => Form::Json,
+        LogFormat::Text if is_terminal => Form::Colours,
+        LogFormat::Text => Form::Text,
+    }
+}
+
+/// Returns what makes lines of what is logged.
+fn layer<S, W>(form: Form, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    match form {
+        Form::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
+        Form::Text => lines.with_ansi(false).boxed(),
+        Form::Colours => lines.with_ansi(true).boxed(),
+    }
+}
+
+/// Logs that lines were lost, past the queue that they had no room in.
+fn tell_of_lost(file: &Arc<File>, form: Form, lost: usize) {
+    let lines = layer(form, file.clone());
+    let past_the_queue = tracing_subscriber::registry().with(LevelFilter::WARN).with(lines);
+    tracing::subscriber::with_default(past_the_queue, || {
+        tracing::warn!(
+            help = "read standard error faster, or log less: flux-broker log set",
+            "{lost} lines of the log were lost: nobody read them in time"
+        );
+    });
+}
+
+/// Logs panics: what writes them to standard error by default waits for whoever reads it.
+fn tell_of_panics(output: Output) {
+    panic::set_hook(Box::new(move |panic| {
+        if tracing::enabled!(tracing::Level::ERROR) {
+            let thread = thread::current();
+            tracing::error!(thread = thread.name(), help = "report this bug", "{panic}");
+        } else {
+            output.say(&panic.to_string());
+        }
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            output.say(&trace.to_string());
+        }
+    }));
+}
+
 /// Returns the filter of a config.
 pub(crate) fn check(loaded: &Loaded) -> Result<EnvFilter, Problems> {
     parse(&loaded.config.log.filter).map_err(|error| {
@@ -98,13 +164,14 @@ pub(crate) fn check(loaded: &Loaded) -> Result<EnvFilter, Problems> {
     })
 }
 
-/// What the libraries below tell of their threads and sockets at `info` is for who asks for it by name.
+/// What the libraries below tell of their threads and sockets at `info` is for who asks for it by name. What they tell of
+/// requests is for nobody: there are tokens and cookies in them.
 fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
     let parsed = EnvFilter::try_new(filter)?;
     if parsed.max_level_hint() <= Some(LevelFilter::WARN) {
         return Ok(parsed);
     }
-    EnvFilter::try_new(format!("ntex=warn,{filter}"))
+    EnvFilter::try_new(format!("ntex=warn,{filter},ntex::http::h1::dispatcher=warn"))
 }
 
 impl LogControl for Log {
@@ -127,5 +194,20 @@ impl EventLog {
                 "the thread that logs events had panicked"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_for_people_at_a_terminal_and_for_programs_elsewhere() {
+        assert_eq!(form(LogFormat::Auto, true), Form::Colours);
+        assert_eq!(form(LogFormat::Auto, false), Form::Json);
+        assert_eq!(form(LogFormat::Json, true), Form::Json);
+        assert_eq!(form(LogFormat::Json, false), Form::Json);
+        assert_eq!(form(LogFormat::Text, true), Form::Colours);
+        assert_eq!(form(LogFormat::Text, false), Form::Text);
     }
 }

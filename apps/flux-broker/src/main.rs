@@ -64,14 +64,21 @@ fn main() -> ExitCode {
         }
     };
     config::tell(&loaded.warnings);
-    let done = Log::begin(&loaded).map_err(Into::into).and_then(|log| run(&loaded, &cli, &log));
-    match done {
+    // What is said from here on is said by the log: nobody else may wait for whoever reads it.
+    let (log, _flushed) = match Log::begin(&loaded) {
+        Ok(begun) => begun,
+        Err(problems) => {
+            config::tell(&problems);
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&loaded, &cli, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            match error.downcast::<Problems>() {
-                Ok(problems) => config::tell(&problems),
-                Err(error) => complain(&*error),
-            }
+            log.say(&match error.downcast::<Problems>() {
+                Ok(problems) => problems.to_string(),
+                Err(error) => complaint(&*error),
+            });
             ExitCode::FAILURE
         }
     }
@@ -127,7 +134,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     let also = admin
         .as_ref()
         .map_or_else(String::new, |admin| format!(", metrics at {}", admin.url("/metrics")));
-    announce(&broker, &format!("{}{also}", access.words()), connections, found.as_ref());
+    announce(log, &broker, &format!("{}{also}", access.words()), connections, found.as_ref());
     service::is_ready(SERVING);
     service::warn_of_unused(&inherited, &broker);
     renewal::warn(broker.certificates());
@@ -197,32 +204,42 @@ fn tls_init(init: &TlsInit) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-#[expect(clippy::print_stderr, reason = "the one line that every start prints, whatever the log")]
-fn announce(broker: &BrokerHandle, words: &str, connections: u64, found: Option<&Found>) {
+/// Writes the one line that every start writes, whatever is logged.
+fn announce(
+    log: &Log,
+    broker: &BrokerHandle,
+    words: &str,
+    connections: u64,
+    found: Option<&Found>,
+) {
     let addresses: Vec<String> = broker.listening().iter().map(ToString::to_string).collect();
     let stored = found.map_or_else(|| "everything in memory".to_owned(), Found::words);
-    eprintln!(
+    log.say(&format!(
         "flux-broker {} listening on {}; {words}, {stored}, up to {connections} connections; \
          flux-broker --help shows how to configure it",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
-    );
+    ));
     if let Some(cut) = found.and_then(Found::cut) {
-        eprintln!("flux-broker: {cut}");
+        log.say(&format!("flux-broker: {cut}"));
     }
 }
 
 #[expect(clippy::print_stderr, reason = "the reason why the program ends")]
 fn complain(error: &dyn std::error::Error) {
+    eprintln!("{}", complaint(error));
+}
+
+/// Returns why the program ends.
+fn complaint(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
         text.push_str(&format!(": {source}"));
         cause = source.source();
     }
-    for line in text.lines() {
-        eprintln!("flux-broker: {line}");
-    }
+    let lines: Vec<_> = text.lines().map(|line| format!("flux-broker: {line}")).collect();
+    lines.join("\n")
 }
 
 /// What a service manager shows.

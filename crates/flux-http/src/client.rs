@@ -254,7 +254,7 @@ pub enum StartHttpClientError {
     "`{url}` is no address: write `https://` or `http://`, a name, and what is asked for there"
 )]
 pub struct ParseAddressError {
-    /// What was written, without a password.
+    /// What was written, without a password or a token.
     url: String,
 }
 
@@ -270,9 +270,10 @@ fn headers(written: &[(String, String)]) -> Result<HeaderMap, StartHttpClientErr
 }
 
 fn address(url: &str) -> Result<Uri, ParseAddressError> {
-    // What precedes an `@` may be a password.
+    // What precedes an `@` may be a password, and what follows a question mark a token.
     let shown =
         url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("..@{rest}"));
+    let shown = shown.split_once('?').map_or_else(|| shown.clone(), |(it, _)| format!("{it}?.."));
     let error = || ParseAddressError { url: shown.clone() };
     let address: Uri = url.parse().map_err(|_| error())?;
     let scheme = address.scheme_str();
@@ -336,7 +337,13 @@ mod tests {
         for wrong in ["", "localhost", "/a", "ftp://a", "http://", "http:///a", "http://a b"] {
             assert_eq!(address(wrong), Err(ParseAddressError { url: wrong.to_owned() }));
         }
-        assert_eq!(address("https://u:p@a/"), Err(ParseAddressError { url: "..@a/".to_owned() }));
+        for (wrong, shown) in [
+            ("https://u:p@a/", "..@a/"),
+            ("ftp://a/b?token=c", "ftp://a/b?.."),
+            ("https://u:p@a/?token=c", "..@a/?.."),
+        ] {
+            assert_eq!(address(wrong), Err(ParseAddressError { url: shown.to_owned() }));
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub enum Refusal {
     /// Only GET upgrades.
     #[error("the method is not GET")]
     Method,
-    /// There is something else, or nothing.
+    /// There is something else, or nothing. What follows a question mark is left out: pages put tokens there.
     #[error("the path {0:?} is not served")]
     Path(String),
     /// It does not ask for WebSocket.
@@ -112,7 +112,7 @@ impl Upgrade {
         }
         let path = path_of(request.path.unwrap_or_default());
         if rules.path != ANY && path.split('?').next() != Some(&rules.path) {
-            return Err(Refusal::Path(path.to_owned()));
+            return Err(Refusal::Path(shown(path).to_owned()));
         }
         if !fields.has_word("upgrade", "websocket") || !fields.has_word("connection", "upgrade") {
             return Err(Refusal::NoUpgrade);
@@ -250,6 +250,15 @@ fn path_of(target: &str) -> &str {
         return target;
     }
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+}
+
+/// Returns what to write down of a target: neither what may be a token, nor who asks with which password.
+fn shown(target: &str) -> &str {
+    let before = target.find(['?', '#']).and_then(|at| target.get(..at)).unwrap_or(target);
+    match before.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => before,
+    }
 }
 
 fn is_key(key: &str) -> bool {

@@ -16,6 +16,7 @@ pub(crate) mod descriptors;
 mod directory;
 mod guesses;
 mod log;
+mod log_output;
 #[cfg(target_os = "linux")]
 mod memory;
 mod otlp;

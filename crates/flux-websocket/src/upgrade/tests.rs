@@ -63,6 +63,24 @@ fn a_request_may_come_in_pieces_and_no_frames_behind_it() {
     refused(format!("{request}frames"), "400");
 }
 
+/// Pages have no other place for a token than the query.
+#[test]
+fn what_may_be_a_secret_is_not_told() {
+    #[track_caller]
+    fn check(target: &str, told: &str) {
+        let request = request("/mqtt", target);
+        let refusal = Upgrade::read(request.as_bytes(), &rules()).unwrap_err();
+        assert_eq!(refusal, Refusal::Path(told.to_owned()));
+    }
+    check("/nomqtt?access_token=secret", "/nomqtt");
+    check("/nomqtt?a=/b?c", "/nomqtt");
+    check("/nomqtt#secret", "/nomqtt");
+    check("https://user:secret@broker.example/nomqtt?secret", "/nomqtt");
+    check("ws://user:secret@broker.example/mqtt?secret", "/mqtt");
+    check("ws://user:secret@broker.example?secret", "/");
+    check("?secret", "");
+}
+
 #[test]
 fn what_may_differ_is_accepted() {
     accepted(&request("Upgrade: websocket", "uPGRADE: WebSocket"));

@@ -101,6 +101,11 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it ends, and reads nothing meanwhile.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

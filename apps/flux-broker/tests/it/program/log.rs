@@ -193,17 +193,51 @@ fn no_secret_and_no_payload_is_logged_at_any_level() {
     fs::write(&token, "the-token").unwrap();
     let arguments = ["--passwords", &users, "--roles", &roles, "--admin", "127.0.0.1:0"];
     let more = ["--port", "0", "--admin-token-file", &token, "--log", "trace,ntex=trace"];
-    let program = Program::start(&[&arguments[..], &more].concat());
+    let doors = ["--bind", "127.0.0.1", "--ws=0"];
+    let program = Program::start(&[&arguments[..], &more, &doors].concat());
     let admin = admin_of(&program);
-    let log =
-        program.terminate_after("TERM", |addresses| talk_of_secrets(addresses[0], &admin, &token));
+    let (_, pages) = program.announced.split_once("and ws://").unwrap();
+    let pages = pages.split(['/', ' ', ';']).next().unwrap().to_owned();
+    let log = program.terminate_after("TERM", |addresses| {
+        talk_of_secrets(addresses[0], &admin, &token);
+        for request in [
+            "GET /nomqtt?access_token=in-the-query HTTP/1.1",
+            "GET http://me:in-the-query@a/nomqtt HTTP/1.1",
+            "GET /mqtt?access_token=in-the-query HTTP/1.1\r\nCookie: in-the-query",
+            "POST /in-the-query HTTP/1.1\r\nSec-WebSocket-Protocol: in-the-query",
+            "in-the-query",
+        ] {
+            knock(&pages, request);
+        }
+        for request in [
+            "GET /metrics?token=in-the-query HTTP/1.1",
+            "GET /api/v1/clients?token=in-the-query HTTP/1.1\r\nCookie: in-the-query",
+            "PUT /api/v1/log?filter=warn&token=in-the-query HTTP/1.1",
+            "in-the-query",
+        ] {
+            knock(&admin, request);
+        }
+    });
+    assert!(log.contains("a WebSocket handshake failed"), "{log}");
     assert!(log.contains("a client was admitted"), "{log}");
-    for secret in ["alice's secret", "my-guess", "my-payload", "my-will", "the-token", "my-name"] {
+    for secret in SECRETS {
         assert!(!log.contains(secret), "{secret}");
         let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
         assert!(!log.contains(&bytes.join(", ")), "{secret}, as numbers");
     }
 }
+
+/// Asks for something, and waits for the end of the answer.
+fn knock(address: &str, request: &str) {
+    let mut socket = TcpStream::connect(address).unwrap();
+    let request = format!("{request}\r\nHost: a\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let _is_reset = socket.read_to_end(&mut Vec::new());
+}
+
+/// What is sent and never logged.
+const SECRETS: [&str; 7] =
+    ["alice's secret", "my-guess", "my-payload", "my-will", "the-token", "my-name", "in-the-query"];
 
 /// Logs in, well and badly, publishes, and asks for metrics.
 fn talk_of_secrets(address: SocketAddr, admin: &str, token: &str) {
