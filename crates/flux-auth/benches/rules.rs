@@ -36,8 +36,33 @@ fn main() -> Result<(), Box<dyn Error>> {
             bencher.iter(|| authorizer.rights(&black_box(&client).clone()));
         });
     }
+    let authorizer = RoleAuthorizer::new(Ruleset::compile(&denials()?, Otherwise::Deny)?);
+    let client = Client::new("device-500", Identity::user("site-50"));
+    // What all denials concern, what they all but concern and what may be had.
+    let wide = [
+        ("all", "#", Decision::Deny),
+        ("last", "+/+/secret/x999", Decision::Deny),
+        ("allowed", "+/+/open/+/#", Decision::Allow),
+    ];
+    for (name, filter, expected) in wide {
+        let subscribe = Access::Subscribe { filter, qos: 1 };
+        assert_eq!(authorizer.decide(&client, subscribe), expected);
+        criterion.bench_function(&format!("denials/subscribe_{name}"), |bencher| {
+            bencher.iter(|| authorizer.decide(black_box(&client), black_box(subscribe)));
+        });
+    }
     criterion.final_summary();
     Ok(())
+}
+
+/// A role that has 1,000 denials.
+fn denials() -> Result<Rules, Box<dyn Error>> {
+    let denied: Vec<_> = (0..1_000).map(|site| format!("\"site/{site}/secret/x{site}\"")).collect();
+    let denied = denied.join(", ");
+    Ok(toml::from_str(&format!(
+        "roles.all = {{ subscribe = [\"#\"], deny.subscribe = [{denied}] }}\n\
+         bind = [{{ everyone = true, roles = [\"all\"] }}]"
+    ))?)
 }
 
 /// 100 roles of 10 rules, each for the devices of one site.

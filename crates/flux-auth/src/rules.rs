@@ -9,6 +9,7 @@ mod description;
 mod error;
 mod explanation;
 mod judgement;
+mod overlaps;
 mod pattern;
 mod rights;
 mod ruleset;

@@ -83,10 +83,12 @@ fn publish(rights: &Rights, topic: &str, qos: u8, retain: bool) -> Judgement {
 fn subscribe(rights: &Rights, filter: &str, qos: u8) -> Judged {
     let Ok(filter) = TopicFilter::parse(filter) else { return MALFORMED };
     let (ruleset, mut found) = (&rights.ruleset, Found::default());
-    let mut deny = |entry: &Entry| found.deny(entry);
     match ruleset.on_overlap {
-        OnOverlap::Refuse => ruleset.denied_filters.overlapping(&filter, rights.asker(), &mut deny),
-        OnOverlap::Filter => ruleset.denied_filters.covering(&filter, rights.asker(), &mut deny),
+        OnOverlap::Refuse => found.deny = ruleset.overlaps.first(&filter, rights.asker()),
+        OnOverlap::Filter => {
+            let mut deny = |entry: &Entry| found.deny(entry);
+            ruleset.denied_filters.covering(&filter, rights.asker(), &mut deny);
+        }
     }
     ruleset.allowed_filters.covering(&filter, rights.asker(), &mut |entry| {
         found.allow(entry, qos);

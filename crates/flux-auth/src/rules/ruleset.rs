@@ -6,6 +6,7 @@ use std::fmt;
 use super::binding::Bindings;
 use super::description::{OnOverlap, Otherwise, Role, Rules};
 use super::error::{RuleError, RuleErrors};
+use super::overlaps::Overlaps;
 use super::template::{Placeholder, Template};
 use super::tree::{Entry, Kind, RuleTree};
 
@@ -24,6 +25,8 @@ pub struct Ruleset {
     /// About subscribing: what is allowed, what is denied.
     pub(super) allowed_filters: RuleTree,
     pub(super) denied_filters: RuleTree,
+    /// The denied once more.
+    pub(super) overlaps: Overlaps,
 }
 
 /// A rule as it is written.
@@ -56,6 +59,7 @@ impl Ruleset {
             topics: RuleTree::new(),
             allowed_filters: RuleTree::new(),
             denied_filters: RuleTree::new(),
+            overlaps: Overlaps::default(),
         };
         for (number, (name, role)) in rules.roles.iter().enumerate() {
             ruleset.add_role(number, name, role, &mut errors);
@@ -109,7 +113,10 @@ impl Ruleset {
                 self.rules.push(Rule { role: number, list, filter, max_qos });
                 match kind {
                     Kind::AllowSubscribe => self.allowed_filters.insert(&template, entry),
-                    Kind::DenySubscribe => self.denied_filters.insert(&template, entry),
+                    Kind::DenySubscribe => {
+                        self.denied_filters.insert(&template, entry);
+                        self.overlaps.insert(&template, entry.rule, entry.role);
+                    }
                     Kind::AllowPublish
                     | Kind::AllowRetain
                     | Kind::DenyPublish

@@ -46,6 +46,13 @@ pub(super) struct Asker<'a> {
     pub(super) values: &'a [Option<Box<str>>],
 }
 
+impl<'a> Asker<'a> {
+    /// Returns what it has for a placeholder.
+    pub(super) fn value(self, placeholder: usize) -> Option<&'a str> {
+        self.values.get(placeholder)?.as_deref()
+    }
+}
+
 impl RuleTree {
     pub(super) fn new() -> Self {
         let hasher = DefaultHashBuilder::default();
@@ -57,9 +64,7 @@ impl RuleTree {
         let mut id = NodeId::ROOT;
         for level in with_least_levels(&template.levels) {
             id = match level {
-                TemplateLevel::Literal(level) => self.child_or_add(id, level, |branch, child| {
-                    branch.literals.push(child);
-                }),
+                TemplateLevel::Literal(level) => self.child_or_add(id, level, |_, _| {}),
                 TemplateLevel::Plus => {
                     self.child_or_add(id, "+", |branch, child| branch.plus = Some(child))
                 }
@@ -100,18 +105,6 @@ impl RuleTree {
         walk.cover(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
     }
 
-    /// Visits each rule whose filter overlaps the pattern of `filter`: see [`TopicFilter::overlaps`].
-    pub(super) fn overlapping(
-        &self,
-        filter: &TopicFilter,
-        asker: Asker<'_>,
-        visit: &mut impl FnMut(&Entry),
-    ) {
-        let least = filter_with_least_levels(filter);
-        let walk = Walk { tree: self, asker, reserved: filter.pattern().starts_with('$') };
-        walk.overlap(NodeId::ROOT, least.as_ref().unwrap_or(filter).levels(), visit);
-    }
-
     fn child_or_add(
         &mut self,
         parent: NodeId,
@@ -132,7 +125,6 @@ struct Branch {
     plus: Option<NodeId>,
     /// By the numbers of the placeholders.
     placeholders: Vec<(usize, NodeId)>,
-    literals: Vec<NodeId>,
     /// By their roles.
     here: Vec<Entry>,
     /// Rules that end here with a `#`, by their roles.
@@ -165,7 +157,7 @@ impl Walk<'_> {
         if level == "+" {
             return;
         }
-        for child in self.filled(id, Some(level)) {
+        for child in self.filled(id, level) {
             self.cover(child, levels.clone(), visit);
         }
         if let Some(child) = self.tree.arena.child(id, level) {
@@ -173,54 +165,12 @@ impl Walk<'_> {
         }
     }
 
-    /// As `flux_topic` overlaps: a name for both exists as long as no two literal levels differ.
-    fn overlap(&self, id: NodeId, mut levels: Levels<'_>, visit: &mut impl FnMut(&Entry)) {
-        let branch = &self.tree.arena[id];
-        self.visit(&branch.below, visit);
-        match levels.next() {
-            None => self.visit(&branch.here, visit),
-            Some("#") => {
-                self.visit(&branch.here, visit);
-                self.children(id).for_each(|child| self.everything(child, visit));
-            }
-            Some("+") => {
-                self.children(id).for_each(|child| self.overlap(child, levels.clone(), visit));
-            }
-            Some(level) => {
-                let plus = branch.plus.filter(|_| !self.is_hidden(id));
-                let literal = self.tree.arena.child(id, level);
-                plus.into_iter()
-                    .chain(literal)
-                    .chain(self.filled(id, Some(level)))
-                    .for_each(|child| self.overlap(child, levels.clone(), visit));
-            }
-        }
-    }
-
-    fn everything(&self, id: NodeId, visit: &mut impl FnMut(&Entry)) {
-        let branch = &self.tree.arena[id];
-        self.visit(&branch.here, visit);
-        self.visit(&branch.below, visit);
-        self.children(id).for_each(|child| self.everything(child, visit));
-    }
-
-    /// Returns the children that a wildcard sees: in the first level those without `$` in front.
-    fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
-        let branch = &self.tree.arena[id];
-        let is_seen = move |child: &NodeId| {
-            id != NodeId::ROOT || !self.tree.arena.level(*child).starts_with('$')
-        };
-        let literals = branch.literals.iter().copied().filter(is_seen);
-        branch.plus.into_iter().chain(literals).chain(self.filled(id, None))
-    }
-
-    /// Returns the children behind placeholders that the client fills: with this level, or at all.
-    fn filled(&self, id: NodeId, level: Option<&str>) -> impl Iterator<Item = NodeId> {
+    /// Returns the children behind placeholders that the client fills with this level.
+    fn filled(&self, id: NodeId, level: &str) -> impl Iterator<Item = NodeId> {
         self.tree.arena[id].placeholders.iter().filter_map(move |(number, child)| {
-            let value = self.asker.values.get(*number)?.as_deref()?;
             // Whoever chooses a name must not choose `$SYS`.
-            let is_open = level.is_none_or(|level| level == value)
-                && (id != NodeId::ROOT || !value.starts_with('$'));
+            let is_open = self.asker.value(*number) == Some(level)
+                && (id != NodeId::ROOT || !level.starts_with('$'));
             is_open.then_some(*child)
         })
     }
@@ -252,7 +202,7 @@ fn push(entries: &mut Vec<Entry>, entry: Entry) {
 }
 
 /// A name has at least one level, and is not empty `[MQTT-4.7.3-1]`: `#` is `+/#`, and `/#` is `/+/#`.
-fn with_least_levels(levels: &[TemplateLevel]) -> Vec<&TemplateLevel> {
+pub(super) fn with_least_levels(levels: &[TemplateLevel]) -> Vec<&TemplateLevel> {
     use TemplateLevel::{Hash, Literal, Plus};
     let mut least: Vec<_> = levels.iter().collect();
     match levels {
@@ -264,7 +214,7 @@ fn with_least_levels(levels: &[TemplateLevel]) -> Vec<&TemplateLevel> {
 }
 
 /// The same for a filter that is asked about; `None` when it is as it should be.
-fn filter_with_least_levels(filter: &TopicFilter) -> Option<TopicFilter> {
+pub(super) fn filter_with_least_levels(filter: &TopicFilter) -> Option<TopicFilter> {
     let least = match filter.pattern() {
         "#" => "+/#",
         "/#" => "/+/#",

@@ -44,6 +44,23 @@ fn any_role() -> impl Strategy<Value = Role> {
     )
 }
 
+/// More denials than fit into one word, most of them of a role that the client has.
+fn many_denials() -> impl Strategy<Value = Rules> {
+    let denied = vec(vec(any_template(), 0..90), 3);
+    denied.prop_map(|denied| {
+        let role = |subscribe| Role {
+            subscribe: vec!["#".into(), "$x/#".into()],
+            deny: Denied { subscribe, ..Denied::default() },
+            ..Role::default()
+        };
+        let names = ["r0", "r1", "r2"].map(String::from);
+        let roles = names.into_iter().zip(denied.into_iter().map(role)).collect();
+        let roles_of_all = ["r0", "r2"].map(String::from).to_vec();
+        let bind = vec![Binding { roles: roles_of_all, everyone: true, ..Binding::default() }];
+        Rules { default: None, on_overlap: OnOverlap::Refuse, roles, bind }
+    })
+}
+
 fn any_binding() -> impl Strategy<Value = Binding> {
     let name = || option::of(select(vec!["a", "b", "?", "a*", "", "*"]).prop_map(String::from));
     let claim = option::of(select(vec!["a", "b"]));
@@ -250,6 +267,20 @@ proptest! {
         for filter in &filters {
             let access = Access::Subscribe { filter, qos: 0 };
             let expected = naive::verdict(&rules, otherwise, &BY_BRUTE_FORCE, &client, access);
+            prop_assert_eq!(authorizer.explain(&client, access).verdict, expected, "{}", filter);
+        }
+    }
+
+    #[test]
+    fn many_denials_overlap_what_each_of_them_does(
+        rules in many_denials(),
+        client in any_client(&["a", "b", "$x", "", "a/b"]),
+        filters in vec(any_filter(&["a", "b", "$x", "+"], 5), 1..12),
+    ) {
+        let authorizer = RoleAuthorizer::new(Ruleset::compile(&rules, Otherwise::Deny).unwrap());
+        for filter in &filters {
+            let access = Access::Subscribe { filter, qos: 0 };
+            let expected = naive::verdict(&rules, Otherwise::Deny, &AS_FILTERS_DO, &client, access);
             prop_assert_eq!(authorizer.explain(&client, access).verdict, expected, "{}", filter);
         }
     }
