@@ -296,6 +296,7 @@ fn limits(config: &Config) -> Limits {
         pending_connects: count(limits.pending_connects),
         connects_per_second: limits.connects_per_second.0,
         subscriptions_per_client: count(limits.subscriptions_per_client),
+        subscribe_filters: count(limits.subscribe_filters),
         topic_levels: count(limits.topic_levels),
         packet_size: packet_size(limits.packet_size),
         connect_packet_size: packet_size(limits.connect_packet_size),
@@ -413,7 +414,7 @@ mod tests {
              packet_size = 410\nconnections = 42\nconnects_per_second = \"43/s\"\npublishes_per_second = \"44/s\"\n\
              publish_bytes_per_second = \"45B/s\"\nwhen_too_fast = \"wait\"\n\
              [limits]\nconnections = 11\nhalf_open = 12\nhandshakes = 13\nsessions = 14\npending_connects = 15\n\
-             connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\ntopic_levels = 18\npacket_size = 190\n\
+             connects_per_second = \"16/s\"\nsubscriptions_per_client = 17\nsubscribe_filters = 59\ntopic_levels = 18\npacket_size = 190\n\
              connect_packet_size = 200\npublishes_per_second = \"46/s\"\npublish_bytes_per_second = \"47B/s\"\n\
              client_publishes_per_second = \"48/s\"\nclient_publish_bytes_per_second = \"49B/s\"\n\
              when_too_fast = \"drop-qos0\"\nbytes = \"21MiB\"\n\
@@ -433,7 +434,7 @@ mod tests {
             "workers: 3,",
             "allow_anonymous: true",
             "connections: 11, half_open: 12, handshakes: 13, sessions: 14, pending_connects: 15, \
-             connects_per_second: Some(16), subscriptions_per_client: 17, topic_levels: 18, packet_size: 190, \
+             connects_per_second: Some(16), subscriptions_per_client: 17, subscribe_filters: 59, topic_levels: 18, packet_size: 190, \
              connect_packet_size: 200, publishes: PublishRates { messages: Some(46), bytes: Some(47) }, \
              client_publishes: PublishRates { messages: Some(48), bytes: Some(49) }, when_too_fast: DropQos0, bytes: 22020096",
             "max_qos: AtLeastOnce, versions: Versions { v31: true, v311: false, v5: true }, retain_available: false, \

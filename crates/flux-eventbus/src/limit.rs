@@ -25,6 +25,8 @@ pub enum Limit {
     ListenerConnectsPerSecond,
     /// Subscriptions of one session.
     SubscriptionsPerClient,
+    /// Topic filters of one SUBSCRIBE or UNSUBSCRIBE.
+    SubscribeFilters,
     /// Levels of a topic name or a topic filter.
     TopicLevels,
     /// Bytes of one packet.
@@ -53,7 +55,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is, in the order of declaration.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Connections,
         Self::HalfOpen,
         Self::Handshakes,
@@ -64,6 +66,7 @@ impl Limit {
         Self::ListenerConnections,
         Self::ListenerConnectsPerSecond,
         Self::SubscriptionsPerClient,
+        Self::SubscribeFilters,
         Self::TopicLevels,
         Self::PacketSize,
         Self::PublishesPerSecond,
@@ -92,6 +95,7 @@ impl Limit {
             Self::ListenerConnections => "listener_connections",
             Self::ListenerConnectsPerSecond => "listener_connects_per_second",
             Self::SubscriptionsPerClient => "subscriptions_per_client",
+            Self::SubscribeFilters => "subscribe_filters",
             Self::TopicLevels => "topic_levels",
             Self::PacketSize => "packet_size",
             Self::PublishesPerSecond => "publishes_per_second",

@@ -48,6 +48,11 @@ pub struct Limits {
     /// replace one is always allowed, and the process itself may subscribe a client to more.
     /// [`Limit::SubscriptionsPerClient`](crate::Limit::SubscriptionsPerClient).
     pub subscriptions_per_client: usize,
+    /// Topic filters of one SUBSCRIBE or UNSUBSCRIBE. Default: 1,000. What comes behind is not looked at: it is answered
+    /// with 0x97 in SUBACK (MQTT 3.1.1: 0x80; MQTT 3.1 as above), with 0x83 in UNSUBACK, which has no such code; before
+    /// MQTT 5.0 UNSUBACK has none at all, and the connection ends. Each filter counts as a packet of its own for the turn that a connection
+    /// has. [`Limit::SubscribeFilters`](crate::Limit::SubscribeFilters), once for each packet.
+    pub subscribe_filters: usize,
     /// Levels of a topic name or a topic filter. Default: 128. Beyond that, PUBLISH is answered with
     /// 0x90 and a filter with 0x8F (MQTT 3.1.1: 0x80 for a filter, while a message is dropped with
     /// an event); a will refuses CONNECT. [`Limit::TopicLevels`](crate::Limit::TopicLevels).
@@ -99,6 +104,7 @@ impl Default for Limits {
             pending_connects: 20_000,
             connects_per_second: NonZeroU32::new(10_000),
             subscriptions_per_client: 10_000,
+            subscribe_filters: 1_000,
             topic_levels: 128,
             packet_size: 16 * 1024 * 1024,
             connect_packet_size: 128 * 1024,

@@ -36,8 +36,8 @@ mod tests;
 mod timers;
 mod traced;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use flux_eventbus::DropReason;
 use flux_session::Timestamp;
@@ -130,6 +130,8 @@ pub struct Worker {
     since: Option<Stamp>,
     /// What is over once the answers are sent.
     endings: Vec<Ending>,
+    /// How many further frames the one at hand is worth: the filters of a SUBSCRIBE or UNSUBSCRIBE.
+    further_frames: usize,
     /// What came is counted here; whoever sends counts that.
     traffic: Arc<Traffic>,
 }
@@ -195,6 +197,7 @@ impl Worker {
             trace: None,
             since: None,
             endings: Vec::new(),
+            further_frames: 0,
         }
     }
 
@@ -258,6 +261,7 @@ impl Worker {
         self.answers.clear();
         self.endings.clear();
         self.waits_from = None;
+        self.further_frames = 0;
         if matches!(stage, Stage::Fresh) && !wire::may_be_connect(bytes) {
             // Whatever would make it complete, the first packet must be a CONNECT [MQTT-3.1.0-1].
             stage = self.not_mqtt(id, ReasonCode::ProtocolError, fx);
@@ -277,11 +281,12 @@ impl Worker {
                     frames += 1;
                     self.traffic.received.note(frame.bytes);
                     stage = self.frame(now, id, stage, &frame, fx);
+                    frames += mem::take(&mut self.further_frames);
                 }
                 Err(error) => stage = self.unreadable(now, id, stage, error, fx),
             }
         }
-        let again = frames == FRAMES_PER_TURN && stage.reads();
+        let again = frames >= FRAMES_PER_TURN && stage.reads();
         let unread = if stage.is_closing() { 0 } else { bytes.len() - consumed };
         if frames > 0 {
             self.traffic.received.note_bytes(consumed);
@@ -302,7 +307,7 @@ impl Worker {
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
         self.bury_overflowed(now, fx);
         self.serve_ready(now, fx);
-        let mut dirty = std::mem::take(&mut self.dirty);
+        let mut dirty = mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {
             self.guard(now, Some(connection), fx, |worker, fx| worker.drain(now, connection, fx));
         }

@@ -34,6 +34,10 @@ pub struct Limits {
     pub connects_per_second: Rate,
     /// Subscriptions of one session. One more is refused with 0x97.
     pub subscriptions_per_client: u32,
+    /// Topic filters of one SUBSCRIBE or UNSUBSCRIBE. Further ones are refused with 0x97 or 0x83; before MQTT 5.0 such an
+    /// UNSUBSCRIBE ends the connection.
+    #[schemars(range(min = 1))]
+    pub subscribe_filters: u32,
     /// Levels of a topic name or filter. Beyond that PUBLISH is answered with 0x90, a filter with 0x8F.
     #[schemars(range(min = 1))]
     pub topic_levels: u32,
@@ -69,6 +73,7 @@ impl Default for Limits {
             pending_connects: 20_000,
             connects_per_second: Rate(NonZeroU32::new(10_000)),
             subscriptions_per_client: 10_000,
+            subscribe_filters: 1_000,
             topic_levels: 128,
             packet_size: Size(16 << 20),
             connect_packet_size: Size(128 << 10),

@@ -100,6 +100,13 @@ pub enum FrameError {
     /// SUBSCRIBE or UNSUBSCRIBE without a topic filter [MQTT-3.8.3-2], [MQTT-3.10.3-2].
     #[error("there is no topic filter")]
     NoTopicFilter,
+    /// UNSUBSCRIBE with more topic filters than the broker reads, before MQTT 5.0: see
+    /// [`Limits::subscribe_filters`](crate::Limits::subscribe_filters).
+    #[error("there are more topic filters than {max}, the limit")]
+    TooManyFilters {
+        /// The limit.
+        max: usize,
+    },
     /// Reserved bits or values in subscription options [MQTT-3.8.3-5].
     #[error("subscription options {0:#010b} use reserved values")]
     SubscriptionOptions(u8),
@@ -161,6 +168,7 @@ impl FrameError {
             Self::TopicName(ParseTopicError::Empty) => ReasonCode::ProtocolError,
             Self::TopicName(_) => ReasonCode::TopicNameInvalid,
             Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
+            Self::TooManyFilters { .. } => ReasonCode::QuotaExceeded,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::QosNotSupported(_) => ReasonCode::QosNotSupported,
             Self::RetainNotSupported => ReasonCode::RetainNotSupported,

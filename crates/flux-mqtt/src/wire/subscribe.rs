@@ -16,6 +16,8 @@ pub(crate) struct Subscribe {
     /// Where among them stood what begins with `$share/` and is no shared subscription, and its
     /// QoS. MQTT 3.1.1 has no shared subscriptions, so that is not the client's error.
     pub(crate) malformed: Vec<(usize, QoS)>,
+    /// How many came behind as many as are read, and were not looked at.
+    pub(crate) beyond: usize,
 }
 
 /// A client gives subscriptions up.
@@ -24,10 +26,17 @@ pub(crate) struct Unsubscribe {
     pub(crate) packet_id: PacketId,
     /// At least one [MQTT-3.10.3-2], unless all are malformed as in [`Subscribe::malformed`].
     pub(crate) filters: Vec<TopicFilter>,
+    /// How many came behind as many as are read, and were not looked at: none before MQTT 5.0.
+    pub(crate) beyond: usize,
 }
 
 impl Subscribe {
-    pub(crate) fn read(frame: &Frame<'_>, version: Version) -> Result<Self, FrameError> {
+    /// Reads at most so many filters.
+    pub(crate) fn read(
+        frame: &Frame<'_>,
+        version: Version,
+        most: usize,
+    ) -> Result<Self, FrameError> {
         let mut cursor = frame.cursor();
         let packet_id = cursor.packet_id()?;
         let mut subscription_id = None;
@@ -41,8 +50,14 @@ impl Subscribe {
         if cursor.is_empty() {
             return Err(FrameError::NoTopicFilter);
         }
-        let (mut filters, mut malformed) = (Vec::new(), Vec::new());
+        let (mut filters, mut malformed, mut beyond) = (Vec::new(), Vec::new(), 0);
         while !cursor.is_empty() {
+            if filters.len() + malformed.len() == most {
+                cursor.binary()?;
+                cursor.u8()?;
+                beyond += 1;
+                continue;
+            }
             let filter = filter(&mut cursor, version)?;
             let options = options(cursor.u8()?, version, subscription_id)?;
             let Some(filter) = filter else {
@@ -55,12 +70,17 @@ impl Subscribe {
             }
             filters.push((filter, options));
         }
-        Ok(Self { packet_id, filters, malformed })
+        Ok(Self { packet_id, filters, malformed, beyond })
     }
 }
 
 impl Unsubscribe {
-    pub(crate) fn read(frame: &Frame<'_>, version: Version) -> Result<Self, FrameError> {
+    /// Reads at most so many filters. Before MQTT 5.0 more are an error: UNSUBACK could not say that they were left alone.
+    pub(crate) fn read(
+        frame: &Frame<'_>,
+        version: Version,
+        most: usize,
+    ) -> Result<Self, FrameError> {
         let mut cursor = frame.cursor();
         let packet_id = cursor.packet_id()?;
         if version == Version::V5 {
@@ -69,11 +89,21 @@ impl Unsubscribe {
         if cursor.is_empty() {
             return Err(FrameError::NoTopicFilter);
         }
-        let mut filters = Vec::new();
+        let (mut filters, mut malformed, mut beyond) = (Vec::new(), 0, 0);
         while !cursor.is_empty() {
-            filters.extend(filter(&mut cursor, version)?);
+            if filters.len() + malformed < most {
+                match filter(&mut cursor, version)? {
+                    Some(filter) => filters.push(filter),
+                    None => malformed += 1,
+                }
+            } else if version == Version::V5 {
+                cursor.binary()?;
+                beyond += 1;
+            } else {
+                return Err(FrameError::TooManyFilters { max: most });
+            }
         }
-        Ok(Self { packet_id, filters })
+        Ok(Self { packet_id, filters, beyond })
     }
 }
 
@@ -141,20 +171,20 @@ mod tests {
     #[track_caller]
     fn refused(version: Version, bytes: &[u8], expected: &FrameError) {
         let frame = split(bytes, 1000, None).unwrap().unwrap();
-        assert_eq!(Subscribe::read(&frame, version).err().as_ref(), Some(expected));
+        assert_eq!(Subscribe::read(&frame, version, 1000).err().as_ref(), Some(expected));
     }
 
     #[test]
     fn a_legal_subscribe_is_read_in_both_versions() {
         let frame = split(&[0x82, 8, 0, 7, 0, 3, b'a', b'/', b'#', 2], 100, None).unwrap().unwrap();
-        let packet = Subscribe::read(&frame, Version::V311).unwrap();
+        let packet = Subscribe::read(&frame, Version::V311, 1).unwrap();
         assert_eq!(packet.packet_id.get(), 7);
         assert_eq!(packet.filters[0].0.as_str(), "a/#");
         assert_eq!(packet.filters[0].1.qos, QoS::ExactlyOnce);
 
         let v5 = [0x82, 9, 0, 7, 2, 0x0B, 5, 0, 1, b'a', 0b0010_1101];
         let packet =
-            Subscribe::read(&split(&v5, 100, None).unwrap().unwrap(), Version::V5).unwrap();
+            Subscribe::read(&split(&v5, 100, None).unwrap().unwrap(), Version::V5, 1).unwrap();
         let options = packet.filters[0].1;
         assert_eq!(options.subscription_id, Some(5));
         assert!(options.no_local && options.retain_as_published);

@@ -27,8 +27,8 @@ fn describe(frame: &Frame<'_>, version: Version) -> String {
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             format!("{:?} {:?}", frame.packet_type, Ack::read(frame, version))
         }
-        PacketType::Subscribe => format!("{:?}", Subscribe::read(frame, version)),
-        PacketType::Unsubscribe => format!("{:?}", Unsubscribe::read(frame, version)),
+        PacketType::Subscribe => format!("{:?}", Subscribe::read(frame, version, usize::MAX)),
+        PacketType::Unsubscribe => format!("{:?}", Unsubscribe::read(frame, version, usize::MAX)),
         PacketType::Disconnect => format!("{:?}", Disconnect::read(frame, version)),
         other => format!("{other:?} {:?}", frame.body),
     }
@@ -42,8 +42,8 @@ fn refusal(frame: &Frame<'_>, version: Version) -> Option<FrameError> {
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             Ack::read(frame, version).err()
         }
-        PacketType::Subscribe => Subscribe::read(frame, version).err(),
-        PacketType::Unsubscribe => Unsubscribe::read(frame, version).err(),
+        PacketType::Subscribe => Subscribe::read(frame, version, usize::MAX).err(),
+        PacketType::Unsubscribe => Unsubscribe::read(frame, version, usize::MAX).err(),
         PacketType::Disconnect => Disconnect::read(frame, version).err(),
         _ => None,
     }
@@ -54,11 +54,11 @@ fn filters(frame: &Frame<'_>, version: Version) -> Option<Vec<String>> {
     let text = |filter: &TopicFilter| filter.as_str().to_owned();
     match frame.packet_type {
         PacketType::Subscribe => {
-            let packet = Subscribe::read(frame, version).ok()?;
+            let packet = Subscribe::read(frame, version, usize::MAX).ok()?;
             Some(packet.filters.iter().map(|(filter, _)| text(filter)).collect())
         }
         PacketType::Unsubscribe => {
-            let packet = Unsubscribe::read(frame, version).ok()?;
+            let packet = Unsubscribe::read(frame, version, usize::MAX).ok()?;
             Some(packet.filters.iter().map(text).collect())
         }
         _ => None,

@@ -27,6 +27,18 @@ impl Worker {
         let authorizer = &self.broker.authorizer;
         let decide = |access| authorizer.decide(&online.client, access);
         let decided = Decided::new(accesses.clone().map(decide));
+        Self::decided_or_parked(id, online, decided, accesses, frame, fx)
+    }
+
+    /// Returns what is decided about a list of accesses, or asks about the others and parks the frame.
+    pub(super) fn decided_or_parked<'a>(
+        id: ConnectionId,
+        online: &mut Online,
+        decided: Decided,
+        accesses: impl Iterator<Item = Access<'a>>,
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Option<Vec<Verdict>> {
         let verdicts = decided.all();
         if verdicts.is_none() {
             fx.pause(id);

@@ -1,9 +1,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use flux_auth::{Access, Verdict};
+use flux_auth::{Access, Decision, Verdict};
 use flux_eventbus::{Denial, Event, Limit};
 use flux_retained::Progress;
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
@@ -11,6 +11,7 @@ use flux_topic::{TopicFilter, TopicName};
 
 use super::Worker;
 use super::connection::Online;
+use super::decided::Decided;
 use super::end::End;
 use super::publish::is_in_use;
 use super::tell::{tell_left, tell_limit, tell_refused};
@@ -22,7 +23,9 @@ use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed, replay_one};
 use crate::session::SharedSession;
 use crate::terms::Terms;
-use crate::wire::{Frame, Subscribe, Unsubscribe, Version, write_suback, write_unsuback};
+use crate::wire::{
+    Frame, FrameError, Subscribe, Unsubscribe, Version, write_suback, write_unsuback,
+};
 
 /// A subscription that was granted, and whether it is a new one.
 pub(super) struct Granted {
@@ -40,45 +43,35 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
-        let packet = Subscribe::read(frame, online.version)?;
-        let accesses = packet.filters.iter().map(|(filter, options)| Access::Subscribe {
-            filter: filter.as_str(),
-            qos: options.qos.as_u8(),
-        });
-        let Some(verdicts) = self.decide(id, online, accesses, frame, fx) else { return Ok(()) };
+        let packet =
+            Subscribe::read(frame, online.version, self.settings.limits.subscribe_filters)?;
+        self.further_frames += packet.filters.len();
+        let Some(verdicts) = self.decide_filters(id, online, &packet.filters, frame, fx) else {
+            return Ok(());
+        };
         if is_in_use(online, packet.packet_id) {
-            let codes = in_use(packet.filters.len(), fx);
+            let codes = in_use(packet.filters.len() + packet.beyond, fx);
             self.acknowledge_subscribe(online, packet.packet_id, &codes);
             return Ok(());
         }
         let can_refuse = online.version != Version::V31;
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
-        let client_id = &online.client.client_id;
-        let (most, limit) = if self.memory.is_full() || self.store_takes_no_change(&online.session)
-        {
-            (0, Limit::Bytes)
-        } else {
-            let most = online.terms.subscriptions_per_client;
-            let most = most.unwrap_or(self.settings.limits.subscriptions_per_client);
-            (most, Limit::SubscriptionsPerClient)
-        };
-        let mut quota = Quota::new(online, most);
+        let mut quota = self.quota(online);
+        let (client, peer) = (online.client.clone(), online.client.peer);
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, online.terms.max_qos);
-            let code = if verdict == Verdict::Deny {
-                let (client, topic) = (&online.client, filter.as_str());
-                self.tell_denied(now, client, Denial::Subscribe, topic, fx);
-                ReasonCode::NotAuthorized
-            } else if let Some(code) = not_supported(&online.terms, &filter, &options) {
+            let code = if let Some((code, limit)) = self.hopeless(online, &quota, &filter, &options)
+            {
+                if let Some(limit) = limit {
+                    tell_limit(limit, Some(&client.client_id), peer, fx);
+                }
                 code
-            } else if filter.level_count() > self.most_levels(&online.terms) {
-                tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
-                ReasonCode::TopicFilterInvalid
-            } else if !quota.takes(online, &filter) {
-                tell_limit(limit, Some(client_id), online.client.peer, fx);
-                ReasonCode::QuotaExceeded
+            } else if verdict == Verdict::Deny {
+                self.tell_denied(now, &client, Denial::Subscribe, filter.as_str(), fx);
+                ReasonCode::NotAuthorized
             } else {
+                quota.take(online, &filter);
                 wanted.push((filter, options));
                 granted_code(options.qos)
             };
@@ -102,12 +95,76 @@ impl Worker {
                 false => (index, granted_code(QoS::min(qos, online.terms.max_qos))),
             }
         };
-        let codes = merge(codes, packet.malformed.into_iter().map(refused));
+        let mut codes = merge(codes, packet.malformed.into_iter().map(refused));
+        tell_beyond(online, packet.beyond, ReasonCode::QuotaExceeded, fx);
+        let beyond = if can_refuse { ReasonCode::QuotaExceeded } else { ReasonCode::Success };
+        codes.resize(codes.len() + packet.beyond, beyond);
         self.wait_if_stored(online);
         self.must_precede = true;
         self.acknowledge_subscribe(online, packet.packet_id, &codes);
         self.send_retained(now, &online.session, &granted, fx);
         Ok(())
+    }
+
+    /// Decides about the filters of a packet, about the same one once; `None` while somebody is asked. What cannot be had
+    /// whatever the rights are is not decided about, but denied.
+    fn decide_filters(
+        &self,
+        id: ConnectionId,
+        online: &mut Online,
+        filters: &[(TopicFilter, SubscriptionOptions)],
+        frame: &Frame<'_>,
+        fx: &mut impl Effects,
+    ) -> Option<Vec<Verdict>> {
+        let accesses = filters.iter().map(|(filter, options)| Access::Subscribe {
+            filter: filter.as_str(),
+            qos: options.qos.as_u8(),
+        });
+        if online.verdicts.is_some() {
+            return self.decide(id, online, accesses, frame, fx);
+        }
+        let (quota, mut known) = (self.quota(online), HashMap::with_capacity(filters.len()));
+        let decisions = filters.iter().zip(accesses.clone()).map(|((filter, options), access)| {
+            if self.hopeless(online, &quota, filter, options).is_some() {
+                return Decision::Deny;
+            }
+            let decide = || self.broker.authorizer.decide(&online.client, access);
+            *known.entry(access).or_insert_with(decide)
+        });
+        let decided = Decided::new(decisions);
+        Self::decided_or_parked(id, online, decided, accesses, frame, fx)
+    }
+
+    /// Why a subscription cannot be had, whatever the rights are, and which limit that is.
+    fn hopeless(
+        &self,
+        online: &Online,
+        quota: &Quota,
+        filter: &TopicFilter,
+        options: &SubscriptionOptions,
+    ) -> Option<(ReasonCode, Option<Limit>)> {
+        if let Some(code) = not_supported(&online.terms, filter, options) {
+            return Some((code, None));
+        }
+        if filter.level_count() > self.most_levels(&online.terms) {
+            return Some((ReasonCode::TopicFilterInvalid, Some(Limit::TopicLevels)));
+        }
+        let has_room = quota.has_room_for(online, filter);
+        (!has_room).then_some((ReasonCode::QuotaExceeded, Some(quota.limit)))
+    }
+
+    /// Returns how many more subscriptions a client may have.
+    fn quota(&self, online: &Online) -> Quota {
+        let (most, limit) = if self.memory.is_full() || self.store_takes_no_change(&online.session)
+        {
+            (0, Limit::Bytes)
+        } else {
+            let most = online.terms.subscriptions_per_client;
+            let most = most.unwrap_or(self.settings.limits.subscriptions_per_client);
+            (most, Limit::SubscriptionsPerClient)
+        };
+        let count = online.session.lock().session.subscriptions().len();
+        Quota { count, most, limit, added: BTreeSet::new() }
     }
 
     fn acknowledge_subscribe(
@@ -243,9 +300,12 @@ impl Worker {
         frame: &Frame<'_>,
         fx: &mut impl Effects,
     ) -> Result<(), End> {
-        let packet = Unsubscribe::read(frame, online.version)?;
+        let most = self.settings.limits.subscribe_filters;
+        let packet = Unsubscribe::read(frame, online.version, most)
+            .inspect_err(|error| tell_too_many(online, error, fx))?;
+        self.further_frames += packet.filters.len();
         if is_in_use(online, packet.packet_id) {
-            let codes = in_use(packet.filters.len(), fx);
+            let codes = in_use(packet.filters.len() + packet.beyond, fx);
             self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
             return Ok(());
         }
@@ -258,7 +318,10 @@ impl Worker {
             true => ReasonCode::Success,
             false => ReasonCode::NoSubscriptionExisted,
         };
-        let codes: Vec<ReasonCode> = existed.iter().map(code).collect();
+        let mut codes: Vec<ReasonCode> = existed.iter().map(code).collect();
+        let beyond = ReasonCode::ImplementationSpecificError;
+        tell_beyond(online, packet.beyond, beyond, fx);
+        codes.resize(codes.len() + packet.beyond, beyond);
         self.wait_if_stored(online);
         self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
         let filters = packet.filters.iter().zip(&existed);
@@ -336,32 +399,46 @@ fn in_use(filters: usize, fx: &mut impl Effects) -> Vec<ReasonCode> {
     vec![code; filters]
 }
 
+/// Tells of an UNSUBSCRIBE that ends the connection, if it does so for its length.
+fn tell_too_many(online: &Online, error: &FrameError, fx: &mut impl Effects) {
+    if let FrameError::TooManyFilters { .. } = error {
+        let client = &online.client;
+        tell_limit(Limit::SubscribeFilters, Some(&client.client_id), client.peer, fx);
+    }
+}
+
+/// Tells of filters that stood behind as many as a packet may have.
+fn tell_beyond(online: &Online, beyond: usize, code: ReasonCode, fx: &mut impl Effects) {
+    if beyond > 0 {
+        let client = &online.client;
+        tell_limit(Limit::SubscribeFilters, Some(&client.client_id), client.peer, fx);
+        let times = u64::try_from(beyond).unwrap_or(u64::MAX);
+        fx.count_times(Count::Refused(code), times);
+    }
+}
+
 /// How many more subscriptions a client may have.
 struct Quota {
     count: usize,
-    limit: usize,
+    most: usize,
+    /// What it is told that it reached.
+    limit: Limit,
     /// Those of the packet that the session does not have yet.
     added: BTreeSet<TopicFilter>,
 }
 
 impl Quota {
-    fn new(online: &Online, limit: usize) -> Self {
-        let count = online.session.lock().session.subscriptions().len();
-        Self { count, limit, added: BTreeSet::new() }
+    /// Whether there is room for a subscription; one that replaces another needs none.
+    fn has_room_for(&self, online: &Online, filter: &TopicFilter) -> bool {
+        self.count + self.added.len() < self.most
+            || self.added.contains(filter)
+            || online.session.lock().session.subscription(filter).is_some()
     }
 
-    /// Whether there is room for a subscription; one that replaces another needs none.
-    fn takes(&mut self, online: &Online, filter: &TopicFilter) -> bool {
-        if self.added.contains(filter)
-            || online.session.lock().session.subscription(filter).is_some()
-        {
-            return true;
-        }
-        let has_room = self.count + self.added.len() < self.limit;
-        if has_room {
+    fn take(&mut self, online: &Online, filter: &TopicFilter) {
+        if online.session.lock().session.subscription(filter).is_none() {
             self.added.insert(filter.clone());
         }
-        has_room
     }
 }
 

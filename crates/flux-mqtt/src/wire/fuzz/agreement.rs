@@ -84,6 +84,7 @@ const fn is_stricter(error: &FrameError) -> bool {
         | FrameError::ReceiveMaximum(_)
         | FrameError::QosNotSupported(_)
         | FrameError::RetainNotSupported
+        | FrameError::TooManyFilters { .. }
         | FrameError::AnswerTooLarge { .. }
         | FrameError::SessionExpiry => false,
     }
@@ -124,13 +125,13 @@ fn ours(frame: &Frame<'_>, version: Version) -> Option<Result<String, FrameError
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             Ack::read(frame, version).map(|ack| format!("{} {}", ack.packet_id, ack.code))
         }
-        PacketType::Subscribe => Subscribe::read(frame, version).map(|packet| {
+        PacketType::Subscribe => Subscribe::read(frame, version, usize::MAX).map(|packet| {
             let filters = packet.filters.iter();
             let filters: Vec<_> =
                 filters.map(|(filter, o)| (filter.as_str().to_owned(), o.qos.as_u8())).collect();
             show_filters(packet.packet_id.get(), &filters)
         }),
-        PacketType::Unsubscribe => Unsubscribe::read(frame, version).map(|packet| {
+        PacketType::Unsubscribe => Unsubscribe::read(frame, version, usize::MAX).map(|packet| {
             let filters = packet.filters.iter();
             let filters: Vec<_> = filters.map(|filter| (filter.as_str().to_owned(), 0)).collect();
             show_filters(packet.packet_id.get(), &filters)

@@ -64,8 +64,8 @@ fn read_as_everything(frame: &Frame<'_>) {
         let _ = Publish::read(frame, version, &mut InboundTopics::default());
         let _ = Ack::read(frame, version);
         let _ = Disconnect::read(frame, version);
-        let _ = Subscribe::read(frame, version);
-        let _ = Unsubscribe::read(frame, version);
+        let _ = Subscribe::read(frame, version, usize::MAX);
+        let _ = Unsubscribe::read(frame, version, usize::MAX);
     }
 }
 

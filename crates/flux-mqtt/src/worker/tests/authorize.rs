@@ -76,6 +76,27 @@ fn what_was_answered_about_a_publish_that_is_too_deep_by_then_holds_for_no_other
 }
 
 #[test]
+fn what_cannot_be_had_is_not_decided_about_and_the_same_filter_once() {
+    let rights = Rights::new(&[("subscribe no", Deny), ("subscribe slow", Ask)]);
+    let mut settings = Settings::default();
+    settings.limits.subscriptions_per_client = 2;
+    settings.limits.topic_levels = 2;
+    let mut c = Cluster::with(1, settings, rights.clone());
+    let peer = c.connect(0, "a");
+    let mut subscribe = |filters: &[&str]| {
+        let filters: Vec<_> = filters.iter().map(|filter| (*filter, 0)).collect();
+        c.send(peer, &client::subscribe(peer.version, 1, &filters));
+        (c.heard(peer), rights.take_subscriptions())
+    };
+    let (heard, decided) = subscribe(&["a", "no", "a/b/c", "no", "a", "b"]);
+    assert_eq!(heard, ["SUBACK 1 [00, 87, 8f, 87, 00, 00]"], "what is denied takes no room");
+    assert_eq!(decided, 3);
+    let (heard, decided) = subscribe(&["c", "no", "b", "slow"]);
+    assert_eq!(heard, ["SUBACK 1 [97, 97, 00, 97]"]);
+    assert_eq!(decided, 1);
+}
+
+#[test]
 fn a_parked_publish_at_qos_0_is_delivered_or_gone() {
     let rights = Rights::new(&[("publish slow", Ask)]);
     let mut c = cluster(&rights);

@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::reason::ReasonCode;
 use crate::settings::Settings;
 use crate::wire::Version;
+use crate::worker::Received;
 
 pub(super) fn cluster(limits: Limits) -> Cluster {
     Cluster::with(1, Settings { limits, ..Settings::default() }, Arc::new(AllowAll))
@@ -134,6 +135,50 @@ fn topics_and_filters_with_too_many_levels_are_counted() {
     // Another reason to refuse a topic is no limit.
     c.publish(peer, 1, 1, "$SYS/x", "x");
     expect_reached(&mut c, Limit::TopicLevels, Some("a"), 0);
+}
+
+#[test]
+fn filters_beyond_as_many_as_a_packet_may_have_are_refused_unseen() {
+    let mut c = cluster(Limits { subscribe_filters: 2, ..Limits::default() });
+    let old = v3::codec::Connect { client_id: "old".into(), ..v3::codec::Connect::default() };
+    let (new, old) = (c.connect(0, "new"), c.dial_v3(0, old));
+    assert_eq!(c.heard(old), ["CONNACK 00"]);
+    for (peer, name, refused) in [(new, "new", "97"), (old, "old", "80")] {
+        let filters = [("a", 0), ("b", 1), ("c", 1), ("#/no/filter", 2)];
+        c.send(peer, &client::subscribe(peer.version, 1, &filters));
+        assert_eq!(c.heard(peer), [format!("SUBACK 1 [00, 01, {refused}, {refused}]")]);
+        expect_reached(&mut c, Limit::SubscribeFilters, Some(name), 1);
+        c.publish(new, 0, 0, "c", "x");
+        assert_eq!(c.heard(peer), [""; 0]);
+    }
+    let three = |peer: client::Peer| {
+        let none: &[u8] = if peer.version == Version::V5 { &[0] } else { &[] };
+        client::packet(0xA2, &[&[0, 3], none, b"\0\x01x\0\x01a\0\x01b"])
+    };
+    c.send(new, &three(new));
+    assert_eq!(c.heard(new), ["UNSUBACK 3 [11, 00, 83]"]);
+    expect_reached(&mut c, Limit::SubscribeFilters, Some("new"), 1);
+    c.send(old, &three(old));
+    assert!(c.is_closed(old), "it would take all three for gone");
+    expect_reached(&mut c, Limit::SubscribeFilters, Some("old"), 1);
+    c.publish(new, 0, 0, "b", "x");
+    assert_eq!(c.heard(new), ["b=x"]);
+}
+
+#[test]
+fn a_packet_with_many_filters_is_the_turn_of_its_connection() {
+    let mut c = Cluster::new(1);
+    let peer = c.connect(0, "a");
+    let filters: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    let filters: Vec<_> = filters.iter().map(|filter| (&**filter, 0)).collect();
+    let subscribe = client::subscribe(peer.version, 1, &filters);
+    let flood = [&subscribe[..], &subscribe, &PINGREQ].concat();
+    let node = &mut c.nodes[0];
+    let received = node.worker.receive(c.now, peer.id, &flood, &mut node.fx);
+    assert_eq!(received, Received { consumed: subscribe.len(), again: true });
+    let rest = &flood[received.consumed..];
+    let received = node.worker.receive(c.now, peer.id, rest, &mut node.fx);
+    assert_eq!(received, Received { consumed: subscribe.len(), again: true });
 }
 
 #[test]

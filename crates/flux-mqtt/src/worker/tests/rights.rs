@@ -17,6 +17,8 @@ pub(super) struct Rights {
     stamp: Mutex<Option<Stamp>>,
     /// How often somebody wanted to publish and was decided about.
     decided: AtomicUsize,
+    /// How often somebody wanted to subscribe, or to keep a subscription, and was decided about.
+    subscriptions: AtomicUsize,
     /// How often it was asked who may receive something.
     judged: AtomicUsize,
 }
@@ -47,6 +49,11 @@ impl Rights {
         self.decided.swap(0, Ordering::Relaxed)
     }
 
+    /// How often somebody wanted to subscribe, or to keep a subscription, and was decided about, since this was asked last.
+    pub(super) fn take_subscriptions(&self) -> usize {
+        self.subscriptions.swap(0, Ordering::Relaxed)
+    }
+
     /// How often it was asked who may receive something, since this was asked last.
     pub(super) fn take_judged(&self) -> usize {
         self.judged.swap(0, Ordering::Relaxed)
@@ -57,6 +64,9 @@ impl Authorizer for Rights {
     fn decide(&self, _client: &Client, access: Access<'_>) -> Decision {
         if matches!(access, Access::Publish { .. }) {
             self.decided.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(access, Access::Subscribe { .. } | Access::Resume { .. }) {
+            self.subscriptions.fetch_add(1, Ordering::Relaxed);
         }
         self.rules.lock().get(&name(access)).copied().unwrap_or(Decision::Allow)
     }
