@@ -1,6 +1,7 @@
 //! What lints cannot hold: how files begin, what they are called, what pure crates may use, and
 //! where dependencies come from.
 
+mod debug_rules;
 pub(crate) mod files;
 mod imports;
 mod log_rules;
@@ -54,7 +55,7 @@ impl fmt::Display for Violation {
     }
 }
 
-const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 9] = [
+const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 10] = [
     source_rules::starts_with_a_doc_line,
     source_rules::is_short_enough,
     source_rules::is_not_mod_rs,
@@ -62,6 +63,7 @@ const SOURCE_RULES: [fn(&SourceFile) -> Vec<Violation>; 9] = [
     source_rules::no_test_is_ignored,
     source_rules::nothing_is_left_over,
     source_rules::nothing_is_unsafe,
+    debug_rules::debug_shows_no_bytes,
     log_rules::trouble_says_what_to_do,
     purity::uses_nothing_impure,
 ];

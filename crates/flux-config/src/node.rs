@@ -24,8 +24,9 @@ pub(crate) enum Value {
 }
 
 /// Text, and how it was written where that has references in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub(crate) struct Text {
+    #[debug("{} bytes", text.len())]
     pub(crate) text: String,
     pub(crate) written: Option<String>,
 }

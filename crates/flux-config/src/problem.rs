@@ -35,9 +35,10 @@ pub struct Problems {
 }
 
 /// Where values come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub(crate) enum Source {
     /// A file.
+    #[debug("File({path:?}, {} bytes)", text.len())]
     File { path: String, text: String },
     /// A flag of the command line, or its variable.
     Flag(String),

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::surroundings::Surroundings;
 
 /// Text whose references are replaced.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(derive_more::Debug, PartialEq, Eq)]
 pub(crate) struct Replaced {
+    #[debug("{} bytes", text.len())]
     pub(crate) text: String,
     /// The files that were read.
     pub(crate) files: Vec<PathBuf>,

@@ -12,7 +12,7 @@ use crate::{Denial, DisconnectReason, DropReason, EventKind, Handshake, Limit, S
 ///
 /// Cloning an event copies references, never a topic or a payload. Section numbers are those of
 /// MQTT 5.0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A listener accepts connections.
@@ -83,6 +83,7 @@ pub enum Event {
         /// The topic name.
         topic: Arc<str>,
         /// The application message.
+        #[debug("{} bytes", payload.len())]
         payload: Bytes,
         /// The QoS it was published at.
         qos: u8,

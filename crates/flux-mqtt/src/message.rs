@@ -40,9 +40,10 @@ struct Header {
 }
 
 /// What few messages have, apart: it is to cost the others nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 struct Rare {
     /// The payload, if it is [`LARGE`].
+    #[debug("{:?} bytes", payload.as_ref().map(ntex_bytes::Bytes::len))]
     payload: Option<ntex_bytes::Bytes>,
     /// When it came, if its way is timed.
     since: Option<Stamp>,
@@ -67,11 +68,13 @@ impl Expiry {
 const LARGE: usize = 4096;
 
 /// What a message is made of, when it does not come from a PUBLISH packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, derive_more::Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) topic: TopicName<'a>,
     /// Encoded as MQTT 5.0 properties, without length and without expiry.
+    #[debug("{} bytes", properties.len())]
     pub(crate) properties: &'a [u8],
+    #[debug("{} bytes", payload.len())]
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
     pub(crate) retain: bool,

@@ -9,10 +9,12 @@ use crate::latency::Span;
 ///
 /// Most of it is written into one buffer. The payload of a large message stays where it is, whoever gets it;
 /// here stands where it belongs.
-#[derive(Debug, Default)]
+#[derive(derive_more::Debug, Default)]
 pub struct Packets {
+    #[debug("{} bytes", written.len())]
     written: Vec<u8>,
     /// Payloads, and how many of the written bytes come before each.
+    #[debug("{} payloads", shared.len())]
     shared: Vec<(usize, Bytes)>,
     shared_len: usize,
     /// How many of the packets are PUBLISH, by QoS.
@@ -24,11 +26,13 @@ pub struct Packets {
 }
 
 /// Bytes that follow each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, derive_more::Debug)]
 pub enum Part<'a> {
     /// Bytes of this buffer.
+    #[debug("Written({} bytes)", _0.len())]
     Written(&'a [u8]),
     /// The payload of a message.
+    #[debug("Shared({} bytes)", _0.len())]
     Shared(&'a Bytes),
 }
 

@@ -26,10 +26,11 @@ use crate::wire::{LARGEST_PACKET, MessageProperty, is_binary, is_string};
 ///     .message_expiry_interval(Duration::from_secs(3600));
 /// # drop(publication);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 #[must_use = "it is published by MqttManager::publish"]
 pub struct Publication {
     topic: String,
+    #[debug("{} bytes", payload.len())]
     payload: Bytes,
     qos: QoS,
     retain: bool,
@@ -37,7 +38,9 @@ pub struct Publication {
     is_text: bool,
     content_type: Option<String>,
     response_topic: Option<String>,
+    #[debug("{:?} bytes", correlation_data.as_ref().map(Bytes::len))]
     correlation_data: Option<Bytes>,
+    #[debug("{} of them", user_properties.len())]
     user_properties: Vec<(String, String)>,
 }
 

@@ -26,7 +26,7 @@ pub trait PublishTrace: Send {
 }
 
 /// A PUBLISH that a client sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, derive_more::Debug)]
 #[non_exhaustive]
 pub struct Arrival<'a> {
     /// Who sent it.
@@ -42,6 +42,7 @@ pub struct Arrival<'a> {
     /// How many bytes its payload has.
     pub payload_len: usize,
     /// The properties that travel with the message, as they came.
+    #[debug("{} bytes", properties.len())]
     pub(crate) properties: &'a [u8],
 }
 

@@ -11,11 +11,12 @@ use crate::retain::Retain;
 /// The message that a topic keeps for later subscribers. MQTT 5.0 section 3.3.1.3.
 ///
 /// A clone shares the payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq)]
 pub struct RetainedMessage {
     /// The topic name that it was published to.
     pub topic: String,
     /// What was published; not empty in a store, `[MQTT-3.3.1-7]`.
+    #[debug("{} bytes", payload.len())]
     pub payload: Bytes,
     /// The quality of service that it was published with: 0, 1 or 2. MQTT 5.0 section 4.3.
     pub qos: u8,

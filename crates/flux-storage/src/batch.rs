@@ -7,8 +7,9 @@ use thiserror::Error;
 use crate::record::Record;
 
 /// Encoded records, in their order. Encoding is the only copy of a message on its way to the disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, derive_more::Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    #[debug("{} bytes", bytes.len())]
     bytes: Vec<u8>,
     records: u32,
     /// Which parts are not to be divided, in their order.

@@ -157,13 +157,15 @@ pub struct MessageRecord<'a> {
 }
 
 /// What was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, derive_more::Debug, PartialEq, Eq)]
 pub struct Content<'a> {
     /// The topic name.
     pub topic: &'a str,
     /// The properties as encoded by MQTT 5.0, without the Message Expiry Interval.
+    #[debug("{} bytes", properties.len())]
     pub properties: &'a [u8],
     /// The payload.
+    #[debug("{} bytes", payload.len())]
     pub payload: &'a [u8],
     /// The published QoS.
     pub qos: QoS,
@@ -250,7 +252,7 @@ impl<T> From<Option<T>> for Owner<T> {
 }
 
 /// A will. It is due `delay` seconds after the session was detached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, derive_more::Debug, PartialEq, Eq)]
 pub struct WillRecord<'a> {
     /// Whose.
     pub session: SessionKey,
@@ -261,5 +263,6 @@ pub struct WillRecord<'a> {
     /// The message.
     pub content: Content<'a>,
     /// Who left it, as whoever asks later wrote it down; empty if that is not known.
+    #[debug("{} bytes", testator.len())]
     pub testator: &'a [u8],
 }

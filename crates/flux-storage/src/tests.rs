@@ -7,6 +7,7 @@ mod failures;
 mod model;
 mod older;
 mod random;
+mod secrecy;
 mod space;
 mod start;
 mod world;

@@ -19,10 +19,11 @@ use crate::settings::{ClientCertificates, TlsSettings};
 use crate::warning::TlsWarning;
 
 /// What verifies the certificates of clients.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub(crate) struct Authorities {
     pub(crate) verifier: Arc<dyn ClientCertVerifier>,
     /// Of everything that was read: another one means that other clients may come.
+    #[debug("{} bytes", digest.len())]
     pub(crate) digest: Vec<u8>,
 }
 

@@ -5,11 +5,12 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use crate::problem::Problem;
 
 /// What stands between BEGIN and END.
-#[derive(Debug)]
+#[derive(derive_more::Debug)]
 pub(crate) struct Block<'a> {
     /// The line of BEGIN, counted from 1.
     pub(crate) line: usize,
     pub(crate) label: &'a str,
+    #[debug("{} bytes", text.len())]
     text: String,
 }
 
@@ -84,4 +85,17 @@ fn marker<'a>(line: &'a str, word: &str) -> Option<&'a str> {
 /// Whether these bytes begin as an ASN.1 sequence with a long length does.
 fn looks_like_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x81..=0x84, ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_does_not_show_what_is_in_it() {
+        let file = b"-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n";
+        let shown = format!("{:?}", blocks(file).unwrap());
+        assert!(shown.contains("PRIVATE KEY") && shown.contains("bytes"), "{shown}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::write::{
 };
 
 /// Takes the frames of a client apart, in any cut.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 pub struct Frames {
     head: Head,
     /// The frame whose payload comes.
@@ -19,16 +19,18 @@ pub struct Frames {
     /// A message has begun and not ended.
     in_message: bool,
     /// The payload of a control frame, as far as it has come.
+    #[debug("{} bytes", control.len())]
     control: Vec<u8>,
     /// The client said that no more will come.
     is_closed: bool,
 }
 
 /// What came beside payload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, derive_more::Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// The payload of the last ping, to be given back. Of several, only the last needs an answer (RFC 6455
     /// section 5.5.3).
+    #[debug("{:?} bytes", ping.as_ref().map(Vec::len))]
     pub ping: Option<Vec<u8>>,
     /// The client has closed. What it sends after that is not looked at.
     pub is_closed: bool,

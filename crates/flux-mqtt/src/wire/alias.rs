@@ -56,10 +56,11 @@ impl InboundAliases {
 /// connection lasts.
 ///
 /// Holds at most `max` topic names, of at most 65,535 bytes each.
-#[derive(Debug, Default)]
+#[derive(derive_more::Debug, Default)]
 pub(crate) struct OutboundAliases {
     /// 0 for a client that takes no aliases [MQTT-3.1.2-27].
     max: u16,
+    #[debug("{} of them", aliases.len())]
     aliases: BTreeMap<Box<[u8]>, u16>,
 }
 

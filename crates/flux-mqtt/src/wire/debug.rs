@@ -159,10 +159,16 @@ mod tests {
     use std::fmt::Debug;
 
     use bytes::Bytes;
+    use flux_eventbus::Event;
+    use flux_retained::RetainedMessage;
     use flux_session::QoS;
+    use flux_topic::TopicName;
 
     use super::*;
-    use crate::wire::{InboundTopics, Version, split};
+    use crate::message::{Message, Parts};
+    use crate::packets::Packets;
+    use crate::publication::Publication;
+    use crate::wire::{InboundTopics, MessageProperty, Version, split};
 
     /// As text and as the numbers of its bytes.
     #[track_caller]
@@ -226,5 +232,48 @@ mod tests {
         let publish = Publish::read(&frame, Version::V5, &mut topics).unwrap();
         check(&publish, "payload_len: 5");
         check(&publish, "properties_len: 9");
+    }
+
+    #[test]
+    fn nothing_that_is_made_of_it_does_either() {
+        let secret = Bytes::from_static(b"s3cret");
+        let publication = Publication::new("t", secret.clone())
+            .correlation_data(secret.clone())
+            .user_property("key", "s3cret");
+        check(&publication, "payload: 6 bytes");
+        check(&publication, "correlation_data: Some(6) bytes");
+        let large = b"s3cret".repeat(1000);
+        for (payload, expected) in
+            [(&b"s3cret"[..], "payload_len: 6"), (&large, "payload_len: 6000")]
+        {
+            let parts = Parts {
+                topic: TopicName::parse("t").unwrap(),
+                properties: b"s3cret",
+                payload,
+                qos: QoS::AtMostOnce,
+                retain: true,
+                publisher: None,
+                expires_at: None,
+            };
+            check(&parts, "properties: 6 bytes");
+            let message = Message::new(parts);
+            check(&message, expected);
+            check(&RetainedMessage::from(message), &format!("payload: {} bytes", payload.len()));
+        }
+        let event = Event::Published {
+            client_id: None,
+            topic: "t".into(),
+            payload: secret.clone(),
+            qos: 0,
+            retain: false,
+        };
+        check(&event, "payload: 6 bytes");
+        let mut packets = Packets::default();
+        packets.written().extend_from_slice(b"s3cret");
+        packets.share(ntex_bytes::Bytes::from_static(b"s3cret"));
+        check(&packets, "written: 6 bytes, shared: 1 payloads");
+        packets.for_each_part(|part| check(&part, "(6 bytes)"));
+        check(&MessageProperty::CorrelationData(&secret), "(6 bytes)");
+        check(&MessageProperty::UserProperty("key", "s3cret"), "\"key\"");
     }
 }

@@ -8,13 +8,15 @@ use super::property::{
 };
 
 /// A property of a PUBLISH that every receiver gets unaltered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, derive_more::Debug, PartialEq, Eq)]
 pub(crate) enum MessageProperty<'a> {
     /// Whether the payload is UTF-8 text.
     PayloadFormatIndicator(bool),
     ContentType(&'a str),
     ResponseTopic(&'a str),
+    #[debug("CorrelationData({} bytes)", _0.len())]
     CorrelationData(&'a [u8]),
+    #[debug("UserProperty({_0:?}, {} bytes)", _1.len())]
     UserProperty(&'a str, &'a str),
 }
 

@@ -41,10 +41,12 @@ struct State {
     noted_for_good: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 struct File {
     birth: u64,
+    #[debug("{} bytes", now.len())]
     now: Vec<u8>,
+    #[debug("{} bytes", synced.len())]
     synced: Vec<u8>,
     /// The sectors written since the last sync.
     dirty: BTreeSet<usize>,

@@ -36,9 +36,10 @@ impl Reclaim {
     }
 }
 
-#[derive(Debug)]
+#[derive(derive_more::Debug)]
 struct Moving {
     number: u32,
+    #[debug("{} bytes", bytes.len())]
     bytes: Vec<u8>,
     scan: Scan,
     next_frame: usize,

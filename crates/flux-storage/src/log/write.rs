@@ -27,9 +27,10 @@ pub(super) struct Current {
 }
 
 /// Records that are not synced.
-#[derive(Debug, Default)]
+#[derive(derive_more::Debug, Default)]
 pub(super) struct Pending {
     /// The payloads of frames to come, each with room for its header.
+    #[debug("{} frames", frames.len())]
     frames: Vec<Vec<u8>>,
     /// So many of them stand in an older segment as well, which counts until all of them are synced.
     together: usize,

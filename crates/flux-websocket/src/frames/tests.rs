@@ -40,6 +40,20 @@ fn refused(bytes: &[u8], error: FrameError) {
 }
 
 #[test]
+fn what_a_ping_brings_is_not_shown() {
+    let ping = frame(FINAL | PING, b"s3cret");
+    let (mut frames, mut payload) = (Frames::default(), Vec::new());
+    let (begin, end) = ping.split_at(ping.len() - 1);
+    let begun = frames.read(begin, &mut payload).unwrap();
+    let between = format!("{frames:?} {begun:?}");
+    let heard = frames.read(end, &mut payload).unwrap();
+    assert_eq!(heard.ping.as_deref(), Some(&b"s3cret"[..]));
+    let shown = format!("{between} {frames:?} {heard:?}");
+    assert!(shown.contains("control: 5 bytes") && shown.contains("Some(6) bytes"), "{shown}");
+    assert!(!shown.contains("s3cret") && !shown.contains("115, 51"), "{shown}");
+}
+
+#[test]
 fn what_is_in_binary_frames_comes_out() {
     let nothing = Ok(Heard::default());
     check(&[], b"", nothing.clone());
