@@ -222,6 +222,18 @@ pub enum HttpError {
     Gone,
 }
 
+impl HttpError {
+    /// Returns whether what was sent may have reached somebody.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::Body(_) => true,
+            Self::Exchange(error) => !error.is_connect(),
+            Self::Busy | Self::Gone => false,
+        }
+    }
+}
+
 /// Why there is no client.
 #[derive(Debug, Error)]
 pub enum StartHttpClientError {

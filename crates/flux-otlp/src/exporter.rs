@@ -130,11 +130,26 @@ impl Otlp {
             let is_over = over.recv_timeout(self.pause()) != Err(RecvTimeoutError::Timeout);
             let is_answered = runtime.block_on(async {
                 let spans = self.send_spans(is_over, &patience).await;
+                if is_over {
+                    self.leave_spans();
+                }
                 spans && self.send_metrics(is_over, broker, &patience).await
             });
             if is_over || !is_answered {
-                return;
+                return self.leave_spans();
             }
+        }
+    }
+
+    /// Counts and tells what the collector has not got when nothing is sent any more.
+    fn leave_spans(&mut self) {
+        let spans = self.spans.give_up();
+        if spans > 0 {
+            tracing::warn!(
+                spans,
+                help = "see that the collector at `otlp.endpoint` runs until the broker has ended",
+                "the broker ends with spans that the collector has not got"
+            );
         }
     }
 
@@ -184,6 +199,7 @@ impl Otlp {
                 Ok(()) => self.spans.taken(),
                 Err(ExportError::Rejected { rejected, .. }) => self.spans.refused(*rejected),
                 Err(error) if !error.may_pass() => self.spans.refused(i64::MAX),
+                Err(error) if error.may_have_arrived() => self.spans.failed(),
                 Err(_) => {}
             }
             let is_answered = self.traces.note(&sent, &self.exported);
@@ -267,3 +283,6 @@ const SPANS_EVERY: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(2);
 /// The pause of who has nothing to send.
 const LONG: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,15 @@ impl ExportError {
             Self::Rejected { .. } | Self::Over => false,
         }
     }
+
+    /// Whether the collector, or whoever stands before it, may have got what was sent.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Http(error) => error.may_have_arrived(),
+            Self::Status { .. } | Self::Rejected { .. } => true,
+            Self::Over => false,
+        }
+    }
 }
 
 impl Outage {

@@ -26,6 +26,8 @@ pub(crate) struct Spans {
     waiting: Receiver<Span>,
     /// What is sent next, or was sent and not taken.
     batch: Vec<Span>,
+    /// How often it may have reached the collector, and was not taken.
+    failures: u32,
     exported: Arc<Exported>,
 }
 
@@ -33,7 +35,7 @@ pub(crate) struct Spans {
 pub(crate) fn spans(exported: &Arc<Exported>) -> (SpanSink, Spans) {
     let (spans, waiting) = sync_channel(ROOM);
     let sink = SpanSink { spans, begun: Arc::default(), exported: exported.clone() };
-    (sink, Spans { waiting, batch: Vec::new(), exported: exported.clone() })
+    (sink, Spans { waiting, batch: Vec::new(), failures: 0, exported: exported.clone() })
 }
 
 impl SpanSink {
@@ -74,6 +76,24 @@ impl Spans {
     /// They were taken.
     pub(crate) fn taken(&mut self) {
         self.batch.clear();
+        self.failures = 0;
+    }
+
+    /// They may have reached the collector, which has not said that it took them. After so many times they are given up: it may
+    /// be they that it cannot take, and others wait behind them.
+    pub(crate) fn failed(&mut self) {
+        self.failures += 1;
+        if self.failures >= MOST_FAILURES {
+            self.refused(i64::MAX);
+        }
+    }
+
+    /// Gives up all that wait, for nothing is sent any more. Returns how many there were.
+    pub(crate) fn give_up(&mut self) -> u64 {
+        self.batch.extend(self.waiting.try_iter());
+        let left = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
+        self.refused(i64::MAX);
+        left
     }
 
     /// Some of them, or all, are refused, and will be.
@@ -81,7 +101,7 @@ impl Spans {
         let all = u64::try_from(self.batch.len()).unwrap_or(u64::MAX);
         let some = u64::try_from(some).unwrap_or_default();
         self.exported.drop_spans(some.min(all));
-        self.batch.clear();
+        self.taken();
     }
 }
 
@@ -90,6 +110,8 @@ impl Spans {
 const ROOM: usize = 4_096;
 /// How many are sent at once: as OpenTelemetry's own exporters do.
 const BATCH: usize = 512;
+/// So often the same are sent to a collector that is there: for a minute, if it answers at once.
+pub(crate) const MOST_FAILURES: u32 = 30;
 
 #[cfg(test)]
 mod tests {

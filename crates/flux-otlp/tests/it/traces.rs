@@ -222,6 +222,22 @@ fn spans_come_while_the_broker_runs_and_those_that_were_not_taken_come_again() {
 }
 
 #[test]
+fn what_was_not_taken_at_the_end_is_counted_and_the_last_metrics_say_so() {
+    let collector = Collector::start();
+    collector.answer(503);
+    let mut site = Site::start(&collector.url(), with_ratio(1.0));
+    let mut writer = site.connect(V5, "writer");
+    for _ in 0..3 {
+        writer.send(&Publish::new("a", "").bytes(V5));
+    }
+    writer.ping();
+    site.end_sending();
+    assert_eq!(site.exported.spans_dropped(), 3);
+    let request = collector.metrics();
+    assert_eq!(number(&metrics(&request), "flux_otlp_spans_dropped", ""), 3);
+}
+
+#[test]
 fn a_collector_that_is_away_costs_spans_and_no_memory() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut site = Site::start(&format!("http://{gone}"), |otlp| {
