@@ -11,6 +11,13 @@
 //! - A torn tail is cut and reported ([`Report::cut`]). Damage to what had been synced is never taken
 //!   for one: opening is refused, and [`salvage`] reads the rest.
 //!
+//! Invariants that this comes from:
+//!
+//! - The index changes only by records that are synced, at run time as at start.
+//! - Nothing is appended to a segment after a failure, nor after a start.
+//! - Segments go oldest first, after a synced record that says so.
+//! - A segment counts once its first group is synced; until then the one before counts to its end.
+//!
 //! The crate knows no sockets and no async runtime, and reads a clock only to say how long a disk takes and to
 //! try again; it does not decide what is worth keeping.
 //!

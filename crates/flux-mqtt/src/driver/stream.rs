@@ -2,6 +2,7 @@
 //!
 //! ntex's own streams have two more tasks a connection, which wake each other and the one that serves it, and
 //! ask the system once more after each read whether there is more.
+//! Here a task reads once, then the others have their turn.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,8 @@
 //! How often subscriptions changed, by scope: tells whether a route that was found still holds.
+//!
+//! The scope of a subscription is the literal levels that its filter begins with, four at most; a topic lies in five scopes. A route
+//! holds while the sum of their counts is what it was. The count is made under the write lock of the tree and read under the read
+//! lock, so an old sum never goes with a new tree, nor a new sum with an old one.
 
 use std::sync::atomic::Ordering;
 
