@@ -252,7 +252,7 @@ impl Family {
         ),
         counter(
             "otlp_spans_dropped",
-            "Spans that never reach the collector: there was no room, or it refused them",
+            "Spans that never reach the collector: there was no room, it refused them, or failed to take them thirty times or until the end",
             &[],
             spans_dropped,
         ),
