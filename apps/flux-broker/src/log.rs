@@ -53,7 +53,12 @@ impl Log {
         let form = form(config.format, std::io::stderr().is_terminal());
         let (output, flushed) = Output::to_stderr(move |file, lost| tell_of_lost(file, form, lost))
             .map_err(|error| {
-                loaded.error(&["log", "format"], format!("standard error cannot be used: {error}"))
+                let title = format!("standard error cannot be used: {error}");
+                loaded.error(
+                    &["log", "format"],
+                    title,
+                    "start it with a standard error that is open",
+                )
             })?;
         let lines = layer(form, Lines { output: output.clone(), form });
         let (filter, handle) = reload::Layer::new(filter);

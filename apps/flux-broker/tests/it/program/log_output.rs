@@ -17,7 +17,9 @@ use crate::support::{Client, Connect, Publish};
 /// A broker of one worker that logs each message that it cannot retain, from the thread of the worker; it retains one.
 fn logs_much(name: &str) -> (Directory, Vec<String>) {
     let (directory, users, roles) = files(name);
-    let may_retain = fs::read_to_string(&roles).unwrap().replace("max_qos = 1", "retain = [\"dev/{username}/#\"]");
+    let may_retain = fs::read_to_string(&roles)
+        .unwrap()
+        .replace("max_qos = 1", "retain = [\"dev/{username}/#\"]");
     fs::write(&roles, may_retain).unwrap();
     let path = directory.file("flux.toml");
     let config = format!(
