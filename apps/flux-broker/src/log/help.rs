@@ -26,6 +26,9 @@ pub(crate) const fn on_limit(limit: Limit) -> &'static str {
         Limit::SubscriptionsPerClient => {
             "see `flux-broker clients show`: a filter with a wildcard may do, or raise limits.subscriptions_per_client"
         }
+        Limit::SubscribeFilters => {
+            "let the client ask for fewer filters at once, or raise limits.subscribe_filters"
+        }
         Limit::TopicLevels => "let the client use shorter topics, or raise limits.topic_levels",
         Limit::PacketSize => "let the client send less at once, or raise limits.packet_size",
         Limit::PublishesPerSecond => "if this is no attack, raise limits.publishes_per_second",
