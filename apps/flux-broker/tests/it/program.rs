@@ -5,6 +5,7 @@ mod admin;
 mod advice;
 mod attacks;
 mod callback;
+mod certificates;
 pub(crate) mod child;
 mod commands;
 mod config;

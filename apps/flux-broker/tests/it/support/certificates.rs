@@ -12,7 +12,7 @@ use flux_tls::ClientCertificates;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams,
     DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevokedCertParams, SerialNumber, date_time_ymd,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -89,22 +89,33 @@ impl Certificates {
 
     /// The same with a certificate of this name and serial number.
     pub(crate) fn client_named(&self, name: &str, serial: u64) -> Arc<ClientConfig> {
-        let (certificate, key) = self.sign(name, serial);
+        self.client_also_named(name, &[], serial)
+    }
+
+    /// The same with these alternative names beside it.
+    pub(crate) fn client_also_named(
+        &self,
+        name: &str,
+        others: &[SanType],
+        serial: u64,
+    ) -> Arc<ClientConfig> {
+        let (certificate, key) = self.sign(name, others, serial);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         client_config(&self.ca, Some((certificate.der().clone(), key)))
     }
 
     /// Makes `NAME.crt` and `NAME.key`, with this name and serial number.
     pub(crate) fn write_client(&self, name: &str, serial: u64) {
-        let (certificate, key) = self.sign(name, serial);
+        let (certificate, key) = self.sign(name, &[], serial);
         self.write(&format!("{name}.crt"), &certificate.pem());
         self.write(&format!("{name}.key"), &key.serialize_pem());
     }
 
-    fn sign(&self, name: &str, serial: u64) -> (Certificate, KeyPair) {
+    fn sign(&self, name: &str, others: &[SanType], serial: u64) -> (Certificate, KeyPair) {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names = others.to_vec();
         params.serial_number = Some(serial.into());
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap(), key)
