@@ -1,12 +1,16 @@
 //! [`Breaker`]: whoever fails again and again is left alone for a while.
 
-use std::collections::{HashMap, VecDeque};
+mod doors;
+
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use flux_auth::{Credentials, party_of};
 use flux_time::Timestamp;
+
+use self::doors::Doors;
 
 /// Says whether to ask somebody who may be down. Time is an argument.
 ///
@@ -26,8 +30,8 @@ pub(crate) struct Breaker {
     all: Door,
     /// The addresses whose clients were let in lately, each once, and have not failed since.
     let_in: VecDeque<Key>,
-    addresses: HashMap<Key, Door>,
-    clients: HashMap<Key, Door>,
+    addresses: Doors,
+    clients: Doors,
     /// Makes keys.
     hasher: RandomState,
 }
@@ -79,8 +83,8 @@ impl Breaker {
             pause,
             all: Door::default(),
             let_in: VecDeque::new(),
-            addresses: HashMap::new(),
-            clients: HashMap::new(),
+            addresses: Doors::default(),
+            clients: Doors::default(),
             hasher: RandomState::new(),
         }
     }
@@ -114,8 +118,8 @@ impl Breaker {
         let was_closed = self.all.closed_until.is_some()
             || self.doors(asker).any(|(door, _)| door.closed_until.is_some());
         self.all = Door::default();
-        self.addresses.remove(&asker.address);
-        self.clients.remove(&asker.client);
+        self.addresses.remove(asker.address);
+        self.clients.remove(asker.client);
         was_closed
     }
 
@@ -142,17 +146,11 @@ impl Breaker {
         asker: Asker,
         failure: Failure,
     ) -> Option<Closed> {
-        for doors in [&mut self.addresses, &mut self.clients] {
-            if doors.len() >= MOST_DOORS {
-                // Those that were closed take a few failures more.
-                doors.clear();
-            }
-        }
         let (most, until) = (self.most_failures, now + self.pause);
         let Asker { address, client } = asker;
-        let closes_client = self.clients.entry(client).or_default().failed(most, until);
+        let closes_client = self.clients.fail(now, client, |door| door.failed(most, until));
         let closes_address =
-            self.addresses.entry(address).or_default().failed_by(client, most, until);
+            self.addresses.fail(now, address, |door| door.failed_by(client, most, until));
         match failure {
             // Somebody is there.
             Failure::BadAnswer => self.all = Door::default(),
@@ -174,7 +172,7 @@ impl Breaker {
         let Asker { address, client } = asker;
         let is_known = self.let_in.contains(&address);
         let all = (!is_known).then_some((&mut self.all, address)).into_iter();
-        let its = self.addresses.get_mut(&address).into_iter().chain(self.clients.get_mut(&client));
+        let its = self.addresses.get_mut(address).into_iter().chain(self.clients.get_mut(client));
         all.chain(its.map(move |door| (door, client)))
     }
 }
@@ -198,9 +196,6 @@ impl Door {
     }
 }
 
-/// So many doors of addresses are remembered, and as many of clients.
-const MOST_DOORS: usize = 4_096;
-
 /// So many addresses are remembered whose clients were let in.
 const MOST_LET_IN: usize = 256;
 
@@ -210,6 +205,7 @@ const MOST_FAILED: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::Failure::{BadAnswer, NobodyThere};
+    use super::doors::MOST_DOORS;
     use super::*;
 
     const fn at(seconds: u64) -> Timestamp {
@@ -403,13 +399,39 @@ mod tests {
         assert_eq!(asker("[2001:db8::1]:1", None), asker("[2001:db8::2]:1", None));
     }
 
+    /// At the 4,096th address all doors were open again.
     #[test]
-    fn doors_are_not_remembered_without_end() {
+    fn no_flood_of_addresses_opens_a_door_that_is_shut() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        let shut = asker(1, 1);
+        for client in 1..=2 {
+            for _ in 0..2 {
+                breaker.failed(at(1), asker(1, client), BadAnswer);
+            }
+        }
+        for number in 10..30_000 {
+            breaker.failed(at(2), asker(number, number), BadAnswer);
+            assert!(breaker.addresses.len() <= MOST_DOORS && breaker.clients.len() <= MOST_DOORS);
+            assert!(!breaker.may_ask(at(5), shut), "the door of the client: {number}");
+            assert!(!breaker.may_ask(at(5), asker(1, 9)), "the door of the address: {number}");
+        }
+        // Once it may be tried anyway it goes before those who failed later.
+        for number in 30_000..40_000 {
+            breaker.failed(at(7), asker(number, number), BadAnswer);
+        }
+        assert!(breaker.may_ask(at(7), shut) && breaker.may_ask(at(7), shut));
+    }
+
+    #[test]
+    fn doors_are_not_remembered_without_end_and_the_first_to_open_goes_first() {
         let mut breaker = Breaker::new(1, Duration::from_secs(5));
         for number in 0..10_000 {
-            breaker.failed(at(0), asker(number, number), NobodyThere);
+            breaker.failed(at(number), asker(number, number), NobodyThere);
             assert!(breaker.addresses.len() <= MOST_DOORS && breaker.clients.len() <= MOST_DOORS);
             assert!(breaker.all.failed.len() <= MOST_FAILED);
+        }
+        for (number, is_there) in [(9_999, true), (10_000 - 4_096, true), (9_999 - 4_096, false)] {
+            assert_eq!(breaker.clients.get_mut(number).is_some(), is_there, "{number}");
         }
     }
 }
