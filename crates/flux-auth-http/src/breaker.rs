@@ -132,11 +132,23 @@ impl Breaker {
         }
     }
 
-    /// Whoever asked does not wait for it, or had no turn: that says nothing, and another may try at once.
+    /// Whoever asked had no turn: that says nothing, and another may try at once.
     pub(crate) fn abandoned(&mut self, now: Timestamp, asker: Asker) {
         self.doors(asker).for_each(|(door, _)| {
             door.closed_until = door.closed_until.map(|until| until.min(now));
         });
+    }
+
+    /// Whoever asked does not wait for it: another may try at once, and itself as late as if it had failed. Else whoever hangs up
+    /// each time before there is an answer would have every try.
+    pub(crate) fn gave_up(&mut self, now: Timestamp, asker: Asker) {
+        let most = self.most_failures;
+        self.doors(asker).filter(|(door, _)| door.closed_until.is_some()).for_each(
+            |(door, key)| {
+                door.note_failed(key, most);
+            },
+        );
+        self.abandoned(now, asker);
     }
 
     /// There was none. Returns who is not asked about any more, if that begins now.
@@ -181,18 +193,25 @@ impl Door {
     /// Returns whether it closes by another failure.
     fn failed(&mut self, most: u32, until: Timestamp) -> bool {
         self.failures = self.failures.saturating_add(1);
+        // That it gave up before does not have it wait twice.
+        self.failed.clear();
         self.failures >= most && self.closed_until.replace(until).is_none()
     }
 
     /// Returns whether it closes by a failure of one of those behind it.
     fn failed_by(&mut self, who: Key, most: u32, until: Timestamp) -> bool {
+        self.note_failed(who, most) && self.closed_until.replace(until).is_none()
+    }
+
+    /// Notes who failed, and returns whether so many did.
+    fn note_failed(&mut self, who: Key, most: u32) -> bool {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(MOST_FAILED);
         self.failed.retain(|known| *known != who);
         self.failed.push_back(who);
         if self.failed.len() > most {
             self.failed.pop_front();
         }
-        self.failed.len() >= most && self.closed_until.replace(until).is_none()
+        self.failed.len() >= most
     }
 }
 
@@ -297,6 +316,32 @@ mod tests {
         breaker.abandoned(at(11), it);
         assert!(breaker.may_ask(at(11), it), "who gave up makes room for another");
         assert!(!breaker.may_ask(at(11), it));
+    }
+
+    /// Nobody else had a try, and nobody was there to be blamed for it.
+    #[test]
+    fn whoever_gives_up_each_time_does_not_have_every_try() {
+        let mut breaker = Breaker::new(2, Duration::from_secs(5));
+        let (eve, alice) = (asker(9, 9), asker(3, 3));
+        for address in 1..=2 {
+            breaker.failed(at(0), asker(address, address), NobodyThere);
+        }
+        assert!(breaker.may_ask(at(5), eve));
+        assert!(!breaker.may_ask(at(6), alice), "one tries");
+        breaker.gave_up(at(7), eve);
+        assert!(!breaker.may_ask(at(7), eve), "at once it is for others");
+        assert!(breaker.may_ask(at(8), alice));
+        breaker.abandoned(at(9), alice);
+        assert!(breaker.may_ask(at(9), alice), "who had no turn waits for nothing");
+        breaker.gave_up(at(9), alice);
+        assert!(breaker.may_ask(at(14), eve), "nobody else came");
+
+        // Its own door, too: it waits one pause, then and each time that it fails.
+        let mut breaker = Breaker::new(1, Duration::from_secs(5));
+        breaker.failed(at(0), eve, BadAnswer);
+        assert!(breaker.may_ask(at(10), eve));
+        breaker.gave_up(at(11), eve);
+        assert!(!breaker.may_ask(at(15), eve) && breaker.may_ask(at(16), eve));
     }
 
     /// Names of which the address says 500, from any number of places, shut it for all.

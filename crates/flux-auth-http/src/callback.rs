@@ -230,7 +230,7 @@ struct Unanswered<'a> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if let Some(callback) = self.callback {
-            callback.breaker.lock().abandoned((callback.clock)(), self.asker);
+            callback.breaker.lock().gave_up((callback.clock)(), self.asker);
         }
     }
 }
