@@ -191,16 +191,10 @@ fn ban_settings(config: &flux_config::Bans) -> BanSettings {
     }
 }
 
-/// Tells the log and the platform of each ban.
+/// Tells the platform of each ban.
 fn bouncer(settings: BanSettings, events: &Arc<EventBus>) -> Arc<Bouncer> {
     let events = events.clone();
     let tell = move |address, length| {
-        tracing::warn!(
-            %address,
-            ?length,
-            help = "`flux-broker bans lift ADDRESS` lets it in again; [auth.bans] says after how many failures, and for how long",
-            "banned: it failed too often to prove who it is"
-        );
         events.publish(Event::Banned { address, length });
     };
     Arc::new(Bouncer::new(settings, clock()).telling(Box::new(tell)))

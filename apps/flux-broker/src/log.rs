@@ -26,6 +26,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use self::events::Follower;
 pub(crate) use self::output::Flushed;
 use self::output::{Form, Lines, Output};
 
@@ -79,13 +80,10 @@ impl Log {
         self.output.say(text);
     }
 
-    /// Logs the events of a bus, on a thread of its own.
+    /// Logs the events of a bus from now on, on a thread of its own.
     pub(crate) fn follow(self: &Arc<Self>, events: Arc<EventBus>) -> EventLog {
-        let kinds = self.kinds.subscribe();
-        EventLog {
-            log: self.clone(),
-            thread: thread::spawn(move || events::follow(&events, kinds)),
-        }
+        let follower = Follower::of(events, self.kinds.subscribe());
+        EventLog { log: self.clone(), thread: thread::spawn(move || follower.run()) }
     }
 
     /// Logs what passes this filter from now on.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use flux_auth::Client;
 use flux_eventbus::excerpt;
-use flux_mqtt::BrokerHandle;
+use flux_mqtt::{BrokerHandle, SessionView, Timestamp};
 use tracing::Level;
 
 /// Those who were behind when somebody looked last.
@@ -15,9 +16,24 @@ pub struct Laggards(BTreeMap<Arc<str>, Lag>);
 
 #[derive(Debug)]
 struct Lag {
-    lasts_for: Duration,
+    /// Since when something waits for it all the time.
+    since: Timestamp,
     most: usize,
     is_told: bool,
+    client: Option<Arc<Client>>,
+}
+
+/// What waits for a session at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Messages.
+    pub queued: usize,
+    /// Since when one of them or another waits.
+    pub since: Option<Timestamp>,
+    /// Whether its client is connected.
+    pub is_here: bool,
+    /// Who that is.
+    pub client: Option<Arc<Client>>,
 }
 
 /// What has changed about somebody.
@@ -27,12 +43,14 @@ pub enum LagChange {
     Began {
         /// Whose client identifier.
         client_id: Arc<str>,
-        /// For how long by now.
+        /// For how long something has waited all the time by now, be it that it was away for a part of it.
         lasts_for: Duration,
         /// Messages that wait.
         queued: usize,
+        /// Who it is.
+        client: Option<Arc<Client>>,
     },
-    /// Fewer than half of that wait, or the client is not connected any more.
+    /// Fewer than half of that wait.
     Ended {
         /// Whose client identifier.
         client_id: Arc<str>,
@@ -40,6 +58,21 @@ pub enum LagChange {
         lasted: Duration,
         /// The most messages that waited when somebody looked.
         most: usize,
+        /// Who it is.
+        client: Option<Arc<Client>>,
+    },
+    /// It is not connected any more.
+    Gone {
+        /// Whose client identifier.
+        client_id: Arc<str>,
+        /// For how long it was behind.
+        lasted: Duration,
+        /// The most messages that waited when somebody looked.
+        most: usize,
+        /// What waits for it to come back; `None` if its session is over, and all that waited is lost.
+        kept: Option<usize>,
+        /// Who it was.
+        client: Option<Arc<Client>>,
     },
 }
 
@@ -50,35 +83,72 @@ impl Laggards {
     /// How often it is usually looked.
     pub const EVERY: Duration = Duration::from_secs(10);
 
-    /// Returns what has changed. `behind` are connected clients with the longest queues, `queued` says how much waits for
-    /// somebody who is connected, and `passed` is the time since the last look.
+    /// Returns what has changed. `behind` are connected clients with the longest queues, `waiting` says what waits for
+    /// anybody, and is `None` where there is no session.
     pub fn update(
         &mut self,
-        behind: impl Iterator<Item = (Arc<str>, usize)>,
-        queued: impl Fn(&str) -> usize,
-        passed: Duration,
+        now: Timestamp,
+        behind: impl Iterator<Item = (Arc<str>, Waiting)>,
+        waiting: impl Fn(&str) -> Option<Waiting>,
     ) -> Vec<LagChange> {
         let mut changes = Vec::new();
         self.0.retain(|client_id, lag| {
-            let queued = queued(client_id);
-            lag.lasts_for += passed;
-            lag.most = lag.most.max(queued);
-            let goes_on = queued >= Self::LEAST / 2;
-            if goes_on && queued >= Self::LEAST && !lag.is_told {
-                lag.is_told = true;
-                let (client_id, lasts_for) = (client_id.clone(), lag.lasts_for);
-                changes.push(LagChange::Began { client_id, lasts_for, queued });
-            } else if !goes_on && lag.is_told {
-                let (client_id, lasted) = (client_id.clone(), lag.lasts_for);
-                changes.push(LagChange::Ended { client_id, lasted, most: lag.most });
-            }
-            goes_on
+            let waiting = waiting(client_id);
+            let change = lag.look(now, client_id, waiting.as_ref());
+            changes.extend(change);
+            waiting.is_some_and(|it| it.is_here && it.queued >= Self::LEAST / 2)
         });
-        for (client_id, queued) in behind.filter(|(_, queued)| *queued >= Self::LEAST) {
-            let new = Lag { lasts_for: Duration::ZERO, most: queued, is_told: false };
+        for (client_id, waiting) in behind.filter(|(_, it)| it.queued >= Self::LEAST) {
+            let Waiting { queued, since, client, .. } = waiting;
+            let since = since.unwrap_or(now);
+            let new = Lag { since, most: queued, is_told: false, client };
             self.0.entry(client_id).or_insert(new);
         }
         changes
+    }
+}
+
+impl Lag {
+    fn look(
+        &mut self,
+        now: Timestamp,
+        client_id: &Arc<str>,
+        waiting: Option<&Waiting>,
+    ) -> Option<LagChange> {
+        let queued = waiting.map_or(0, |it| it.queued);
+        self.most = self.most.max(queued);
+        let (client_id, client, most) = (client_id.clone(), self.client.clone(), self.most);
+        let lasted = now.saturating_since(self.since);
+        let Some(waiting) = waiting.filter(|it| it.is_here) else {
+            let kept = waiting.map(|it| it.queued);
+            let gone = LagChange::Gone { client_id, lasted, most, kept, client };
+            return self.is_told.then_some(gone);
+        };
+        if queued < Laggards::LEAST / 2 {
+            let ended = LagChange::Ended { client_id, lasted, most, client };
+            return self.is_told.then_some(ended);
+        }
+        // It may have caught up meanwhile.
+        self.since = waiting.since.unwrap_or(now);
+        self.client.clone_from(&waiting.client);
+        if queued < Laggards::LEAST || self.is_told {
+            return None;
+        }
+        self.is_told = true;
+        let lasts_for = now.saturating_since(self.since);
+        let client = self.client.clone();
+        Some(LagChange::Began { client_id, lasts_for, queued, client })
+    }
+}
+
+impl From<&SessionView> for Waiting {
+    fn from(view: &SessionView) -> Self {
+        Self {
+            queued: view.queued,
+            since: view.waits_since,
+            is_here: view.is_attached,
+            client: view.client.clone(),
+        }
     }
 }
 
@@ -91,32 +161,59 @@ pub fn watch_laggards(broker: &BrokerHandle, every: Duration, over: &Receiver<()
             laggards = Laggards::default();
             continue;
         }
-        let behind = broker.census(MOST).behind;
-        let behind = behind.into_iter().map(|view| (view.client_id, view.queued));
-        let queued = |client_id: &str| {
-            let session = broker.manager().session(client_id).filter(|it| it.is_attached);
-            session.map_or(0, |session| session.queued)
+        let census = broker.census(MOST);
+        let behind = census.behind.iter().map(|view| (view.client_id.clone(), view.into()));
+        let waiting = |client_id: &str| {
+            let session = broker.manager().session(client_id).filter(|it| !it.is_over);
+            session.as_ref().map(Waiting::from)
         };
-        laggards.update(behind, queued, every).iter().for_each(log);
+        laggards.update(census.taken_at, behind, waiting).iter().for_each(log);
     }
+}
+
+/// A line is the same macro for each text, with what is known of the client.
+macro_rules! write_line {
+    ($client_id:expr, $client:expr, $text:expr, $($field:tt)*) => {{
+        let client = $client.as_deref();
+        tracing::info!(
+            target: TARGET,
+            client_id = &*excerpt($client_id),
+            username = client.and_then(|it| it.identity.username.as_deref()).map(excerpt).as_deref(),
+            peer = client.and_then(|it| it.peer).map(tracing::field::display),
+            listener = client.and_then(|it| it.listener.as_deref()),
+            $($field)*,
+            $text,
+        )
+    }};
 }
 
 fn log(change: &LagChange) {
     match change {
-        LagChange::Began { client_id, lasts_for, queued } => tracing::info!(
-            target: TARGET,
-            client_id = &*excerpt(client_id),
+        LagChange::Began { client_id, lasts_for, queued, client } => write_line!(
+            client_id,
+            client,
+            "a client is behind",
             queued,
             ?lasts_for,
-            help = "see what it lost: flux-broker clients show",
-            "a client is behind",
+            help = "see what it lost: flux-broker clients show"
         ),
-        LagChange::Ended { client_id, lasted, most } => tracing::info!(
-            target: TARGET,
-            client_id = &*excerpt(client_id),
+        LagChange::Ended { client_id, lasted, most, client } => {
+            write_line!(client_id, client, "a client is behind no more", most, ?lasted);
+        }
+        LagChange::Gone { client_id, lasted, most, kept: Some(kept), client } => write_line!(
+            client_id,
+            client,
+            "a client that was behind is gone; what waits is kept",
             most,
-            ?lasted,
-            "a client is behind no more",
+            kept,
+            ?lasted
+        ),
+        LagChange::Gone { client_id, lasted, most, kept: None, client } => write_line!(
+            client_id,
+            client,
+            "a client that was behind is gone, and all that waited is lost",
+            most,
+            ?lasted
         ),
     }
 }
@@ -129,39 +226,81 @@ const TARGET: &str = "events::slow";
 mod tests {
     use super::*;
 
-    /// Looks again after a second; `queues` are those of everybody who is connected.
-    fn look(laggards: &mut Laggards, queues: &[(&str, usize)]) -> Vec<LagChange> {
-        let behind = queues.iter().map(|(client_id, queued)| ((*client_id).into(), *queued));
-        let queued = |client_id: &str| {
-            let found = queues.iter().find(|(other, _)| *other == client_id);
-            found.map_or(0, |(_, queued)| *queued)
-        };
-        laggards.update(behind, queued, Duration::from_secs(1))
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_000 * seconds)
     }
 
-    fn ended(client_id: &str, seconds: u64, most: usize) -> LagChange {
-        let lasted = Duration::from_secs(seconds);
-        LagChange::Ended { client_id: client_id.into(), lasted, most }
+    fn waiting(queued: usize, since: u64) -> Waiting {
+        Waiting { queued, since: Some(at(since)), is_here: true, client: None }
+    }
+
+    /// Looks at this second; the sessions are all that there are.
+    fn look(laggards: &mut Laggards, now: u64, sessions: &[(&str, Waiting)]) -> Vec<LagChange> {
+        let here = sessions.iter().filter(|(_, it)| it.is_here);
+        let behind = here.map(|(client_id, waiting)| ((*client_id).into(), waiting.clone()));
+        let waiting = |client_id: &str| {
+            let found = sessions.iter().find(|(other, _)| *other == client_id);
+            found.map(|(_, waiting)| waiting.clone())
+        };
+        laggards.update(at(now), behind, waiting)
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn began(seconds_before: u64, queued: usize) -> LagChange {
+        let lasts_for = seconds(seconds_before);
+        LagChange::Began { client_id: "slow".into(), lasts_for, queued, client: None }
     }
 
     #[test]
     fn whoever_is_behind_for_long_is_told_once_and_when_it_is_over() {
         let mut laggards = Laggards::default();
-        assert_eq!(look(&mut laggards, &[("slow", 100), ("burst", 9000), ("fast", 99)]), []);
-        let lasts_for = Duration::from_secs(1);
-        let began = LagChange::Began { client_id: "slow".into(), lasts_for, queued: 300 };
-        assert_eq!(look(&mut laggards, &[("slow", 300), ("burst", 0)]), [began]);
-        assert_eq!(look(&mut laggards, &[("slow", 200)]), []);
-        assert_eq!(look(&mut laggards, &[("slow", 50)]), [], "not yet");
-        assert_eq!(look(&mut laggards, &[("slow", 49)]), [ended("slow", 4, 300)]);
-        assert_eq!(look(&mut laggards, &[("slow", 49)]), []);
+        let first =
+            [("slow", waiting(100, 7)), ("burst", waiting(9000, 9)), ("fast", waiting(99, 1))];
+        assert_eq!(look(&mut laggards, 10, &first), []);
+        let second = [("slow", waiting(300, 7)), ("burst", waiting(0, 19))];
+        assert_eq!(look(&mut laggards, 20, &second), [began(13, 300)], "since the first waited");
+        assert_eq!(look(&mut laggards, 30, &[("slow", waiting(200, 7))]), []);
+        assert_eq!(look(&mut laggards, 40, &[("slow", waiting(50, 7))]), [], "not yet");
+        let ended = LagChange::Ended {
+            client_id: "slow".into(),
+            lasted: seconds(43),
+            most: 300,
+            client: None,
+        };
+        assert_eq!(look(&mut laggards, 50, &[("slow", waiting(49, 7))]), [ended]);
+        assert_eq!(look(&mut laggards, 60, &[("slow", waiting(49, 7))]), []);
     }
 
     #[test]
-    fn whoever_leaves_is_behind_no_more() {
+    fn whoever_caught_up_between_two_looks_is_behind_since_then() {
         let mut laggards = Laggards::default();
-        look(&mut laggards, &[("slow", 500)]);
-        look(&mut laggards, &[("slow", 600)]);
-        assert_eq!(look(&mut laggards, &[]), [ended("slow", 2, 600)]);
+        look(&mut laggards, 10, &[("slow", waiting(500, 1))]);
+        assert_eq!(look(&mut laggards, 20, &[("slow", waiting(500, 18))]), [began(2, 500)]);
+    }
+
+    #[test]
+    fn whoever_leaves_is_gone_and_what_waited_is_kept_or_lost() {
+        let away = |queued| Waiting { is_here: false, ..waiting(queued, 1) };
+        let last: [(&[(&str, Waiting)], _); 2] = [(&[], None), (&[("slow", away(600))], Some(600))];
+        for (sessions, kept) in last {
+            let mut laggards = Laggards::default();
+            look(&mut laggards, 10, &[("slow", waiting(500, 1))]);
+            look(&mut laggards, 20, &[("slow", waiting(600, 1))]);
+            let lasted = seconds(29);
+            let client_id = "slow".into();
+            let gone = LagChange::Gone { client_id, lasted, most: 600, kept, client: None };
+            assert_eq!(look(&mut laggards, 30, sessions), [gone]);
+            assert_eq!(look(&mut laggards, 40, sessions), []);
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_before_it_was_told_is_not_told() {
+        let mut laggards = Laggards::default();
+        look(&mut laggards, 10, &[("slow", waiting(500, 1))]);
+        assert_eq!(look(&mut laggards, 20, &[]), []);
     }
 }

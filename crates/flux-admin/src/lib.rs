@@ -46,7 +46,7 @@ pub use clients::{ClientEntry, EndedSessions};
 pub use compat::{Alias, Compat, EMQX};
 pub use export::{ExportSignal, Exported};
 pub use families::{Family, Kind, Sample};
-pub use laggards::{LagChange, Laggards, watch_laggards};
+pub use laggards::{LagChange, Laggards, Waiting, watch_laggards};
 pub use log::LogControl;
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::registry::{Listener, Registry};
-use crate::{Event, EventKind, EventKinds, EventSubscriber};
+use crate::{Event, EventKind, EventKinds, EventSubscriber, Source, Sourced};
 
 /// Hands every event to all who want its kind.
 ///
@@ -42,6 +42,12 @@ impl EventBus {
     /// queue, which grows block by block up to its capacity. No lock is held while subscribers are
     /// woken.
     pub fn publish(&self, event: Event) {
+        self.publish_from(event, Source::default());
+    }
+
+    /// The same of an event about a connection that more is known of: whoever wants to know
+    /// [receives it beside the event](EventSubscriber::recv_sourced).
+    pub fn publish_from(&self, event: Event, source: Source) {
         let kind = event.kind();
         if !self.wants(kind) {
             return;
@@ -50,10 +56,10 @@ impl EventBus {
         let mut interested = listeners.iter().filter(|listener| listener.wants(kind));
         let Some(mut listener) = interested.next() else { return };
         for next in interested {
-            listener.offer(|| event.clone());
+            listener.offer(|| Sourced { event: event.clone(), source: source.clone() });
             listener = next;
         }
-        listener.offer(|| event);
+        listener.offer(|| Sourced { event, source });
     }
 
     /// Returns a subscriber to these kinds of event, from now on, with a queue for `capacity` of

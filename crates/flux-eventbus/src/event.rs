@@ -156,6 +156,15 @@ pub enum Event {
         /// Why, in words. Some of them may be of whoever connected.
         error: Arc<str>,
     },
+    /// A connection was accepted that the system does not let the broker serve.
+    Unserved {
+        /// Where the connection comes from, or `None` where that has no meaning.
+        peer: Option<SocketAddr>,
+        /// The name of the listener it came in by, or `None` where that has none.
+        listener: Option<Arc<str>>,
+        /// Why, in words.
+        error: Arc<str>,
+    },
     /// An address failed too often to prove who it is, and is turned away for a while.
     Banned {
         /// The address.
@@ -199,6 +208,7 @@ impl Event {
             Self::WillSent { .. } => EventKind::WillSent,
             Self::LimitReached { .. } => EventKind::LimitReached,
             Self::HandshakeFailed { .. } => EventKind::HandshakeFailed,
+            Self::Unserved { .. } => EventKind::Unserved,
             Self::Banned { .. } => EventKind::Banned,
             Self::Denied { .. } => EventKind::Denied,
             Self::Stopped => EventKind::Stopped,
@@ -258,6 +268,7 @@ mod tests {
                 listener: None,
                 error: "closed".into(),
             },
+            Event::Unserved { peer: None, listener: None, error: "full".into() },
             Event::Banned { address: [192, 0, 2, 1].into(), length: Duration::from_secs(300) },
             Event::Denied { client_id, username: None, denial: Denial::Publish, topic },
             Event::Stopped,

@@ -10,4 +10,6 @@ pub enum Handshake {
     WebSocket,
     /// TLS, with the server that administers the broker.
     Admin,
+    /// The PROXY protocol, by which a load balancer says where a connection is from.
+    Proxy,
 }

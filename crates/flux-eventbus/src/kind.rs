@@ -36,6 +36,8 @@ pub enum EventKind {
     LimitReached,
     /// See [`Event::HandshakeFailed`](crate::Event::HandshakeFailed).
     HandshakeFailed,
+    /// See [`Event::Unserved`](crate::Event::Unserved).
+    Unserved,
     /// See [`Event::Banned`](crate::Event::Banned).
     Banned,
     /// See [`Event::Denied`](crate::Event::Denied).
@@ -47,7 +49,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind there is, in the order of declaration.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Listening,
         Self::Connected,
         Self::Disconnected,
@@ -63,6 +65,7 @@ impl EventKind {
         Self::WillSent,
         Self::LimitReached,
         Self::HandshakeFailed,
+        Self::Unserved,
         Self::Banned,
         Self::Denied,
         Self::Stopped,

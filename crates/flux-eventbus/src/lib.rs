@@ -46,6 +46,7 @@ mod handshake;
 mod kind;
 mod limit;
 mod reason;
+mod source;
 
 mod bus;
 mod registry;
@@ -59,4 +60,5 @@ pub use handshake::Handshake;
 pub use kind::{EventKind, EventKinds};
 pub use limit::Limit;
 pub use reason::{DisconnectReason, DropReason, SessionEnd};
+pub use source::{Source, Sourced};
 pub use subscriber::EventSubscriber;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::{Event, EventKind, EventKinds};
+use crate::{EventKind, EventKinds, Sourced};
 
 /// The listeners of a bus. Owned by the bus; its subscribers hold it weakly, to leave.
 #[derive(Debug, Default)]
@@ -56,14 +56,14 @@ impl Registry {
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
     kinds: EventKinds,
-    sender: mpsc::Sender<Event>,
+    sender: mpsc::Sender<Sourced>,
     /// Shared with the subscriber, and by all copies of the list.
     missed: Arc<AtomicU64>,
 }
 
 impl Listener {
     /// Returns a listener to these kinds that has missed nothing yet.
-    pub(crate) fn new(kinds: EventKinds, sender: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(kinds: EventKinds, sender: mpsc::Sender<Sourced>) -> Self {
         Self { kinds, sender, missed: Arc::default() }
     }
 
@@ -78,7 +78,7 @@ impl Listener {
     }
 
     /// Queues the event, or counts it as missed without having made it.
-    pub(crate) fn offer(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn offer(&self, event: impl FnOnce() -> Sourced) {
         match self.sender.try_reserve() {
             Ok(slot) => slot.send(event()),
             Err(TrySendError::Full(())) => {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 
-use crate::Event;
 use crate::registry::Registry;
+use crate::{Event, Sourced};
 
 /// Receives the events of one [subscription](crate::EventBus::subscribe), in order.
 ///
@@ -14,7 +14,7 @@ use crate::registry::Registry;
 #[derive(Debug)]
 #[must_use = "dropping the subscriber unsubscribes it"]
 pub struct EventSubscriber {
-    queue: mpsc::Receiver<Event>,
+    queue: mpsc::Receiver<Sourced>,
     missed: Arc<AtomicU64>,
     /// Weak, so that a subscriber does not keep the bus, and thereby its own queue, open.
     registry: Weak<Registry>,
@@ -23,7 +23,7 @@ pub struct EventSubscriber {
 impl EventSubscriber {
     /// Returns the bus's newest subscriber, already registered.
     pub(crate) fn new(
-        queue: mpsc::Receiver<Event>,
+        queue: mpsc::Receiver<Sourced>,
         missed: Arc<AtomicU64>,
         registry: Weak<Registry>,
     ) -> Self {
@@ -35,6 +35,11 @@ impl EventSubscriber {
     ///
     /// Giving up the wait loses no event. It works on any executor.
     pub async fn recv(&mut self) -> Option<Event> {
+        Some(self.recv_sourced().await?.event)
+    }
+
+    /// The same with what is known of the connection that the event is about.
+    pub async fn recv_sourced(&mut self) -> Option<Sourced> {
         self.queue.recv().await
     }
 
@@ -42,6 +47,11 @@ impl EventSubscriber {
     ///
     /// `None` does not tell whether there can be another: [`recv`](Self::recv) does.
     pub fn try_recv(&mut self) -> Option<Event> {
+        Some(self.try_recv_sourced()?.event)
+    }
+
+    /// The same with what is known of the connection that the event is about.
+    pub fn try_recv_sourced(&mut self) -> Option<Sourced> {
         self.queue.try_recv().ok()
     }
 
@@ -52,7 +62,7 @@ impl EventSubscriber {
     ///
     /// On a thread that is running asynchronous tasks of tokio, which must not be blocked.
     pub fn blocking_recv(&mut self) -> Option<Event> {
-        self.queue.blocking_recv()
+        Some(self.queue.blocking_recv()?.event)
     }
 
     /// Returns how many events were dropped for this subscriber since it subscribed, because its

@@ -353,6 +353,7 @@ impl Clients {
             state.attached = Some(claim.attachment.clone());
             state.owner = claim.owner.clone();
             state.client.clone_from(&claim.client);
+            session.set_holder(claim.client.clone());
         }
         Arc::new(session)
     }
@@ -445,6 +446,7 @@ fn resume(
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     let testator = mem::replace(&mut state.client, claim.client.clone());
+    session.set_holder(claim.client.clone());
     if claim.owner.user().is_some() || claim.is_clients() {
         // What waits was not asked for by this user.
         state.is_suspect |= state.owner == Owner::Unknown && claim.owner.user().is_some();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{AccessRequest, Client, Credentials, Exchange, Identity};
-use flux_eventbus::{Event, EventKind};
+use flux_eventbus::{Event, EventKind, Source};
 use flux_storage::{Batch, Sequence, Ticket};
 
 use crate::counters::Count;
@@ -108,4 +108,10 @@ pub trait Effects {
 
     /// Tells the platform what happened.
     fn event(&mut self, event: Event);
+
+    /// The same of a connection that more is known of. Nobody need listen to that: the default does not.
+    fn event_from(&mut self, event: Event, source: Source) {
+        let _ = source;
+        self.event(event);
+    }
 }

@@ -22,6 +22,8 @@ pub struct SessionView {
     pub owner: Option<Arc<str>>,
     /// Whether a connection or a consumer has it.
     pub is_attached: bool,
+    /// The client whose connection has it.
+    pub client: Option<Arc<Client>>,
     /// It is over, and still to be cleared away.
     pub is_over: bool,
     /// Messages that wait to be sent for the first time.
@@ -54,6 +56,7 @@ impl SessionView {
             client_id: shared.client_id.clone(),
             owner: state.owner.user().cloned(),
             is_attached: state.attached.is_some(),
+            client: state.client.clone().filter(|_| state.attached.is_some()),
             is_over: state.ended,
             queued: session.queued(),
             queued_bytes: session.queued_bytes(),
@@ -184,6 +187,7 @@ mod tests {
             client_id: client_id.into(),
             owner: None,
             is_attached,
+            client: None,
             is_over: false,
             queued,
             queued_bytes: 10 * queued,

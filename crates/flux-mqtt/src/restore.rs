@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use flux_auth::Client;
-use flux_eventbus::SessionEnd;
+use flux_eventbus::{SessionEnd, excerpt};
 use flux_session::{Session, ShareId, Timestamp, Will};
 use flux_storage::{ReadError, ReadLimit, Record, Store, StoredGroup, StoredSession, StoredWill};
 use flux_topic::{TopicFilter, TopicName};
@@ -125,7 +125,7 @@ impl Broker {
             Ok(testator) => (will, testator),
             Err(error) => {
                 tracing::warn!(
-                    %client_id,
+                    client_id = &*excerpt(&client_id),
                     %error,
                     help = "it has a will again once it connects; a newer version of the broker may have written the old one",
                     "its will is left out"

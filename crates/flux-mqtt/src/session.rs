@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flux_auth::{Authorizer, Client};
-use flux_eventbus::{Event, SessionEnd};
+use flux_eventbus::{Event, SessionEnd, Source};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_storage::Owner;
 use flux_topic::TopicFilter;
@@ -48,6 +48,9 @@ pub(crate) struct SharedSession {
     is_stored: AtomicBool,
     /// What its client did not get, and what was not taken from it.
     pub(crate) losses: Losses,
+    /// The client that has it, once more: for whoever tells of it, who may hold the lock of the state. It changes under
+    /// that lock only.
+    holder: Mutex<Option<Arc<Client>>>,
 }
 
 /// A locked session. What has changed of the bytes it holds is written down at the end.
@@ -191,7 +194,18 @@ impl SharedSession {
             journal,
             is_stored,
             losses,
+            holder: Mutex::new(None),
         }
+    }
+
+    /// Returns what is known of the connection of the client that has the session; of one that ends with it also then.
+    pub(crate) fn source(&self) -> Source {
+        self.holder.lock().as_deref().map(source_of).unwrap_or_default()
+    }
+
+    /// The session has another client, or none. The caller has the lock of the state.
+    pub(crate) fn set_holder(&self, client: Option<Arc<Client>>) {
+        *self.holder.lock() = client;
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {
@@ -333,6 +347,15 @@ impl SharedSession {
         };
         let wake = if matches!(offer, Offer::Queued) { state.wake() } else { None };
         Ok(Offered { offer, wake, aftermath: None })
+    }
+}
+
+/// Returns what is known of the connection of a client.
+pub(crate) fn source_of(client: &Client) -> Source {
+    Source {
+        username: client.identity.username.clone(),
+        peer: client.peer,
+        listener: client.listener.clone(),
     }
 }
 

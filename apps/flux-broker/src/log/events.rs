@@ -3,11 +3,12 @@
 //! Only kinds of events that are logged are subscribed to, so that what is not logged costs nothing.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
-use flux_eventbus::{Event, EventBus, EventKind, EventKinds, EventSubscriber};
+use flux_eventbus::{EventBus, EventKind, EventKinds, EventSubscriber, Sourced};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::digest::{Digest, Omitted};
 use super::line::{Line, Subject};
@@ -19,19 +20,10 @@ pub(crate) fn wanted() -> EventKinds {
     kinds.fold(EventKinds::none(), |all, kind| all.union(kind.into()))
 }
 
-/// Logs the events of a bus, until there are to be no kinds any more. Blocks this thread.
-pub(crate) fn follow(bus: &EventBus, kinds: watch::Receiver<Option<EventKinds>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(Follower::default().run(bus, kinds)),
-        Err(error) => {
-            tracing::error!(%error, help = "restart the broker to have events logged", "events are not logged");
-        }
-    }
-}
-
-#[derive(Default)]
-struct Follower {
+/// Logs the events of a bus from now on, until there are to be no kinds any more.
+pub(crate) struct Follower {
+    bus: Arc<EventBus>,
+    kinds: watch::Receiver<Option<EventKinds>>,
     subscriber: Option<EventSubscriber>,
     /// How many events it had missed when that was logged last.
     missed: u64,
@@ -39,35 +31,53 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(&mut self, bus: &EventBus, mut kinds: watch::Receiver<Option<EventKinds>>) {
-        let mut whiles = interval(A_WHILE);
-        whiles.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let wanted = *kinds.borrow_and_update();
-            self.drain();
-            self.sum_up();
-            let Some(wanted) = wanted else { return };
-            self.missed = 0;
-            self.subscriber = (wanted != EventKinds::none()).then(|| bus.subscribe(wanted, QUEUE));
-            tracing::debug!(?wanted, "these events are logged");
-            loop {
-                tokio::select! {
-                    event = next(&mut self.subscriber) => self.log(&event),
-                    _ = whiles.tick() => self.sum_up(),
-                    _ = kinds.changed() => break,
-                }
+    /// Returns who follows from this moment on, whenever it is [run](Self::run).
+    pub(crate) fn of(bus: Arc<EventBus>, mut kinds: watch::Receiver<Option<EventKinds>>) -> Self {
+        let wanted = kinds.borrow_and_update().unwrap_or_default();
+        let (subscriber, digest) = (subscribe(&bus, wanted), Digest::default());
+        Self { bus, kinds, subscriber, missed: 0, digest }
+    }
+
+    /// Blocks this thread.
+    pub(crate) fn run(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.follow()),
+            Err(error) => {
+                tracing::error!(%error, help = "restart the broker to have events logged", "events are not logged");
             }
         }
     }
 
+    async fn follow(&mut self) {
+        let (mut whiles, mut since) = (interval(A_WHILE), Instant::now());
+        whiles.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            loop {
+                tokio::select! {
+                    event = next(&mut self.subscriber) => self.log(&event),
+                    _ = whiles.tick() => self.sum_up(&mut since),
+                    _ = self.kinds.changed() => break,
+                }
+            }
+            let wanted = *self.kinds.borrow_and_update();
+            self.drain();
+            self.sum_up(&mut since);
+            let Some(wanted) = wanted else { return };
+            self.missed = 0;
+            self.subscriber = subscribe(&self.bus, wanted);
+        }
+    }
+
     fn drain(&mut self) {
-        while let Some(event) = self.subscriber.as_mut().and_then(EventSubscriber::try_recv) {
+        while let Some(event) = self.subscriber.as_mut().and_then(EventSubscriber::try_recv_sourced)
+        {
             self.log(&event);
         }
     }
 
-    fn log(&mut self, event: &Event) {
-        let (Some(line), Some(subject)) = (Line::of(event), Subject::of(event.kind())) else {
+    fn log(&mut self, told: &Sourced) {
+        let (Some(line), Some(subject)) = (Line::of(told), Subject::of(told.event.kind())) else {
             return;
         };
         if self.digest.admits(line.key(subject)) {
@@ -75,17 +85,19 @@ impl Follower {
         }
     }
 
-    /// Says what was left out.
-    fn sum_up(&mut self) {
+    /// Says what was left out since then.
+    fn sum_up(&mut self, since: &mut Instant) {
+        let length = rounded(since.elapsed());
+        *since = Instant::now();
         for omitted in self.digest.turn() {
             match omitted {
                 Omitted::More(key, more) => {
                     let line = Line::of_key(&key);
-                    let text = format!("{}: and {more} more in {A_WHILE:?}", key.text);
+                    let text = format!("{}: and {more} more in {length:?}", key.text);
                     key.subject.log(&line, &text);
                 }
                 Omitted::Others(subject, text, more) => {
-                    let of_others = format!("{text}: and {more} more in {A_WHILE:?}, by others");
+                    let of_others = format!("{text}: and {more} more in {length:?}, by others");
                     subject.log(&Line::of_others(subject), &of_others);
                 }
             }
@@ -103,10 +115,16 @@ impl Follower {
     }
 }
 
+fn subscribe(bus: &EventBus, wanted: EventKinds) -> Option<EventSubscriber> {
+    let subscriber = (wanted != EventKinds::none()).then(|| bus.subscribe(wanted, QUEUE));
+    tracing::debug!(?wanted, "these events are logged");
+    subscriber
+}
+
 /// Returns the next event. Without a subscriber, or a bus, there is none.
-async fn next(subscriber: &mut Option<EventSubscriber>) -> Event {
+async fn next(subscriber: &mut Option<EventSubscriber>) -> Sourced {
     let event = match subscriber {
-        Some(subscriber) => subscriber.recv().await,
+        Some(subscriber) => subscriber.recv_sourced().await,
         None => None,
     };
     match event {
@@ -115,8 +133,33 @@ async fn next(subscriber: &mut Option<EventSubscriber>) -> Event {
     }
 }
 
-/// What repeats is summed up for so long.
+/// Returns how long a while was, for people.
+fn rounded(length: Duration) -> Duration {
+    match length.as_secs() {
+        0 => Duration::from_millis(u64::from(length.subsec_millis().max(1))),
+        _ => Duration::from_secs((length + Duration::from_millis(500)).as_secs()),
+    }
+}
+
+/// What repeats is summed up for so long, or until the filter changes or the broker ends.
 const A_WHILE: Duration = Duration::from_secs(10);
 
 /// So many events wait to be logged.
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8191);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_while_was_is_told_in_round_numbers() {
+        let check = |micros, told: &str| {
+            assert_eq!(format!("{:?}", rounded(Duration::from_micros(micros))), told);
+        };
+        check(10_001_234, "10s");
+        check(9_600_000, "10s");
+        check(1_400_000, "1s");
+        check(999_900, "999ms");
+        check(10, "1ms");
+    }
+}

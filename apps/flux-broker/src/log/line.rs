@@ -1,8 +1,9 @@
 //! [`Line`]: what the log says about an event.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use flux_eventbus::{Event, EventKind, Handshake, excerpt};
+use flux_eventbus::{DropReason, Event, EventKind, Handshake, Source, Sourced, excerpt};
 use flux_mqtt::ReasonCode;
 use tracing::Level;
 
@@ -17,6 +18,8 @@ pub(crate) struct Line<'a> {
     client_id: Option<&'a str>,
     username: Option<&'a str>,
     peer: Option<SocketAddr>,
+    /// All who are there, whatever their ports are.
+    address: Option<IpAddr>,
     listener: Option<&'a str>,
     /// Of the protocol: 3, 4 or 5.
     level: Option<u8>,
@@ -24,6 +27,8 @@ pub(crate) struct Line<'a> {
     code: Option<u8>,
     reason: Option<&'static str>,
     error: Option<&'a str>,
+    /// For how long.
+    length: Option<Duration>,
     /// What to do next.
     help: Option<&'static str>,
 }
@@ -38,6 +43,8 @@ pub(crate) enum Subject {
     Subscriptions,
     Messages,
     Limits,
+    Unserved,
+    Bans,
 }
 
 /// A line is the same macro for each target, which must be known when it is compiled.
@@ -49,12 +56,14 @@ macro_rules! write_line {
             client_id = $line.client_id.map(excerpt).as_deref(),
             username = $line.username.map(excerpt).as_deref(),
             peer = $line.peer.map(tracing::field::display),
+            address = $line.address.map(tracing::field::display),
             listener = $line.listener,
             protocol_level = $line.level,
             topic = $line.topic.map(excerpt).as_deref(),
             code = $line.code.map(|code| tracing::field::display(format!("0x{code:02X}"))),
             reason = $line.reason,
             error = $line.error.map(excerpt).as_deref(),
+            length = $line.length.map(tracing::field::debug),
             help = $line.help,
             "{}",
             $text,
@@ -77,8 +86,10 @@ impl Subject {
             EventKind::LimitReached => Some(Self::Limits),
             EventKind::Listening | EventKind::Stopped => Some(Self::Connections),
             EventKind::Published | EventKind::Delivered => None,
-            // Whoever denies and bans logs it.
-            EventKind::Denied | EventKind::Banned => None,
+            EventKind::Unserved => Some(Self::Unserved),
+            EventKind::Banned => Some(Self::Bans),
+            // Whoever denies logs it.
+            EventKind::Denied => None,
             _newer => None,
         }
     }
@@ -93,6 +104,8 @@ impl Subject {
             Self::Subscriptions => tracing::enabled!(target: SUBSCRIPTIONS, Level::DEBUG),
             Self::Messages => tracing::enabled!(target: MESSAGES, Level::INFO),
             Self::Limits => tracing::enabled!(target: LIMITS, Level::WARN),
+            Self::Unserved => tracing::enabled!(target: HANDSHAKES, Level::WARN),
+            Self::Bans => tracing::enabled!(target: BANS, Level::WARN),
         }
     }
 
@@ -100,7 +113,12 @@ impl Subject {
     pub(crate) fn most(self) -> u32 {
         match self {
             Self::Connections | Self::Sessions | Self::Subscriptions => 10,
-            Self::Refusals | Self::Handshakes | Self::Messages | Self::Limits => 1,
+            Self::Refusals
+            | Self::Handshakes
+            | Self::Messages
+            | Self::Limits
+            | Self::Unserved
+            | Self::Bans => 1,
         }
     }
 
@@ -114,13 +132,26 @@ impl Subject {
             Self::Subscriptions => write_line!(SUBSCRIPTIONS, Level::DEBUG, line, text),
             Self::Messages => write_line!(MESSAGES, Level::INFO, line, text),
             Self::Limits => write_line!(LIMITS, Level::WARN, line, text),
+            Self::Unserved => write_line!(HANDSHAKES, Level::WARN, line, text),
+            Self::Bans => write_line!(BANS, Level::WARN, line, text),
         }
     }
 }
 
 impl<'a> Line<'a> {
     /// Returns what there is to say about an event, if it is logged at all.
-    pub(crate) fn of(event: &'a Event) -> Option<Self> {
+    pub(crate) fn of(Sourced { event, source }: &'a Sourced) -> Option<Self> {
+        let line = Self::of_event(event)?;
+        let Source { username, peer, listener } = source;
+        Some(Self {
+            username: line.username.or(username.as_deref()),
+            peer: line.peer.or(*peer),
+            listener: line.listener.or(listener.as_deref()),
+            ..line
+        })
+    }
+
+    fn of_event(event: &'a Event) -> Option<Self> {
         Some(match event {
             Event::Listening { address } => Self {
                 text: "a listener accepts connections",
@@ -160,14 +191,24 @@ impl<'a> Line<'a> {
                 peer: *peer,
                 listener: listener.as_deref(),
                 error: Some(error),
+                help: advice(*handshake),
                 ..Self::default()
             },
-            Event::Subscribed { client_id, filter, .. } => {
-                Self { topic: Some(filter), ..Self::about("a client subscribed", client_id) }
-            }
-            Event::Unsubscribed { client_id, filter } => {
-                Self { topic: Some(filter), ..Self::about("a client unsubscribed", client_id) }
-            }
+            Event::Unserved { peer, listener, error } => Self {
+                text: "cannot serve an accepted connection",
+                peer: *peer,
+                listener: listener.as_deref(),
+                error: Some(error),
+                help: Some(ROOM_FOR_FILES),
+                ..Self::default()
+            },
+            Event::Banned { address, length } => Self {
+                text: "banned: it failed too often to prove who it is",
+                address: Some(*address),
+                length: Some(*length),
+                help: Some(LIFT_A_BAN),
+                ..Self::default()
+            },
             Event::LimitReached { limit, client_id, peer } => Self {
                 text: "a limit was reached",
                 client_id: client_id.as_deref(),
@@ -188,7 +229,20 @@ impl<'a> Line<'a> {
                 client_id: client_id.as_deref(),
                 topic: Some(topic),
                 reason: Some(reason.name()),
+                code: told(*reason).map(ReasonCode::as_u8),
                 ..Self::default()
+            },
+            Event::Subscribed { client_id, filter, qos } => Self {
+                topic: Some(filter),
+                code: Some(*qos),
+                reason: Some(granted(*qos)),
+                ..Self::about("a client subscribed", client_id)
+            },
+            Event::Unsubscribed { client_id, filter } => Self {
+                topic: Some(filter),
+                code: Some(0),
+                reason: Some(ReasonCode::Success.description()),
+                ..Self::about("a client unsubscribed", client_id)
             },
             Event::SessionCreated { client_id } => Self::about("a session began", client_id),
             Event::SessionResumed { client_id } => Self::about("a session goes on", client_id),
@@ -218,9 +272,10 @@ impl<'a> Line<'a> {
 
     /// Returns what says the same of the same client.
     pub(crate) fn key(&self, subject: Subject) -> Key {
-        let whom = match (self.client_id, self.peer) {
+        let address = self.address.or(self.peer.map(|peer| peer.ip()));
+        let whom = match (self.client_id, address) {
             (Some(client_id), _) => Whom::Client(excerpt(client_id).into()),
-            (None, Some(peer)) => Whom::Address(peer.ip()),
+            (None, Some(address)) => Whom::Address(address),
             (None, None) => Whom::Nobody,
         };
         Key { subject, text: self.text, reason: self.reason, help: self.help, whom }
@@ -235,6 +290,8 @@ impl<'a> Line<'a> {
         let help = match subject {
             Subject::Refusals => Some("see flux_connects_refused_total: how many, and why"),
             Subject::Limits => Some("see flux_limits_reached_total: which ones, and how often"),
+            Subject::Bans => Some("`flux-broker bans list` shows them all"),
+            Subject::Unserved => Some(ROOM_FOR_FILES),
             Subject::Connections
             | Subject::Handshakes
             | Subject::Sessions
@@ -250,8 +307,7 @@ impl<'a> Line<'a> {
         let mut line = Self { text, reason, help, ..Self::default() };
         match &key.whom {
             Whom::Client(client_id) => line.client_id = Some(client_id),
-            // Whatever its ports were.
-            Whom::Address(address) => line.peer = Some((*address, 0).into()),
+            Whom::Address(address) => line.address = Some(*address),
             Whom::Nobody => {}
         }
         line
@@ -264,7 +320,36 @@ const fn failure(handshake: Handshake) -> &'static str {
         Handshake::Tls => "a TLS handshake failed",
         Handshake::WebSocket => "a WebSocket handshake failed",
         Handshake::Admin => "a TLS handshake of the server of metrics failed",
+        Handshake::Proxy => "a load balancer does not say where a connection is from",
         _newer => "a handshake failed",
+    }
+}
+
+/// What to do about handshakes that fail.
+const fn advice(handshake: Handshake) -> Option<&'static str> {
+    match handshake {
+        Handshake::Proxy => {
+            Some("have it send the PROXY protocol, or take its address out of proxy_from")
+        }
+        _the_client_is_to_blame => None,
+    }
+}
+
+/// What a publisher is told of a message that is dropped because of it.
+const fn told(reason: DropReason) -> Option<ReasonCode> {
+    match reason {
+        DropReason::NotAuthorized => Some(ReasonCode::NotAuthorized),
+        DropReason::QuotaExceeded => Some(ReasonCode::QuotaExceeded),
+        _nobody_is_told => None,
+    }
+}
+
+/// The name of a reason code of SUBACK (MQTT 5.0 section 3.9.3).
+const fn granted(qos: u8) -> &'static str {
+    match qos {
+        0 => "granted QoS 0",
+        1 => "granted QoS 1",
+        _most => "granted QoS 2",
     }
 }
 
@@ -275,3 +360,11 @@ const SESSIONS: &str = "events::sessions";
 const SUBSCRIPTIONS: &str = "events::subscriptions";
 const MESSAGES: &str = "events::messages";
 const LIMITS: &str = "events::limits";
+const BANS: &str = "events::bans";
+
+const ROOM_FOR_FILES: &str =
+    "let the process have more open files (LimitNOFILE), or lower limits.connections";
+const LIFT_A_BAN: &str = "`flux-broker bans lift ADDRESS` lets it in again; [auth.bans] says after how many failures, and for how long";
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use flux_admin::watch_laggards;
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, DEADLINE};
+use crate::support::{Broker, Client, Connect, DEADLINE, let_pass};
 
 /// What was logged. A clone is a reference to the same.
 #[derive(Clone, Default)]
@@ -55,6 +55,7 @@ fn who_is_behind_is_logged_with_how_much_waits_and_for_how_long() {
     // Of each the first is under way. Who has fewer than a hundred waiting is not behind.
     (0..151).for_each(|_| publisher.publish("a", "x", 1));
     (0..100).for_each(|_| publisher.publish("b", "x", 1));
+    let_pass(&broker, 1);
     let (lines, (over, is_over)) = (Lines::default(), sync_channel::<()>(0));
     let (out, handle) = (lines.clone(), broker.handle.clone());
     let watch = thread::spawn(move || {
@@ -68,15 +69,20 @@ fn who_is_behind_is_logged_with_how_much_waits_and_for_how_long() {
         "\"target\":\"events::slow\"",
         "\"client_id\":\"slow\"",
         "\"queued\":150",
-        // Since the look before.
-        "\"lasts_for\":\"20ms\"",
+        "\"listener\":\"mqtt\"",
+        "\"peer\":\"127.0.0.1:",
         "flux-broker clients show",
     ] {
         assert!(begun.contains(part), "{begun}");
     }
+    // Since the first of them waited, not since somebody looked.
+    let (_, lasts_for) = begun.split_once("\"lasts_for\":\"").unwrap();
+    let seconds = lasts_for.split_once("s\"").unwrap().0.parse::<f64>();
+    assert!(seconds.is_ok_and(|seconds| seconds >= 1.0), "{begun}");
     drop(slow);
-    let ended = lines.with("a client is behind no more");
-    assert!(ended.contains("\"client_id\":\"slow\"") && ended.contains("\"most\":150"), "{ended}");
+    let gone = lines.with("a client that was behind is gone, and all that waited is lost");
+    assert!(gone.contains("\"client_id\":\"slow\"") && gone.contains("\"most\":150"), "{gone}");
+    assert!(gone.contains("\"peer\":\"127.0.0.1:"), "{gone}");
     drop(over);
     watch.join().unwrap();
     let all = String::from_utf8(lines.0.0.lock().unwrap().clone()).unwrap();

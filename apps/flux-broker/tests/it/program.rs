@@ -17,6 +17,7 @@ pub(crate) mod descriptors;
 mod directory;
 mod guesses;
 mod log;
+mod log_events;
 mod log_output;
 #[cfg(target_os = "linux")]
 mod memory;

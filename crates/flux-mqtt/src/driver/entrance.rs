@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flux_eventbus::{Event, EventBus, EventKind, Limit};
+use flux_eventbus::{Event, EventBus, EventKind, Limit, Source};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -67,11 +67,11 @@ impl Entrance {
         if let Some(rate) = by.connects_per_second {
             let crowd = self.crowd(by);
             let limit = Limit::ListenerConnectsPerSecond;
-            self.wait_for(&crowd.pace, rate, limit, peer).await;
+            self.wait_for(&crowd.pace, rate, limit, by, peer).await;
         }
         let rate = self.limits.borrow().connects_per_second;
         if let Some(rate) = rate {
-            self.wait_for(&self.pace, rate, Limit::ConnectsPerSecond, peer).await;
+            self.wait_for(&self.pace, rate, Limit::ConnectsPerSecond, by, peer).await;
         }
     }
 
@@ -80,12 +80,13 @@ impl Entrance {
         pace: &TokenBucket,
         rate: NonZeroU32,
         limit: Limit,
+        by: &Listener,
         peer: Option<SocketAddr>,
     ) {
         loop {
             let taken = pace.take(self.clock.now(), rate.into());
             let Err(wait) = taken else { return };
-            self.tell_limit(limit, peer);
+            self.tell_limit(limit, by, peer);
             tokio::time::sleep(wait).await;
         }
     }
@@ -94,13 +95,13 @@ impl Entrance {
     pub(super) fn admit(&self, mut accepted: Accepted) {
         let served: usize = self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum();
         if served >= self.limits.borrow().connections {
-            return self.tell_limit(Limit::Connections, accepted.peer);
+            return self.tell_limit(Limit::Connections, &accepted.by, accepted.peer);
         }
         // Who is there counts whether or not there is a limit: a reload may bring one.
         let most = accepted.by.connections.unwrap_or(usize::MAX);
         accepted.place = self.crowd(&accepted.by).gauge.enter(most);
         if accepted.place.is_none() {
-            return self.tell_limit(Limit::ListenerConnections, accepted.peer);
+            return self.tell_limit(Limit::ListenerConnections, &accepted.by, accepted.peer);
         }
         if let Some((worker, load)) = least_loaded(&self.loads) {
             load.fetch_add(1, Ordering::Relaxed);
@@ -122,10 +123,11 @@ impl Entrance {
         crowd
     }
 
-    fn tell_limit(&self, limit: Limit, peer: Option<SocketAddr>) {
+    fn tell_limit(&self, limit: Limit, by: &Listener, peer: Option<SocketAddr>) {
         self.count(Count::Reached(limit));
         if self.events.wants(EventKind::LimitReached) {
-            self.events.publish(Event::LimitReached { limit, client_id: None, peer });
+            let source = Source { username: None, peer, listener: Some(by.name.clone()) };
+            self.events.publish_from(Event::LimitReached { limit, client_id: None, peer }, source);
         }
     }
 }

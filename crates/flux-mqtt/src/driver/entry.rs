@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use flux_eventbus::Limit;
+use flux_eventbus::{Handshake, Limit};
 use ntex::service::cfg::SharedCfg;
 
 use super::connection::serve;
@@ -14,7 +14,7 @@ use super::mailbox::{Accepted, AcceptedSocket};
 use super::proxy;
 use super::shell::{Counted, Peer, Shell};
 use super::stream::Stream;
-use super::tls::{Arrival, tell_limit};
+use super::tls::{Arrival, tell_failed, tell_limit};
 use crate::counters::Count;
 use crate::listener::Transport;
 
@@ -50,15 +50,10 @@ async fn introduce(
     });
     match read.await {
         None => {}
-        Some(Err(_elapsed)) => tell_limit(&shell, Limit::ConnectTime, proxy),
+        Some(Err(_elapsed)) => tell_limit(&shell, Limit::ConnectTime, &accepted.by.name, proxy),
         Some(Ok(Err(error))) => {
             shell.outfit.tally.count(shell.outfit.id, Count::ProxyFailed);
-            tracing::warn!(
-                ?proxy,
-                %error,
-                help = "have it send the PROXY protocol, or take its address out of proxy_from",
-                "a load balancer does not say where a connection is from"
-            );
+            tell_failed(&shell, Handshake::Proxy, proxy, &accepted.by, &error);
         }
         Some(Ok(Ok((socket, source)))) => {
             accepted.socket = socket;
@@ -87,7 +82,7 @@ fn begin(shell: &Rc<Shell>, io_config: &SharedCfg, accepted: Accepted, counted: 
             Ok((io, stream)) => {
                 ntex::rt::spawn(serve(io, stream, shell.clone(), peer, counted));
             }
-            Err(error) => shell.tell_unserved(&error, address),
+            Err(error) => shell.tell_unserved(&error, &by, address),
         },
         (Transport::Tls(_), _) | (Transport::Tcp, Some(_)) => {
             shell.handshakes.borrow_mut().arrive(Arrival { socket, peer, by, counted });

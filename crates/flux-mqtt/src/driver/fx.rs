@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use flux_auth::{
     AccessRequest, Attributes, Authentication, Client, Credentials, Exchange, Identity, Refusal,
 };
-use flux_eventbus::{Event, EventKind};
+use flux_eventbus::{Event, EventKind, Source};
 use flux_storage::{Batch, Sequence, Ticket};
 use ntex_bytes::{BytePages, Bytes};
 
@@ -200,6 +200,10 @@ impl Effects for NtexEffects<'_> {
 
     fn event(&mut self, event: Event) {
         self.shell.outfit.events.publish(event);
+    }
+
+    fn event_from(&mut self, event: Event, source: Source) {
+        self.shell.outfit.events.publish_from(event, source);
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use flux_auth::{Authorizer, DynAuthenticator};
-use flux_eventbus::EventBus;
+use flux_eventbus::{Event, EventBus, EventKind};
 use flux_tls::{ClientCertificate, TlsConfig};
 use ntex::io::{Base, Filter, Io, IoRef};
 use rustls::ServerConfig;
@@ -308,14 +308,13 @@ impl Shell {
     }
 
     /// A connection was accepted that the system does not let us serve.
-    pub(super) fn tell_unserved(&self, error: &io::Error, peer: Option<SocketAddr>) {
+    pub(super) fn tell_unserved(&self, error: &io::Error, by: &Listener, peer: Option<SocketAddr>) {
         self.outfit.tally.count(self.outfit.id, Count::AcceptError);
-        tracing::warn!(
-            %error,
-            ?peer,
-            help = "let the process have more open files (LimitNOFILE), or lower limits.connections",
-            "cannot serve an accepted connection"
-        );
+        let events = &self.outfit.events;
+        if events.wants(EventKind::Unserved) {
+            let (listener, error) = (Some(by.name.clone()), error.to_string().into());
+            events.publish(Event::Unserved { peer, listener, error });
+        }
     }
 
     /// Takes part in serving until the guard is dropped.

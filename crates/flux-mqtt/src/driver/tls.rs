@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flux_eventbus::{Event, EventKind, Handshake, Limit};
+use flux_eventbus::{Event, EventKind, Handshake, Limit, Source};
 use flux_session::Timestamp;
 use flux_tls::{AdmitError, Protocol, TlsConfig};
 use ntex::service::cfg::SharedCfg;
@@ -29,15 +29,15 @@ pub(super) use handshakes::{Arrival, Handshakes};
 pub(super) fn advance(shell: &Rc<Shell>, io_config: &SharedCfg) -> Option<Timestamp> {
     let now = shell.outfit.clock.now();
     let mut handshakes = shell.handshakes.borrow_mut();
-    for (peer, task) in handshakes.overdue(now) {
+    for (peer, listener, task) in handshakes.overdue(now) {
         task.abort();
-        tell_limit(shell, Limit::Handshakes, peer);
+        tell_limit(shell, Limit::Handshakes, &listener, peer);
     }
     while let Some((number, arrival)) = handshakes.next() {
-        let peer = arrival.peer.address;
+        let (peer, listener) = (arrival.peer.address, arrival.by.name.clone());
         let slot = Slot { shell: shell.clone(), number };
         let task = tokio::task::spawn_local(handshake(slot, arrival, io_config.clone()));
-        handshakes.began(number, now, peer, task.abort_handle());
+        handshakes.began(number, now, (peer, listener), task.abort_handle());
     }
     handshakes.deadline()
 }
@@ -76,7 +76,7 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     let shell = &slot.shell;
     let (io, stream) = match Stream::over_accepted(socket, io_config) {
         Ok(both) => both,
-        Err(error) => return shell.tell_unserved(&error, peer),
+        Err(error) => return shell.tell_unserved(&error, &by, peer),
     };
     let Transport::Tls(tls) = &by.transport else {
         return websocket::enter(io, stream, shell, &by, nobody, counted).await;
@@ -85,7 +85,7 @@ async fn handshake(slot: Slot, arrival: Arrival, io_config: SharedCfg) {
     let config = tls.server_config(protocol);
     let shaking = shake_hands(io, &stream, config.clone());
     let Ok(shaken) = tokio::time::timeout(tls.handshake_timeout(), shaking).await else {
-        return tell_limit(shell, Limit::ConnectTime, peer);
+        return tell_limit(shell, Limit::ConnectTime, &by.name, peer);
     };
     let admitted = shaken.and_then(|io| {
         let chain = io.filter().chain();
@@ -125,11 +125,17 @@ pub(super) fn tell_failed(
     }
 }
 
-pub(super) fn tell_limit(shell: &Shell, limit: Limit, peer: Option<SocketAddr>) {
+pub(super) fn tell_limit(
+    shell: &Shell,
+    limit: Limit,
+    listener: &Arc<str>,
+    peer: Option<SocketAddr>,
+) {
     let outfit = &shell.outfit;
     outfit.tally.count(outfit.id, Count::Reached(limit));
     if outfit.events.wants(EventKind::LimitReached) {
-        outfit.events.publish(Event::LimitReached { limit, client_id: None, peer });
+        let source = Source { username: None, peer, listener: Some(listener.clone()) };
+        outfit.events.publish_from(Event::LimitReached { limit, client_id: None, peer }, source);
     }
 }
 

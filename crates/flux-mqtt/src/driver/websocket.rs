@@ -47,7 +47,7 @@ pub(super) async fn enter<F: Filter>(
             tell_of_pages(&error, &rules, &by.name);
             tell_failed(shell, Handshake::WebSocket, peer, by, &error);
         }
-        Err(_elapsed) => tell_limit(shell, Limit::ConnectTime, peer.address),
+        Err(_elapsed) => tell_limit(shell, Limit::ConnectTime, &by.name, peer.address),
     }
 }
 

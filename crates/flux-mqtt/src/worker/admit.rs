@@ -1,14 +1,13 @@
 //! A client comes in: its session, CONNACK, and what waits for it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Access, Client, Decision, Verdict};
-use flux_eventbus::{Denial, DropReason, Event, Limit};
+use flux_eventbus::{Denial, DropReason, Event, EventKind, Limit};
 use flux_session::{
     Connection, Message as _, QoS, SESSION_OVERHEAD, SessionExpiry, SessionLimits, Timestamp, Will,
 };
@@ -18,7 +17,9 @@ use super::Worker;
 use super::connect::Refusal;
 use super::connection::{Admission, Candidate, Method, Online, Stage};
 use super::end::End;
-use super::tell::{tell_all_dropped, tell_left, tell_limit, tell_lost, tell_not_accepted};
+use super::tell::{
+    tell_all_dropped, tell_left, tell_limit, tell_limit_of, tell_lost, tell_not_accepted,
+};
 use super::traced::Ending;
 use crate::clients::{Claim, Claimed, Ended, Unmet, WhyUnmet, owner_of};
 use crate::counters::Count;
@@ -28,7 +29,7 @@ use crate::message::{Message, Parts};
 use crate::names::ConnectionId;
 use crate::permission::Permission;
 use crate::reason::ReasonCode;
-use crate::session::{Attachment, SharedSession};
+use crate::session::{Attachment, SharedSession, source_of};
 use crate::settings::Settings;
 use crate::terms::Terms;
 use crate::wire::{self, ConnAck, Connect, InboundTopics, OutboundAliases, Version, write_connack};
@@ -126,10 +127,10 @@ impl Worker {
     ) -> Online {
         let (terms, client) = (online.terms.clone(), online.client.clone());
         if server_keep_alive(&terms, connect).is_some() {
-            tell_limit(Limit::KeepAlive, Some(&client.client_id), client.peer, fx);
+            tell_limit_of(Limit::KeepAlive, &client, fx);
         }
         if wanted_expiry(connect) > terms.max_session_expiry {
-            tell_limit(Limit::SessionExpiry, Some(&client.client_id), client.peer, fx);
+            tell_limit_of(Limit::SessionExpiry, &client, fx);
         }
         let listener = self.connections.listener(id);
         online.allowance = self.allowance(now, &client.client_id, listener.as_ref(), &terms);
@@ -166,7 +167,7 @@ impl Worker {
             return Err(ReasonCode::ServerUnavailable);
         }
         self.must_wait = false;
-        let claimed = self.claim(now, &client.client_id, client.peer, claim, limits, fx);
+        let claimed = self.claim(now, &client.client_id, claim, limits, fx);
         claimed.map_err(|not| match not {
             NotClaimed::Limit(_) => ReasonCode::QuotaExceeded,
             NotClaimed::AnotherUsers => {
@@ -182,7 +183,6 @@ impl Worker {
         &mut self,
         now: Timestamp,
         client_id: &Arc<str>,
-        peer: Option<SocketAddr>,
         claim: &Claim,
         limits: SessionLimits,
         fx: &mut impl Effects,
@@ -203,7 +203,8 @@ impl Worker {
                 let not = match why {
                     WhyUnmet::AnotherUsers => NotClaimed::AnotherUsers,
                     WhyUnmet::NoPlace => {
-                        tell_limit(limit, Some(client_id), peer, fx);
+                        let source = || claim.client.as_deref().map(source_of).unwrap_or_default();
+                        tell_limit(limit, Some(client_id), source, fx);
                         NotClaimed::Limit(limit)
                     }
                 };
@@ -248,10 +249,12 @@ impl Worker {
         }
         tell_lost(&claimed.session, claimed.dropped, fx);
         self.bury_displaced(now, &client_id, claimed.ended, fx);
-        if claimed.present {
-            fx.event(Event::SessionResumed { client_id });
-        } else {
-            fx.event(Event::SessionCreated { client_id });
+        let (kind, event) = match claimed.present {
+            true => (EventKind::SessionResumed, Event::SessionResumed { client_id }),
+            false => (EventKind::SessionCreated, Event::SessionCreated { client_id }),
+        };
+        if fx.wants(kind) {
+            fx.event_from(event, claimed.session.source());
         }
     }
 
@@ -274,7 +277,6 @@ impl Worker {
     /// Clears away a session that is over; its will is due now, whatever its delay.
     pub(super) fn bury(&mut self, now: Timestamp, mut ended: Ended, fx: &mut impl Effects) {
         let mut followed = self.broker.clear(&ended);
-        let client_id = &ended.session.client_id;
         if let Some(will) = &ended.remains.will {
             self.send_will(now, &ended.session, will, ended.testator.as_deref(), fx);
         }
@@ -286,9 +288,12 @@ impl Worker {
         tell_left(followed, fx);
         let remains = &ended.remains;
         let reason = DropReason::SessionEnded;
-        tell_all_dropped(Some(client_id), remains.len(), remains.messages(), reason, fx);
+        tell_all_dropped(Some(&ended.session), remains.len(), remains.messages(), reason, fx);
         fx.count(Count::SessionEnded(ended.reason));
-        fx.event(Event::SessionEnded { client_id: client_id.clone(), reason: ended.reason });
+        if fx.wants(EventKind::SessionEnded) {
+            let (client_id, reason) = (ended.session.client_id.clone(), ended.reason);
+            fx.event_from(Event::SessionEnded { client_id, reason }, ended.session.source());
+        }
     }
 
     /// Publishes a will message [MQTT-3.1.2-8], if whoever left it still may. What the authorizer would have to be asked
@@ -318,8 +323,11 @@ impl Worker {
         if outcome.is_turned_away() {
             return;
         }
-        let (client_id, topic) = (session.client_id.clone(), message.topic().into());
-        fx.event(Event::WillSent { client_id, topic });
+        if fx.wants(EventKind::WillSent) {
+            let (client_id, topic) = (session.client_id.clone(), message.topic().into());
+            let source = testator.map(source_of).unwrap_or_default();
+            fx.event_from(Event::WillSent { client_id, topic }, source);
+        }
     }
 
     /// Sends CONNACK and opens the connection for everything else.

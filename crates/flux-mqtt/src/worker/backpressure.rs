@@ -6,7 +6,7 @@ use flux_session::Timestamp;
 use super::Worker;
 use super::connection::Stage;
 use super::end::End;
-use super::tell::tell_limit;
+use super::tell::tell_limit_of;
 use crate::effects::Effects;
 use crate::ledger::Account;
 use crate::names::ConnectionId;
@@ -34,8 +34,7 @@ impl Worker {
                 return stage;
             }
             online.is_choked = true;
-            let client_id = &online.client.client_id;
-            tell_limit(Limit::UnsentAnswers, Some(client_id), online.client.peer, fx);
+            tell_limit_of(Limit::UnsentAnswers, &online.client, fx);
             fx.pause(id);
         }
         stage
@@ -80,7 +79,7 @@ impl Worker {
             && unread >= LARGE
         {
             if self.memory.is_full() {
-                tell_limit(Limit::Bytes, Some(&online.client.client_id), online.client.peer, fx);
+                tell_limit_of(Limit::Bytes, &online.client, fx);
                 return self.end(now, id, online, &End::MemoryFull, fx);
             }
             self.slow(now, id, online, fx);

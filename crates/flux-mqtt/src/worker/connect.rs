@@ -47,7 +47,7 @@ impl Worker {
     /// Makes room for a connection that was just opened, which goes itself if it is the only one.
     fn close_oldest_half_open(&mut self, fx: &mut impl Effects) {
         let Some(oldest) = self.connections.oldest_half_open() else { return };
-        tell_limit(Limit::HalfOpen, None, self.connections.peer(oldest), fx);
+        tell_limit(Limit::HalfOpen, None, || self.connections.source(oldest), fx);
         self.connections.put(oldest, Stage::Closing);
         fx.close(oldest);
     }
@@ -67,13 +67,13 @@ impl Worker {
 
     /// The time until CONNECT is over, or that in which somebody should have decided about it.
     pub(super) fn too_late(&mut self, id: ConnectionId, fx: &mut impl Effects) {
-        let peer = self.connections.peer(id);
         let candidate = match self.connections.take(id) {
             Some(Stage::Authenticating(candidate)) => Some(*candidate),
             Some(Stage::Authorizing(admission, _)) => Some(admission.candidate),
             Some(Stage::Fresh | Stage::Online(_) | Stage::Closing) | None => None,
         };
-        tell_limit(Limit::ConnectTime, candidate.as_ref().map(|it| &it.client_id), peer, fx);
+        let client_id = candidate.as_ref().map(|it| &it.client_id);
+        tell_limit(Limit::ConnectTime, client_id, || self.connections.source(id), fx);
         match candidate {
             Some(Candidate { connect, client_id, exchange, .. }) => {
                 // It is the client that is late, or whoever should have decided.
@@ -152,8 +152,8 @@ impl Worker {
         }
         let limit = self.settings.limits.pending_connects;
         let Some(pending) = self.broker.pending_connects.enter(limit) else {
-            let peer = self.connections.peer(id);
-            tell_limit(Limit::PendingConnects, Some(&client_id), peer, fx);
+            let source = || self.connections.source(id);
+            tell_limit(Limit::PendingConnects, Some(&client_id), source, fx);
             let refusal = Refusal::of(&connect, ReasonCode::ServerBusy);
             return self.refuse(id, &refusal, Some(client_id), fx);
         };
@@ -205,7 +205,7 @@ impl Worker {
         }
         if topic.is_some_and(|topic| topic.level_count() > most_levels) {
             let client_id = connect.client_id.as_str().into();
-            tell_limit(Limit::TopicLevels, Some(&client_id), self.connections.peer(id), fx);
+            tell_limit(Limit::TopicLevels, Some(&client_id), || self.connections.source(id), fx);
         }
         Some(match connect.version {
             // There is no return code for a topic, and closing without a word says less.

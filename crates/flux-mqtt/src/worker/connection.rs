@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Client, Exchange, Verdict};
+use flux_eventbus::Source;
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
 
@@ -289,6 +290,11 @@ impl Connections {
 
     pub(super) fn peer(&mut self, id: ConnectionId) -> Option<SocketAddr> {
         self.get(id)?.origin.peer
+    }
+
+    /// Returns what is known of a connection whose client is not admitted.
+    pub(super) fn source(&mut self, id: ConnectionId) -> Source {
+        Source { username: None, peer: self.peer(id), listener: self.listener(id) }
     }
 
     /// Forgets a connection and returns it.

@@ -48,7 +48,7 @@ impl Worker {
             client: None,
         };
         let limits = attach.limits.unwrap_or(self.settings.session);
-        let claimed = match self.claim(now, &client_id, None, &claim, limits, fx) {
+        let claimed = match self.claim(now, &client_id, &claim, limits, fx) {
             Ok(claimed) => claimed,
             Err(NotClaimed::Limit(limit)) => return Some(Err(limit)),
             Err(NotClaimed::AnotherUsers) => {

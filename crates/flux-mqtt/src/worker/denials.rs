@@ -7,10 +7,12 @@ use flux_auth::Client;
 use flux_eventbus::{Denial, Event, EventKind, excerpt};
 use flux_session::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashSet};
+use tracing::field::display;
 
 use super::Worker;
 use crate::counters::Count;
 use crate::effects::Effects;
+use crate::reason::ReasonCode;
 
 /// The clients that were named in the log in this interval, which begins with the first of them.
 #[derive(Debug, Default)]
@@ -66,12 +68,22 @@ fn log(client: &Client, denial: Denial, topic: &str) {
     let client_id = excerpt(&client.client_id);
     let username = excerpt(client.identity.username.as_deref().unwrap_or_default());
     let (client_id, username, topic) = (&*client_id, &*username, &*excerpt(topic));
+    let (peer, listener) = (client.peer.map(display), client.listener.as_deref());
+    let told = match denial {
+        Denial::Session => ReasonCode::ClientIdentifierNotValid,
+        _something_else => ReasonCode::NotAuthorized,
+    };
+    let (code, reason) = (format!("0x{:02X}", told.as_u8()), told.description());
     let access = denial.name();
     if denial == Denial::Session {
         return tracing::warn!(
             client_id,
             username,
+            peer,
+            listener,
             access,
+            code,
+            reason,
             help = "flux-broker clients show CLIENT says whose it is; clients kick --session CLIENT ends its session",
             "denied: the session with this client identifier belongs to another user"
         );
@@ -79,8 +91,12 @@ fn log(client: &Client, denial: Denial, topic: &str) {
     tracing::warn!(
         client_id,
         username,
+        peer,
+        listener,
         access,
         topic,
+        code,
+        reason,
         help = "`flux-broker acl explain` says which rule of acl.file decides, and why",
         "denied; what else this client may not do is counted only, for a minute"
     );

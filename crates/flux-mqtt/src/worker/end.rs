@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_eventbus::{DisconnectReason, SessionEnd};
+use flux_eventbus::{DisconnectReason, SessionEnd, excerpt};
 use flux_session::{Departure, Due, SessionExpiry, Timestamp};
 
 use super::Worker;
@@ -210,8 +210,8 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         if let End::Violation(error) = end {
-            let client_id = &online.client.client_id;
-            tracing::debug!(%client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
+            let client_id = &*excerpt(&online.client.client_id);
+            tracing::debug!(client_id, %error, source = ?std::error::Error::source(error), "protocol violation");
         }
         fx.pause(id);
         // Whoever is told goodbye finds the session as it is from now on.
@@ -286,6 +286,9 @@ impl Worker {
         let had_will = state.session.will().is_some();
         let unsent = state.session.detach(now, end.departure());
         session.write_standing(&state);
+        if state.session.expiry() > SessionExpiry::WITH_CONNECTION {
+            session.set_holder(None);
+        }
         if state.session.will().is_none() {
             state.client = None;
             if had_will {

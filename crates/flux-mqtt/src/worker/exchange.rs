@@ -237,6 +237,7 @@ impl Worker {
         let mut state = session.lock();
         if state.generation == generation {
             state.client = Some(client.clone());
+            session.set_holder(Some(client.clone()));
             if state.session.will().is_some() {
                 session.write_will(&state);
             }

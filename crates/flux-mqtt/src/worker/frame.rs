@@ -6,7 +6,7 @@ use flux_session::Timestamp;
 use super::Worker;
 use super::connection::{Online, Stage};
 use super::end::End;
-use super::tell::tell_limit;
+use super::tell::{tell_limit, tell_limit_of};
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::wire::{self, Frame, FrameError, PacketType};
@@ -117,8 +117,12 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         if let FrameError::PacketTooLarge { .. } = error {
-            let client_id = stage.client_id();
-            tell_limit(Limit::PacketSize, client_id, self.connections.peer(id), fx);
+            if let Stage::Online(online) = &stage {
+                tell_limit_of(Limit::PacketSize, &online.client, fx);
+            } else {
+                let source = || self.connections.source(id);
+                tell_limit(Limit::PacketSize, stage.client_id(), source, fx);
+            }
         }
         if let Stage::Online(online) = stage {
             self.send_answers(id, fx);

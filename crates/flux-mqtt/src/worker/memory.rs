@@ -6,7 +6,7 @@
 use std::mem;
 use std::time::Duration;
 
-use flux_eventbus::Limit;
+use flux_eventbus::{Limit, Source};
 use flux_session::{Message as _, QUEUED_OVERHEAD, Timestamp};
 
 use super::Worker;
@@ -104,7 +104,7 @@ impl Worker {
                 help = "see flux_held_bytes by kind and `flux-broker clients list`, or raise limits.bytes",
                 "the broker holds nearly as much as it may, publishers are slowed"
             );
-            tell_limit(Limit::Bytes, None, None, fx);
+            tell_limit(Limit::Bytes, None, Source::default, fx);
         }
         if self.memory.is_under_pressure() {
             self.pause_until(now + PAUSE);

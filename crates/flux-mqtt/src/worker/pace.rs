@@ -14,7 +14,7 @@ use flux_session::{QoS, Timestamp};
 
 use super::Worker;
 use super::connection::Online;
-use super::tell::{tell_limit, tell_not_accepted};
+use super::tell::{tell_limit_of, tell_not_accepted};
 use crate::effects::Effects;
 use crate::limits::WhenTooFast;
 use crate::meters::{Meter, PublishRates, RateKind};
@@ -205,7 +205,7 @@ impl Worker {
         len: u64,
         fx: &mut impl Effects,
     ) -> bool {
-        let (client_id, peer) = (online.client.client_id.clone(), online.client.peer);
+        let client = online.client.clone();
         let own = online.allowance.as_ref();
         let shared = own.map_or(&self.paced.unlisted, |own| &own.shared);
         let all = (Scope::All, &*self.broker.meters.all, &self.settings.limits.publishes);
@@ -223,7 +223,7 @@ impl Worker {
             WhenTooFast::DropQos0 => publish.qos == QoS::AtMostOnce,
         };
         if drops_qos0 && let Some((_, limit)) = wait() {
-            tell_limit(limit, Some(&client_id), peer, fx);
+            tell_limit_of(limit, &client, fx);
             tell_not_accepted(&online.session, publish.topic, DropReason::QuotaExceeded, fx);
             return true;
         }
@@ -237,7 +237,7 @@ impl Worker {
             && !online.is_paced
             && let Some((wait, limit)) = wait()
         {
-            tell_limit(limit, Some(&client_id), peer, fx);
+            tell_limit_of(limit, &client, fx);
             self.pace(now, id, online, wait, fx);
         }
         false
@@ -255,8 +255,7 @@ impl Worker {
         if online.terms.when_too_fast == WhenTooFast::Wait
             && let Some((wait, limit)) = own.wait(now, &[(Scope::Client, &own.meter, &own.rates)])
         {
-            let client = &online.client;
-            tell_limit(limit, Some(&client.client_id), client.peer, fx);
+            tell_limit_of(limit, &online.client, fx);
             self.pace(now, id, online, wait, fx);
         }
     }

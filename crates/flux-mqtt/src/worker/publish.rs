@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Access, Verdict};
-use flux_eventbus::{Denial, DropReason, Event, EventKind, Limit};
+use flux_eventbus::{Denial, DropReason, Event, EventKind, Limit, excerpt};
 use flux_session::{Inbound, Offer, PacketId, QoS, Timestamp};
 use flux_topic::TopicName;
 
@@ -15,7 +15,7 @@ use super::end::End;
 use super::share::Fate;
 use super::store::Stored;
 use super::tell::{
-    tell_dropped, tell_limit, tell_lost, tell_not_accepted, tell_not_got, tell_refused,
+    tell_dropped, tell_limit_of, tell_lost, tell_not_accepted, tell_not_got, tell_refused,
 };
 use super::traced::Ending;
 use crate::counters::Count;
@@ -172,12 +172,11 @@ impl Worker {
         verdict: Verdict,
         fx: &mut impl Effects,
     ) -> ReasonCode {
-        let client_id = &online.client.client_id;
         if verdict == Verdict::Deny {
             tell_not_accepted(&online.session, publish.topic, DropReason::NotAuthorized, fx);
             let most_levels = self.most_levels(&online.terms);
             if publish.topic.within_levels(most_levels).is_err() {
-                tell_limit(Limit::TopicLevels, Some(client_id), online.client.peer, fx);
+                tell_limit_of(Limit::TopicLevels, &online.client, fx);
             }
             if !takes_topic(publish.topic, most_levels) {
                 return ReasonCode::TopicNameInvalid;
@@ -213,7 +212,7 @@ impl Worker {
             self.forget_retained_in_order(now, publish.topic);
         }
         if fx.wants(EventKind::Published) {
-            fx.event(published(Some(client_id.clone()), &message));
+            fx.event(published(Some(online.client.client_id.clone()), &message));
         }
         let receipt = publish.packet_id.filter(|_| publish.qos == QoS::ExactlyOnce);
         let receipt = receipt.map(|packet_id| (&online.session, packet_id));
@@ -311,7 +310,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                tracing::debug!(topic = message.topic(), %error, "message is not retained");
+                tracing::debug!(topic = &*excerpt(message.topic()), %error, "message is not retained");
                 tell_dropped(None, message, DropReason::NotRetained, fx);
                 false
             }

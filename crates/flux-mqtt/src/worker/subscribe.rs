@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use flux_auth::{Access, Decision, Verdict};
-use flux_eventbus::{Denial, Event, Limit};
+use flux_eventbus::{Denial, Event, EventKind, Limit};
 use flux_retained::Progress;
 use flux_session::{PacketId, QoS, RetainHandling, SubscriptionOptions, Timestamp};
 use flux_topic::{TopicFilter, TopicName};
@@ -14,14 +14,14 @@ use super::connection::Online;
 use super::decided::Decided;
 use super::end::End;
 use super::publish::is_in_use;
-use super::tell::{tell_left, tell_limit, tell_refused};
+use super::tell::{tell_left, tell_limit_of, tell_refused};
 use crate::counters::Count;
 use crate::effects::Effects;
 use crate::names::ConnectionId;
 use crate::permission::Permission;
 use crate::reason::ReasonCode;
 use crate::replay::{Replay, Replayed, replay_one};
-use crate::session::SharedSession;
+use crate::session::{SharedSession, source_of};
 use crate::terms::Terms;
 use crate::wire::{
     Frame, FrameError, Subscribe, Unsubscribe, Version, write_suback, write_unsuback,
@@ -58,13 +58,13 @@ impl Worker {
         let mut codes = Vec::with_capacity(packet.filters.len());
         let mut wanted = Vec::with_capacity(packet.filters.len());
         let mut quota = self.quota(online);
-        let (client, peer) = (online.client.clone(), online.client.peer);
+        let client = online.client.clone();
         for ((filter, mut options), verdict) in packet.filters.into_iter().zip(verdicts) {
             options.qos = QoS::min(options.qos, online.terms.max_qos);
             let code = if let Some((code, limit)) = self.hopeless(online, &quota, &filter, &options)
             {
                 if let Some(limit) = limit {
-                    tell_limit(limit, Some(&client.client_id), peer, fx);
+                    tell_limit_of(limit, &client, fx);
                 }
                 code
             } else if verdict == Verdict::Deny {
@@ -236,11 +236,11 @@ impl Worker {
         fx: &mut impl Effects,
     ) {
         for Granted { filter, options, is_new } in granted {
-            fx.event(Event::Subscribed {
-                client_id: session.client_id.clone(),
-                filter: filter.as_str().into(),
-                qos: options.qos.as_u8(),
-            });
+            if fx.wants(EventKind::Subscribed) {
+                let (client_id, filter) = (session.client_id.clone(), filter.as_str().into());
+                let qos = options.qos.as_u8();
+                fx.event_from(Event::Subscribed { client_id, filter, qos }, session.source());
+            }
             let is_wanted = match options.retain_handling {
                 RetainHandling::OnSubscribe => true,
                 RetainHandling::OnNewSubscription => *is_new,
@@ -326,10 +326,11 @@ impl Worker {
         self.acknowledge_unsubscribe(online, packet.packet_id, &codes);
         let filters = packet.filters.iter().zip(&existed);
         for (filter, _) in filters.filter(|(_, existed)| **existed) {
-            fx.event(Event::Unsubscribed {
-                client_id: online.client.client_id.clone(),
-                filter: filter.as_str().into(),
-            });
+            if fx.wants(EventKind::Unsubscribed) {
+                let (client_id, filter) = (online.client.client_id.clone(), filter.as_str().into());
+                let source = source_of(&online.client);
+                fx.event_from(Event::Unsubscribed { client_id, filter }, source);
+            }
         }
         Ok(())
     }
@@ -403,7 +404,7 @@ fn in_use(filters: usize, fx: &mut impl Effects) -> Vec<ReasonCode> {
 fn tell_too_many(online: &Online, error: &FrameError, fx: &mut impl Effects) {
     if let FrameError::TooManyFilters { .. } = error {
         let client = &online.client;
-        tell_limit(Limit::SubscribeFilters, Some(&client.client_id), client.peer, fx);
+        tell_limit_of(Limit::SubscribeFilters, client, fx);
     }
 }
 
@@ -411,7 +412,7 @@ fn tell_too_many(online: &Online, error: &FrameError, fx: &mut impl Effects) {
 fn tell_beyond(online: &Online, beyond: usize, code: ReasonCode, fx: &mut impl Effects) {
     if beyond > 0 {
         let client = &online.client;
-        tell_limit(Limit::SubscribeFilters, Some(&client.client_id), client.peer, fx);
+        tell_limit_of(Limit::SubscribeFilters, client, fx);
         let times = u64::try_from(beyond).unwrap_or(u64::MAX);
         fx.count_times(Count::Refused(code), times);
     }

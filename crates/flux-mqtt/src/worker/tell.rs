@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flux_auth::Client;
-use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, Limit};
+use flux_eventbus::{DisconnectReason, DropReason, Event, EventKind, Limit, Source};
 use flux_session::Dropped;
 use flux_topic::TopicName;
 
@@ -17,7 +17,7 @@ use crate::effects::Effects;
 use crate::message::Message;
 use crate::reason::{ReasonCode, drop_reason, lost};
 use crate::routes::Followed;
-use crate::session::SharedSession;
+use crate::session::{SharedSession, source_of};
 use crate::share::Waiting;
 
 /// A client did not get a message, or nobody of a shared subscription.
@@ -28,7 +28,7 @@ pub(super) fn tell_dropped(
     fx: &mut impl Effects,
 ) {
     fx.count(Count::Dropped(reason));
-    tell_drop(client_id, message.topic(), reason, fx);
+    tell_drop(client_id, message.topic(), reason, Source::default, fx);
 }
 
 /// A client did not get a message, which is noted with its session.
@@ -39,7 +39,8 @@ pub(super) fn tell_not_got(
     fx: &mut impl Effects,
 ) {
     session.losses.count(reason);
-    tell_dropped(Some(&session.client_id), message, reason, fx);
+    fx.count(Count::Dropped(reason));
+    tell_drop(Some(&session.client_id), message.topic(), reason, || session.source(), fx);
 }
 
 /// A message was not accepted from a client, which is noted with its session.
@@ -51,14 +52,20 @@ pub(super) fn tell_not_accepted(
 ) {
     session.losses.count(reason);
     fx.count(Count::Dropped(reason));
-    tell_drop(Some(&session.client_id), topic.as_str(), reason, fx);
+    tell_drop(Some(&session.client_id), topic.as_str(), reason, || session.source(), fx);
 }
 
 /// The event of a drop that is counted already.
-fn tell_drop(client_id: Option<&Arc<str>>, topic: &str, reason: DropReason, fx: &mut impl Effects) {
+fn tell_drop(
+    client_id: Option<&Arc<str>>,
+    topic: &str,
+    reason: DropReason,
+    source: impl FnOnce() -> Source,
+    fx: &mut impl Effects,
+) {
     if fx.wants(EventKind::Dropped) {
         let (client_id, topic) = (client_id.cloned(), topic.into());
-        fx.event(Event::Dropped { client_id, topic, reason });
+        fx.event_from(Event::Dropped { client_id, topic, reason }, source());
     }
 }
 
@@ -76,7 +83,7 @@ pub(super) fn tell_lost(
 /// All these messages were dropped at once: they may be a million, and are looked at only if somebody
 /// listens.
 pub(super) fn tell_all_dropped<'a>(
-    client_id: Option<&Arc<str>>,
+    session: Option<&SharedSession>,
     count: usize,
     messages: impl Iterator<Item = &'a Message>,
     reason: DropReason,
@@ -87,8 +94,10 @@ pub(super) fn tell_all_dropped<'a>(
     }
     fx.count_times(Count::Dropped(reason), u64::try_from(count).unwrap_or(u64::MAX));
     if fx.wants(EventKind::Dropped) {
+        let client_id = session.map(|session| &session.client_id);
+        let source = session.map(SharedSession::source).unwrap_or_default();
         for message in messages {
-            tell_drop(client_id, message.topic(), reason, fx);
+            tell_drop(client_id, message.topic(), reason, || source.clone(), fx);
         }
     }
 }
@@ -113,17 +122,23 @@ pub(super) fn tell_refused(code: ReasonCode, fx: &mut impl Effects) {
     fx.count(Count::Refused(code));
 }
 
-/// A limit was reached.
+/// A limit was reached, by a connection whose client is not admitted, or by nobody in particular.
 pub(super) fn tell_limit(
     limit: Limit,
     client_id: Option<&Arc<str>>,
-    peer: Option<SocketAddr>,
+    from: impl FnOnce() -> Source,
     fx: &mut impl Effects,
 ) {
     fx.count(Count::Reached(limit));
     if fx.wants(EventKind::LimitReached) {
-        fx.event(Event::LimitReached { limit, client_id: client_id.cloned(), peer });
+        let (client_id, source) = (client_id.cloned(), from());
+        fx.event_from(Event::LimitReached { limit, client_id, peer: source.peer }, source);
     }
+}
+
+/// A client that is admitted reached a limit.
+pub(super) fn tell_limit_of(limit: Limit, client: &Client, fx: &mut impl Effects) {
+    tell_limit(limit, Some(&client.client_id), || source_of(client), fx);
 }
 
 /// The connection of a client that had been admitted, or a consumer, is over.

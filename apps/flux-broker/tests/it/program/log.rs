@@ -13,7 +13,7 @@ use super::directory::Directory;
 use crate::support::Version::{V5, V311};
 use crate::support::{Certificates, Client, Connect, Publish, Will};
 
-fn json(log: &str) -> Vec<Json> {
+pub(super) fn json(log: &str) -> Vec<Json> {
     log.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
@@ -171,7 +171,7 @@ fn who_does_not_speak_tls_to_the_admin_listener_is_summed_up() {
 }
 
 /// Returns the lines that say this, and how many more were left out.
-fn said_and_summed_up(log: &str, text: &str) -> (Vec<Json>, u64) {
+pub(super) fn said_and_summed_up(log: &str, text: &str) -> (Vec<Json>, u64) {
     let (mut said, mut more) = (Vec::new(), 0);
     for line in json(log) {
         match line["message"].as_str().unwrap().strip_prefix(text) {

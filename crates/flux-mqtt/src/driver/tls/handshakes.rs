@@ -37,9 +37,12 @@ pub(in crate::driver) struct Handshakes<A = Arrival> {
 
 struct UnderWay {
     since: Timestamp,
-    peer: Option<SocketAddr>,
+    /// Where it comes from, and by which listener.
+    from: Whence,
     task: AbortHandle,
 }
+
+type Whence = (Option<SocketAddr>, Arc<str>);
 
 impl<A> Handshakes<A> {
     /// Returns a place for so many at once.
@@ -81,14 +84,8 @@ impl<A> Handshakes<A> {
     }
 
     /// A handshake has begun.
-    pub(super) fn began(
-        &mut self,
-        number: u64,
-        now: Timestamp,
-        peer: Option<SocketAddr>,
-        task: AbortHandle,
-    ) {
-        self.under_way.insert(number, UnderWay { since: now, peer, task });
+    pub(super) fn began(&mut self, number: u64, now: Timestamp, from: Whence, task: AbortHandle) {
+        self.under_way.insert(number, UnderWay { since: now, from, task });
     }
 
     /// A handshake is over, well or not.
@@ -98,7 +95,10 @@ impl<A> Handshakes<A> {
 
     /// Removes those that have taken so long that they make room for others: as many as wait and have no
     /// room, at most.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(Option<SocketAddr>, AbortHandle)> {
+    pub(super) fn overdue(
+        &mut self,
+        now: Timestamp,
+    ) -> Vec<(Option<SocketAddr>, Arc<str>, AbortHandle)> {
         let is_overdue = |under_way: &UnderWay| now.saturating_since(under_way.since) >= PATIENCE;
         let free = self.limit.saturating_sub(self.under_way.len());
         let homeless = self.waiting.len().saturating_sub(free);
@@ -107,8 +107,8 @@ impl<A> Handshakes<A> {
             && let Some(oldest) = self.under_way.first_entry()
             && is_overdue(oldest.get())
         {
-            let UnderWay { peer, task, .. } = oldest.remove();
-            overdue.push((peer, task));
+            let UnderWay { from: (peer, listener), task, .. } = oldest.remove();
+            overdue.push((peer, listener, task));
         }
         overdue
     }
@@ -158,7 +158,7 @@ mod tests {
         let begin = |handshakes: &mut Handshakes<u8>, now| {
             let (number, _) = handshakes.next().unwrap();
             let task = tokio::spawn(async {}).abort_handle();
-            handshakes.began(number, now, None, task);
+            handshakes.began(number, now, (None, "mqtts".into()), task);
         };
         let start = Timestamp::from_millis(0);
         let late = start + PATIENCE;

@@ -88,7 +88,8 @@ impl Cluster {
         let id = self.nodes[worker].open(self.now, Some((listener.into(), terms.clone())));
         let peer = Peer { worker, id, version: Version::V5 };
         self.send(peer, &client::encode_v5(client::connect(client_id).into()));
-        assert_eq!(self.heard(peer), ["CONNACK 00"]);
+        let heard = self.heard(peer);
+        assert!(heard[0].starts_with("CONNACK 00"), "{heard:?}");
         peer
     }
 

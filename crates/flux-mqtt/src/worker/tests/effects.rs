@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flux_auth::{AccessRequest, Client, Credentials, Exchange, Identity, Step};
-use flux_eventbus::{Event, EventKind};
+use flux_eventbus::{Event, EventKind, Source};
 use flux_storage::{Batch, Sequence, Ticket};
 
 use super::stored::TestStore;
@@ -24,6 +24,8 @@ pub(super) struct TestEffects {
     pub(super) authorize: Vec<(ConnectionId, Vec<AccessRequest>)>,
     pub(super) counts: Vec<Count>,
     pub(super) events: Vec<Event>,
+    /// What was told beside events, of connections that more is known of.
+    pub(super) sources: Vec<(EventKind, Source)>,
     /// What is persisted goes here.
     pub(super) store: Option<TestStore>,
     /// Parts of queues that were asked for.
@@ -187,5 +189,10 @@ impl Effects for TestEffects {
         };
         assert!(counted.is_none() || counted.as_ref() == self.counts.last(), "{event:?}");
         self.events.push(event);
+    }
+
+    fn event_from(&mut self, event: Event, source: Source) {
+        self.sources.push((event.kind(), source));
+        self.event(event);
     }
 }

@@ -279,6 +279,33 @@ fn a_will_is_sent_and_published() {
     w.expect(&[published, Event::WillSent { client_id: id("a"), topic: id("w/a") }]);
 }
 
+/// Beside events stands whence the client comes that has the session; a session without a connection is nowhere.
+#[test]
+fn what_happens_to_a_session_is_told_with_whence_its_client_comes() {
+    let mut c = Cluster::new(1);
+    let expect = |c: &mut Cluster, kind, listener: Option<&str>| {
+        c.settle();
+        let sources = std::mem::take(&mut c.nodes[0].fx.sources);
+        let of_kind = sources.iter().filter(|(it, _)| *it == kind);
+        let told: Vec<_> = of_kind.map(|(_, source)| source.listener.as_deref()).collect();
+        assert_eq!(told, [listener], "{kind:?}");
+    };
+    let terms = Arc::new(Settings::default().terms());
+    let a = c.enter(0, "a", ("door", &terms));
+    expect(&mut c, EventKind::SessionCreated, Some("door"));
+    c.subscribe(a, "t", 0);
+    expect(&mut c, EventKind::Subscribed, Some("door"));
+    c.lose(a);
+    let publisher = c.connect(0, "publisher");
+    c.publish(publisher, 0, 0, "t", "is lost");
+    expect(&mut c, EventKind::Dropped, None);
+    let a = c.enter(0, "a", ("door", &terms));
+    expect(&mut c, EventKind::SessionResumed, Some("door"));
+    c.lose(a);
+    c.sleep(3_600_000);
+    expect(&mut c, EventKind::SessionEnded, None);
+}
+
 /// A subscriber of `t` that is away, after having got one message and not acknowledged it, and for
 /// which two more wait.
 fn with_three_messages(w: &mut Watched) {
