@@ -25,7 +25,6 @@ use self::http::Callback;
 use self::passwords::Passwords;
 use self::rights::Rights;
 use self::tokens::Tokens;
-use crate::acl;
 
 /// Authenticator and authorizer, and the files they are made of.
 pub(crate) struct Access {
@@ -84,9 +83,9 @@ impl Access {
     }
 
     /// Says in a word or two who gets in.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn words(&self, config: &Config) -> String {
         let mut words = self.proofs.words();
-        words.extend(self.authorizer.has_roles().then_some("roles"));
+        words.extend(config.acl.file.is_some().then_some("roles"));
         match words.split_last() {
             None => "anonymous".to_owned(),
             Some((last, [])) => format!("with {last}"),
@@ -98,24 +97,17 @@ impl Access {
 impl Prepared {
     fn read(config: &Config, before: &Proofs, bouncer: &Arc<Bouncer>) -> Result<Self> {
         let proofs = Proofs::open(&config.auth, before, bouncer)?;
-        let roles = config
-            .acl
-            .file
-            .as_deref()
-            .map(acl::load)
-            .transpose()
-            .context("`acl.file` cannot be used (`flux-broker acl check FILE` looks at it)")?;
+        let roles = rights::read(config)?;
         let asks_nobody =
             proofs.words().is_empty() && roles.is_none() && config.auth.client_ids.is_empty();
         let certificate_name = certificate_name(config);
-        let has_users = !proofs.words().is_empty() || certificate_name.is_some();
         let way = if asks_nobody {
             Way::Open(SimpleAuthenticator::new())
         } else {
             let chain = chain(&proofs, &config.auth, certificate_name.as_deref())?;
             Way::Guarded(chain.with_bans(bouncer.clone()))
         };
-        let entry = Entry { way, has_users };
+        let entry = Entry { way, has_users: config.has_users() };
         Ok(Self { entry, bans: ban_settings(&config.auth.bans), proofs, roles })
     }
 

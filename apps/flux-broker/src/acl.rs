@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use flux_auth::{Access, Client, Identity, Otherwise, RoleAuthorizer, Rules, Ruleset, Verdict};
 
+use crate::cli::AclDefault;
+
 /// What to do with a file of roles and rules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Acl {
@@ -47,6 +49,9 @@ pub(crate) struct Explain {
     /// A field of its certificate; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     certificate: Vec<(String, String)>,
+    /// What `acl.default` of the broker is; the file may have a `default` of its own
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = AclDefault::Deny)]
+    default: AclDefault,
     #[command(flatten)]
     wish: Wish,
     /// At which quality of service
@@ -74,13 +79,17 @@ impl Acl {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<bool> {
         match self {
             Self::Check { file } => {
-                let ruleset = load(file)?;
+                let ruleset = load(file, Otherwise::Deny)?;
                 let roles = ruleset.role_names().count();
                 writeln!(out, "{roles} roles, {} rules", ruleset.rule_count())?;
                 Ok(true)
             }
             Self::Explain(explain) => {
-                let authorizer = RoleAuthorizer::new(load(&explain.file)?);
+                let otherwise = match explain.default {
+                    AclDefault::Allow => Otherwise::Allow,
+                    AclDefault::Deny => Otherwise::Deny,
+                };
+                let authorizer = RoleAuthorizer::new(load(&explain.file, otherwise)?);
                 let explanation = authorizer.explain(&explain.client(), explain.access());
                 writeln!(out, "{explanation}")?;
                 Ok(explanation.verdict == Verdict::Allow)
@@ -117,12 +126,12 @@ impl Explain {
     }
 }
 
-/// Reads a file of roles and rules.
-pub(crate) fn load(file: &Path) -> Result<Ruleset> {
+/// Reads a file of roles and rules. Where it does not say what the default is, it is `otherwise`.
+pub(crate) fn load(file: &Path, otherwise: Otherwise) -> Result<Ruleset> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let rules: Rules = toml::from_str(&text).with_context(|| file.display().to_string())?;
-    Ruleset::compile(&rules, Otherwise::Deny).with_context(|| file.display().to_string())
+    Ruleset::compile(&rules, otherwise).with_context(|| file.display().to_string())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -201,7 +210,15 @@ mod tests {
         );
         check(&and(&["--publish", "dev/7/x", "--retain"]), false, "retain: no rule says anything");
         check(&and(&["--publish", "dev/7/x", "--qos", "2"]), false, "up to QoS 1");
-        check(&and(&["--subscribe", "dev/+/cmd/x"]), false, "the default denies it");
+        let by_default = "no rule says anything, and the default of the broker, `acl.default`, ";
+        let wish = ["--subscribe", "dev/+/cmd/x"];
+        check(&and(&wish), false, &format!("{by_default}denies it"));
+        let allow = and(&["--default", "allow"]);
+        check(&[&allow[..], &wish].concat(), true, &format!("{by_default}allows it"));
+        let rules = format!("default = \"deny\"\n{RULES}");
+        let (allowed, out) =
+            run(&rules, &[&["explain", "FILE"], &allow[..], &wish].concat()).unwrap();
+        assert!(!allowed && out.contains("the default of the rules denies it"), "{out}");
         check(&and(&[]), true, "connect: it has a role");
         let vendor = ["--claim", "group=vendor", "--claim", "site=a", "--subscribe", "a/+"];
         check(&vendor, false, "roles: none, no binding fits this client");

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use flux_config::Flags;
 
-pub(crate) use self::arguments::Arguments;
+pub(crate) use self::arguments::{AclDefault, Arguments};
 use crate::acl::Acl;
 use crate::admin_client::AdminClient;
 use crate::bans::BansCommand;

@@ -134,7 +134,13 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     let also = admin
         .as_ref()
         .map_or_else(String::new, |admin| format!(", metrics at {}", admin.url("/metrics")));
-    announce(log, &broker, &format!("{}{also}", access.words()), connections, found.as_ref());
+    announce(
+        log,
+        &broker,
+        &format!("{}{also}", access.words(&loaded.config)),
+        connections,
+        found.as_ref(),
+    );
     service::is_ready(SERVING);
     service::warn_of_unused(&inherited, &broker);
     renewal::warn(broker.certificates());

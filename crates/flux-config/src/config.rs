@@ -16,7 +16,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::auth::{Acl, Auth, Bans, ClientIds, HttpCallback, Jwt};
+pub use self::auth::{Acl, AclDefault, Auth, Bans, ClientIds, HttpCallback, Jwt};
 pub use self::limits::{Limits, TooFast};
 pub use self::listener::{Listener, Transport};
 pub use self::otlp::Otlp;
@@ -92,6 +92,22 @@ impl Default for Config {
             otlp: Otlp::default(),
             log: Log::default(),
         }
+    }
+}
+
+impl Config {
+    /// Returns whether a client can prove who it is: somebody can be a user.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.auth.asks_for_proof() || self.tls.values().any(|tls| tls.username_from.is_some())
+    }
+
+    /// Returns what is decided where no rule says anything, and the file of roles does not either.
+    #[must_use]
+    pub fn acl_default(&self) -> AclDefault {
+        let is_open = self.acl.file.is_none() && !self.has_users();
+        let unsaid = if is_open { AclDefault::Allow } else { AclDefault::Deny };
+        self.acl.default.unwrap_or(unsaid)
     }
 }
 

@@ -47,10 +47,10 @@ pub mod fuzz;
 mod tests;
 
 pub use config::{
-    Acl, Admin, Auth, Bans, Broker, CertificateFiles, CertificatePart, ClientCertificates,
-    ClientIds, Compat, Config, Durability, HttpCallback, Jwt, Limits, Listener, Log, LogFormat,
-    MqttVersion, Otlp, Protocol, Retained, RetainedFull, Session, SessionFull, Shared, SharedFull,
-    SharedStrategy, Storage, Sys, Tls, TlsVersion, TooFast, Transport,
+    Acl, AclDefault, Admin, Auth, Bans, Broker, CertificateFiles, CertificatePart,
+    ClientCertificates, ClientIds, Compat, Config, Durability, HttpCallback, Jwt, Limits, Listener,
+    Log, LogFormat, MqttVersion, Otlp, Protocol, Retained, RetainedFull, Session, SessionFull,
+    Shared, SharedFull, SharedStrategy, Storage, Sys, Tls, TlsVersion, TooFast, Transport,
 };
 pub use flags::Flags;
 pub use guide::guide;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use self::draft::Draft;
 use self::options::{Fate, fate};
-use crate::config::Config;
+use crate::config::{AclDefault, Config};
 use crate::show;
 use crate::surroundings::Surroundings;
 
@@ -113,6 +113,8 @@ struct Import {
     globals: global::Globals,
     is_in_bridge: bool,
     roles_file: Option<PathBuf>,
+    /// Also where it could not be carried over: what it denied must not become allowed.
+    has_acl: bool,
     roles: Option<String>,
     not_carried: Vec<NotCarried>,
 }
@@ -125,6 +127,7 @@ impl Import {
             globals: global::Globals::default(),
             is_in_bridge: false,
             roles_file,
+            has_acl: false,
             roles: None,
             not_carried: Vec::new(),
         }
@@ -182,6 +185,7 @@ impl Import {
         line: &Line,
         surroundings: &dyn Surroundings,
     ) -> io::Result<Result<(), String>> {
+        self.has_acl = true;
         let Some(file) = &self.roles_file else {
             return Ok(Err("name a file for the roles that it becomes: --roles FILE".to_owned()));
         };
@@ -224,6 +228,10 @@ impl Import {
         }
         for (number, draft) in (1..).zip(&self.drafts) {
             draft.add_to(&mut self.config, number);
+        }
+        // Without an acl_file mosquitto lets whoever gets in do everything.
+        if self.config.has_users() && !self.has_acl {
+            self.config.acl.default = Some(AclDefault::Allow);
         }
         self.not_carried.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         let config = show::changed(&self.config);

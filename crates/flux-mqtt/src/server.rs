@@ -40,6 +40,9 @@ use crate::wire::Version;
 /// in one process. The broker runs until [`BrokerHandle::stop`], also when the handle is
 /// dropped.
 ///
+/// Whoever the authenticator lets in may do everything, as there is nothing that says otherwise:
+/// [`start_broker_with`] takes an authorizer.
+///
 /// # Errors
 ///
 /// See [`StartBrokerError`]; nothing runs then.

@@ -1,18 +1,40 @@
-//! [`Rights`]: what clients may do, which may change while they are connected.
+//! What clients may do: what a config says of it, and [`Rights`], which may change while they are connected.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flux_auth::{Access, AllowAll, Authorizer, Client, Decision, RoleAuthorizer, Ruleset, Stamp};
+use anyhow::{Context as _, Result};
+use flux_auth::{
+    Access, AllowAll, Authorizer, Client, Decision, Otherwise, RoleAuthorizer, Rules, Ruleset,
+    Stamp,
+};
+use flux_config::{AclDefault, Config};
 use flux_topic::TopicName;
+
+use crate::acl;
 
 /// Everything, or what roles say; both answer at once.
 #[derive(Debug)]
 pub(crate) struct Rights {
-    /// Those of the last file of roles, if there was one.
+    /// Those that held last, if any did.
     roles: OnceLock<RoleAuthorizer>,
     /// Whether it holds.
     has_roles: AtomicBool,
+}
+
+/// Reads the roles of a config, or makes a set of none by which nothing is allowed. There are none where everything is.
+pub(super) fn read(config: &Config) -> Result<Option<Ruleset>> {
+    let otherwise = match config.acl_default() {
+        AclDefault::Allow => Otherwise::Allow,
+        AclDefault::Deny => Otherwise::Deny,
+    };
+    match (&config.acl.file, otherwise) {
+        (Some(file), _) => acl::load(file, otherwise)
+            .context("`acl.file` cannot be used (`flux-broker acl check FILE` looks at it)")
+            .map(Some),
+        (None, Otherwise::Deny) => Ok(Some(Ruleset::compile(&Rules::default(), otherwise)?)),
+        (None, Otherwise::Allow) => Ok(None),
+    }
 }
 
 impl Rights {

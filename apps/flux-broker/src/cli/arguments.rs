@@ -42,10 +42,15 @@ pub(crate) struct Arguments {
     #[arg(long, env = "FLUX_PASSWORDS", value_name = "FILE", help_heading = "Access")]
     passwords: Option<String>,
 
-    /// Roles and rules in TOML, see `flux-broker acl`. What no rule allows is denied. Without it who gets in may do
-    /// everything. Read again on SIGHUP
+    /// Roles and rules in TOML, see `flux-broker acl`. Without it there are none, and --acl-default decides. Read again on
+    /// SIGHUP
     #[arg(long, env = "FLUX_ROLES", value_name = "FILE", help_heading = "Access")]
     roles: Option<String>,
+
+    /// What is decided where no rule says anything. Default: deny with roles, and where anything says who a client is, such as
+    /// --passwords; else allow
+    #[arg(long, env = "FLUX_ACL_DEFAULT", value_name = "VERDICT", help_heading = "Access")]
+    acl_default: Option<AclDefault>,
 
     /// Let anyone connect on addresses that are not loopback, and with --passwords those who give no name and no
     /// password
@@ -87,6 +92,15 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     doors: DoorArguments,
+}
+
+/// What is decided where no rule says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AclDefault {
+    /// What no rule denies is allowed
+    Allow,
+    /// What no rule allows is denied
+    Deny,
 }
 
 /// What lines of the log look like.
@@ -134,9 +148,14 @@ impl Arguments {
             LogForm::Text => "text".to_owned(),
             LogForm::Json => "json".to_owned(),
         });
+        let acl_default = self.acl_default.map(|verdict| match verdict {
+            AclDefault::Allow => "allow".to_owned(),
+            AclDefault::Deny => "deny".to_owned(),
+        });
         for (path, value, flag) in [
             (["auth", "password_file"], &self.passwords, "--passwords"),
             (["acl", "file"], &self.roles, "--roles"),
+            (["acl", "default"], &acl_default, "--acl-default"),
             (["storage", "data_dir"], &self.data_dir, "--data-dir"),
             (["storage", "durability"], &durability, "--durability"),
             (["admin", "bind"], &admin.map(|it| it.to_string()), "--admin"),

@@ -70,7 +70,9 @@ pub(crate) const fn on_refusal(code: ReasonCode) -> &'static str {
             "give the client an identifier of its own; see auth.client_ids and protocol.empty_client_ids"
         }
         ReasonCode::BadUserNameOrPassword => "look at the client's user name and password",
-        ReasonCode::NotAuthorized => "look at the rights: `flux-broker acl explain`",
+        ReasonCode::NotAuthorized => {
+            "look at what the client proves who it is with, and at its rights: `flux-broker acl explain`, acl.file, acl.default"
+        }
         ReasonCode::ServerUnavailable => "look at /readyz, and at who decides about clients",
         ReasonCode::ServerBusy => "see flux_limits_reached_total for the limit, and raise it",
         ReasonCode::Banned => "`flux-broker bans list` shows who is banned, `bans lift` ends it",

@@ -12,6 +12,7 @@ mod config;
 #[cfg(target_os = "linux")]
 mod confined;
 mod data;
+mod denied;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;
 mod directory;

@@ -54,8 +54,8 @@ use crate::Verdict;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// What is decided where no rule matches; `None` leaves it to the broker, which denies as soon as
-    /// any authenticator is configured.
+    /// What is decided where no rule matches; `None` leaves it to the broker: what its `acl.default` says, else that
+    /// it is denied.
     pub default: Option<Otherwise>,
     /// What becomes of a subscription that reaches into what is denied.
     pub on_overlap: OnOverlap,

@@ -48,6 +48,8 @@ pub enum Reason {
         verdict: Verdict,
         /// The question.
         action: &'static str,
+        /// Whether the rules say themselves what the default is.
+        is_written: bool,
         /// Rules that would allow it at a lower QoS: their role, its highest QoS and the filter.
         at_lower_qos: Vec<(String, u8, String)>,
     },
@@ -109,12 +111,13 @@ impl fmt::Display for Reason {
                 write!(f, "{action}: role `{role}` {verb} it: {list} = `{filter}`")
             }
             Self::Role { role } => write!(f, "connect: it has a role: `{role}`"),
-            Self::Default { verdict, action, at_lower_qos } => {
+            Self::Default { verdict, action, is_written, at_lower_qos } => {
                 let verb = match verdict {
                     Verdict::Allow => "allows",
                     Verdict::Deny => "denies",
                 };
-                write!(f, "{action}: no rule says anything, and the default {verb} it")?;
+                let whose = if *is_written { "the rules" } else { "the broker, `acl.default`," };
+                write!(f, "{action}: no rule says anything, and the default of {whose} {verb} it")?;
                 for (role, max_qos, filter) in at_lower_qos {
                     write!(f, "; role `{role}` allows `{filter}` up to QoS {max_qos}")?;
                 }
@@ -144,6 +147,8 @@ fn reason(
     at_lower_qos: impl FnOnce() -> Vec<(String, u8, String)>,
 ) -> Reason {
     let Judged { verdict, ground } = judged;
+    let is_written = ruleset.is_default_written;
+    let by_default = |at_lower_qos| Reason::Default { verdict, action, is_written, at_lower_qos };
     let role = |role: usize| ruleset.roles.get(role).map(ToString::to_string).unwrap_or_default();
     match ground {
         Ground::Rule(number) => match ruleset.rules.get(number) {
@@ -151,10 +156,10 @@ fn reason(
                 let (role, filter) = (role(rule.role), rule.filter.to_string());
                 Reason::Rule { verdict, action, role, list: rule.list, filter }
             }
-            None => Reason::Default { verdict, action, at_lower_qos: Vec::new() },
+            None => by_default(Vec::new()),
         },
         Ground::Role(number) => Reason::Role { role: role(number) },
-        Ground::Default => Reason::Default { verdict, action, at_lower_qos: at_lower_qos() },
+        Ground::Default => by_default(at_lower_qos()),
         Ground::Malformed => Reason::Malformed { action },
     }
 }

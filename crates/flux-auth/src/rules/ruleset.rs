@@ -13,6 +13,7 @@ use super::tree::{Entry, Kind, RuleTree};
 /// [`Rules`], compiled: all are valid, and found by what they are about.
 pub struct Ruleset {
     pub(super) otherwise: Otherwise,
+    pub(super) is_default_written: bool,
     pub(super) on_overlap: OnOverlap,
     /// By their numbers, in alphabetical order.
     pub(super) roles: Vec<Box<str>>,
@@ -39,8 +40,7 @@ pub(super) struct Rule {
 }
 
 impl Ruleset {
-    /// Compiles rules. Where they do not say what the default is, it is `otherwise`: deny, unless the
-    /// broker has no authenticator at all.
+    /// Compiles rules. Where they do not say what the default is, it is `otherwise`.
     ///
     /// # Errors
     ///
@@ -51,6 +51,7 @@ impl Ruleset {
             rules.roles.keys().map(String::as_str).zip(0..).collect();
         let mut ruleset = Self {
             otherwise: rules.default.unwrap_or(otherwise),
+            is_default_written: rules.default.is_some(),
             on_overlap: rules.on_overlap,
             roles: rules.roles.keys().map(|name| name.as_str().into()).collect(),
             rules: Vec::new(),

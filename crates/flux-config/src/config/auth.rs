@@ -234,9 +234,24 @@ impl Default for HttpCallback {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Acl {
-    /// Roles and rules, as `flux-broker acl check` reads them. What no rule allows is denied. Without it clients may do
-    /// everything. The file is read again on SIGHUP.
+    /// Roles and rules, as `flux-broker acl check` reads them. Without it there are none, and `default` decides. The file is
+    /// read again on SIGHUP.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf", extend("x-example" = "/etc/flux/roles.toml"))]
     pub file: Option<PathBuf>,
+    /// What is decided where no rule says anything, unless the file has a `default` of its own. Without it: `deny` where there
+    /// is a file, or where anything says who a client is (a proof in `[auth]`, `username_from`), else `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AclDefault", extend("x-example" = "deny"))]
+    pub default: Option<AclDefault>,
+}
+
+/// What is decided where no rule says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AclDefault {
+    /// What no rule denies is allowed.
+    Allow,
+    /// What no rule allows is denied; who has no role may not even connect.
+    Deny,
 }

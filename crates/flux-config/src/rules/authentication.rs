@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Rules;
-use crate::config::{HttpCallback, Jwt};
+use crate::config::{AclDefault, HttpCallback, Jwt};
 use crate::problem::Problem;
 
 impl Rules<'_> {
@@ -41,17 +41,23 @@ impl Rules<'_> {
         self.address(&["auth", "jwt", "jwks_url"], jwt.jwks_url.as_deref(), "keys");
     }
 
-    /// Looks whether anybody can have a name that rules are written for.
+    /// Looks whether anybody can have a name that rules are written for, and whether there are rules that let anybody do anything.
     fn users(&mut self) {
         let config = self.config;
-        let (auth, acl) = (&config.auth, &config.acl);
-        let can_be_proven =
-            auth.asks_for_proof() || config.tls.values().any(|tls| tls.username_from.is_some());
-        if acl.file.is_some() && !can_be_proven {
+        if config.acl.file.is_some() && !config.has_users() {
             let problem = Problem::warning("there are rules, and nobody can prove a user name")
                 .help("clients that give one are refused, and what is bound to users or claims never holds: add a \
                        password_file, jwt or http to [auth]");
             let origin = self.place(&["acl", "file"]).cloned();
+            self.problems.push(problem.at_some(origin.as_ref(), ""));
+        }
+        if config.acl.file.is_none() && config.acl_default() == AclDefault::Deny {
+            let problem =
+                Problem::warning("nobody may do anything, nor connect: no rule says who may").help(
+                    "add a file of roles (or start with --roles FILE), or let all who get in do everything \
+                     (or start with --acl-default allow)\n[acl]\nfile = \"/etc/flux/roles.toml\"\n# or\ndefault = \"allow\"",
+                );
+            let origin = self.place(&["acl", "default"]).cloned();
             self.problems.push(problem.at_some(origin.as_ref(), ""));
         }
     }

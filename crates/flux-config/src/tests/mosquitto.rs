@@ -58,18 +58,21 @@ fn what_debian_installs() {
     check(
         [("mosquitto.conf", conf), ("/etc/mosquitto/conf.d/local.conf", local)],
         expect![[r#"
-        [[listener]]
-        name = "1883"
-        bind = ["0.0.0.0:1883", "[::]:1883"]
+            [[listener]]
+            name = "1883"
+            bind = ["0.0.0.0:1883", "[::]:1883"]
 
-        [auth]
-        password_file = "/etc/mosquitto/passwd"
+            [auth]
+            password_file = "/etc/mosquitto/passwd"
 
-        [storage]
-        data_dir = "/var/lib/mosquitto/flux"
-        --- mosquitto.conf:3: pid_file /run/mosquitto/mosquitto.pid: systemd and containers need none
-        --- mosquitto.conf:8: log_dest file /var/log/mosquitto/mosquitto.log: the log goes to standard error: systemd and containers keep it
-    "#]],
+            [acl]
+            default = "allow"
+
+            [storage]
+            data_dir = "/var/lib/mosquitto/flux"
+            --- mosquitto.conf:3: pid_file /run/mosquitto/mosquitto.pid: systemd and containers need none
+            --- mosquitto.conf:8: log_dest file /var/log/mosquitto/mosquitto.log: the log goes to standard error: systemd and containers keep it
+        "#]],
     );
 }
 
@@ -235,6 +238,9 @@ fn listeners_certificates_limits_and_bridges() {
             client_certificates = "required"
             username_from = "cn"
             minimum_version = "1.3"
+
+            [acl]
+            default = "allow"
 
             [limits]
             packet_size = "100000B"

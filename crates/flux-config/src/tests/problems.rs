@@ -162,7 +162,7 @@ fn listeners_are_checked_together() {
          [[listener]]\nname = \"b\"\ntransport = \"mqtts\"\nbind = \"loopback:8883\"\ntls = \"pubic\"\n\
          [[listener]]\ntls = \"public\"\n\
          [tls.public]\ncert = \"c\"\nusername_from = \"cn\"\n\
-         [tls.spare]\ncert = \"c\"\nkey = \"k\"\n",
+         [tls.spare]\ncert = \"c\"\nkey = \"k\"\n[acl]\ndefault = \"allow\"\n",
         expect![[r#"
             error: `listener.0.bind` cannot be this
              --> flux.toml:3:8
@@ -287,7 +287,7 @@ fn nobody_gets_in_from_elsewhere_whom_nobody_asked_for() {
 fn what_auth_forbids_no_listener_allows() {
     let listener = "[[listener]]\nname = \"a\"\nbind = \"0.0.0.0:1\"\nallow_anonymous = true\n";
     check(
-        &format!("[auth]\npassword_file = \"u\"\n{listener}"),
+        &format!("[auth]\npassword_file = \"u\"\n{listener}[acl]\ndefault = \"allow\"\n"),
         expect![[r#"
         error: listener `a` cannot allow what `auth` forbids
          --> flux.toml:6:19
@@ -310,7 +310,7 @@ fn certificates_name_users_alike_where_users_differ() {
                      [[listener]]\nname = \"b\"\ntransport = \"mqtts\"\ntls = \"b\"\nbind = \"loopback:2\"\n";
     load_files([("flux.toml", &format!("{text}{listeners}"))]).unwrap();
     check(
-        &format!("[auth]\npassword_file = \"u\"\n{text}{listeners}"),
+        &format!("[auth]\npassword_file = \"u\"\n{text}{listeners}[acl]\ndefault = \"allow\"\n"),
         expect![[r#"
         error: `tls.a` and `tls.b` take user names from different parts of certificates
          --> flux.toml:8:1
@@ -332,7 +332,8 @@ fn certificates_name_users_alike_where_users_differ() {
 
 #[test]
 fn secrets_that_everybody_may_read_are_a_warning() {
-    let text = "[auth]\npassword_file = \"users\"\n[protocol]\nresponse_information = \"${file:secret}\"\n";
+    let text = "[auth]\npassword_file = \"users\"\n[protocol]\nresponse_information = \"${file:secret}\"\n\
+                [acl]\ndefault = \"allow\"\n";
     let loaded = load_files([("flux.toml", text), ("users", ""), ("secret", "s3cret")]).unwrap();
     assert!(loaded.warnings.list().iter().all(|it| it.severity() == Severity::Warning));
     expect![[r#"
@@ -524,7 +525,7 @@ fn what_is_for_websocket_and_unix_sockets_is_told_where_it_is_not() {
 #[test]
 fn keys_for_tokens_are_in_one_place() {
     check(
-        "[auth.jwt]\nkey_file = \"a\"\njwks_file = \"b\"\n",
+        "[auth.jwt]\nkey_file = \"a\"\njwks_file = \"b\"\n[acl]\ndefault = \"allow\"\n",
         expect![[r#"
             error: keys for tokens are in `key_file` and in `jwks_file`
              --> flux.toml:3:13
@@ -569,6 +570,48 @@ fn rules_without_users_are_warned_of() {
 }
 
 #[test]
+fn users_without_rules_are_warned_of() {
+    let users = "[auth]\npassword_file = \"users\"\n";
+    check(
+        users,
+        expect![[r#"
+        warning: nobody may do anything, nor connect: no rule says who may
+         |
+         = help: add a file of roles (or start with --roles FILE), or let all who get in do everything (or start with --acl-default allow)
+                 [acl]
+                 file = "/etc/flux/roles.toml"
+                 # or
+                 default = "allow""#]],
+    );
+    check(
+        &format!("{users}[acl]\ndefault = \"deny\"\n"),
+        expect![[r#"
+        warning: nobody may do anything, nor connect: no rule says who may
+         --> flux.toml:4:11
+          |
+        4 | default = "deny"
+          |           ^^^^^^
+          |
+          = help: add a file of roles (or start with --roles FILE), or let all who get in do everything (or start with --acl-default allow)
+                  [acl]
+                  file = "/etc/flux/roles.toml"
+                  # or
+                  default = "allow""#]],
+    );
+    check(&format!("{users}[acl]\ndefault = \"allow\"\n"), expect![[""]]);
+    check("[auth]\nallow_anonymous = true\n", expect![[""]]);
+    check(
+        "[acl]\ndefault = \"perhaps\"\n",
+        expect![[r#"
+        error: `acl.default` cannot be this
+         --> flux.toml:2:11
+          |
+        2 | default = "perhaps"
+          |           ^^^^^^^^^ it is to be `allow` or `deny`"#]],
+    );
+}
+
+#[test]
 fn an_address_to_ask_is_one_and_is_protected() {
     check(
         "[auth.http]\ntimeout = \"1s\"\n",
@@ -582,7 +625,7 @@ fn an_address_to_ask_is_one_and_is_protected() {
           = help: say which with url, or leave [auth.http] out"#]],
     );
     check(
-        "[auth.http]\nurl = \"id.example\"\n",
+        "[auth.http]\nurl = \"id.example\"\n[acl]\ndefault = \"allow\"\n",
         expect![[r#"
             error: `auth.http.url` begins neither with https:// nor http://
              --> flux.toml:2:7
@@ -593,7 +636,8 @@ fn an_address_to_ask_is_one_and_is_protected() {
               = help: write it as "https://host:port/path""#]],
     );
     check(
-        "[auth.http]\nurl = \"http://id.example/mqtt\"\n[auth.jwt]\njwks_url = \"http://127.0.0.2.example\"\n",
+        "[auth.http]\nurl = \"http://id.example/mqtt\"\n[auth.jwt]\njwks_url = \"http://127.0.0.2.example\"\n\
+         [acl]\ndefault = \"allow\"\n",
         expect![[r#"
             warning: passwords go to or come from `auth.http.url` without protection: it is not https://
              --> flux.toml:2:7
@@ -614,7 +658,10 @@ fn an_address_to_ask_is_one_and_is_protected() {
     for right in
         ["https://id.example", "http://localhost:8080/a", "http://127.0.0.1/", "http://[::1]:80"]
     {
-        check(&format!("[auth.http]\nurl = \"{right}\"\n"), expect![[""]]);
+        check(
+            &format!("[auth.http]\nurl = \"{right}\"\n[acl]\ndefault = \"allow\"\n"),
+            expect![[""]],
+        );
     }
 }
 

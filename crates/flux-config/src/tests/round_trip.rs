@@ -195,7 +195,7 @@ prop_compose! {
         (versions, flag) in (versions(), any::<bool>()),
         response_information in option::of("[ -~é\t\n'\"$]{0,20}|\\$\\{env:X\\}"),
         (connect_timeout, unsent) in (period(), size(1)),
-        durability in 0..3,
+        durability in 0_usize..3,
         token in option::of("[ -~]{1,9}".prop_map(Secret)),
         filter in "[a-z=,_]{0,9}",
     ) -> Config {
@@ -217,7 +217,7 @@ prop_compose! {
             listeners,
             tls,
             auth,
-            acl: Acl { file: has_acl.then(|| file.clone()) },
+            acl: Acl { file: has_acl.then(|| file.clone()), default: [None, Some(AclDefault::Allow), Some(AclDefault::Deny)][durability] },
             limits: Limits {
                 connections, half_open: connections, topic_levels: levels,
                 packet_size, connect_packet_size, bytes,

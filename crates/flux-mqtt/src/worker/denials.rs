@@ -97,7 +97,8 @@ fn log(client: &Client, denial: Denial, topic: &str) {
         topic,
         code,
         reason,
-        help = "`flux-broker acl explain` says which rule of acl.file decides, and why",
+        help = "`flux-broker acl explain` says which rule of acl.file decides, and why; where none does, acl.default decides: add a rule, \
+                or set it to allow",
         "denied; what else this client may not do is counted only, for a minute"
     );
 }

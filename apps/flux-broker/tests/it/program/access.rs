@@ -37,7 +37,7 @@ pub(super) fn login(version: Version, user: &str) -> Connect {
 #[test]
 fn with_a_password_file_only_its_users_get_in() {
     let (_directory, users, _) = files("access-passwords");
-    let program = Program::start(&["--port", "0", "--passwords", &users]);
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--acl-default", "allow"]);
     assert!(program.announced.contains("; with passwords, "), "{}", program.announced);
     let address = program.addresses[0];
     for version in [V311, V5] {
@@ -69,7 +69,15 @@ fn with_passwords_it_listens_beyond_loopback() {
 #[test]
 fn those_who_say_nothing_get_in_where_that_is_allowed() {
     let (_directory, users, _) = files("access-anonymous");
-    let program = Program::start(&["--port", "0", "--passwords", &users, "--allow-anonymous"]);
+    let program = Program::start(&[
+        "--port",
+        "0",
+        "--passwords",
+        &users,
+        "--acl-default",
+        "allow",
+        "--allow-anonymous",
+    ]);
     let address = program.addresses[0];
     Client::connect_to(address, &Connect::new(V5, "a")).ping();
     let mut liar = Client::open(address, V5);

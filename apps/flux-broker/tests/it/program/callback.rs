@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
 use super::access::{files, login};
-use super::child::Program;
+use super::child::{Program, with_rights};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
 use crate::support::{Client, Connect, HttpServer, Publish};
@@ -18,7 +18,7 @@ fn start(directory: &Directory, url: &str, settings: &str) -> Program {
     let (path, roles) = (directory.file("flux.toml"), directory.file("roles"));
     fs::write(&roles, ROLES).unwrap();
     let config = format!("[acl]\nfile = \"{roles}\"\n[auth.http]\nurl = \"{url}\"\n{settings}");
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     Program::start(&["--config", &path, "--port", "0"])
 }
 
@@ -79,7 +79,7 @@ fn users_of_a_password_file_are_asked_about_like_others_unless_their_password_is
     let config = format!(
         "[auth]\npassword_file = \"{users}\"\n[auth.http]\nurl = \"{url}\"\ncache_for = \"0s\"\nfailures = 1000\n"
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     let program = Program::start(&["--config", &path, "--port", "0"]);
     let address = program.addresses[0];
     for (status, body, code) in [
@@ -229,7 +229,7 @@ fn bans_tell_no_names_while_the_address_that_is_asked_is_down() {
          [auth.http]\nurl = \"{url}\"\nfailures = 1000\n\
          [[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\nproxy_from = [\"127.0.0.0/8\"]\n"
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     let program = Program::start(&["--config", &path]);
     let shown = |from: &str, user: &str, password: &str, code: u8| {
         let connect = Connect::new(V5, "a").login(user, password);
@@ -264,7 +264,7 @@ fn whoever_asks_without_end_keeps_nobody_at_another_address_out() {
          [protocol]\nconnect_timeout = \"1h\"\n\
          [[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\nproxy_from = [\"127.0.0.0/8\"]\n"
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     let program = Program::start(&["--config", &path]);
     let come = |from: &str, user: &str, client_id: &str| {
         come_from(program.addresses[0], from, &Connect::new(V5, client_id).login(user, "secret"))

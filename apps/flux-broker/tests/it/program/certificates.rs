@@ -4,7 +4,7 @@ use std::{fs, slice};
 
 use rcgen::SanType;
 
-use super::child::Program;
+use super::child::{Program, with_rights};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
 use crate::support::{Certificates, Client, Connect, Publish, open_tls};
@@ -39,7 +39,7 @@ impl Broker {
              [tls.t]\ncert = {cert}\nkey = {key}\nclient_ca = {ca}\nusername_from = \"{part}\"\n{acl}"
         );
         let path = directory.file("flux.toml");
-        fs::write(&path, config).unwrap();
+        fs::write(&path, with_rights(config)).unwrap();
         let program = Program::start(&["--config", &path]);
         Self { program, certificates, _directory: directory }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Program {
     child: Child,
     stderr: BufReader<ChildStderr>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// What it logged before it listened.
+    pub(crate) before: String,
     /// The line that says where it listens.
     pub(crate) announced: String,
     /// Those with TLS.
@@ -33,6 +35,11 @@ pub(super) fn command(program: &str) -> Command {
         }
     }
     command
+}
+
+/// Lets whoever gets in do everything, unless the config says what they may do.
+pub(super) fn with_rights(config: String) -> String {
+    if config.contains("[acl]") { config } else { config + "[acl]\ndefault = \"allow\"\n" }
 }
 
 impl Program {
@@ -73,11 +80,12 @@ impl Program {
     pub(super) fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (addresses, tls, announced) = (Vec::new(), Vec::new(), String::new());
-        let mut program = Self { child, stderr, addresses, tls, announced };
+        let (addresses, tls) = (Vec::new(), Vec::new());
+        let (before, announced) = (String::new(), String::new());
+        let mut program = Self { child, stderr, addresses, before, announced, tls };
         let mut line = program.line();
-        // Behind what it logs before.
         while !line.is_empty() && !line.starts_with("flux-broker ") {
+            program.before += &line;
             line = program.line();
         }
         let (_, addresses) = line.split_once(" listening on ").expect(&line);

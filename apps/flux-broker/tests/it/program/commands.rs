@@ -60,8 +60,7 @@ fn roles_are_checked_and_explained() {
     let reason = "allowed\n  publish: role `r` allows it: publish = `a/{username}`\n  roles: r\n";
     check(&allowed, 0, reason);
     let denied = run(&["acl", "explain", roles, "--user", "alice", "--subscribe", "a/#"]);
-    let reason =
-        "denied\n  subscribe: no rule says anything, and the default denies it\n  roles: r\n";
+    let reason = "denied\n  subscribe: no rule says anything, and the default of the broker, `acl.default`, denies it\n  roles: r\n";
     check(&denied, 1, reason);
     fs::write(roles, format!("{text}roles.r.deny.publish = [\"a/+\"]\n")).unwrap();
     let denied = run(&["acl", "explain", roles, "--user", "alice", "--publish", "a/alice"]);

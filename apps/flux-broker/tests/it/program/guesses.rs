@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::child::Program;
+use super::child::{Program, with_rights};
 use super::directory::Directory;
 use crate::admin::get;
 use crate::support::Version::V5;
@@ -48,7 +48,7 @@ impl Broker {
              [auth.jwt]\njwks_file = \"{}\"\naudience = \"flux\"\n",
             directory.file("keys")
         );
-        fs::write(&path, config).unwrap();
+        fs::write(&path, with_rights(config)).unwrap();
         let program = Program::start(&["--config", &path, "--port", "0"]);
         let (_, rest) = program.announced.split_once("metrics at http://").unwrap();
         let admin = rest.split('/').next().unwrap().parse().unwrap();

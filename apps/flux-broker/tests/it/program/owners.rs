@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use super::child::Program;
+use super::child::{Program, with_rights};
 use super::commands::run_with_input;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
@@ -59,7 +59,7 @@ impl Broker {
             directory.file("key"),
             server.url()
         );
-        fs::write(&path, config).unwrap();
+        fs::write(&path, with_rights(config)).unwrap();
         let program = Program::start(&["--config", &path]);
         Self { program, certificates, signer, _server: server, _directory: directory }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use flux_conformance::Properties;
 
-use super::child::{Program, run};
+use super::child::{Program, run, with_rights};
 use super::commands::run_with_input;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
@@ -23,7 +23,7 @@ fn start(name: &str) -> (Directory, Program) {
     let added = run_with_input(&["passwd", "add", "--scram", &users, "alice"], "pencil");
     assert_eq!(added.status.code(), Some(0));
     assert_eq!(run_with_input(&["passwd", "add", &users, "bob"], "pencil").status.code(), Some(0));
-    let program = Program::start(&["--port", "0", "--passwords", &users]);
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--acl-default", "allow"]);
     (directory, program)
 }
 
@@ -125,6 +125,8 @@ fn a_name_that_is_not_there_has_the_same_salt_after_a_restart_and_with_other_use
         "0",
         "--passwords",
         &users,
+        "--acl-default",
+        "allow",
         "--log",
         "flux_broker::reload=info",
     ]);
@@ -223,7 +225,7 @@ fn who_leaves_without_proving_anything_is_banned_like_one_with_a_wrong_password(
         "[auth]\npassword_file = \"{users}\"\n[auth.bans]\nfailures = 3\nexempt = []\n\
          [protocol]\nconnect_timeout = \"3s\"\n"
     );
-    fs::write(&config, settings).unwrap();
+    fs::write(&config, with_rights(settings)).unwrap();
     let ways = [
         ["hangs up"; 3],
         ["says goodbye"; 3],
@@ -343,7 +345,7 @@ fn who_named_no_method_has_none() {
     let directory = Directory::new("scram-no-keys");
     let users = directory.file("users");
     assert_eq!(run_with_input(&["passwd", "add", &users, "bob"], "pencil").status.code(), Some(0));
-    let program = Program::start(&["--port", "0", "--passwords", &users]);
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--acl-default", "allow"]);
     let mut client = Client::open(program.addresses[0], V5);
     client.send(&connect(&Scram::new("bob", "pencil", "x")).bytes());
     client.expect_refusal(0x8C);

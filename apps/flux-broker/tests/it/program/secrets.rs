@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use super::child::with_rights;
 use super::commands::run_with_input;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
@@ -81,7 +82,7 @@ fn files(directory: &Directory) -> (String, String) {
          [auth.http]\nurl = \"http://127.0.0.1:1/auth\"\ntoken = \"${{file:{token}}}\"\n\
          [admin]\nbind = \"127.0.0.1:0\"\ntoken = \"${{env:ADMIN_TOKEN}}\"\n"
     );
-    fs::write(&path, text).unwrap();
+    fs::write(&path, with_rights(text)).unwrap();
     (path, hash)
 }
 

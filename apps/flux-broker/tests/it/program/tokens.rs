@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::child::{Program, run};
+use super::child::{Program, run, with_rights};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
 use crate::support::{Client, Connect, HttpServer, Publish, Signer, Version, claims, unsigned};
@@ -24,7 +24,7 @@ fn start(directory: &Directory, key: &str, text: &str) -> Program {
          audience = \"flux\"\nroles_claim = \"roles\"\nclock_skew = \"1s\"\n",
         directory.file("keys")
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     Program::start(&["--config", &path, "--port", "0"])
 }
 
@@ -155,7 +155,7 @@ fn keys_are_fetched_and_those_known_hold_on_while_they_are_not() {
         "[log]\nfilter = \"off\"\n[auth.jwt]\njwks_url = \"{}\"\nrefresh = \"1h\"\naudience = \"flux\"\n",
         server.url()
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     let program = Program::start(&["--config", &path, "--port", "0"]);
     let address = program.addresses[0];
     let tokens = [&old, &new].map(|signer| signer.token(&claims("meter-7", 60)));
@@ -194,7 +194,7 @@ fn keys_are_fetched_when_a_token_names_one_that_is_not_known() {
     let config = format!(
         "[log]\nfilter = \"off\"\n[auth.jwt]\njwks_url = \"{url}\"\nrefresh = \"1h\"\naudience = \"flux\"\n",
     );
-    fs::write(&path, config).unwrap();
+    fs::write(&path, with_rights(config)).unwrap();
     let program = Program::start(&["--config", &path, "--port", "0"]);
     let address = program.addresses[0];
     let claims = claims("meter-7", 600);
@@ -228,7 +228,7 @@ fn keys_that_are_none_are_named() {
     ] {
         fs::write(directory.file("keys"), text).unwrap();
         let config = format!("[auth.jwt]\n{key} = \"{}\"\n", directory.file("keys"));
-        fs::write(&path, config).unwrap();
+        fs::write(&path, with_rights(config)).unwrap();
         for arguments in [&["--config", &path, "--port", "0"][..], &["config", "check", &path]] {
             let output = run(arguments);
             assert_eq!(output.status.code(), Some(1));

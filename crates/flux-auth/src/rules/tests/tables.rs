@@ -357,7 +357,7 @@ fn an_explanation_names_the_rule_and_what_is_not_filled() {
          {claim.site} matches nothing: the client has none, or several"
     );
     let denied = authorizer.explain(&client("a/b", "u"), publish("dev/a/b")).to_string();
-    assert!(denied.contains("no rule says anything, and the default denies it"), "{denied}");
+    assert!(denied.contains("no rule says anything, and the default of the broker"), "{denied}");
     assert!(
         denied.contains("{client_id} matches nothing: `a/b` is not one plain level"),
         "{denied}"

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::{A, LOG, reload, start};
 use crate::program::access::{files, login};
-use crate::program::child::Program;
+use crate::program::child::{Program, with_rights};
 use crate::program::commands::run_with_input;
 use crate::program::directory::Directory;
 use crate::support::Version::V5;
@@ -23,7 +23,7 @@ struct Broker {
 
 impl Broker {
     fn start(name: &str, text: &str) -> Self {
-        let (directory, path, program) = start(name, &[LOG, A, text].concat());
+        let (directory, path, program) = start(name, &with_rights([LOG, A, text].concat()));
         let address = program.addresses[0];
         Self { program, address, path, _directory: directory }
     }
@@ -31,7 +31,7 @@ impl Broker {
     /// Has this hold: all of it, and at once.
     #[track_caller]
     fn becomes(&mut self, text: &str) {
-        let text = [LOG, A, text].concat();
+        let text = with_rights([LOG, A, text].concat());
         reload(&mut self.program, &self.path, &text, "was read again");
         // What it would wait with is told behind that line, and before what comes of the next.
         let behind = reload(&mut self.program, &self.path, "no = 1", "known are broker, ");
@@ -41,7 +41,7 @@ impl Broker {
     /// Has this read, which cannot hold.
     #[track_caller]
     fn stays(&mut self, text: &str, words: &str) {
-        let text = [LOG, A, text].concat();
+        let text = with_rights([LOG, A, text].concat());
         let seen = reload(&mut self.program, &self.path, &text, words);
         assert!(seen.contains("the config stays as it was"), "{seen}");
     }
@@ -249,6 +249,38 @@ fn roles_of_another_file_hold_at_once_also_for_what_is_remembered() {
     publish(&mut bob, "dev/bob/x", 0x10);
     broker.becomes(&second);
     publish(&mut bob, "dev/bob/x", 0x87);
+}
+
+#[test]
+fn another_default_holds_at_once_for_whoever_is_connected_and_whoever_comes() {
+    let (_directory, users, roles) = files("reload-default");
+    let text = |acl: &str| format!("[auth]\npassword_file = \"{users}\"\n[acl]\n{acl}");
+    let mut broker = Broker::start("reload-default-config", &text("default = \"allow\"\n"));
+    let publish = |client: &mut Client, topic: &str, code: u8| {
+        for _ in 0..2 {
+            client.send(&Publish::new(topic, "").qos(1, 1).bytes(V5));
+            client.expect_ack(0x40, 1, code);
+        }
+    };
+    for denies in ["", "default = \"deny\"\n"] {
+        let mut alice = broker.admits(&login(V5, "alice"));
+        publish(&mut alice, "b", 0x10);
+        broker.becomes(&text(denies));
+        alice.expect_disconnect(0x87);
+        broker.refuses(&login(V5, "alice"), 0x87);
+        broker.becomes(&text("default = \"allow\"\n"));
+    }
+    // It is that of a file that has none of its own, too.
+    let file = format!("file = \"{roles}\"\n");
+    broker.becomes(&text(&format!("{file}default = \"allow\"\n")));
+    let mut bob = broker.admits(&login(V5, "bob"));
+    publish(&mut bob, "b", 0x10);
+    broker.becomes(&text(&file));
+    publish(&mut bob, "b", 0x87);
+    publish(&mut bob, "dev/bob/x", 0x10);
+    // Where nobody can be a user, everybody may do everything.
+    broker.becomes("[acl]\n");
+    publish(&mut bob, "b", 0x10);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use super::{A, LOG, reload, start};
 use crate::program::access::{files, login};
-use crate::program::child::Program;
+use crate::program::child::{Program, with_rights};
 use crate::support::Version::V5;
 use crate::support::{Certificates, Client, Connect, DEADLINE, HttpServer, Layer};
 
@@ -62,7 +62,8 @@ fn nobody_who_stands_in_a_door_comes_in_by_the_way_in_for_anybody() {
             "[[listener]]\nname = \"{scheme}\"\ntransport = \"{scheme}\"\nbind = \"0.0.0.0:0\"\n{more}"
         );
     }
-    let (_config, path, mut program) = start("reload-stand-config", &[LOG, A, &doors].concat());
+    let (_config, path, mut program) =
+        start("reload-stand-config", &with_rights([LOG, A, &doors].concat()));
     let inner = program.addresses[0];
     let tls = certificates.client();
     let layers = [
@@ -95,7 +96,7 @@ fn a_connect_that_is_looked_at_meanwhile_comes_again() {
     let asks = format!("[auth.http]\nurl = \"{}\"\ntimeout = \"1m\"\n", server.url());
     let door_to_others = "[[listener]]\nname = \"b\"\nbind = \"0.0.0.0:0\"\n";
     let (_config, path, mut program) =
-        start("reload-asked", &[LOG, A, door_to_others, &asks].concat());
+        start("reload-asked", &with_rights([LOG, A, door_to_others, &asks].concat()));
     server.hold_back();
     let mut client = Client::open(door(&program, "mqtt"), V5);
     client.send(&login(V5, "alice").bytes());
