@@ -9,8 +9,8 @@ use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
 use flux_mqtt::{Count, Permission, Timestamp};
 
 use self::read::{
-    QOS, behind, both, clients, count, each, exports_failed, failures, held, most_held, named,
-    number, one, packets, sample, spans_dropped, store, versions, whole, workers,
+    QOS, behind, both, certificates, clients, count, each, exports_failed, failures, held,
+    most_held, named, number, one, packets, sample, spans_dropped, store, versions, whole, workers,
 };
 use crate::Snapshot;
 
@@ -228,9 +228,9 @@ impl Family {
         }),
         gauge(
             "certificate_expiry_timestamp_seconds",
-            "When a certificate expires, in seconds since 1970",
-            &["subject"],
-            |it| it.certificates.iter().map(|(name, when)| sample(name.clone(), *when)).collect(),
+            "When a certificate, or what links it to an authority, expires, in seconds since 1970; by its file",
+            &["path", "subject"],
+            |it| certificates(&it.certificates),
         ),
         gauge("store_failing", "1 while the store makes nothing durable", &[], |it| {
             store(it, |store| usize::from(store.failure.is_some() || !store.is_running))

@@ -7,6 +7,7 @@ use flux_mqtt::{
     BrokerHandle, Census, Count, Counters, Histogram, Holdings, Latency, Limits, PacketType,
     RetainedLimits, StoreHealth, Version, WorkerView,
 };
+use flux_tls::CertificateInUse;
 
 use crate::Exported;
 
@@ -40,8 +41,8 @@ pub struct Snapshot {
     pub subscriptions: usize,
     /// Retained messages.
     pub retained: usize,
-    /// Subject of each certificate in use, and when it expires, in seconds since 1970.
-    pub certificates: Vec<(String, i64)>,
+    /// Each certificate in use; more than once where several settings name its file.
+    pub certificates: Vec<CertificateInUse>,
     /// How the store is, if there is one.
     pub store: Option<StoreHealth>,
     /// What a collector did not get, if there is an exporter. Whoever takes the snapshot knows it, and not the broker.
@@ -67,7 +68,7 @@ impl Snapshot {
             sessions: broker.sessions(),
             subscriptions: broker.subscriptions(),
             retained: broker.retained().len(),
-            certificates: certificates.map(|(it, _)| (it.subject, it.not_after)).collect(),
+            certificates: certificates.map(|(it, _)| it).collect(),
             store: broker.store_health(),
             exported: None,
         }

@@ -50,8 +50,12 @@ pub(crate) fn scrape_all(admin: &AdminServer) -> BTreeMap<String, String> {
     let (status, _, body) = get(admin.address(), "/metrics", "");
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));
-    let series = lines.map(|line| line.rsplit_once(' ').expect(line));
-    series.map(|(name, number)| (name.to_owned(), number.to_owned())).collect()
+    let mut all = BTreeMap::new();
+    for (name, number) in lines.map(|line| line.rsplit_once(' ').expect(line)) {
+        let before = all.insert(name.to_owned(), number.to_owned());
+        assert_eq!(before, None, "{name} is there twice");
+    }
+    all
 }
 
 #[test]

@@ -9,7 +9,7 @@ use flux_auth::{Authentication, Authenticator, Credentials, Identity};
 
 use crate::admin::{admin_of, scrape, scrape_all};
 use crate::support::Version::V5;
-use crate::support::{Broker, Certificates, Client, Connect, Publish, only_tls};
+use crate::support::{Broker, Certificates, Client, Connect, Publish, only_tls, tls_listener};
 
 #[test]
 pub(crate) fn the_version_is_the_one_that_runs() {
@@ -24,13 +24,34 @@ pub(crate) fn a_certificate_says_when_it_expires() {
     let broker = Broker::start(1, |settings| only_tls(settings, certificates.settings()));
     let admin = admin_of(&broker);
     let (in_use, days) = broker.handle.certificates().days_left().remove(0);
-    let name =
-        format!("flux_certificate_expiry_timestamp_seconds{{subject=\"{}\"}}", in_use.subject);
+    assert_eq!(in_use.subject, "CN=server");
+    let name = expiry_of(&certificates);
     let expiry = scrape(&admin)[&name];
     assert_eq!(expiry, in_use.not_after);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let left = (expiry - i64::try_from(now).unwrap()).div_euclid(24 * 60 * 60);
     assert!((days - 1..=days).contains(&left), "{left} of {days} days");
+}
+
+#[test]
+fn certificates_of_the_same_subject_are_told_apart_by_their_files() {
+    let (one, other) = (Certificates::new(), Certificates::new());
+    let broker = Broker::start(1, |settings| {
+        // The last is read from the same file as the first, for a listener of its own.
+        let all = [one.settings(), other.settings(), one.settings()];
+        settings.listeners = all.map(tls_listener).into();
+    });
+    let numbers = scrape(&admin_of(&broker));
+    let expiries = numbers.keys().filter(|name| name.starts_with("flux_certificate_expiry"));
+    let mut expected = [expiry_of(&one), expiry_of(&other)];
+    expected.sort();
+    assert!(expiries.eq(&expected), "{expected:?}");
+}
+
+fn expiry_of(certificates: &Certificates) -> String {
+    let path = certificates.path("server.crt");
+    let path = path.display();
+    format!("flux_certificate_expiry_timestamp_seconds{{path=\"{path}\",subject=\"CN=server\"}}")
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! How series are read from what is known of a broker.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flux_mqtt::{
     Count, PacketType, QoS, ReasonCode, SessionView, StoreHealth, Version, WorkerView,
 };
+use flux_tls::CertificateInUse;
 
 use super::Sample;
 use crate::{ExportSignal, Snapshot};
@@ -35,6 +37,22 @@ pub(super) fn clients(snapshot: &Snapshot) -> Vec<Sample> {
 pub(super) fn behind(snapshot: &Snapshot, read: impl Fn(&SessionView) -> i64) -> Vec<Sample> {
     let behind = snapshot.census.behind.iter();
     behind.map(|it| sample((*it.client_id).to_owned(), read(it))).collect()
+}
+
+/// One series for each file and subject, however many settings name the file. One that failed to read it again may still
+/// have an older certificate than another: then that which expires first counts.
+pub(super) fn certificates(in_use: &[CertificateInUse]) -> Vec<Sample> {
+    let mut first: BTreeMap<_, i64> = BTreeMap::new();
+    for it in in_use {
+        let values = [it.path.display().to_string(), it.subject.clone()];
+        let expiry = first.entry(values).or_insert(it.not_after);
+        *expiry = it.not_after.min(*expiry);
+    }
+    let series = |(values, number): ([String; 2], _)| Sample {
+        values: values.map(Into::into).into(),
+        number,
+    };
+    first.into_iter().map(series).collect()
 }
 
 pub(crate) fn whole(number: usize) -> i64 {
@@ -120,3 +138,28 @@ pub(crate) fn number(number: u64) -> i64 {
 
 pub(super) const QOS: [(QoS, &str); 3] =
     [(QoS::AtMostOnce, "0"), (QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_is_one_series_and_the_first_to_expire_of_it_counts() {
+        let in_use = |path: &str, subject: &str, not_after| CertificateInUse {
+            path: path.into(),
+            subject: subject.into(),
+            not_after,
+        };
+        let all = [
+            in_use("b", "CN=x", 7),
+            in_use("a", "CN=x", 9),
+            in_use("b", "CN=x", 5),
+            in_use("b", "CN=x", 6),
+        ];
+        let series = |path, subject, number| Sample {
+            values: vec![Cow::Borrowed(path), Cow::Borrowed(subject)],
+            number,
+        };
+        assert_eq!(certificates(&all), [series("a", "CN=x", 9), series("b", "CN=x", 5)]);
+    }
+}
