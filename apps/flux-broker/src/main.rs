@@ -29,7 +29,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use clap::Parser;
-use flux_admin::{Laggards, publish_sys_topics, watch_laggards};
+use flux_admin::{Laggards, WATCH_DISK_EVERY, publish_sys_topics, watch_disk, watch_laggards};
 use flux_config::{Loaded, Problems, System, load};
 use flux_eventbus::EventBus;
 use flux_mqtt::{BrokerHandle, start_broker_with, start_broker_with_store};
@@ -188,6 +188,8 @@ fn begin_beside(loaded: &Loaded, broker: &BrokerHandle, otlp: Option<Otlp>) -> B
     beside.run("watches slow clients", move |over| {
         watch_laggards(&watched, Laggards::EVERY, over);
     });
+    let watched = broker.clone();
+    beside.run("watches the disk", move |over| watch_disk(&watched, WATCH_DISK_EVERY, over));
     let certificates = broker.certificates().clone();
     beside.run("watches certificates", move |over| renewal::watch(&certificates, over));
     let interval = loaded.config.sys.interval.0;

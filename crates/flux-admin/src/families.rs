@@ -235,6 +235,17 @@ impl Family {
         gauge("store_failing", "1 while the store makes nothing durable", &[], |it| {
             store(it, |store| usize::from(store.failure.is_some() || !store.is_running))
         }),
+        gauge(
+            "store_waiting_seconds",
+            "For how long the store has been waiting for the disk by now, in whole seconds: a disk that hangs fails at nothing",
+            &[],
+            |it| {
+                store(it, |store| {
+                    let seconds = store.waiting_for.unwrap_or_default().as_secs();
+                    usize::try_from(seconds).unwrap_or(usize::MAX)
+                })
+            },
+        ),
         gauge("store_unsynced_bytes", "Bytes that wait to be durable", &[], |it| {
             store(it, |store| store.unsynced)
         }),

@@ -26,12 +26,12 @@ fn store_problem(store: &StoreHealth) -> Option<String> {
     if !store.is_running {
         return Some("the thread of the store is gone".to_owned());
     }
-    let syncing_for = store.syncing_for.filter(|lasts| *lasts > PATIENCE)?;
-    Some(format!("the disk has been writing for {syncing_for:?}"))
+    let waiting_for = store.waiting_for.filter(|lasts| *lasts > PATIENCE)?;
+    Some(format!("the disk has not answered for {waiting_for:?}"))
 }
 
 /// How long a worker or a disk may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -45,7 +45,7 @@ mod tests {
         fn check(change: impl FnOnce(&mut StoreHealth), expected: Option<&str>) {
             let mut health = StoreHealth {
                 failure: None,
-                syncing_for: None,
+                waiting_for: None,
                 unsynced: 0,
                 records: 0,
                 bytes_on_disk: 0,
@@ -61,8 +61,8 @@ mod tests {
         let failure = StoreFailure { lasts_for: PATIENCE, error: "no space left".into() };
         check(|health| health.failure = Some(failure), Some("the store fails: no space left"));
         check(|health| health.is_running = false, Some("the thread of the store is gone"));
-        check(|health| health.syncing_for = Some(PATIENCE), None);
+        check(|health| health.waiting_for = Some(PATIENCE), None);
         let long = Duration::from_secs(3);
-        check(|it| it.syncing_for = Some(long), Some("the disk has been writing for 3s"));
+        check(|it| it.waiting_for = Some(long), Some("the disk has not answered for 3s"));
     }
 }

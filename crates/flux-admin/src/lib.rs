@@ -16,7 +16,8 @@
 //!
 //! The same numbers go out as messages under `$SYS/broker`, if somebody calls [`publish_sys_topics`].
 //!
-//! Who takes messages too slowly is logged, if somebody calls [`watch_laggards`].
+//! Who takes messages too slowly is logged, if somebody calls [`watch_laggards`], and a disk that does not answer, if somebody
+//! calls [`watch_disk`].
 //!
 //! The crate knows the broker by its [`BrokerHandle`](flux_mqtt::BrokerHandle), and whoever bans addresses as a
 //! [`Bouncer`](flux_auth::Bouncer).
@@ -26,6 +27,7 @@ mod clients;
 mod compat;
 #[cfg(test)]
 mod deploy;
+mod disk;
 mod export;
 mod families;
 mod guard;
@@ -44,6 +46,7 @@ mod tls;
 pub use bans::BanEntry;
 pub use clients::{ClientEntry, EndedSessions};
 pub use compat::{Alias, Compat, EMQX};
+pub use disk::{WATCH_DISK_EVERY, watch_disk};
 pub use export::{ExportSignal, Exported};
 pub use families::{Family, Kind, Sample};
 pub use laggards::{LagChange, Laggards, Waiting, watch_laggards};

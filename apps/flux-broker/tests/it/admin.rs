@@ -104,6 +104,7 @@ fn both_formats_name_every_family() {
     let absent = [
         "flux_certificate_expiry_timestamp_seconds",
         "flux_store_failing",
+        "flux_store_waiting_seconds",
         "flux_store_unsynced_bytes",
         "flux_store_disk_bytes",
         "flux_store_records_total",

@@ -1,47 +1,13 @@
 //! Who takes messages too slowly, in the log: who, how much waits, for how long; and that it is over.
 
-use std::io;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use flux_admin::watch_laggards;
 
 use crate::support::Version::V5;
-use crate::support::{Broker, Client, Connect, DEADLINE, let_pass};
-
-/// What was logged. A clone is a reference to the same.
-#[derive(Clone, Default)]
-struct Lines(Arc<(Mutex<Vec<u8>>, Condvar)>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.0.lock().unwrap().extend(bytes);
-        self.0.1.notify_all();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    /// Waits for the line that has this in it.
-    #[track_caller]
-    fn with(&self, what: &str) -> String {
-        let found = |text: &[u8]| {
-            let text = String::from_utf8_lossy(text).into_owned();
-            let mut lines = text.lines().map(str::to_owned);
-            lines.find(|line| line.contains(what) && line.ends_with('}'))
-        };
-        let text = self.0.0.lock().unwrap();
-        let is_missing = |text: &mut Vec<u8>| found(text).is_none();
-        let (text, _) = self.0.1.wait_timeout_while(text, DEADLINE, is_missing).unwrap();
-        found(&text).expect(what)
-    }
-}
+use crate::support::{Broker, Client, Connect, Lines, let_pass};
 
 #[test]
 fn who_is_behind_is_logged_with_how_much_waits_and_for_how_long() {
@@ -58,11 +24,8 @@ fn who_is_behind_is_logged_with_how_much_waits_and_for_how_long() {
     let_pass(&broker, 1);
     let (lines, (over, is_over)) = (Lines::default(), sync_channel::<()>(0));
     let (out, handle) = (lines.clone(), broker.handle.clone());
-    let watch = thread::spawn(move || {
-        let log = tracing_subscriber::fmt().json().with_writer(move || out.clone()).finish();
-        let every = Duration::from_millis(20);
-        tracing::subscriber::with_default(log, || watch_laggards(&handle, every, &is_over));
-    });
+    let every = Duration::from_millis(20);
+    let watch = thread::spawn(move || out.of(|| watch_laggards(&handle, every, &is_over)));
     let begun = lines.with("a client is behind\"");
     for part in [
         "\"level\":\"INFO\"",
@@ -85,6 +48,6 @@ fn who_is_behind_is_logged_with_how_much_waits_and_for_how_long() {
     assert!(gone.contains("\"peer\":\"127.0.0.1:"), "{gone}");
     drop(over);
     watch.join().unwrap();
-    let all = String::from_utf8(lines.0.0.lock().unwrap().clone()).unwrap();
+    let all = lines.all();
     assert_eq!(all.lines().count(), 2, "{all}");
 }

@@ -17,6 +17,7 @@ mod alias;
 mod compat;
 mod conformance;
 mod connect;
+mod disk;
 mod echo;
 mod events;
 mod exactly_once;

@@ -10,7 +10,7 @@ use flux_admin::{AdminServer, Family, Times};
 use self::cases::CASES;
 use crate::admin::{admin_of, scrape};
 use crate::support::{Broker, Client};
-use crate::{metrics, program};
+use crate::{disk, metrics, program};
 
 /// What somebody does with a broker, and which series it moves.
 pub(crate) struct Case {
@@ -91,12 +91,13 @@ fn family_of(series: &str) -> &str {
 }
 
 /// What does not move by a number that can be said beforehand, and the test that looks at it all the same.
-const ELSEWHERE: [(&str, fn()); 8] = [
+const ELSEWHERE: [(&str, fn()); 9] = [
     ("flux_build_info", metrics::the_version_is_the_one_that_runs),
     ("flux_certificate_expiry_timestamp_seconds", metrics::a_certificate_says_when_it_expires),
     ("flux_held_bytes_limit", metrics::the_limits_of_bytes_are_those_that_hold),
     ("flux_worker_busy_seconds_total", metrics::workers_say_how_long_they_were_awake),
     ("flux_worker_mailbox_letters", metrics::what_waits_for_a_worker_that_does_not_answer_is_seen),
+    ("flux_store_waiting_seconds", disk::a_disk_that_hangs_is_seen_while_it_does),
     ("flux_otlp_exports_failed_total", metrics::what_a_collector_does_not_get_is_scraped),
     ("flux_otlp_spans_dropped_total", metrics::what_a_collector_does_not_get_is_scraped),
     (

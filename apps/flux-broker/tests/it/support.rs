@@ -9,6 +9,7 @@ mod certificates;
 mod clock;
 mod events;
 mod http;
+mod lines;
 mod rights;
 mod scram;
 mod tokens;
@@ -26,6 +27,7 @@ pub(crate) use flux_conformance::{
     Will, integer, packet, puback, pubcomp, pubrec, pubrel, string, u32_property,
 };
 pub(crate) use http::HttpServer;
+pub(crate) use lines::Lines;
 pub(crate) use scram::{Scram, auth, method};
 pub(crate) use tokens::{Signer, claims, unsigned};
 pub(crate) use websocket::{ws_listener, ws_request};

@@ -13,8 +13,8 @@ use crate::clock::now;
 pub struct Health {
     /// Set while nothing can be made durable: the last attempt failed.
     pub failure: Option<Failure>,
-    /// For how long the attempt under way lasts: a disk that hangs does not fail.
-    pub syncing_for: Option<Duration>,
+    /// For how long it has been waiting for the disk by now, to make something safe or to read: one that hangs does not fail.
+    pub waiting_for: Option<Duration>,
     /// Bytes that were handed over and are not synced, with what their tickets take.
     pub unsynced: usize,
     /// Records that were handed over since the thread began.
@@ -60,7 +60,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     failing: Option<(Instant, String)>,
-    syncing: Option<Instant>,
+    /// Since when it has been waiting for the disk.
+    waiting: Option<Instant>,
 }
 
 impl Shared {
@@ -82,11 +83,11 @@ impl Shared {
             .failing
             .as_ref()
             .map(|(since, error)| Failure { lasts_for: since.elapsed(), error: error.clone() });
-        let syncing_for = state.syncing.map(|since| since.elapsed());
+        let waiting_for = state.waiting.map(|since| since.elapsed());
         drop(state);
         Health {
             failure,
-            syncing_for,
+            waiting_for,
             unsynced: self.unsynced.load(Ordering::Relaxed),
             records: self.records.load(Ordering::Relaxed),
             bytes_on_disk: self.bytes_on_disk.load(Ordering::Relaxed),
@@ -98,12 +99,17 @@ impl Shared {
     }
 
     pub(super) fn begins(&self) {
-        self.lock().syncing = Some(now());
+        self.lock().waiting = Some(now());
+    }
+
+    /// Ends what was no attempt.
+    pub(super) fn has_read(&self) {
+        self.lock().waiting = None;
     }
 
     pub(super) fn ends(&self, error: Option<String>) {
         let mut state = self.lock();
-        if let Some(since) = state.syncing.take() {
+        if let Some(since) = state.waiting.take() {
             self.commits.record(since.elapsed());
         }
         state.failing = error.map(|error| {

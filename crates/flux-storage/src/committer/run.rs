@@ -78,7 +78,9 @@ impl<S: Store, C: FnMut(Completion)> Run<S, C> {
                 self.waiting.push((ticket, weight(&batch)));
             }
             Request::Queue { ticket, session, after, limit } => {
+                self.shared.begins();
                 let messages = self.store.queue(session, after, limit);
+                self.shared.has_read();
                 (self.complete)(Completion::Queue { ticket, messages });
             }
         }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Disk;
 
 /// The in-memory twin of a directory. Clones are the same disk: one for the log, one for the test.
 #[derive(Clone, Debug, Default)]
-pub struct SimulatedDisk(Arc<Mutex<State>>);
+pub struct SimulatedDisk(Arc<Inner>);
 
 /// What fails until it is told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub enum Fault {
     Sync,
     /// Syncing does nothing and says that it went well.
     SilentSync,
+    /// Whoever syncs or reads waits until it is told otherwise.
+    Hang,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// Rung when the fault changes.
+    fault_changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -54,12 +63,24 @@ struct File {
 
 impl SimulatedDisk {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, when it does not hang any more.
+    fn lock_answering(&self) -> MutexGuard<'_, State> {
+        let hangs = |state: &mut State| state.fault == Fault::Hang;
+        let waited = self.0.fault_changed.wait_while(self.lock(), hangs);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(state: State) -> Self {
+        Self(Arc::new(Inner { state: Mutex::new(state), fault_changed: Condvar::new() }))
     }
 
     /// Lets something fail from now on.
     pub fn set_fault(&self, fault: Fault) {
         self.lock().fault = fault;
+        self.0.fault_changed.notify_all();
     }
 
     /// Makes so many changes more, syncs included, and then fails at each: a process that ends there
@@ -104,7 +125,7 @@ impl SimulatedDisk {
                 after.files.insert(number, File { birth, now: bytes, synced, dirty });
             }
         }
-        Self(Arc::new(Mutex::new(after)))
+        Self::of(after)
     }
 
     /// Returns the bytes of every file.
@@ -123,7 +144,7 @@ impl SimulatedDisk {
             state.listed.insert(number, birth);
             state.files.insert(number, File { birth, now: bytes, synced, dirty });
         }
-        Self(Arc::new(Mutex::new(state)))
+        Self::of(state)
     }
 }
 
@@ -216,7 +237,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn read_at(&mut self, file: u32, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.lock_answering();
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let from = state.file(file)?.now.get(offset..offset + buffer.len());
         buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -224,13 +245,13 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync(&mut self, file: u32) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.lock_answering();
         state.change()?;
         state.syncs += 1;
         let fault = state.fault;
         let file = state.file(file)?;
         match fault {
-            Fault::None | Fault::Full => {
+            Fault::None | Fault::Full | Fault::Hang => {
                 file.synced.resize(file.now.len(), 0);
                 for sector in std::mem::take(&mut file.dirty) {
                     let start = sector * SECTOR;
@@ -255,7 +276,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.lock();
         state.change()?;
         match state.fault {
-            Fault::None | Fault::Full => {
+            Fault::None | Fault::Full | Fault::Hang => {
                 state.listed =
                     state.files.iter().map(|(number, file)| (*number, file.birth)).collect();
                 state.removed.clear();
@@ -271,7 +292,7 @@ impl Disk for SimulatedDisk {
         state.change()?;
         state.noted = Some(file);
         match state.fault {
-            Fault::None => {
+            Fault::None | Fault::Hang => {
                 state.noted_for_good = Some(file);
                 Ok(())
             }

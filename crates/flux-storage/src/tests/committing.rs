@@ -285,16 +285,24 @@ fn a_crowd_that_reads_does_not_keep_a_writer_waiting() {
 }
 
 #[test]
-fn a_disk_that_hangs_is_seen() {
-    let (seen, (go, go_on)) = (Arc::new(Mutex::new(Vec::new())), sync_channel(1));
-    let log = open(&SimulatedDisk::default());
-    let (committer, completions) = start(Watched { log, hangs: true, seen, go_on }, usize::MAX);
-    committer.append(Ticket(0), &mut batch(&[session(0)])).unwrap();
-    until(|| committer.health().syncing_for);
-    go.send(()).unwrap();
-    completions.recv().unwrap();
-    until(|| committer.health().syncing_for.is_none().then_some(()));
-    go.send(()).unwrap();
+fn a_disk_that_hangs_is_seen_when_it_writes_and_when_it_reads() {
+    let disk = SimulatedDisk::default();
+    let (committer, completions) = start(open(&disk), usize::MAX);
+    disk.set_fault(Fault::Hang);
+    let mut records = batch(&[session(0), message(1, &[0], b"1")]);
+    committer.append(Ticket(0), &mut records).unwrap();
+    until(|| committer.health().waiting_for);
+    disk.set_fault(Fault::None);
+    assert!(matches!(completions.recv(), Ok(Completion::Persisted(_))));
+    let commits = || committer.health().commits.count();
+    assert_eq!((committer.health().waiting_for, commits()), (None, 1));
+    disk.set_fault(Fault::Hang);
+    committer.read_queue(Ticket(1), SessionKey(0), None, ALL).unwrap();
+    until(|| committer.health().waiting_for);
+    disk.set_fault(Fault::None);
+    assert!(matches!(completions.recv(), Ok(Completion::Queue { .. })));
+    until(|| committer.health().waiting_for.is_none().then_some(()));
+    assert_eq!(commits(), 1, "who reads commits nothing");
 }
 
 #[test]
