@@ -12,6 +12,9 @@ use crate::admin_client::{AdminClient, escaped, parse, write_json};
 pub(crate) enum Clients {
     /// List all that have a session, connected or not
     List {
+        /// Only those who are furthest behind: connected, and most messages wait for them. So many, ten without a number
+        #[arg(long, value_name = "MOST", num_args = 0..=1, default_missing_value = "10")]
+        behind: Option<u16>,
         #[command(flatten)]
         broker: AdminClient,
         /// Print JSON, one client a line
@@ -51,7 +54,14 @@ impl Clients {
     /// Does it; `false` when there is no such client.
     pub(crate) fn run(&self, out: &mut impl Write) -> anyhow::Result<bool> {
         match self {
-            Self::List { broker, json } => list(broker, *json, out).map(|()| true),
+            Self::List { behind: Some(most), broker, json } => {
+                write_head(*json, out)?;
+                let path = format!("/api/v1/clients?behind={most}");
+                list(broker, &path, *json, out).map(|_| true)
+            }
+            Self::List { behind: None, broker, json } => {
+                list_all(broker, *json, out).map(|()| true)
+            }
             Self::Show { client, broker, json } => {
                 let (status, body) = broker.ask("GET", &path(client))?;
                 if status == 404 {
@@ -76,22 +86,37 @@ impl Clients {
     }
 }
 
-fn list(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    if !json {
-        writeln!(out, "{}", row(&HEAD.map(str::to_owned)))?;
-    }
+fn list_all(broker: &AdminClient, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    write_head(json, out)?;
     let mut after = String::new();
     loop {
         let path = format!("/api/v1/clients?limit={PAGE}&after={}", escaped(&after));
-        let page: Vec<ClientEntry> = parse(broker.ask("GET", &path)?)?;
-        for entry in &page {
-            if json { write_json(entry, out)? } else { writeln!(out, "{}", row(&cells(entry)))? }
-        }
-        match page.into_iter().last() {
+        match list(broker, &path, json, out)? {
             Some(last) => after = last.client_id,
             None => return Ok(()),
         }
     }
+}
+
+fn write_head(json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if !json {
+        writeln!(out, "{}", row(&HEAD.map(str::to_owned)))?;
+    }
+    Ok(())
+}
+
+/// Lists a page; returns the last of it.
+fn list(
+    broker: &AdminClient,
+    path: &str,
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Option<ClientEntry>> {
+    let page: Vec<ClientEntry> = parse(broker.ask("GET", path)?)?;
+    for entry in &page {
+        if json { write_json(entry, out)? } else { writeln!(out, "{}", row(&cells(entry)))? }
+    }
+    Ok(page.into_iter().last())
 }
 
 /// Ends the sessions of a user, or of all; `false` if there are none.
@@ -123,6 +148,7 @@ fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let listener = entry.listener.as_deref().unwrap_or("-");
     writeln!(out, "{:<14}{listener}", "LISTENER")?;
+    writeln!(out, "{:<14}{} s", "WAITING", entry.waiting_seconds)?;
     let owner = entry.owner.as_deref().unwrap_or("-").escape_debug();
     writeln!(out, "{:<14}{owner}", "OWNER")?;
     for (reason, count) in &entry.lost {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flux_mqtt::{BrokerHandle, ClientView, ManagerError, SessionView};
+use flux_mqtt::{BrokerHandle, ClientView, ManagerError, SessionView, Timestamp};
 use ntex::http::Method;
 use ntex::web::types::{Query, State};
 use ntex::web::{HttpRequest, HttpResponse};
@@ -39,6 +39,9 @@ pub struct ClientEntry {
     pub queued: usize,
     /// Bytes of these.
     pub queued_bytes: usize,
+    /// For how many seconds something has been waiting all the time.
+    #[serde(default)]
+    pub waiting_seconds: u64,
     /// Messages that were sent to it and are not acknowledged.
     pub in_flight: usize,
     /// Messages that it did not get, and that were not taken from it, by reason: since its session began, or the
@@ -47,9 +50,10 @@ pub struct ClientEntry {
 }
 
 impl ClientEntry {
-    fn of(session: &SessionView, client: Option<&ClientView>) -> Self {
+    fn of(session: &SessionView, client: Option<&ClientView>, now: Timestamp) -> Self {
         let version = client.map(|it| it.version.name());
         let who = client.map(|it| &it.client);
+        let waiting = session.waits_since.map(|since| now.saturating_since(since));
         let lost = session.lost.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
         Self {
             client_id: (*session.client_id).to_owned(),
@@ -64,6 +68,7 @@ impl ClientEntry {
             subscriptions: session.subscriptions,
             queued: session.queued,
             queued_bytes: session.queued_bytes,
+            waiting_seconds: waiting.unwrap_or_default().as_secs(),
             in_flight: session.in_flight,
             lost: lost.collect(),
         }
@@ -88,6 +93,8 @@ pub(crate) struct Question {
     #[serde(default)]
     after: String,
     limit: Option<usize>,
+    /// So many of those who are furthest behind, in place of a page.
+    behind: Option<usize>,
     /// Not only its connection is to end, but its session.
     #[serde(default)]
     session: bool,
@@ -112,20 +119,26 @@ pub(crate) async fn clients(
         }
         (None, &Method::DELETE) => Ok(HttpResponse::BadRequest().body(WHOM)),
         (Some(id), _) => show(&office.broker, id).await,
-        (None, _) => list(&office.broker, &question.after, limit).await,
+        (None, _) => {
+            let sessions = match question.behind {
+                Some(most) => office.broker.census(most.min(LARGEST_PAGE)).behind,
+                None => office.broker.manager().sessions_after(&question.after, limit),
+            };
+            list(&office.broker, &sessions).await
+        }
     };
     answer.unwrap_or_else(|error| HttpResponse::ServiceUnavailable().body(format!("{error}\n")))
 }
 
 async fn list(
     broker: &BrokerHandle,
-    after: &str,
-    limit: usize,
+    sessions: &[SessionView],
 ) -> Result<HttpResponse, ManagerError> {
+    let now = broker.manager().now();
     let mut entries = Vec::new();
-    for session in broker.manager().sessions_after(after, limit) {
+    for session in sessions {
         let client = broker.manager().describe(&session.client_id).await?;
-        entries.push(ClientEntry::of(&session, client.as_ref()));
+        entries.push(ClientEntry::of(session, client.as_ref(), now));
     }
     Ok(HttpResponse::Ok().json(&entries))
 }
@@ -133,7 +146,8 @@ async fn list(
 async fn show(broker: &BrokerHandle, id: &str) -> Result<HttpResponse, ManagerError> {
     let Some(session) = broker.manager().session(id) else { return Ok(unknown()) };
     let client = broker.manager().describe(id).await?;
-    Ok(HttpResponse::Ok().json(&ClientEntry::of(&session, client.as_ref())))
+    let entry = ClientEntry::of(&session, client.as_ref(), broker.manager().now());
+    Ok(HttpResponse::Ok().json(&entry))
 }
 
 async fn kick(

@@ -102,14 +102,15 @@ impl Family {
         }),
         gauge(
             "subscriber_behind_messages",
-            "Messages that wait for a client that is connected: of the ten who are furthest behind",
-            &["client_id"],
+            "Messages that wait for a client that is connected: of the ten who are furthest behind, by `rank`, 1 the furthest. \
+             `flux-broker clients list --behind` and the log say who they are",
+            &["rank"],
             |it| behind(it, |session| whole(session.queued)),
         ),
         gauge(
             "subscriber_behind_seconds",
             "For how long something has been waiting for them all the time",
-            &["client_id"],
+            &["rank"],
             |it| {
                 let taken_at = it.census.taken_at;
                 let waits = |since: Timestamp| taken_at.saturating_since(since).as_secs();

@@ -7,7 +7,7 @@
 //! | `/readyz` | 200 while it can serve: its workers answer, its listeners accept, and its store takes what it should; else 503 and why |
 //! | `/version` | name and version |
 //! | `/api/v1/log` | what the program logs, by a [`LogControl`]; PUT with `filter` changes it |
-//! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; one with `id`, which DELETE disconnects; DELETE with `owner` or `owned` and `session` ends the sessions of a page that belong to a user |
+//! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; with `behind` so many of those who are furthest behind; one with `id`, which DELETE disconnects; DELETE with `owner` or `owned` and `session` ends the sessions of a page that belong to a user |
 //! | `/api/v1/bans` | the addresses that are banned, as [`BanEntry`]s in JSON; DELETE with `address` lifts a ban |
 //!
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.

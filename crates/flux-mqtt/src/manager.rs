@@ -304,7 +304,9 @@ impl MqttManager {
         self.broker.holdings()
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// Returns what time it is by the broker's clock, by which [`SessionView::waits_since`] is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 

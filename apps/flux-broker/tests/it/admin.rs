@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use flux_admin::{
-    AdminServer, AdminSettings, Family, Snapshot, StartAdminError, SysTopics, Times, start_admin,
+    AdminServer, AdminSettings, ClientEntry, Family, Snapshot, StartAdminError, SysTopics, Times,
+    start_admin,
 };
 
 use flux_mqtt::{Histogram, Latency, TlsConfig};
@@ -81,14 +82,42 @@ fn what_waits_and_what_is_under_way_is_counted() {
     // They are all alike.
     assert_eq!(numbers["flux_inflight_bytes"] * (5 + 3), numbers["flux_queued_bytes"] * 2);
     // Who is away is not behind.
-    assert_eq!(numbers["flux_subscriber_behind_messages{client_id=\"slow\"}"], 3);
-    assert!(!numbers.contains_key("flux_subscriber_behind_messages{client_id=\"away\"}"));
+    assert_eq!(numbers["flux_subscriber_behind_messages{rank=\"1\"}"], 3);
+    assert!(!numbers.contains_key("flux_subscriber_behind_messages{rank=\"2\"}"));
     for received in [first, second] {
         slow.send(&[0x40, 2, 0, u8::try_from(received.id).unwrap()]);
     }
     slow.receive();
     slow.receive();
     assert_eq!(scrape(&admin)["flux_queued_messages{in=\"sessions\"}"], 5 + 1);
+}
+
+#[test]
+fn who_is_behind_makes_no_series_of_its_own() {
+    let broker = Broker::start(1, |_| {});
+    let admin = admin_of(&broker);
+    let mut publisher = Client::connect(&broker, &Connect::new(V5, "publisher"));
+    let mut series = Vec::new();
+    for (name, waits) in [("one", 3), ("other", 4)] {
+        let mut slow = Client::connect(&broker, &Connect::new(V5, name).receive_maximum(1));
+        slow.subscribe(name, 1);
+        // The first is under way.
+        (0..=waits).for_each(|_| publisher.publish(name, "x", 1));
+        let numbers = scrape(&admin);
+        assert_eq!(numbers["flux_subscriber_behind_messages{rank=\"1\"}"], waits);
+        let (status, _, body) = get(admin.address(), "/api/v1/clients?behind=10", "");
+        let entries: Vec<ClientEntry> = serde_json::from_str(&body).unwrap();
+        let [entry] = &entries[..] else { panic!("{body}") };
+        assert_eq!(
+            (status, &*entry.client_id, i64::try_from(entry.queued).unwrap()),
+            (200, name, waits)
+        );
+        drop(slow);
+        while !broker.handle.census(1).behind.is_empty() {}
+        let of_it = |series: &&String| series.starts_with("flux_subscriber_behind");
+        series.push(numbers.keys().filter(of_it).cloned().collect::<Vec<_>>());
+    }
+    assert_eq!((series[0].len(), &series[0]), (2, &series[1]));
 }
 
 #[test]

@@ -33,10 +33,10 @@ pub(super) fn clients(snapshot: &Snapshot) -> Vec<Sample> {
     snapshot.clients.iter().map(sample).collect()
 }
 
-/// Those who are furthest behind.
+/// Those who are furthest behind, by rank: a series for each client that ever was behind would have no end.
 pub(super) fn behind(snapshot: &Snapshot, read: impl Fn(&SessionView) -> i64) -> Vec<Sample> {
-    let behind = snapshot.census.behind.iter();
-    behind.map(|it| sample((*it.client_id).to_owned(), read(it))).collect()
+    let behind = (1_u8..).zip(&snapshot.census.behind);
+    behind.map(|(rank, it)| sample(rank.to_string(), read(it))).collect()
 }
 
 /// One series for each file and subject, however many settings name the file. One that failed to read it again may still

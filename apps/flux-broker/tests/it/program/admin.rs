@@ -63,6 +63,30 @@ fn clients_are_listed_shown_and_disconnected() {
 }
 
 #[test]
+fn those_who_are_behind_are_listed_the_furthest_first() {
+    let (program, admin) = program();
+    let address = program.addresses[0];
+    let mut publisher = Client::connect_to(address, &Connect::new(V5, "publisher"));
+    let waits = [("a", 2), ("b", 4), ("c", 3)];
+    let slow = waits.map(|(name, waits)| {
+        let mut slow = Client::connect_to(address, &Connect::new(V5, name).receive_maximum(1));
+        slow.subscribe(name, 1);
+        // The first is under way.
+        (0..=waits).for_each(|_| publisher.publish(name, "x", 1));
+        slow
+    });
+    let behind = |most: &[&str]| {
+        let listed = run(&[&["clients", "list", "--admin", &admin, "--behind"], most].concat());
+        let rows = text(&listed.stdout).lines().skip(1);
+        let cell = |row: &str, number| row.split_whitespace().nth(number).unwrap().to_owned();
+        rows.map(|row| cell(row, 0) + &cell(row, 6)).collect::<Vec<_>>()
+    };
+    assert_eq!(behind(&[]), ["b4", "c3", "a2"]);
+    assert_eq!(behind(&["2"]), ["b4", "c3"]);
+    drop(slow);
+}
+
+#[test]
 fn what_a_client_lost_and_why_stands_in_one_place() {
     let directory = Directory::new("admin-lost");
     let config = directory.file("flux.toml");
