@@ -19,8 +19,9 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Called on the path of every message, by every worker: it must not wait, for a lock held over
     /// I/O or for anything else.
     ///
-    /// What waits for a client when it loses the right to a subscription is decided about once more, as if it were to
-    /// resume a subscription to that topic alone. Nobody can be asked there: only [`Decision::Deny`] holds it back, and what
+    /// What waits for a client when it loses the right to a subscription, or when its [`stamp`](Self::stamp) is another, is
+    /// decided about once more, as if it were to resume a subscription to that topic alone; so is what is delivered between
+    /// a change of rules and the moment in which the broker has looked at its subscriptions again. Nobody can be asked there: only [`Decision::Deny`] holds it back, and what
     /// an authorizer would have to be asked about is sent, for it may be what other subscriptions brought.
     fn decide(&self, client: &Client, access: Access<'_>) -> Decision;
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use flux_auth::{Access, Authorizer, Client, Decision};
+use flux_auth::{Access, Authorizer, Client, Decision, Stamp};
 use flux_topic::TopicName;
 
 use crate::message::Message;
@@ -18,13 +18,19 @@ pub(crate) struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    /// Returns one if the rules want it, or the session lost a right.
+    /// Returns one if the rules want it, the session lost a right, or its subscriptions were `decided` about under other
+    /// rules than those that hold now: whoever changed the rules has not asked to look at them again, or not everybody
+    /// has had its turn.
     pub(crate) fn of(
         authorizer: &'a dyn Authorizer,
         client: &'a Client,
         is_suspect: bool,
+        decided: Option<Stamp>,
     ) -> Option<Self> {
-        let is_needed = is_suspect || authorizer.filters_deliveries();
+        // In this order: if rules that filter have just given way to others, the stamp tells.
+        let filters = authorizer.filters_deliveries();
+        let is_suspect = is_suspect || authorizer.stamp(client) != decided;
+        let is_needed = is_suspect || filters;
         is_needed.then_some(Self { authorizer, client, is_suspect, last: RefCell::default() })
     }
 

@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flux_auth::{Authorizer, Client};
+use flux_auth::{Authorizer, Client, Stamp};
 use flux_eventbus::{Event, SessionEnd, Source};
 use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
 use flux_storage::Owner;
@@ -114,6 +114,8 @@ pub(crate) struct SessionState {
     /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
     /// any more, and is looked at before it is sent.
     pub(crate) is_suspect: bool,
+    /// What stood for its client's rights when they were last held against its subscriptions.
+    pub(crate) decided: Option<Stamp>,
     /// What the ledger knows of the bytes that it holds.
     counted_bytes: usize,
 }
@@ -177,6 +179,7 @@ impl SharedSession {
             owner: Owner::Nobody,
             client: None,
             is_suspect: false,
+            decided: None,
             counted_bytes: 0,
         };
         let generation = AtomicU64::new(state.generation);
@@ -327,7 +330,7 @@ impl SharedSession {
             return Err(ForAnother::NoRoom);
         }
         if let Some(client) = state.client.as_deref().filter(|_| state.attached.is_some())
-            && let Some(filter) = Filter::of(authorizer, client, state.is_suspect)
+            && let Some(filter) = Filter::of(authorizer, client, state.is_suspect, state.decided)
             && !filter.allows(&delivery.message)
         {
             return Err(ForAnother::Barred);
@@ -360,6 +363,13 @@ pub(crate) fn source_of(client: &Client) -> Source {
 }
 
 impl SessionState {
+    /// Notes under which rights the subscriptions are decided about. What waits from before may have come by one that is not
+    /// there any more, and be looked at by nobody else.
+    pub(crate) fn is_decided(&mut self, stamp: Option<Stamp>, had_others: bool) {
+        self.is_suspect |= had_others && stamp != self.decided;
+        self.decided = stamp;
+    }
+
     /// Returns whether a drain has something to do: to send, or to say that there is room.
     pub(crate) fn has_work(&self) -> bool {
         self.session.has_work() || !self.declined.is_empty() || !self.replays.is_empty()

@@ -23,6 +23,7 @@ mod log_output;
 #[cfg(target_os = "linux")]
 mod memory;
 mod otlp;
+mod overlaps;
 mod owners;
 mod reload;
 mod scram;

@@ -58,8 +58,11 @@ impl RoleAuthorizer {
     pub fn replace(&self, ruleset: Ruleset) {
         let ruleset = Arc::new(ruleset);
         let mut kept = self.ruleset.write();
-        self.filters.store(ruleset.filters_deliveries(), Ordering::Release);
-        self.current.store(Arc::as_ptr(&ruleset).cast_mut(), Ordering::Release);
+        let (filters, current) = (ruleset.filters_deliveries(), Arc::as_ptr(&ruleset));
+        // Who finds that nothing is to be held back finds that the rules are others, if it looks at the stamp then.
+        self.filters.fetch_or(filters, Ordering::AcqRel);
+        self.current.store(current.cast_mut(), Ordering::Release);
+        self.filters.store(filters, Ordering::Release);
         *kept = ruleset;
     }
 
@@ -98,5 +101,47 @@ impl Authorizer for RoleAuthorizer {
 
     fn stamp(&self, client: &Client) -> Option<Stamp> {
         Some(self.with_rights(client, |rights| rights.stamp()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Identity, OnOverlap, Otherwise, Role, Rules};
+
+    fn rules(on_overlap: OnOverlap) -> Ruleset {
+        let mut role = Role { subscribe: vec!["#".to_owned()], ..Role::default() };
+        role.deny.subscribe = vec!["a/b".to_owned()];
+        let bind = toml::from_str("bind = [{ everyone = true, roles = ['r'] }]");
+        let Rules { bind, .. } = bind.unwrap();
+        let roles = std::iter::once(("r".to_owned(), role)).collect();
+        Ruleset::compile(&Rules { default: None, on_overlap, roles, bind }, Otherwise::Deny)
+            .unwrap()
+    }
+
+    /// Whoever asks in this order holds something back under the one rules or under the others.
+    #[test]
+    fn who_finds_that_nothing_is_held_back_any_more_finds_another_stamp() {
+        const CHANGES: usize = 5_000;
+        let authorizer = RoleAuthorizer::new(rules(OnOverlap::Filter));
+        let client = Client::new("c", Identity::anonymous());
+        let asked = Access::Resume { filter: "a/#", qos: 0 };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..CHANGES {
+                    authorizer.replace(rules(OnOverlap::Refuse));
+                    authorizer.replace(rules(OnOverlap::Filter));
+                }
+            });
+            for _ in 0..CHANGES {
+                let stamp = authorizer.stamp(&client);
+                // Only where messages are held back.
+                let is_granted = authorizer.decide(&client, asked) == Decision::Allow;
+                let was_current = authorizer.stamp(&client) == stamp;
+                let filters = authorizer.filters_deliveries();
+                let is_current = authorizer.stamp(&client) == stamp;
+                assert!(filters || !(is_granted && was_current && is_current));
+            }
+        });
     }
 }

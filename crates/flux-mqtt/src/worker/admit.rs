@@ -44,7 +44,7 @@ impl Worker {
         verdicts: &[Verdict],
         fx: &mut impl Effects,
     ) -> Stage {
-        let Admission { candidate, client, inherited } = admission;
+        let Admission { candidate, client, stamp, inherited } = admission;
         let connect = &candidate.connect;
         let head = 1 + usize::from(connect.will.is_some());
         let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
@@ -107,6 +107,7 @@ impl Worker {
                 .map(|(name, _)| Box::new(Method { name: name.clone(), exchange: None })),
         };
         let online = self.held_to_terms(now, id, online, connect, fx);
+        claimed.session.lock().is_decided(stamp, claimed.present);
         if claimed.present {
             self.drop_denied(now, &online, &allowed, fx);
             self.look_again(now, &online.session, fx);

@@ -277,8 +277,8 @@ impl Worker {
         client: Arc<Client>,
         fx: &mut impl Effects,
     ) -> Stage {
-        let inherited = self.inherited(&candidate);
-        let admission = Admission { candidate, client, inherited };
+        let (stamp, inherited) = (self.stamp(&client), self.inherited(&candidate));
+        let admission = Admission { candidate, client, stamp, inherited };
         let authorizer = &self.broker.authorizer;
         let decide = |access| authorizer.decide(&admission.client, access);
         let decided = Decided::new(admission.accesses().map(decide));

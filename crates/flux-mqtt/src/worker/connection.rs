@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flux_auth::{Client, Exchange, Verdict};
+use flux_auth::{Client, Exchange, Stamp, Verdict};
 use flux_eventbus::Source;
 use flux_session::{QoS, Timestamp};
 use flux_topic::TopicFilter;
@@ -111,6 +111,8 @@ pub(super) struct Awaited {
 pub(super) struct Admission {
     pub(super) candidate: Candidate,
     pub(super) client: Arc<Client>,
+    /// What stood for its rights before they were asked for.
+    pub(super) stamp: Option<Stamp>,
     /// Subscriptions of the session that it would resume, as they were when asked.
     pub(super) inherited: Vec<(TopicFilter, QoS)>,
 }

@@ -59,7 +59,12 @@ impl Worker {
             version: online.version,
             maximum_packet_size: online.maximum_packet_size.min(LARGEST_PACKET),
             aliases: &mut online.outbound_aliases,
-            filter: Filter::of(&*self.broker.authorizer, &online.client, state.is_suspect),
+            filter: Filter::of(
+                &*self.broker.authorizer,
+                &online.client,
+                state.is_suspect,
+                state.decided,
+            ),
             since: online.since,
             stored: is_stored.then_some(&*online.session),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flux_auth::{Access, Client, Decision};
+use flux_auth::{Access, Client, Decision, Stamp};
 use flux_eventbus::Denial;
 use flux_session::Timestamp;
 use flux_topic::TopicFilter;
@@ -39,7 +39,8 @@ impl Worker {
         session: &Arc<SharedSession>,
         fx: &mut impl Effects,
     ) -> bool {
-        let mut denied = Vec::new();
+        let (stamp, mut denied) = (self.stamp(client), Vec::new());
+        session.lock().is_decided(stamp, true);
         for (filter, qos) in subscriptions(session) {
             let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
             if self.denies(client, access) {
@@ -87,6 +88,11 @@ impl Worker {
         }
         session.lock().is_suspect = true;
         self.leave(now, session, None, denied, fx);
+    }
+
+    /// Returns what stands for the rights of a client.
+    pub(super) fn stamp(&self, client: &Client) -> Option<Stamp> {
+        self.broker.authorizer.stamp(client)
     }
 
     pub(super) fn denies(&self, client: &Client, access: Access<'_>) -> bool {

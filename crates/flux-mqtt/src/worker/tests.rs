@@ -17,6 +17,7 @@ mod exchanges;
 mod keep_alive;
 mod limits;
 mod memory;
+mod overlaps;
 mod owners;
 mod pace;
 mod panics;
