@@ -141,7 +141,10 @@ impl Known {
 mod tests {
     use std::num::NonZeroUsize;
 
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use flux_time::Timestamp;
+    use ring::{digest, pbkdf2};
 
     use super::*;
     use crate::BanSettings;
@@ -201,5 +204,74 @@ mod tests {
         assert_eq!(authenticator.consider(&Credentials::new("c")).await, Opinion::PassesOn);
         authenticator.replace(Users::default()).unwrap();
         assert_eq!(authenticator.consider(&credentials("alice", "secret")).await, unknown);
+    }
+
+    /// Lines of a file as mosquitto writes them, each hash of a password that is the name of its kind.
+    fn hash_of(kind: &str) -> String {
+        const SALT: &[u8] = b"twelve bytes";
+        let (salt, password) = (STANDARD.encode(SALT), kind.as_bytes());
+        let mut output = [0; 64];
+        if kind == "$6$" {
+            let digest = digest::digest(&digest::SHA512, &[password, SALT].concat());
+            return format!("$6${salt}${}", STANDARD.encode(digest));
+        }
+        if let Some(iterations) = kind.strip_prefix("$7$") {
+            let times = iterations.parse().unwrap();
+            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, times, SALT, password, &mut output);
+            return format!("$7${iterations}${salt}${}", STANDARD.encode(output));
+        }
+        let costs = kind.strip_prefix("$argon2id$m=8,t=").unwrap();
+        let params = argon2::Params::new(8, costs.parse().unwrap(), 1, Some(output.len())).unwrap();
+        let argon2 =
+            argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+        argon2.hash_password_into(password, SALT, &mut output).unwrap();
+        format!("$argon2id$v=19$m=8,t={costs},p=1${salt}${}", STANDARD.encode(output))
+    }
+
+    /// Not the time is looked at, but what is done in it: only whoever computes with the salt and the costs of a kind finds that the
+    /// password of that kind is right.
+    #[tokio::test]
+    async fn as_much_is_done_for_names_that_are_not_there_as_for_those_that_are() {
+        let kinds = [
+            ("$6$", 4),
+            ("$7$5", 3),
+            ("$7$50", 1),
+            ("$argon2id$m=8,t=1", 1),
+            ("$argon2id$m=8,t=3", 1),
+        ];
+        let mut text = format!("#flux-decoys:{}\n", STANDARD.encode([7; 32]));
+        for (number, (kind, users)) in kinds.into_iter().enumerate() {
+            for user in 0..users {
+                text += &format!("known-{number}-{user}:{}\n", hash_of(kind));
+            }
+        }
+        let pool = Arc::new(HashPool::start(NonZeroUsize::MIN, 16).unwrap());
+        let authenticator = PasswordAuthenticator::new(Users::parse(&text).unwrap(), pool).unwrap();
+        let done_for = async |name: &str| {
+            let (hash, is_known) = authenticator.known.read().hash(name);
+            let mut done = Vec::new();
+            for (kind, _) in kinds {
+                let shown = credentials(name, "");
+                if authenticator.is_right(&shown, hash.clone(), kind.into()).await.unwrap() {
+                    done.push(kind);
+                }
+            }
+            let [kind] = done[..] else { panic!("{name}: {done:?}") };
+            // Whatever it is held against, and however that comes out, nobody learns which it was.
+            let opinion = authenticator.consider(&credentials(name, "wrong")).await;
+            assert_eq!(opinion, Opinion::NotProven { is_known }, "{name}");
+            kind
+        };
+        for (number, (kind, _)) in kinds.into_iter().enumerate() {
+            assert_eq!(done_for(&format!("known-{number}-0")).await, kind);
+        }
+        let mut found = kinds.map(|(kind, _)| (kind, 0));
+        for name in 0..1_000 {
+            let kind = done_for(&format!("unknown-{name}")).await;
+            found.iter_mut().filter(|it| it.0 == kind).for_each(|it| it.1 += 1);
+        }
+        for ((kind, users), (_, names)) in kinds.into_iter().zip(found) {
+            assert!((80 * users..120 * users).contains(&names), "{kind}: {names} of 1,000 names");
+        }
     }
 }
