@@ -110,14 +110,23 @@ impl HttpCallback {
             Ok(opinion) => {
                 let mut breaker = self.breaker.lock();
                 let was_closed = breaker.succeeded(asker);
-                if matches!(opinion, Opinion::Accepts(_)) {
+                let holds_for = self.holds_for(&opinion);
+                let is_over = holds_for.is_some_and(|it| it.is_zero());
+                if matches!(opinion, Opinion::Accepts(_)) && !is_over {
                     breaker.let_in(asker);
                 }
                 drop(breaker);
                 if was_closed {
                     tracing::info!("who may connect can be asked again");
                 }
-                let holds_for = self.holds_for(&opinion);
+                if is_over {
+                    let client_id = &*credentials.client_id;
+                    tracing::debug!(
+                        client_id,
+                        "who may connect was allowed to until a moment that is over"
+                    );
+                    return Opinion::Refuses(Refusal::NotAuthorized);
+                }
                 self.cache.lock().put((self.clock)(), digest, opinion.clone(), holds_for);
                 opinion
             }
@@ -181,6 +190,7 @@ impl HttpCallback {
         }
     }
 
+    /// Returns for how long somebody is let in, if that has an end; zero where it is over.
     fn holds_for(&self, opinion: &Opinion) -> Option<Duration> {
         match opinion {
             Opinion::Accepts(identity) => {
@@ -288,8 +298,8 @@ mod tests {
 
     use super::*;
 
-    /// Answers 500 about names that begin with "bad", and 204 about others. Ends with the test.
-    fn stumbles_over_names() -> String {
+    /// Answers questions. Ends with the test.
+    fn server(answer: impl Fn(&str) -> String + Send + 'static) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -305,31 +315,65 @@ mod tests {
                 }
                 let mut body = vec![0; length];
                 stream.read_exact(&mut body).unwrap();
-                let is_bad = String::from_utf8(body).unwrap().contains("\"username\":\"bad");
-                let status = if is_bad { "500 Error" } else { "204 No Content" };
-                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
-                let end = if is_bad { "Content-Length: 0\r\n\r\n" } else { "\r\n" };
-                stream.get_mut().write_all(format!("{head}{end}").as_bytes()).unwrap();
+                let answer = answer(str::from_utf8(&body).unwrap());
+                let answer = format!("HTTP/1.1 {answer}");
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
             }
         });
         url
     }
 
-    /// It shut the door for everybody, for as long as it went on.
-    #[tokio::test]
-    async fn names_that_fail_shut_out_nobody_else_from_however_many_addresses_they_come() {
+    /// Asks it at this time of day.
+    fn callback(url: String, cache_for: Duration, now: SystemTime) -> HttpCallback {
         let client = HttpClient::start(&HttpClientSettings {
-            url: stumbles_over_names(),
+            url,
             headers: Vec::new(),
             authorities: None,
             timeout: Duration::from_secs(60),
             concurrency: 1,
         });
-        let (cache_for, pause) = (Duration::ZERO, Duration::from_secs(3_600));
+        let pause = Duration::from_secs(3_600);
         let settings = CallbackSettings { cache_for, cached: 1, failures: 3, pause };
         let clock: Clock = Box::new(|| Timestamp::from_millis(0));
-        let wall_clock: WallClock = Box::new(|| SystemTime::UNIX_EPOCH);
-        let callback = HttpCallback::new(client.unwrap(), settings, clock, wall_clock).unwrap();
+        HttpCallback::new(client.unwrap(), settings, clock, Box::new(move || now)).unwrap()
+    }
+
+    /// Whom it says so of was let in, and its connection ended at once.
+    #[tokio::test]
+    async fn who_was_allowed_to_connect_until_a_moment_that_is_over_is_refused() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        for (seconds, is_over) in [(0, true), (999, true), (1_000, true), (1_001, false)] {
+            let url = server(move |_| {
+                let answer = format!("{{\"result\":\"allow\",\"expire_at\":{seconds}}}");
+                format!(
+                    "200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{answer}",
+                    answer.len()
+                )
+            });
+            let callback = callback(url, Duration::from_secs(60), now);
+            let mut credentials = Credentials::new("c");
+            credentials.username = Some("alice".into());
+            for _ in 0..2 {
+                let opinion = callback.consider(&credentials).await;
+                if is_over {
+                    assert_eq!(opinion, Opinion::Refuses(Refusal::NotAuthorized), "{seconds}");
+                } else {
+                    assert!(matches!(opinion, Opinion::Accepts(_)), "{seconds}: {opinion:?}");
+                }
+            }
+        }
+    }
+
+    /// It shut the door for everybody, for as long as it went on.
+    #[tokio::test]
+    async fn names_that_fail_shut_out_nobody_else_from_however_many_addresses_they_come() {
+        let url = server(|question| {
+            let is_bad = question.contains("\"username\":\"bad");
+            let status = if is_bad { "500 Error" } else { "204 No Content" };
+            let end = if is_bad { "Content-Length: 0\r\n\r\n" } else { "\r\n" };
+            format!("{status}\r\nConnection: close\r\n{end}")
+        });
+        let callback = callback(url, Duration::ZERO, SystemTime::UNIX_EPOCH);
         let consider = async |address: String, name: &str| {
             let mut credentials = Credentials::new("c");
             credentials.peer = Some(address.parse().unwrap());

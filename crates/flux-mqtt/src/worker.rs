@@ -219,8 +219,7 @@ impl Worker {
             Input::Closed(connection) => self.closed(now, connection, fx),
             Input::Letter(letter) => self.letter(now, letter, fx),
             Input::Authenticated { connection, authentication, valid_for } => {
-                self.connections.hold_until(connection, valid_for.map(|valid| now + valid));
-                self.authenticated(now, connection, authentication, fx);
+                self.authenticated(now, connection, authentication, valid_for, fx);
             }
             Input::Authorized { connection, verdicts } => {
                 self.authorized(now, connection, verdicts, fx);

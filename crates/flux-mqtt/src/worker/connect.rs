@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Access, Authentication, Client, Credentials, Identity};
@@ -233,17 +234,16 @@ impl Worker {
         now: Timestamp,
         id: ConnectionId,
         authentication: Authentication,
+        valid_for: Option<Duration>,
         fx: &mut impl Effects,
     ) {
         let Some(stage) = self.connections.take(id) else { return };
         let stage = match stage {
             Stage::Authenticating(candidate) => match authentication {
-                Authentication::Accepted(identity) => self.known(now, id, *candidate, identity, fx),
-                Authentication::Refused(refusal) => {
-                    fx.count(Count::NotAuthenticated);
-                    let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));
-                    self.refuse(id, &refusal, Some(candidate.client_id), fx)
+                Authentication::Accepted(identity) => {
+                    self.known(now, id, *candidate, identity, valid_for, fx)
                 }
+                Authentication::Refused(refusal) => self.is_not_known(id, *candidate, refusal, fx),
             },
             other @ (Stage::Fresh | Stage::Authorizing(..) | Stage::Online(_) | Stage::Closing) => {
                 other
@@ -252,15 +252,33 @@ impl Worker {
         self.connections.put(id, stage);
     }
 
-    /// It is known who the client is.
+    /// It is not known who the client is, for this reason.
+    fn is_not_known(
+        &mut self,
+        id: ConnectionId,
+        candidate: Candidate,
+        refusal: flux_auth::Refusal,
+        fx: &mut impl Effects,
+    ) -> Stage {
+        fx.count(Count::NotAuthenticated);
+        let refusal = Refusal::of(&candidate.connect, refusal_code(refusal));
+        self.refuse(id, &refusal, Some(candidate.client_id), fx)
+    }
+
+    /// It is known who the client is, and for how long that holds: what is over when it comes proves nothing.
     pub(super) fn known(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
         candidate: Candidate,
         identity: Identity,
+        valid_for: Option<Duration>,
         fx: &mut impl Effects,
     ) -> Stage {
+        if valid_for.is_some_and(|left| left.is_zero()) {
+            return self.is_not_known(id, candidate, flux_auth::Refusal::NotAuthorized, fx);
+        }
+        self.connections.hold_until(id, valid_for.map(|left| now + left));
         fx.count(Count::Authenticated);
         let mut client = Client::new(candidate.client_id.clone(), identity);
         client.peer = self.connections.peer(id);

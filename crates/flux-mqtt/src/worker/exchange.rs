@@ -129,9 +129,8 @@ impl Worker {
                 let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
                 let (settings, is_assigned, proof) = (&self.settings, *is_assigned, proof.clone());
                 if can_be_welcomed(settings, &terms, connect, client_id, is_assigned, proof) {
-                    let valid = fx.valid_for(&identity).map(|valid| now + valid);
-                    self.connections.hold_until(id, valid);
-                    return self.known(now, id, candidate, identity, fx);
+                    let valid_for = fx.valid_for(&identity);
+                    return self.known(now, id, candidate, identity, valid_for, fx);
                 }
                 ReasonCode::PacketTooLarge
             }

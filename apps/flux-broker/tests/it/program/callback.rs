@@ -68,6 +68,25 @@ fn an_address_says_who_a_client_is_and_what_else_is_known_of_it() {
     assert_eq!(server.heard(), [""; 0]);
 }
 
+#[test]
+fn whom_an_answer_lets_in_until_a_moment_that_is_over_is_refused() {
+    let directory = Directory::new("callback-over");
+    let server = HttpServer::start(204, "");
+    let program = start(&directory, &server.url(), "");
+    let address = program.addresses[0];
+    for moment in ["0", "1000000000"] {
+        server.answer(200, &format!("{{\"result\":\"allow\",\"expire_at\":{moment}}}"));
+        refused(address, "alice", 0x87);
+        let mut client = Client::open(address, V311);
+        client.send(&Connect::new(V311, "a").login("alice", "secret").bytes());
+        client.expect(&[0x20, 2, 0, 5]);
+        client.expect_closed();
+    }
+    // It was not an answer that holds for a while: nor is it remembered.
+    server.answer(200, r#"{"result":"allow","roles":["device"],"expire_at":9999999999}"#);
+    Client::connect_to(address, &Connect::new(V5, "a").login("alice", "secret")).ping();
+}
+
 /// Names of the file would be told from others by the time that it takes, were only others asked about.
 #[test]
 fn users_of_a_password_file_are_asked_about_like_others_unless_their_password_is_right() {

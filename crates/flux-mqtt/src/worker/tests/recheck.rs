@@ -94,6 +94,21 @@ fn a_connection_ends_when_what_its_client_has_proven_holds_no_longer() {
     }
 }
 
+/// It was let in, and its connection ended when the timer was looked at.
+#[test]
+fn a_proof_that_is_over_when_it_comes_lets_nobody_in() {
+    let mut c = Cluster::new(1);
+    c.asks_who = true;
+    for (millis, code) in [(0, "87"), (1, "00")] {
+        let peer = c.dial(0, connect("token"));
+        let authentication = Authentication::Accepted(Identity::anonymous());
+        let valid_for = Some(Duration::from_millis(millis));
+        c.input(0, Input::Authenticated { connection: peer.id, authentication, valid_for });
+        assert_eq!(c.heard(peer), [format!("CONNACK {code}")]);
+        assert_eq!(c.is_closed(peer), code != "00");
+    }
+}
+
 #[test]
 fn a_lasting_proof_does_not_stand_in_the_way_of_keep_alive() {
     let mut c = Cluster::new(1);
