@@ -8,7 +8,9 @@ use std::mem;
 use self::ring::Ring;
 use self::schedule::Schedule;
 use crate::queue::cost;
-use crate::{AckError, Delivery, Finished, Message, Outgoing, PacketId, QoS, Received, Sequence};
+use crate::{
+    AckError, Delivery, Finished, Message, Outgoing, PacketId, QoS, Received, Sequence, ShareId,
+};
 
 /// Every exchange from its first PUBLISH until its last acknowledgement
 /// (MQTT 5.0 sections 4.3 and 4.4), within the window of the connection (section 4.9).
@@ -241,9 +243,7 @@ impl<M: Message> InFlight<M> {
     pub(crate) fn take_shared(&mut self) -> Vec<Delivery<M>> {
         let mut shared = Vec::new();
         for (order, _, exchange) in self.ring.iter_mut() {
-            if let Stage::Published(delivery) = &exchange.stage
-                && delivery.qos == QoS::AtLeastOnce
-                && delivery.share.is_some()
+            if exchange.is_for_others()
                 && let Stage::Published(delivery) =
                     mem::replace(&mut exchange.stage, Stage::Released(None))
             {
@@ -252,6 +252,37 @@ impl<M: Message> InFlight<M> {
         }
         shared.sort_unstable_by_key(|(order, _)| *order);
         shared.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
+    /// Takes one message back that [`take_shared`](Self::take_shared) would take, and frees its identifier.
+    pub(crate) fn take_back(&mut self, packet_id: PacketId) -> Option<Delivery<M>> {
+        let (_, exchange) = self.ring.get_mut(packet_id)?;
+        if !exchange.is_for_others() {
+            return None;
+        }
+        let Stage::Published(delivery) = mem::replace(&mut exchange.stage, Stage::Released(None))
+        else {
+            return None;
+        };
+        self.forget(&delivery.message);
+        self.complete(packet_id);
+        Some(delivery)
+    }
+
+    /// Returns the identifiers of what came by one of these shared subscriptions, was sent at QoS 1 and is not
+    /// acknowledged, in the order of first sending.
+    pub(crate) fn shared(&mut self, is_it: impl Fn(ShareId) -> bool) -> Vec<PacketId> {
+        let mut shared = Vec::new();
+        for (order, packet_id, exchange) in self.ring.iter_mut() {
+            if let Stage::Published(Delivery { share: Some(share), .. }) = &exchange.stage
+                && exchange.is_for_others()
+                && is_it(*share)
+            {
+                shared.push((order, packet_id));
+            }
+        }
+        shared.sort_unstable_by_key(|(order, _)| *order);
+        shared.into_iter().map(|(_, packet_id)| packet_id).collect()
     }
 
     /// Returns the messages that are kept until they are acknowledged, in no particular order.
@@ -300,6 +331,13 @@ struct Exchange<M> {
 }
 
 impl<M: Message> Exchange<M> {
+    /// Whether other members of a shared subscription may have the message, though it was sent: not at QoS 2
+    /// `[MQTT-4.8.2-5]`.
+    fn is_for_others(&self) -> bool {
+        matches!(&self.stage, Stage::Published(delivery)
+            if delivery.qos == QoS::AtLeastOnce && delivery.share.is_some())
+    }
+
     /// Takes the message of a PUBLISH at `qos`: the client has it, or will not get it.
     fn release(&mut self, qos: QoS) -> Result<M, AckError> {
         let stored = match &self.stage {

@@ -228,22 +228,30 @@ fn fill(
         }
         let unacknowledged = if tells_delivered { at_qos_0(&outgoing) } else { None };
         match write(out, state, client, outgoing, now) {
-            Some(unsent) => filled.lost.push(unsent),
+            Some(Unsent::Lost(delivery, reason)) => filled.lost.push((delivery, reason)),
+            Some(Unsent::ForOthers(delivery)) => filled.for_others.push(delivery),
             None => filled.delivered.extend(unacknowledged),
         }
     }
     filled
 }
 
-/// Appends one packet; gives a message back that is too large for the client, or that it may not have, and why, after
-/// the session has completed it as if it had been sent [MQTT-3.1.2-25].
+/// A message that a client was not sent.
+enum Unsent {
+    /// It does not get it, and why: the session has completed it as if it had been sent [MQTT-3.1.2-25].
+    Lost(Delivery, DropReason),
+    /// It may not have it any more, but perhaps somebody who shares the subscription.
+    ForOthers(Delivery),
+}
+
+/// Appends one packet; gives a message back that is too large for the client, or that it may not have.
 fn write(
     out: &mut Packets,
     state: &mut SessionState,
     client: &mut Client<'_>,
     outgoing: Outgoing<Message>,
     now: Timestamp,
-) -> Option<(Delivery, DropReason)> {
+) -> Option<Unsent> {
     match outgoing {
         Outgoing::Publish { packet_id, dup, delivery } => {
             // What others could have was looked at already.
@@ -251,13 +259,16 @@ fn write(
             if let Some(filter) = client.filter.as_ref().filter(|_| !is_looked_at)
                 && !filter.allows(&delivery.message)
             {
+                if let Some(delivery) = packet_id.and_then(|id| state.session.take_back(id)) {
+                    return Some(Unsent::ForOthers(delivery));
+                }
                 skip(state, packet_id);
-                return Some((delivery, DropReason::Withheld));
+                return Some(Unsent::Lost(delivery, DropReason::Withheld));
             }
             let max = client.maximum_packet_size;
             let Some(form) = client.aliases.form(client.version, &delivery, max) else {
                 skip(state, packet_id);
-                return Some((delivery, DropReason::PacketTooLarge));
+                return Some(Unsent::Lost(delivery, DropReason::PacketTooLarge));
             };
             out.note_message(delivery.qos);
             if let Some(since) = delivery.message.since() {

@@ -71,7 +71,8 @@ impl Worker {
         }
     }
 
-    /// Takes subscriptions away that a client may not have. What they brought and waits is looked at before it is sent.
+    /// Takes subscriptions away that a client may not have. What they brought and waits is looked at before it is sent; what
+    /// shared ones brought is for other members, also what was sent at QoS 1 and is not acknowledged.
     pub(super) fn take_away(
         &mut self,
         now: Timestamp,
@@ -86,8 +87,16 @@ impl Worker {
         for filter in denied {
             self.tell_denied(now, client, Denial::Resume, filter.as_str(), fx);
         }
-        session.lock().is_suspect = true;
+        // In the order of their numbers.
+        let shares = self.broker.routes.shares(denied);
+        let is_lost = |id| shares.binary_search_by_key(&id, |share| share.id).is_ok();
+        let unacknowledged = {
+            let mut state = session.lock();
+            state.is_suspect = true;
+            if shares.is_empty() { Vec::new() } else { state.session.take_sent_shared(is_lost) }
+        };
         self.leave(now, session, None, denied, fx);
+        self.hand_on(now, unacknowledged, fx);
     }
 
     /// Returns what stands for the rights of a client.

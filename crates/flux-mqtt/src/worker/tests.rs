@@ -23,6 +23,7 @@ mod pace;
 mod panics;
 mod races;
 mod recheck;
+mod redelivered;
 mod retained;
 mod rights;
 mod routes;

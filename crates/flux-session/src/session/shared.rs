@@ -1,7 +1,7 @@
 //! Deliveries by shared subscriptions: taken only where they can be sent, given back unsent.
 
 use super::Session;
-use crate::{Delivery, DropReason, Message, Offer, QoS, ShareId, Timestamp};
+use crate::{Delivery, DropReason, Message, Offer, PacketId, QoS, ShareId, Timestamp};
 
 /// One member's part in a shared subscription (MQTT 5.0 section 4.8.2).
 ///
@@ -78,6 +78,22 @@ impl<M: Message> Session<M> {
         }
         let is_taken = self.first().is_some_and(|first| first.share.is_some() && is_barred(first));
         if is_taken { self.pop_queue() } else { None }
+    }
+
+    /// Takes back a message that [`next`](Self::next) returned to be sent again, if it came by a shared subscription at
+    /// QoS 1: the client may not have it any more, but another member may. Its identifier is free.
+    ///
+    /// What was sent at QoS 2 nobody else may have `[MQTT-4.8.2-5]`: it is [skipped](Self::skip).
+    pub fn take_back(&mut self, packet_id: PacketId) -> Option<Delivery<M>> {
+        self.in_flight.take_back(packet_id)
+    }
+
+    /// Takes back all that came by these shared subscriptions, was sent at QoS 1 and is not acknowledged, in the order in
+    /// which it was first sent: for a client that lost the right to them.
+    #[must_use = "the messages are for other members of the group"]
+    pub fn take_sent_shared(&mut self, is_it: impl Fn(ShareId) -> bool) -> Vec<Delivery<M>> {
+        let sent = self.in_flight.shared(is_it);
+        sent.into_iter().filter_map(|packet_id| self.in_flight.take_back(packet_id)).collect()
     }
 
     /// Returns the message that may be sent for the first time now.

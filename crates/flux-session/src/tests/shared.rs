@@ -248,3 +248,26 @@ fn the_order_of_first_sending_survives_the_cycle_of_identifiers() {
     assert_eq!(sent(&mut session), ["d/1 id 1"]);
     assert_eq!(names(session.end().take_shared()), ["b", "c", "d"]);
 }
+
+#[test]
+fn what_was_sent_at_qos_1_can_be_taken_back_and_at_qos_2_not() {
+    let mut session = attached(4);
+    for (name, qos, number) in [("a", QOS1, 1), ("b", QOS2, 1), ("c", QOS1, 2), ("d", QOS1, 1)] {
+        assert_eq!(session.offer_shared(NOW, shared(name, qos, number)), Ok(Offer::Queued));
+    }
+    let first = sent(&mut session);
+    assert_eq!((first.len(), session.in_flight()), (4, 4));
+    assert_eq!(session.take_back(id(2)), None);
+    let taken = session.take_sent_shared(|share_id| share_id == share(1));
+    assert_eq!(names(taken), ["a", "d"]);
+    assert_eq!(session.in_flight(), 2);
+    // Again on the next connection: one is taken back, and its place is free.
+    let _unsent = session.detach(NOW, Departure::default());
+    attach(&mut session, NOW, 2);
+    assert_eq!(sent(&mut session).len(), 2);
+    assert_eq!(session.take_back(id(3)).unwrap().message.name, "c");
+    assert_eq!(session.take_back(id(3)), None, "it is gone");
+    assert_eq!((session.in_flight(), session.free_places()), (1, 1));
+    take(&mut session, "e", QOS1);
+    assert_eq!(sent(&mut session).len(), 1);
+}

@@ -129,3 +129,32 @@ fn what_nobody_may_have_any_more_is_gone_for_good() {
     d.sync();
     assert_eq!(d.store.0.lock().unwrap().log.groups().unwrap()[0].queued, 0);
 }
+
+/// It stays the group's until another has acknowledged it.
+#[test]
+fn what_is_not_sent_again_is_for_another_also_after_a_crash() {
+    let rights = Rights::new(&[]);
+    let mut d = Durable::under(2, Settings::default(), rights.clone());
+    let (a, b) = (d.connect(0, "a"), d.connect(1, "b"));
+    for member in [a, b] {
+        d.subscribe(member, FILTER, 1);
+    }
+    d.c.lose(b);
+    let publisher = d.visit(0, "publisher");
+    d.c.publish(publisher, 1, 1, "t", "x");
+    d.sync();
+    assert_eq!(d.heard(a), ["t=x q1 #1"]);
+    d.c.lose(a);
+    rights.set("receive t by a", Deny);
+    let a = d.come_back(0, "a");
+    assert_eq!(d.heard(a), ["CONNACK 00 present"]);
+    let queued = |d: &Durable| d.store.0.lock().unwrap().log.groups().unwrap()[0].queued;
+    d.sync();
+    assert_eq!(queued(&d), 1);
+    let mut d = d.restart(0);
+    let b = d.come_back(1, "b");
+    assert_eq!(d.heard(b), ["CONNACK 00 present", "t=x q1 #1"]);
+    d.ack(b, PUBACK, 1);
+    d.sync();
+    assert_eq!(queued(&d), 0);
+}
