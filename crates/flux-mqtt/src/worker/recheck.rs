@@ -87,8 +87,9 @@ impl Worker {
         for filter in denied {
             self.tell_denied(now, client, Denial::Resume, filter.as_str(), fx);
         }
-        // In the order of their numbers.
-        let shares = self.broker.routes.shares(denied);
+        // In the order of their numbers; who shares with nobody keeps what it was sent.
+        let mut shares = self.broker.routes.shares(denied);
+        shares.retain(|share| share.lock().len() > 1);
         let is_lost = |id| shares.binary_search_by_key(&id, |share| share.id).is_ok();
         let unacknowledged = {
             let mut state = session.lock();
