@@ -10,6 +10,10 @@ use crate::{Identity, Refusal};
 pub trait Exchange: Send {
     /// Reads what the client sent, and returns what comes of it.
     fn step(self: Box<Self>, data: &[u8]) -> Step;
+
+    /// Returns how many bytes it holds until then of what peers chose. The broker counts them among all that it holds, and at
+    /// least as many as the last step was sent. A few hundred that are there whatever was sent need not be among them.
+    fn held_bytes(&self) -> usize;
 }
 
 /// What comes of a step.

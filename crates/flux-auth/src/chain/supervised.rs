@@ -80,6 +80,10 @@ impl Exchange for Supervised {
             }
         }
     }
+
+    fn held_bytes(&self) -> usize {
+        self.exchange.held_bytes()
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +113,10 @@ mod tests {
                 true => Step::Accepted { identity: Identity::user("meter-7"), data: "".into() },
                 false => Step::Refused(Refusal::BadUserNameOrPassword),
             }
+        }
+
+        fn held_bytes(&self) -> usize {
+            0
         }
     }
 
@@ -164,6 +172,10 @@ mod tests {
                 (None, None) => Step::Accepted { identity: Identity::user("a"), data },
                 (None, Some(refusal)) => Step::Refused(refusal),
             }
+        }
+
+        fn held_bytes(&self) -> usize {
+            0
         }
     }
 

@@ -76,6 +76,12 @@ impl ScramExchange {
         &self.username
     }
 
+    /// Returns how many bytes of text it holds: the name and what else the client sent stand in it several times.
+    pub(super) const fn held(&self) -> usize {
+        let Self { username, keys: _, gs2_header, nonce, auth_message } = self;
+        username.len() + gs2_header.len() + nonce.len() + auth_message.len()
+    }
+
     /// Reads client-final, and returns the user name, now proven, and server-final, which proves to the client that
     /// the server knows it.
     ///

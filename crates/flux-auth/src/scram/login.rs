@@ -20,6 +20,10 @@ impl<F: FnOnce(&str) -> ScramKeys + Send> Exchange for ScramLogin<F> {
             Err(error) => Step::Refused(refusal(error)),
         }
     }
+
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Exchange for ScramExchange {
@@ -31,6 +35,10 @@ impl Exchange for ScramExchange {
             },
             Err(error) => Step::Refused(refusal(error)),
         }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held()
     }
 }
 

@@ -370,9 +370,7 @@ impl Worker {
             session_present,
         });
         self.connections.heard(id, now);
-        let patience = online.patience.map(|patience| now + patience);
-        let valid_until = self.connections.get(id).and_then(|connection| connection.valid_until);
-        self.set_timer(id, patience.into_iter().chain(valid_until).min());
+        self.set_online_timer(now, id, &online);
         self.resend(id, &online.session, online.generation);
         if online.reads() {
             fx.resume(id);

@@ -171,7 +171,7 @@ impl Worker {
         self.add(now, len, fx);
         let mut candidate = Candidate {
             until,
-            counted,
+            _counted: counted,
             connect,
             client_id,
             is_assigned,

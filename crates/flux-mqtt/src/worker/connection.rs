@@ -90,8 +90,8 @@ pub(super) struct Candidate {
     pub(super) exchange: Option<Awaited>,
     /// When it must be decided about.
     pub(super) until: Timestamp,
-    /// What it came with counts, and what its exchange was sent.
-    pub(super) counted: Counted,
+    /// What it came with counts.
+    pub(super) _counted: Counted,
     /// What the last step of an exchange brought for the client.
     pub(super) proof: Bytes,
     /// It is one of those that wait for an answer.
@@ -105,6 +105,10 @@ pub(super) struct Awaited {
     pub(super) exchange: Box<dyn Exchange>,
     /// It has so long for that.
     pub(super) until: Timestamp,
+    /// And so long for all steps together.
+    pub(super) all_until: Timestamp,
+    /// What it holds meanwhile.
+    pub(super) _counted: Counted,
 }
 
 /// A client whose identity is known and whose rights are being asked for.
@@ -162,10 +166,15 @@ pub(super) struct Online {
 pub(super) struct Method {
     pub(super) name: String,
     /// A re-authentication that waits for an AUTH of the client.
-    pub(super) exchange: Option<Box<dyn Exchange>>,
+    pub(super) exchange: Option<Awaited>,
 }
 
 impl Online {
+    /// Until when the client has to go on with its re-authentication, if it has begun one.
+    pub(super) fn step_until(&self) -> Option<Timestamp> {
+        self.method.as_ref()?.exchange.as_ref().map(|awaited| awaited.until)
+    }
+
     /// Whether frames are handled now.
     pub(super) const fn reads(&self) -> bool {
         self.parked.is_none() && !self.is_choked && !self.is_slowed && !self.is_paced

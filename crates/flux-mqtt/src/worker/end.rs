@@ -39,7 +39,7 @@ pub(super) enum End {
     Kicked,
     /// The store could not make safe what the client published, and its version has no word for that.
     StoreFailed,
-    /// Its certificate admits it no longer.
+    /// Its certificate admits it no longer, it may not be here any more, or it failed to authenticate once more.
     Revoked,
     /// Code panicked while it served this connection.
     Panicked,
@@ -388,6 +388,14 @@ impl Worker {
         connection.timer = moment.map(|moment| self.timers.set(moment, id));
     }
 
+    /// The same for the connection of a client that is in, and was heard now.
+    pub(super) fn set_online_timer(&mut self, now: Timestamp, id: ConnectionId, online: &Online) {
+        let patience = online.patience.map(|patience| now + patience);
+        let valid_until = self.connections.get(id).and_then(|connection| connection.valid_until);
+        let moments = [patience, valid_until, online.step_until()];
+        self.set_timer(id, moments.into_iter().flatten().min());
+    }
+
     /// A connection's deadline: CONNECT must have come, or the next packet.
     pub(super) fn connection_timer(
         &mut self,
@@ -397,39 +405,42 @@ impl Worker {
     ) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.timer = None;
-        let is_online = matches!(connection.stage(), Stage::Online(_));
-        let valid_until = connection.valid_until.filter(|_| is_online);
-        if valid_until.is_some_and(|moment| moment <= now) {
-            self.cut(now, id, &End::Revoked, fx);
-            return;
-        }
-        let mut awaited = None;
-        let patience = match connection.stage() {
-            Stage::Authenticating(candidate) => {
-                awaited = candidate.exchange.as_ref().map(|awaited| awaited.until);
-                Some(self.settings.connect_timeout)
-            }
-            Stage::Fresh | Stage::Authorizing(..) => Some(self.settings.connect_timeout),
-            Stage::Online(online) => online.patience,
-            Stage::Closing => None,
+        let awaited = match connection.stage() {
+            Stage::Authenticating(candidate) => candidate.exchange.as_ref().map(|it| it.until),
+            Stage::Fresh | Stage::Authorizing(..) => None,
+            Stage::Online(_) => return self.online_timer(now, id, fx),
+            Stage::Closing => return,
         };
-        let Some(patience) = patience else {
-            self.set_timer(id, valid_until);
-            return;
-        };
-        // While it waits for the authorizer, or is slowed, it is we who do not read.
-        let is_parked = matches!(
-            connection.stage(), Stage::Online(online)
-                if online.parked.is_some() || online.is_slowed || online.is_paced
-        );
-        let deadline = if is_parked { now } else { connection.heard } + patience;
+        let deadline = connection.heard + self.settings.connect_timeout;
         let deadline = awaited.unwrap_or(deadline);
         if deadline > now {
-            self.set_timer(id, Some(valid_until.map_or(deadline, |moment| deadline.min(moment))));
-        } else if is_online {
-            self.cut(now, id, &End::KeepAlive, fx);
+            self.set_timer(id, Some(deadline));
         } else {
             self.too_late(id, fx);
         }
+    }
+
+    /// That of a client that is in: what it has proven holds, it goes on with proving it anew, and its next packet has come.
+    fn online_timer(&mut self, now: Timestamp, id: ConnectionId, fx: &mut impl Effects) {
+        let time_for_step = self.time_for_step();
+        let Some(connection) = self.connections.get(id) else { return };
+        let Stage::Online(online) = connection.stage() else { return };
+        // While it waits for the authorizer, or is slowed, it is we who do not read.
+        let is_parked = online.parked.is_some() || online.is_slowed || online.is_paced;
+        let step = online.step_until();
+        let step = step.map(|until| if is_parked { until.max(now + time_for_step) } else { until });
+        let heard = if is_parked { now } else { connection.heard };
+        let ends = [
+            (connection.valid_until, End::Revoked),
+            (step, End::Revoked),
+            (online.patience.map(|patience| heard + patience), End::KeepAlive),
+        ];
+        for (moment, end) in &ends {
+            if moment.is_some_and(|moment| moment <= now) {
+                self.cut(now, id, end, fx);
+                return;
+            }
+        }
+        self.set_timer(id, ends.iter().filter_map(|(moment, _)| *moment).min());
     }
 }

@@ -1,6 +1,7 @@
 //! Enhanced authentication: AUTH packets before CONNACK, and after it once more (section 4.12).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flux_auth::{Client, Credentials, Exchange, Step};
@@ -12,6 +13,7 @@ use super::end::End;
 use super::{Received, Worker};
 use crate::counters::Count;
 use crate::effects::Effects;
+use crate::ledger::{Account, Counted};
 use crate::names::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::session::SharedSession;
@@ -143,8 +145,7 @@ impl Worker {
         self.refuse(id, &refusal, Some(candidate.client_id), fx)
     }
 
-    /// The next step is the client's. It has a part of the time that is left until CONNACK: who lets others wait for a
-    /// place is to have it no longer than it takes to answer.
+    /// The next step is the client's.
     fn wait_for_step(
         &mut self,
         now: Timestamp,
@@ -153,11 +154,30 @@ impl Worker {
         exchange: Box<dyn Exchange>,
         received: usize,
     ) -> Stage {
-        let until = candidate.until.min(now + self.settings.connect_timeout / STEPS_IN_TIME);
-        candidate.counted.add(received);
-        candidate.exchange = Some(Awaited { exchange, until });
-        self.set_timer(id, Some(until));
+        let awaited = self.awaited(now, candidate.until, exchange, received);
+        self.set_timer(id, Some(awaited.until));
+        candidate.exchange = Some(awaited);
         Stage::Authenticating(Box::new(candidate))
+    }
+
+    /// The client has a part of the time for the next step: who lets others wait for a place, or has memory held for it, is to do
+    /// so no longer than it takes to answer.
+    fn awaited(
+        &self,
+        now: Timestamp,
+        all_until: Timestamp,
+        exchange: Box<dyn Exchange>,
+        received: usize,
+    ) -> Awaited {
+        let mut counted = Counted::new(&self.broker.ledger, Account::Unread);
+        counted.add(exchange.held_bytes().max(received));
+        let until = all_until.min(now + self.time_for_step());
+        Awaited { exchange, until, all_until, _counted: counted }
+    }
+
+    /// Returns how long a client may take for a step.
+    pub(super) fn time_for_step(&self) -> Duration {
+        self.settings.connect_timeout / STEPS_IN_TIME
     }
 
     /// An AUTH of a client that is in: it may authenticate once more, and be nobody else then.
@@ -179,13 +199,16 @@ impl Worker {
         if auth.method != *name {
             return Err(FrameError::AuthenticationMethodChanged.into());
         }
-        let current = match (auth.step, exchange.take()) {
-            (AuthStep::Continue, Some(exchange)) => exchange,
+        let (current, all_until) = match (auth.step, exchange.take()) {
+            (AuthStep::Continue, Some(Awaited { exchange, all_until, .. })) => {
+                (exchange, all_until)
+            }
             (AuthStep::Again, None) => {
                 let mut credentials = Credentials::new(online.client.client_id.clone());
                 credentials.peer = online.client.peer;
                 credentials.listener = online.client.listener.clone();
-                fx.begin_exchange(id, name, &credentials).ok_or(End::Revoked)?
+                let begun = fx.begin_exchange(id, name, &credentials).ok_or(End::Revoked)?;
+                (begun, now + self.settings.connect_timeout)
             }
             (AuthStep::Continue, None) | (AuthStep::Again, Some(_)) => {
                 return Err(FrameError::AuthOutOfTurn.into());
@@ -197,7 +220,7 @@ impl Worker {
                 if !write_auth(&mut self.answers, false, name, &data, max) {
                     return Err(End::Revoked);
                 }
-                *exchange = Some(next);
+                *exchange = Some(self.awaited(now, all_until, next, auth.data.len()));
             }
             Step::Accepted { identity, data } => {
                 // The session stays the same user's.
@@ -205,8 +228,11 @@ impl Worker {
                 if identity.username != before.username || identity.owner() != before.owner() {
                     return Err(End::Revoked);
                 }
-                let valid = fx.valid_for(&identity).map(|valid| now + valid);
-                self.connections.hold_until(id, valid);
+                let valid_for = fx.valid_for(&identity);
+                if valid_for.is_some_and(|left| left.is_zero()) {
+                    return Err(End::Revoked);
+                }
+                self.connections.hold_until(id, valid_for.map(|left| now + left));
                 let mut client = Client::new(online.client.client_id.clone(), identity);
                 client.peer = online.client.peer;
                 client.listener = online.client.listener.clone();
@@ -216,11 +242,10 @@ impl Worker {
 
                 // What the client does not take is as if it had been sent [MQTT-3.1.2-25].
                 let _is_written = write_auth(&mut self.answers, true, name, &data, max);
-                let patience = online.patience.map(|patience| now + patience);
-                self.set_timer(id, patience.into_iter().chain(valid).min());
             }
             Step::Refused(_) => return Err(End::Revoked),
         }
+        self.set_online_timer(now, id, online);
         Ok(())
     }
 

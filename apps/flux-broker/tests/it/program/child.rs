@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
+use crate::admin::get;
+
 /// A running broker program.
 pub(crate) struct Program {
     child: Child,
@@ -116,6 +118,16 @@ impl Program {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns a number of its metrics; 0 where there is none yet. It is to have an admin port.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
+        let (_, admin) = self.announced.split_once("metrics at http://").unwrap();
+        let (admin, _) = admin.split_once("/metrics").unwrap();
+        let (status, _, page) = get(admin.parse().unwrap(), "/metrics", "");
+        assert_eq!(status, 200);
+        let number = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        number.map_or(0, |number| number.parse().unwrap())
     }
 
     /// Waits for one more line on stderr.

@@ -304,6 +304,36 @@ fn a_client_that_is_in_may_authenticate_once_more() {
     }
 }
 
+/// It held the name twice, for as long as the client liked.
+#[test]
+fn whoever_begins_once_more_and_does_not_go_on_is_disconnected_and_its_memory_counted() {
+    let (directory, program) = start("scram-begun");
+    drop(program);
+    let (path, users) = (directory.file("flux.toml"), directory.file("users"));
+    let name = "n".repeat(60_000);
+    let begun = |connect_timeout: &str| {
+        let config = format!(
+            "[auth]\npassword_file = \"{users}\"\n[admin]\nbind = \"127.0.0.1:0\"\n\
+             [protocol]\nconnect_timeout = \"{connect_timeout}\"\n"
+        );
+        fs::write(&path, with_rights(config)).unwrap();
+        let program = Program::start(&["--config", &path, "--port", "0"]);
+        let mut alice = come_in(program.addresses[0]);
+        alice.send(&auth(0x19, SCRAM, &Scram::new(&name, "pencil", "two").first()));
+        expect_auth(&mut alice, 0x18);
+        (program, alice)
+    };
+    let (_program, mut alice) = begun("600ms");
+    alice.expect_disconnect(0x87);
+
+    let (program, mut alice) = begun("1h");
+    let held = || program.metric("flux_held_bytes{kind=\"unread\"}");
+    assert!((120_000..130_000).contains(&held()), "{}", held());
+    alice.send(&auth(0x18, SCRAM, "c=biws,r=x,p=AAAA"));
+    alice.expect_disconnect(0x87);
+    assert_eq!(held(), 0);
+}
+
 #[test]
 fn once_more_is_nobody_else() {
     let (directory, program) = start("scram-other");

@@ -93,6 +93,10 @@ impl Exchange for Accepts {
             None => Step::Accepted { identity: self.identity, data },
         }
     }
+
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Effects for TestEffects {

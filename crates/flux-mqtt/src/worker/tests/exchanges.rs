@@ -1,14 +1,18 @@
 //! Enhanced authentication: how long a client has for its steps, and what they cost.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use flux_auth::Identity;
+use flux_auth::{Decision, Identity, Verdict};
 use flux_eventbus::Limit;
 use ntex_mqtt::v5;
 
-use super::client::{DISCONNECT, Peer, connect, packet};
+use super::client::{DISCONNECT, PINGREQ, Peer, connect, packet, publish};
 use super::cluster::Cluster;
 use super::limits::expect_reached;
+use super::rights::Rights;
 use crate::counters::Count;
+use crate::settings::Settings;
 
 /// A broker whose exchanges ask for so many steps after the first.
 fn cluster(further_steps: u8) -> Cluster {
@@ -124,6 +128,70 @@ fn what_a_connect_holds_that_is_being_decided_about_is_counted() {
     assert!((5_000..5_100).contains(&held(&c)), "{}", held(&c));
     c.lose(peer);
     assert_eq!(held(&c), 0);
+}
+
+/// A client that is in, and began to authenticate once more.
+fn begin_again(further_steps: u8, rights: Arc<Rights>) -> (Cluster, Peer) {
+    let mut c = Cluster::with(1, Settings::default(), rights);
+    c.nodes[0].fx.exchange = Some(Identity::user("alice"));
+    let peer = c.dial(0, with_method());
+    assert_eq!(c.socket(peer).sent[0], 0x20);
+    c.socket(peer).sent.clear();
+    c.nodes[0].fx.further_steps = further_steps;
+    c.send(peer, &auth(0x19, 100));
+    assert!(is_asked(&mut c, peer));
+    (c, peer)
+}
+
+#[test]
+fn who_does_not_go_on_with_authenticating_once_more_is_disconnected() {
+    let (mut c, peer) = begin_again(1, Rights::new(&[]));
+    assert_eq!(c.broker.holdings().unread, 100, "what the exchange was sent");
+    c.sleep(3_332);
+    c.send(peer, &PINGREQ);
+    assert_eq!(c.heard(peer), ["PINGRESP"], "which is no step");
+    c.sleep(1);
+    assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
+    assert!(c.is_closed(peer));
+    assert_eq!(c.broker.holdings().unread, 0);
+
+    // However many steps there are.
+    let (mut c, peer) = begin_again(200, Rights::new(&[]));
+    for _ in 0..3 {
+        c.sleep(3_000);
+        c.send(peer, &auth(0x18, 1));
+        assert!(is_asked(&mut c, peer));
+        assert_eq!(c.broker.holdings().unread, 1);
+    }
+    c.sleep(999);
+    assert!(!c.is_closed(peer));
+    c.sleep(1);
+    assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
+}
+
+#[test]
+fn who_has_authenticated_once_more_is_not_in_a_hurry_any_more() {
+    let (mut c, peer) = begin_again(1, Rights::new(&[]));
+    c.sleep(3_000);
+    c.send(peer, &auth(0x18, 1));
+    let sent = std::mem::take(&mut c.socket(peer).sent);
+    assert_eq!((sent[0], sent[2]), (0xF0, 0), "success");
+    assert_eq!(c.broker.holdings().unread, 0);
+    c.sleep(60_000);
+    assert!(!c.is_closed(peer));
+}
+
+/// It has gone on, perhaps, and we do not look.
+#[test]
+fn who_is_not_read_from_may_go_on_later() {
+    let (mut c, peer) = begin_again(1, Rights::new(&[("publish slow", Decision::Ask)]));
+    c.send(peer, &[publish(peer.version, 2, 1, "slow", "x"), auth(0x18, 1)].concat());
+    assert!(c.socket(peer).is_paused);
+    c.sleep(5_000);
+    assert!(!c.is_closed(peer));
+    c.answer(peer, vec![Verdict::Allow]);
+    assert!(!c.is_closed(peer));
+    assert_eq!(c.broker.holdings().unread, 0, "it has authenticated");
 }
 
 #[test]
