@@ -31,6 +31,8 @@ pub enum DisconnectReason {
     PacketTooLarge,
     /// The client may not do what it did, or may no longer be connected (0x87).
     NotAuthorized,
+    /// What the client had proven about itself holds no longer, as when its token ends (0xA0, MQTT 5.0 section 3.14.2.1).
+    CredentialsExpired,
     /// The client used more than it is granted (0x97).
     QuotaExceeded,
     /// An administrator disconnected the client (0x98).
@@ -43,7 +45,7 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// How many reasons there are, whatever they carry.
-    pub const KINDS: usize = 13;
+    pub const KINDS: usize = 14;
 
     /// Every reason, in the order of declaration; those that carry a code with 0x80.
     pub const ALL: [Self; Self::KINDS] = [
@@ -56,6 +58,7 @@ impl DisconnectReason {
         Self::ProtocolError { code: 0x80 },
         Self::PacketTooLarge,
         Self::NotAuthorized,
+        Self::CredentialsExpired,
         Self::QuotaExceeded,
         Self::Kicked,
         Self::ServerShutdown,
@@ -75,6 +78,7 @@ impl DisconnectReason {
             Self::ProtocolError { .. } => "protocol_error",
             Self::PacketTooLarge => "packet_too_large",
             Self::NotAuthorized => "not_authorized",
+            Self::CredentialsExpired => "credentials_expired",
             Self::QuotaExceeded => "quota_exceeded",
             Self::Kicked => "kicked",
             Self::ServerShutdown => "server_shutdown",
@@ -95,6 +99,7 @@ impl DisconnectReason {
             Self::TakenOver => Some(0x8E),
             Self::PacketTooLarge => Some(0x95),
             Self::NotAuthorized => Some(0x87),
+            Self::CredentialsExpired => Some(0xA0),
             Self::QuotaExceeded => Some(0x97),
             Self::Kicked => Some(0x98),
             Self::ServerShutdown => Some(0x8B),
@@ -116,10 +121,11 @@ impl DisconnectReason {
             Self::ProtocolError { .. } => 6,
             Self::PacketTooLarge => 7,
             Self::NotAuthorized => 8,
-            Self::QuotaExceeded => 9,
-            Self::Kicked => 10,
-            Self::ServerShutdown => 11,
-            Self::ServerError => 12,
+            Self::CredentialsExpired => 9,
+            Self::QuotaExceeded => 10,
+            Self::Kicked => 11,
+            Self::ServerShutdown => 12,
+            Self::ServerError => 13,
         }
     }
 }

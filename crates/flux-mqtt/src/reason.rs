@@ -48,13 +48,14 @@ pub enum ReasonCode {
     RetainNotSupported = 0x9A,
     QosNotSupported = 0x9B,
     SharedSubscriptionsNotSupported = 0x9E,
+    MaximumConnectTime = 0xA0,
     SubscriptionIdentifiersNotSupported = 0xA1,
     WildcardSubscriptionsNotSupported = 0xA2,
 }
 
 impl ReasonCode {
     /// Those that say that something failed.
-    pub const FAILURES: [Self; 29] = [
+    pub const FAILURES: [Self; 30] = [
         Self::UnspecifiedError,
         Self::MalformedPacket,
         Self::ProtocolError,
@@ -82,6 +83,7 @@ impl ReasonCode {
         Self::RetainNotSupported,
         Self::QosNotSupported,
         Self::SharedSubscriptionsNotSupported,
+        Self::MaximumConnectTime,
         Self::SubscriptionIdentifiersNotSupported,
         Self::WildcardSubscriptionsNotSupported,
     ];
@@ -134,6 +136,7 @@ impl ReasonCode {
             Self::AdministrativeAction => "an administrator ended the connection",
             Self::QosNotSupported => "the quality of service is above the maximum",
             Self::SharedSubscriptionsNotSupported => "shared subscriptions are not supported",
+            Self::MaximumConnectTime => "what the client has proven about itself holds no longer",
             Self::SubscriptionIdentifiersNotSupported => {
                 "subscription identifiers are not supported"
             }
@@ -175,6 +178,7 @@ impl ReasonCode {
             | Self::AdministrativeAction
             | Self::QosNotSupported
             | Self::RetainNotSupported
+            | Self::MaximumConnectTime
             | Self::SubscriptionIdentifiersNotSupported
             | Self::WildcardSubscriptionsNotSupported
             | Self::SharedSubscriptionsNotSupported => None,

@@ -105,6 +105,7 @@ pub(crate) const fn on_refusal(code: ReasonCode) -> &'static str {
         | ReasonCode::ReceiveMaximumExceeded
         | ReasonCode::TopicAliasInvalid
         | ReasonCode::AdministrativeAction
+        | ReasonCode::MaximumConnectTime
         | ReasonCode::SharedSubscriptionsNotSupported
         | ReasonCode::SubscriptionIdentifiersNotSupported
         | ReasonCode::WildcardSubscriptionsNotSupported => LOOK_CLOSER,

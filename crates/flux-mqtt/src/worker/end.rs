@@ -41,6 +41,8 @@ pub(super) enum End {
     StoreFailed,
     /// Its certificate admits it no longer, it may not be here any more, or it failed to authenticate once more.
     Revoked,
+    /// What it had proven about itself holds no longer.
+    ProofExpired,
     /// Code panicked while it served this connection.
     Panicked,
     /// The broker stops.
@@ -64,6 +66,7 @@ impl End {
             Self::Overflow | Self::MemoryFull => Some(ReasonCode::QuotaExceeded),
             Self::Kicked => Some(ReasonCode::AdministrativeAction),
             Self::Revoked => Some(ReasonCode::NotAuthorized),
+            Self::ProofExpired => Some(ReasonCode::MaximumConnectTime),
             Self::StoreFailed | Self::Panicked => Some(ReasonCode::UnspecifiedError),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
         }
@@ -82,6 +85,7 @@ impl End {
             | Self::Kicked
             | Self::StoreFailed
             | Self::Revoked
+            | Self::ProofExpired
             | Self::Panicked
             | Self::Shutdown => Some(self.reason_code()?.description().to_owned()),
         }
@@ -104,6 +108,7 @@ impl End {
             | Self::Kicked
             | Self::StoreFailed
             | Self::Revoked
+            | Self::ProofExpired
             | Self::Panicked
             | Self::Shutdown => Departure::default(),
         }
@@ -122,6 +127,7 @@ impl End {
             | Self::Kicked
             | Self::StoreFailed
             | Self::Revoked
+            | Self::ProofExpired
             | Self::Panicked
             | Self::Shutdown => Letter::Kicked(connection),
         }
@@ -145,6 +151,7 @@ impl End {
             Self::Kicked => DisconnectReason::Kicked,
             Self::StoreFailed | Self::Panicked => DisconnectReason::ServerError,
             Self::Revoked => DisconnectReason::NotAuthorized,
+            Self::ProofExpired => DisconnectReason::CredentialsExpired,
             Self::Shutdown => DisconnectReason::ServerShutdown,
         }
     }
@@ -431,7 +438,7 @@ impl Worker {
         let step = step.map(|until| if is_parked { until.max(now + time_for_step) } else { until });
         let heard = if is_parked { now } else { connection.heard };
         let ends = [
-            (connection.valid_until, End::Revoked),
+            (connection.valid_until, End::ProofExpired),
             (step, End::Revoked),
             (online.patience.map(|patience| heard + patience), End::KeepAlive),
         ];

@@ -230,7 +230,7 @@ impl Worker {
                 }
                 let valid_for = fx.valid_for(&identity);
                 if valid_for.is_some_and(|left| left.is_zero()) {
-                    return Err(End::Revoked);
+                    return Err(End::ProofExpired);
                 }
                 self.connections.hold_until(id, valid_for.map(|left| now + left));
                 let mut client = Client::new(online.client.client_id.clone(), identity);

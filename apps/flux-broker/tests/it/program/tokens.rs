@@ -14,6 +14,11 @@ const ROLES: &str =
 
 /// A broker that believes the keys of a file, written as `key = "file"`.
 fn start(directory: &Directory, key: &str, text: &str) -> Program {
+    start_with(directory, key, text, "")
+}
+
+/// The same with these further settings.
+fn start_with(directory: &Directory, key: &str, text: &str, settings: &str) -> Program {
     let (path, roles) = (directory.file("flux.toml"), directory.file("roles"));
     fs::write(directory.file("keys"), text).unwrap();
     // What everybody may read is warned about.
@@ -21,7 +26,7 @@ fn start(directory: &Directory, key: &str, text: &str) -> Program {
     fs::write(&roles, ROLES).unwrap();
     let config = format!(
         "[acl]\nfile = \"{roles}\"\n[auth.jwt]\n{key} = \"{}\"\nissuer = \"https://id.example\"\n\
-         audience = \"flux\"\nroles_claim = \"roles\"\nclock_skew = \"1s\"\n",
+         audience = \"flux\"\nroles_claim = \"roles\"\nclock_skew = \"1s\"\n{settings}",
         directory.file("keys")
     );
     fs::write(&path, with_rights(config)).unwrap();
@@ -105,18 +110,37 @@ fn who_has_no_right_token_is_refused() {
 fn a_connection_ends_with_the_token() {
     let directory = Directory::new("tokens-end");
     let signer = Signer::new();
-    let program = start(&directory, "key_file", &signer.pem());
+    let mut program = start_with(
+        &directory,
+        "key_file",
+        &signer.pem(),
+        "[admin]\nbind = \"127.0.0.1:0\"\n[log]\nfilter = \"events::connections=info\"\n",
+    );
     let token = signer.token(&claims("meter-7", 2));
-    let mut clients = [V5, V311].map(|version| {
-        (version, Client::connect_to(program.addresses[0], &bearer(version, "", &token)))
-    });
+    let address = program.addresses[0];
+    let mut clients = [V5, V311]
+        .map(|version| (version, Client::connect_to(address, &bearer(version, "", &token))));
+    // One that is ended for another reason, and is not counted among them.
+    let mut other = Client::connect_to(address, &bearer(V5, "", &signer.token(&claims("x", 60))));
+    other.send(&[0xF0, 0]);
+    other.expect_disconnect(0x82);
     for (version, client) in &mut clients {
         match version {
-            V5 => client.expect_disconnect(0x87),
+            // The time for which it was authorised is over, not its right to be here.
+            V5 => client.expect_disconnect(0xA0),
             _ => client.expect_closed(),
         }
     }
-    refused(program.addresses[0], &token, 0x87, 5);
+    refused(address, &token, 0x87, 5);
+    let ended =
+        |reason: &str| program.metric(&format!("flux_disconnects_total{{reason=\"{reason}\"}}"));
+    assert_eq!((ended("credentials_expired"), ended("not_authorized")), (2, 0));
+    let lines: Vec<_> = std::iter::repeat_with(|| program.line())
+        .filter(|line| line.contains("a connection is over"))
+        .take(3)
+        .collect();
+    let told = lines.iter().filter(|it| it.contains("credentials_expired") && it.contains("0xA0"));
+    assert_eq!(told.count(), 2, "{lines:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flux_auth::{Authentication, Decision, Identity};
-use flux_eventbus::{DropReason, Event};
+use flux_eventbus::{DisconnectReason, DropReason, Event};
 
 use super::client::{self, PINGREQ, Peer, connect};
 use super::cluster::Cluster;
@@ -89,8 +89,15 @@ fn a_connection_ends_when_what_its_client_has_proven_holds_no_longer() {
         c.send(peer, &PINGREQ);
         assert_eq!(c.heard(peer), ["PINGRESP"]);
         c.sleep(1);
-        assert_eq!(c.heard(peer), ["DISCONNECT 87"], "keep alive {keep_alive}");
+        assert_eq!(c.heard(peer), ["DISCONNECT a0"], "keep alive {keep_alive}");
         assert!(c.is_closed(peer));
+        let ended = |event: &Event| {
+            matches!(
+                event,
+                Event::Disconnected { reason: DisconnectReason::CredentialsExpired, .. }
+            )
+        };
+        assert_eq!(c.nodes[0].fx.events.iter().filter(|it| ended(it)).count(), 1);
     }
 }
 
@@ -119,7 +126,7 @@ fn a_lasting_proof_does_not_stand_in_the_way_of_keep_alive() {
     // The timer of Keep Alive is looked at in between, and set anew.
     c.sleep(1_500);
     c.sleep(500);
-    assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
+    assert_eq!(c.heard(peer), ["DISCONNECT a0"]);
 
     let mut c = Cluster::new(1);
     let peer = proven(&mut c, 60, 10);
