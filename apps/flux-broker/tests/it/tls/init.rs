@@ -52,6 +52,8 @@ fn what_it_makes_is_what_it_serves_with() {
         &file("ca.crt"),
         "--tls-username",
         "cn",
+        "--acl-default",
+        "allow",
     ]);
     assert_eq!(
         (program.tls.len(), program.addresses.len()),
