@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Subcommand;
-use flux_admin::{ClientEntry, EndedSessions};
+use flux_admin::{ClientEntry, EndedSessions, LossEntry};
 
 use crate::admin_client::{AdminClient, escaped, parse, write_json};
 
@@ -28,6 +28,16 @@ pub(crate) enum Clients {
         #[command(flatten)]
         broker: AdminClient,
         /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what those lost whose sessions are over, the last first: the broker keeps the last thousand in mind
+    Lost {
+        /// A client identifier, of which alone is told
+        client: Option<String>,
+        #[command(flatten)]
+        broker: AdminClient,
+        /// Print JSON, one session a line
         #[arg(long)]
         json: bool,
     },
@@ -64,17 +74,17 @@ impl Clients {
             }
             Self::Show { client, broker, json } => {
                 let (status, body) = broker.ask("GET", &path(client))?;
-                if status == 404 {
-                    return Ok(false);
+                let is_there = status != 404;
+                if is_there {
+                    let entry: ClientEntry = parse((status, body))?;
+                    if *json { write_json(&entry, out)? } else { show(&entry, out)? }
                 }
-                let entry: ClientEntry = parse((status, body))?;
-                if *json {
-                    write_json(&entry, out)?;
-                } else {
-                    show(&entry, out)?;
+                if !json {
+                    list_lost(broker, Some(client), false, out)?;
                 }
-                Ok(true)
+                Ok(is_there)
             }
+            Self::Lost { client, broker, json } => list_lost(broker, client.as_deref(), *json, out),
             Self::Kick { client: Some(client), session, broker, .. } => {
                 let path = format!("{}&session={session}", path(client));
                 broker.delete(&path)
@@ -155,6 +165,32 @@ fn show(entry: &ClientEntry, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "lost {count} messages: {reason}")?;
     }
     Ok(())
+}
+
+/// Lists what sessions had lost that are over; `false` if there are none.
+fn list_lost(
+    broker: &AdminClient,
+    client: Option<&str>,
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let of = client.map_or_else(String::new, |client| format!("?id={}", escaped(client)));
+    let entries: Vec<LossEntry> = parse(broker.ask("GET", &format!("/api/v1/losses{of}"))?)?;
+    for entry in &entries {
+        if json {
+            write_json(entry, out)?;
+            continue;
+        }
+        let LossEntry { client_id, ended_seconds_ago, reason, lost, .. } = entry;
+        let client_id = client_id.escape_debug();
+        for (why, count) in lost {
+            writeln!(
+                out,
+                "{client_id}, whose session ended {ended_seconds_ago} s ago ({reason}), had lost {count} messages: {why}"
+            )?;
+        }
+    }
+    Ok(!entries.is_empty())
 }
 
 fn path(client: &str) -> String {

@@ -9,6 +9,7 @@ use ntex::web::types::{Query, State};
 use ntex::web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
+use crate::losses::by_name;
 use crate::server::Office;
 
 /// A client, as it is told.
@@ -54,7 +55,6 @@ impl ClientEntry {
         let version = client.map(|it| it.version.name());
         let who = client.map(|it| &it.client);
         let waiting = session.waits_since.map(|since| now.saturating_since(since));
-        let lost = session.lost.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
         Self {
             client_id: (*session.client_id).to_owned(),
             connected: session.is_attached,
@@ -70,7 +70,7 @@ impl ClientEntry {
             queued_bytes: session.queued_bytes,
             waiting_seconds: waiting.unwrap_or_default().as_secs(),
             in_flight: session.in_flight,
-            lost: lost.collect(),
+            lost: by_name(&session.lost),
         }
     }
 }

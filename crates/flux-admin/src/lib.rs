@@ -8,6 +8,7 @@
 //! | `/version` | name and version |
 //! | `/api/v1/log` | what the program logs, by a [`LogControl`]; PUT with `filter` changes it |
 //! | `/api/v1/clients` | a page of the clients, as [`ClientEntry`]s in JSON, by `after` and `limit`; with `behind` so many of those who are furthest behind; one with `id`, which DELETE disconnects; DELETE with `owner` or `owned` and `session` ends the sessions of a page that belong to a user |
+//! | `/api/v1/losses` | sessions that are over and had lost messages, as [`LossEntry`]s in JSON, the last first, by `limit`; those of one client with `id` |
 //! | `/api/v1/bans` | the addresses that are banned, as [`BanEntry`]s in JSON; DELETE with `address` lifts a ban |
 //!
 //! Numbers are read when somebody asks for them: without a scrape nothing is done, and a scrape stops no worker.
@@ -34,6 +35,7 @@ mod guard;
 mod health;
 mod laggards;
 mod log;
+mod losses;
 mod metrics;
 #[cfg(test)]
 mod page;
@@ -51,6 +53,7 @@ pub use export::{ExportSignal, Exported};
 pub use families::{Family, Kind, Sample};
 pub use laggards::{LagChange, Laggards, Waiting, watch_laggards};
 pub use log::LogControl;
+pub use losses::LossEntry;
 pub use metrics::Metrics;
 pub use server::{AdminServer, AdminSettings, StartAdminError, start_admin};
 pub use snapshot::Snapshot;

@@ -29,6 +29,7 @@ use crate::export::Exported;
 use crate::guard::Guard;
 use crate::health::problems;
 use crate::log::{self, LogControl};
+use crate::losses::losses;
 use crate::metrics::Metrics;
 use crate::tls::shake_hands;
 
@@ -222,6 +223,7 @@ fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Resul
                     .route(web::get().to(clients))
                     .route(web::delete().to(clients)),
             )
+            .service(web::resource("/api/v1/losses").route(web::get().to(losses)))
             .service(
                 web::resource("/api/v1/bans")
                     .route(web::get().to(bans))

@@ -13,6 +13,7 @@ use crate::RetainedStore;
 use crate::client_counts::ClientCounts;
 use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
+use crate::departed::Departed;
 use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
 use crate::inspect::{Census, SessionView};
@@ -44,6 +45,7 @@ pub(crate) struct Broker {
     /// worker reads.
     retained_expiry: AtomicU64,
     pub(crate) due: DueSessions,
+    pub(crate) departed: Departed,
     pub(crate) tally: Tally,
     pub(crate) client_counts: ClientCounts,
     pub(crate) latencies: Latencies,
@@ -76,6 +78,7 @@ impl Broker {
             retained: RetainedStore::with_limits(retained_limits(settings)),
             retained_expiry: AtomicU64::new(u64::MAX),
             due: DueSessions::new(),
+            departed: Departed::new(),
             tally: Tally::new(settings.workers.get()),
             client_counts: ClientCounts::default(),
             latencies: Latencies::new(settings.workers.get()),

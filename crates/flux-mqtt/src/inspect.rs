@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::Client;
-use flux_eventbus::DropReason;
+use flux_eventbus::{DropReason, SessionEnd};
 use flux_session::Timestamp;
 
 use crate::session::SharedSession;
@@ -70,6 +70,22 @@ impl SessionView {
             lost: shared.losses.read(),
         }
     }
+}
+
+/// A session that is over, and what it lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedSessionView {
+    /// Whose session it was.
+    pub client_id: Arc<str>,
+    /// The user that it belonged to, if it belonged to one.
+    pub owner: Option<Arc<str>>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why.
+    pub reason: SessionEnd,
+    /// Messages that its client did not get, and that were not taken from it, by reason; with those that waited when it ended.
+    pub lost: Vec<(DropReason, u64)>,
 }
 
 /// A client that is connected: who it is, and how it speaks.

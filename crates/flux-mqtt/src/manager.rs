@@ -15,7 +15,7 @@ use crate::broker::Broker;
 use crate::counters::Tally;
 use crate::driver::{Clock, Mail, Mailboxes};
 use crate::input::{Command, Done, Letter};
-use crate::inspect::{Census, ClientView, SessionView};
+use crate::inspect::{Census, ClientView, EndedSessionView, SessionView};
 use crate::latency::Latencies;
 use crate::ledger::Holdings;
 use crate::names::WorkerId;
@@ -274,6 +274,13 @@ impl MqttManager {
     #[must_use]
     pub fn sessions_after(&self, client_id: &str, most: usize) -> Vec<SessionView> {
         self.broker.clients.views_after(client_id, most)
+    }
+
+    /// Returns so many sessions that are over and had lost messages, or of those of one client, the last first. The last 1,000
+    /// of all are kept in mind, if their names are no longer than a mebibyte together, and no longer than the broker runs.
+    #[must_use]
+    pub fn ended_sessions(&self, client_id: Option<&str>, most: usize) -> Vec<EndedSessionView> {
+        self.broker.departed.last(client_id, most)
     }
 
     pub(crate) const fn mailboxes(&self) -> &Mailboxes {

@@ -290,6 +290,7 @@ impl Worker {
         let remains = &ended.remains;
         let reason = DropReason::SessionEnded;
         tell_all_dropped(Some(&ended.session), remains.len(), remains.messages(), reason, fx);
+        self.broker.departed.note_end(now, &ended);
         fx.count(Count::SessionEnded(ended.reason));
         if fx.wants(EventKind::SessionEnded) {
             let (client_id, reason) = (ended.session.client_id.clone(), ended.reason);

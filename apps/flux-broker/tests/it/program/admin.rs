@@ -124,6 +124,27 @@ fn what_a_client_lost_and_why_stands_in_one_place() {
     assert_eq!(lost, wanted, "{shown}");
     // The sum stands in the list.
     assert!(shown.contains("LOST          5\n"), "{shown}");
+
+    // Whoever asks when it is gone is told as well, of what waited too.
+    let ask = |arguments: &[&str]| run(&[&["clients"], arguments, &["--admin", &admin]].concat());
+    assert_eq!(ask(&["lost"]).status.code(), Some(1), "no session is over that lost something");
+    assert_eq!(ask(&["kick", "--session", "unlucky"]).status.code(), Some(0));
+    let shown = ask(&["show", "unlucky"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let lost = ask(&["lost", "unlucky"]);
+    assert_eq!(text(&lost.stdout), text(&shown.stdout));
+    let whys = ["expired", "offline", "packet_too_large", "queue_full", "session_ended"];
+    let counts = text(&lost.stdout).lines().map(|line| line.split_once(" (removed), had lost "));
+    let counts: Vec<_> = counts.map(|line| line.unwrap().1.to_owned()).collect();
+    let wanted: Vec<_> = whys
+        .iter()
+        .map(|why| format!("{} messages: {why}", if *why == "queue_full" { 2 } else { 1 }))
+        .collect();
+    assert_eq!(counts, wanted);
+    assert_eq!(ask(&["lost", "publisher"]).status.code(), Some(1));
+    let json = ask(&["lost", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(text(&json.stdout)).unwrap();
+    assert_eq!((&json["client_id"], &json["lost"]["queue_full"]), (&"unlucky".into(), &2.into()));
 }
 
 #[test]
