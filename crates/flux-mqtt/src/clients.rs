@@ -195,10 +195,10 @@ impl Clients {
     }
 
     /// Hands every session to somebody, one after the other; no lock is held meanwhile.
-    pub(crate) fn for_each(&self, mut look: impl FnMut(&SharedSession)) {
+    pub(crate) fn for_each(&self, look: impl FnMut(&Arc<SharedSession>)) {
         let sessions: Vec<_> =
             self.sessions.iter().map(|entry| entry.value().session.clone()).collect();
-        sessions.iter().for_each(|session| look(session));
+        sessions.iter().for_each(look);
     }
 
     /// Looks at the first sessions behind a client identifier, in their order, at most so many.
@@ -446,6 +446,7 @@ fn resume(
     state.session.set_inbound_receive_maximum(limits.inbound_receive_maximum);
     let will = state.session.attach(now, claim.connection.clone());
     let testator = mem::replace(&mut state.client, claim.client.clone());
+    state.client_bytes = 0;
     session.set_holder(claim.client.clone());
     if claim.owner.user().is_some() || claim.is_clients() {
         // What waits was not asked for by this user.

@@ -17,6 +17,7 @@ use crate::names::{ConnectionId, SessionKey};
 use crate::outcome::PublishOutcome;
 use crate::settings::Settings;
 use crate::terms::Terms;
+use crate::worker::Away;
 
 /// Something happened that a worker must know of.
 ///
@@ -178,8 +179,8 @@ pub enum Command {
         /// Called at once.
         done: Done<()>,
     },
-    /// What clients may do has changed.
-    RecheckRights,
+    /// What clients may do has changed; these are away.
+    RecheckRights(Arc<Away>),
     /// From now on these settings hold; what was agreed on with clients that are connected stays.
     Settings(Arc<Settings>),
     /// Say goodbye to every client and take no more.
@@ -201,7 +202,7 @@ impl fmt::Debug for Command {
             Self::EndSession { .. } => "EndSession",
             Self::Describe { .. } => "Describe",
             Self::Answer { .. } => "Answer",
-            Self::RecheckRights => "RecheckRights",
+            Self::RecheckRights(_) => "RecheckRights",
             Self::Settings(_) => "Settings",
             Self::Shutdown => "Shutdown",
         })

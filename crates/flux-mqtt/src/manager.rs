@@ -24,6 +24,7 @@ use crate::publication::Publication;
 use crate::session::SharedSession;
 use crate::subscriber::SubscriberBuilder;
 use crate::wire::Version;
+use crate::worker::Away;
 
 /// Publishes and subscribes in process, from any thread. A clone is a reference to the same.
 ///
@@ -289,6 +290,11 @@ impl MqttManager {
 
     pub(crate) fn tally(&self) -> &Tally {
         &self.broker.tally
+    }
+
+    /// Returns the sessions without connection, of which clients are known.
+    pub(crate) fn away(&self) -> Away {
+        Away::of(&self.broker.clients)
     }
 
     pub(crate) fn sessions(&self) -> usize {

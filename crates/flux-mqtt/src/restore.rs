@@ -179,7 +179,7 @@ impl Broker {
         let mut state = session.lock();
         // They hear of it when its client is back.
         state.declined = followed.joined;
-        state.client = testator;
+        state.keep_client(testator);
         drop(state);
         self.watch_restored(stored, &session);
         Ok(())

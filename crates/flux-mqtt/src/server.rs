@@ -392,9 +392,12 @@ impl BrokerHandle {
 
     /// Has what connected clients may do looked at once more, after the authorizer's rules changed: whoever may not be
     /// here any more, or has a subscription that it may not have, is disconnected (MQTT 5.0: DISCONNECT 0x87).
-    /// Returns at once. Sessions without connection are looked at when they are resumed.
+    /// The subscription is gone; so it is where its client is away, as far as the broker knows who that is: after a restart it
+    /// knows it of those who left a will, and looks at the others when they come back. Returns at once: workers look at a part
+    /// each turn, and what is delivered until then is held against the new rules.
     pub fn recheck_rights(&self) {
-        self.manager.tell_workers(|| Command::RecheckRights);
+        let away = Arc::new(self.manager.away());
+        self.manager.tell_workers(|| Command::RecheckRights(away.clone()));
     }
 
     /// Asks the broker to stop, and returns at once: no more connections are accepted, clients

@@ -11,9 +11,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flux_auth::{Authorizer, Client, Stamp};
+use flux_auth::{Authorizer, Client, Identity, Stamp};
 use flux_eventbus::{Event, SessionEnd, Source};
-use flux_session::{DropReason, Dropped, Offer, QoS, Session, SubscriptionOptions, Timestamp};
+use flux_session::{
+    DropReason, Dropped, Offer, QoS, Session, SessionExpiry, SubscriptionOptions, Timestamp,
+};
 use flux_storage::Owner;
 use flux_topic::TopicFilter;
 
@@ -108,9 +110,11 @@ pub(crate) struct SessionState {
     pub(crate) declined: Vec<Arc<Share>>,
     /// The user that it belongs to: no client of another has it.
     pub(crate) owner: Owner<Arc<str>>,
-    /// Who has it, if that is a client, or who left the will that it has, as far as is known: the one may not have all
-    /// that is shared, and whether the other's will may be published is asked again then.
+    /// Who has it, if that is a client, or had it last, as far as is known: the one may not have all that is shared; what the
+    /// other has left, a will or subscriptions, it may not leave any more once rules change.
     pub(crate) client: Option<Arc<Client>>,
+    /// What that costs while it is away.
+    pub(crate) client_bytes: usize,
     /// It lost a right, or another process was the one that asked: what waits may be what its client may not have
     /// any more, and is looked at before it is sent.
     pub(crate) is_suspect: bool,
@@ -178,6 +182,7 @@ impl SharedSession {
             declined: Vec::new(),
             owner: Owner::Nobody,
             client: None,
+            client_bytes: 0,
             is_suspect: false,
             decided: None,
             counted_bytes: 0,
@@ -222,7 +227,7 @@ impl SharedSession {
             return 0;
         }
         let owner = state.owner.user().map_or(0, |owner| owner.len());
-        state.session.held_bytes() + self.client_id.len() + owner
+        state.session.held_bytes() + self.client_id.len() + owner + state.client_bytes
     }
 
     /// Keeps others from taking the session over until the guard is dropped. Taken before all other
@@ -353,6 +358,16 @@ impl SharedSession {
     }
 }
 
+/// Returns the bytes that a client counts while its session is kept for it, beside itself, which counts with the session.
+fn cost_of_client(client: &Client) -> usize {
+    let Identity { username, roles, attributes, .. } = &client.identity;
+    let roles = roles.iter().map(|role| size_of_val(role) + role.len());
+    let attributes =
+        attributes.iter().map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD);
+    let name = username.as_ref().map_or(0, |name| name.len());
+    name + roles.chain(attributes).sum::<usize>()
+}
+
 /// Returns what is known of the connection of a client.
 pub(crate) fn source_of(client: &Client) -> Source {
     Source {
@@ -363,6 +378,16 @@ pub(crate) fn source_of(client: &Client) -> Source {
 }
 
 impl SessionState {
+    /// The client is away: who it was is kept if it left something that rights are asked for, without what was found out
+    /// about them.
+    pub(crate) fn keep_client(&mut self, client: Option<Arc<Client>>) {
+        let lasts = self.session.expiry() > SessionExpiry::WITH_CONNECTION;
+        let has_left = lasts && self.session.subscriptions().len() > 0;
+        let client = client.filter(|_| has_left || self.session.will().is_some());
+        self.client_bytes = client.as_deref().map_or(0, cost_of_client);
+        self.client = client.map(|client| Arc::new((*client).clone()));
+    }
+
     /// Notes under which rights the subscriptions are decided about. What waits from before may have come by one that is not
     /// there any more, and be looked at by nobody else.
     pub(crate) fn is_decided(&mut self, stamp: Option<Stamp>, had_others: bool) {
@@ -410,5 +435,20 @@ impl SessionState {
     }
 }
 
+/// The bytes that an attribute of a client counts beside its name and its value.
+const PAIR_OVERHEAD: usize = 32;
+
 /// How many retained messages wait in a session's queue before the rest stay where they are.
 const REPLAYED_AHEAD: usize = 64;
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_and_whom_it_is_kept_for_cost_no_more_than_is_counted() {
+        let cost = size_of::<SharedSession>() + size_of::<Client>() + 4 * size_of::<usize>();
+        // What else there is of it stands in the directory, and in the list of those that are due.
+        assert!(cost + 48 <= flux_session::SESSION_OVERHEAD, "{cost}");
+    }
+}

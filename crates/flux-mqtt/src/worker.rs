@@ -14,6 +14,7 @@ mod connect;
 mod connection;
 mod consumer;
 mod decided;
+mod decisions;
 mod deliver;
 mod denials;
 mod denied;
@@ -44,6 +45,8 @@ use flux_session::Timestamp;
 
 use self::connection::{Connections, Origin, Stage};
 use self::consumer::Consumers;
+pub(crate) use self::decisions::Away;
+use self::decisions::Decisions;
 use self::denials::Denials;
 use self::denied::DeniedPublishes;
 use self::end::End;
@@ -100,6 +103,8 @@ pub struct Worker {
     ready: Vec<(Arc<Share>, SessionKey)>,
     /// Shared subscriptions with members that were not asked about all that waits.
     unfinished: Vec<Arc<Share>>,
+    /// What was granted and is decided about a part at a time.
+    decisions: Decisions,
     denials: Denials,
     denied: DeniedPublishes,
     memory: Memory,
@@ -180,6 +185,7 @@ impl Worker {
             consumers: Consumers::new(),
             ready: Vec::new(),
             unfinished: Vec::new(),
+            decisions: Decisions::default(),
             denials: Denials::default(),
             denied: DeniedPublishes::default(),
             memory: Memory::default(),
@@ -305,6 +311,8 @@ impl Worker {
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
         self.bury_overflowed(now, fx);
+        self.recheck_part(now, fx);
+        self.admit_waiting(now, fx);
         self.serve_ready(now, fx);
         let mut dirty = mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {

@@ -7,6 +7,7 @@ mod standing;
 mod stored;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use flux_topic::TopicFilter;
 
@@ -163,6 +164,15 @@ impl<M: Message> Session<M> {
         &self,
     ) -> impl ExactSizeIterator<Item = (&TopicFilter, &SubscriptionOptions)> {
         self.subscriptions.iter()
+    }
+
+    /// Returns the subscriptions behind this filter, in order: for whoever looks at a part at a time.
+    pub fn subscriptions_after(
+        &self,
+        filter: Option<&TopicFilter>,
+    ) -> impl Iterator<Item = (&TopicFilter, &SubscriptionOptions)> {
+        let behind = filter.map_or(Bound::Unbounded, Bound::Excluded);
+        self.subscriptions.range::<TopicFilter, _>((behind, Bound::Unbounded))
     }
 
     /// Returns the number of messages that wait to be sent for the first time, here and elsewhere.

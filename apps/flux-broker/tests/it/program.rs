@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod advice;
 mod attacks;
+mod away;
 mod callback;
 mod certificates;
 pub(crate) mod child;

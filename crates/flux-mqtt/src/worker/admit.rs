@@ -1,6 +1,6 @@
 //! A client comes in: its session, CONNACK, and what waits for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Worker {
         verdicts: &[Verdict],
         fx: &mut impl Effects,
     ) -> Stage {
-        let Admission { candidate, client, stamp, inherited } = admission;
+        let Admission { candidate, client, stamp, changes, inherited } = admission;
         let connect = &candidate.connect;
         let head = 1 + usize::from(connect.will.is_some());
         let (own, resumed) = verdicts.split_at_checked(head).unwrap_or_default();
@@ -78,9 +78,7 @@ impl Worker {
         };
         // From here on the session is this connection's, also if something panics.
         self.connections.hold(id, Some((claimed.session.clone(), claimed.generation)));
-        let allowed = inherited.into_iter().zip(resumed);
-        let allowed = allowed.filter(|(_, verdict)| **verdict == Verdict::Allow);
-        let allowed = allowed.map(|((filter, _), _)| filter).collect();
+        let known = inherited.into_iter().zip(resumed.iter().copied()).collect();
         let online = Online {
             version: connect.version,
             client,
@@ -109,9 +107,9 @@ impl Worker {
         let online = self.held_to_terms(now, id, online, connect, fx);
         claimed.session.lock().is_decided(stamp, claimed.present);
         if claimed.present {
-            self.drop_denied(now, &online, &allowed, fx);
-            self.look_again(now, &online.session, fx);
+            self.drop_denied(now, &online, &known, fx);
         }
+        self.decisions.look_if_changed(changes, id, &online);
         let present = claimed.present;
         self.settle(now, claimed, fx);
         self.welcome(now, id, online, &candidate, present, fx)
@@ -220,20 +218,25 @@ impl Worker {
         &mut self,
         now: Timestamp,
         online: &Online,
-        allowed: &BTreeSet<TopicFilter>,
+        known: &BTreeMap<(TopicFilter, QoS), Verdict>,
         fx: &mut impl Effects,
     ) {
         // What came after the question was asked is decided now, or not allowed.
-        let is_allowed = |filter: &TopicFilter, qos: QoS| {
-            let access = Access::Resume { filter: filter.as_str(), qos: qos.as_u8() };
-            allowed.contains(filter)
-                || self.broker.authorizer.decide(&online.client, access) == Decision::Allow
+        let is_denied = |subscription: &(TopicFilter, QoS)| match known.get(subscription) {
+            Some(verdict) => *verdict == Verdict::Deny,
+            None => {
+                let (filter, qos) = (subscription.0.as_str(), subscription.1.as_u8());
+                let access = Access::Resume { filter, qos };
+                self.broker.authorizer.decide(&online.client, access) != Decision::Allow
+            }
         };
-        let denied: Vec<TopicFilter> = subscriptions(&online.session)
-            .into_iter()
-            .filter_map(|(filter, qos)| (!is_allowed(&filter, qos)).then_some(filter))
-            .collect();
-        self.take_away(now, &online.client, &online.session, &denied, fx);
+        let (denied, kept): (Vec<_>, Vec<_>) =
+            subscriptions(&online.session).into_iter().partition(is_denied);
+        let denied: Vec<_> = denied.into_iter().map(|(filter, _)| filter).collect();
+        let kept: Vec<_> = kept.into_iter().map(|(filter, _)| filter).collect();
+        let generation = online.generation;
+        self.take_away(now, &online.client, &online.session, generation, &denied, fx);
+        self.look_again(now, &online.session, &kept, fx);
     }
 
     /// Clears away what the claim displaced: an old connection, an old session, their wills.

@@ -53,7 +53,7 @@ impl Worker {
             Command::EndSession { client_id, done } => self.end_session(now, &client_id, done, fx),
             Command::Describe { client_id, done } => self.describe(client_id, done, fx),
             Command::Answer { done } => done(()),
-            Command::RecheckRights => self.recheck_rights(now, fx),
+            Command::RecheckRights(away) => self.recheck_rights(away),
             Command::Settings(settings) => {
                 self.terms = Arc::new(settings.terms());
                 self.settings = settings;

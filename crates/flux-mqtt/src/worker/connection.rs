@@ -117,6 +117,8 @@ pub(super) struct Admission {
     pub(super) client: Arc<Client>,
     /// What stood for its rights before they were asked for.
     pub(super) stamp: Option<Stamp>,
+    /// How often rights had changed by then.
+    pub(super) changes: u64,
     /// Subscriptions of the session that it would resume, as they were when asked.
     pub(super) inherited: Vec<(TopicFilter, QoS)>,
 }

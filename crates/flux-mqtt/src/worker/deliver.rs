@@ -53,6 +53,10 @@ impl Worker {
         if state.generation != online.generation {
             return None;
         }
+        // Where no stamp says that rights are others, nobody may be sent anything before they are looked at.
+        if state.decided.is_none() && self.decisions.waits(online.session.key) {
+            return None;
+        }
         let out = &mut self.deliveries;
         out.clear();
         let mut client = Client {

@@ -296,12 +296,11 @@ impl Worker {
         if state.session.expiry() > SessionExpiry::WITH_CONNECTION {
             session.set_holder(None);
         }
-        if state.session.will().is_none() {
-            state.client = None;
-            if had_will {
-                session.write_will(&state);
-            }
+        if had_will && state.session.will().is_none() {
+            session.write_will(&state);
         }
+        let client = state.client.take();
+        state.keep_client(client);
         // Still under the lock: nobody resumes the session before its will is taken out.
         self.settle_detached(now, session, state, unsent, fx);
         Some(attached)
@@ -358,7 +357,11 @@ impl Worker {
         let (key, generation) = (session.key, state.generation);
         state.timer = next.map(|moment| DueId { moment, key, generation });
         let timer = state.timer;
-        let testator = will.as_ref().and_then(|_| state.client.take());
+        let testator = will.as_ref().and_then(|_| state.client.clone());
+        if testator.is_some() {
+            let client = state.client.take();
+            state.keep_client(client);
+        }
         drop(state);
         if let Some(id) = timer {
             self.broker.due.set(id, session);

@@ -238,7 +238,7 @@ impl Worker {
                 client.listener = online.client.listener.clone();
                 online.client = Arc::new(client);
                 let generation = online.generation;
-                self.is_another(now, &online.client, &online.session, generation, fx)?;
+                self.is_another(now, id, &online.client, &online.session, generation, fx)?;
 
                 // What the client does not take is as if it had been sent [MQTT-3.1.2-25].
                 let _is_written = write_auth(&mut self.answers, true, name, &data, max);
@@ -253,6 +253,7 @@ impl Worker {
     fn is_another(
         &mut self,
         now: Timestamp,
+        id: ConnectionId,
         client: &Arc<Client>,
         session: &Arc<SharedSession>,
         generation: u64,
@@ -267,7 +268,7 @@ impl Worker {
             }
         }
         drop(state);
-        match self.has_lost_rights(now, client, session, fx) {
+        match self.has_lost_rights(now, id, session, generation, fx) {
             true => Err(End::Revoked),
             false => Ok(()),
         }

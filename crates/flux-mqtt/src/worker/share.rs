@@ -54,7 +54,7 @@ impl Worker {
         for (share, member) in mem::take(&mut self.ready) {
             self.guard(now, None, fx, |worker, fx| worker.serve(now, &share, member, fx));
         }
-        if self.has_unfinished() {
+        if !self.unfinished.is_empty() {
             // The others have their turn after it, and it comes behind them if there is more.
             let share = self.unfinished.remove(0);
             share.lock().release_rest();
@@ -64,9 +64,10 @@ impl Worker {
         }
     }
 
-    /// Whether members of a shared subscription are to be asked about what waits there: a little of it is of each turn.
-    pub(crate) const fn has_unfinished(&self) -> bool {
-        !self.unfinished.is_empty()
+    /// Whether members of a shared subscription are to be asked about what waits there, or what was granted is to be decided
+    /// about: a little of it is of each turn.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        !self.unfinished.is_empty() || !self.decisions.is_empty()
     }
 
     /// Has members asked that were not asked about all that waits, in turns that come.

@@ -3,12 +3,14 @@
 
 mod authenticate;
 mod authorize;
+mod away;
 mod backpressure;
 mod clean_start;
 mod client;
 mod cluster;
 mod commands;
 mod consumers;
+mod decisions;
 mod deliver;
 mod denials;
 mod effects;

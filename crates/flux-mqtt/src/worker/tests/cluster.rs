@@ -18,7 +18,7 @@ use crate::names::{ConnectionId, WorkerId};
 use crate::settings::Settings;
 use crate::terms::Terms;
 use crate::wire::Version;
-use crate::worker::Worker;
+use crate::worker::{Away, Worker};
 
 /// Workers, their mailboxes, and the clients that are connected to them.
 pub(super) struct Cluster {
@@ -163,6 +163,14 @@ impl Cluster {
         let node = &mut self.nodes[worker];
         node.handle(self.now, Input::Letter(Letter::Command(command)));
         node.worker.finish_turn(self.now, &mut node.fx);
+    }
+
+    /// Rights have changed: all workers hear of it, and whose clients are away.
+    pub(super) fn recheck(&mut self) {
+        let away = Arc::new(Away::of(&self.broker.clients));
+        for worker in 0..self.nodes.len() {
+            self.command(worker, Command::RecheckRights(away.clone()));
+        }
     }
 
     pub(super) fn answer(&mut self, peer: Peer, verdicts: Vec<Verdict>) {

@@ -50,7 +50,7 @@ fn each_denial_is_counted_and_an_event() {
     c.send(peer, &subscribe(peer.version, 7, &[("no", 1), ("yes", 1)]));
     c.dial(0, connect_with_will("b", "no", "x", None));
     rights.set("resume yes", Deny);
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     rights.set("connect", Deny);
     c.dial(0, connect("c"));
     let expected = [
@@ -174,7 +174,7 @@ fn what_was_not_acknowledged_before_a_right_was_lost_is_not_sent_again() {
     c.publish(publisher, 1, 1, "drop", "1");
     assert_eq!(c.heard(first), ["drop=1 q1 #1"]);
     rights.set("resume drop", Deny);
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     assert_eq!(c.heard(first), ["DISCONNECT 87"]);
     let again = c.dial(0, connect("a"));
     assert_eq!(c.heard(again), ["CONNACK 00 present"]);

@@ -57,14 +57,14 @@ fn check(before: (OnOverlap, &[&str]), after: OnOverlap, filter: &str, stays: bo
     }
     c.settle();
     assert_eq!(messages(&mut c, peer), ["a/open=2"]);
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     // One of them has heard.
     for topic in ["a/secret", "a/open"] {
         c.publish(publisher, 1, 3, topic, "3");
     }
     c.settle();
     assert_eq!(messages(&mut c, peer), ["a/open=3"]);
-    c.command(1, Command::RecheckRights);
+    c.command(1, Command::RecheckRights(Arc::default()));
     assert_eq!(c.is_closed(peer), !stays);
     assert_eq!(c.heard(peer), if stays { vec![] } else { vec!["DISCONNECT 87"] });
     for topic in ["a/secret", "a/open"] {
@@ -116,7 +116,7 @@ fn what_waits_of_a_subscription_that_its_client_gave_up_is_looked_at_too() {
     c.settle();
     authorizer.replace(rules(Refuse, &["a/secret"]));
     for worker in [0, 1] {
-        c.command(worker, Command::RecheckRights);
+        c.command(worker, Command::RecheckRights(Arc::default()));
     }
     assert_eq!(c.heard(peer), ["a/1=x q1 #1", "UNSUBACK 7 [00]"]);
     c.send(peer, &ack(0x40, 1));

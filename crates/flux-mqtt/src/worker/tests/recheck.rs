@@ -1,5 +1,6 @@
 //! Rights that change, and proofs that end, while clients are connected; what is held back from them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_auth::{Authentication, Decision, Identity};
@@ -21,12 +22,12 @@ fn a_subscription_that_lost_its_right_ends_and_its_client_is_told() {
     c.subscribe(keeps, "b", 0);
     rights.set("resume a/#", Decision::Deny);
     for worker in [0, 1] {
-        c.command(worker, Command::RecheckRights);
+        c.command(worker, Command::RecheckRights(Arc::default()));
     }
     c.settle();
     assert_eq!(c.heard(loses), ["DISCONNECT 87"]);
     assert!(c.is_closed(loses));
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     let publisher = c.connect(1, "publisher");
     c.publish(publisher, 0, 0, "a/x", "1");
     c.publish(publisher, 0, 0, "b", "2");
@@ -45,7 +46,7 @@ fn a_stored_session_keeps_the_subscriptions_that_it_may_have() {
     c.subscribe_after_connack(peer, "a", 1);
     c.subscribe(peer, "b", 1);
     rights.set("resume a", Decision::Deny);
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     assert!(c.is_closed(peer));
     let session = c.broker.clients.get("away").unwrap();
     let filters: Vec<String> = super::super::admit::subscriptions(&session)
@@ -60,10 +61,10 @@ fn who_may_not_be_here_any_more_is_disconnected() {
     let rights = Rights::new(&[]);
     let mut c = Cluster::with(1, Settings::default(), rights.clone());
     let peer = c.connect(0, "a");
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     assert_eq!(c.heard(peer), [""; 0]);
     rights.set("connect", Decision::Deny);
-    c.command(0, Command::RecheckRights);
+    c.command(0, Command::RecheckRights(Arc::default()));
     assert_eq!(c.heard(peer), ["DISCONNECT 87"]);
 }
 

@@ -104,7 +104,7 @@ fn who_loses_the_subscription_leaves_to_others_what_it_was_sent() {
         rights.set(&format!("resume {FILTER}"), Deny);
         if is_there {
             // Of `b` nobody has asked anything yet.
-            c.command(0, Command::RecheckRights);
+            c.command(0, Command::RecheckRights(Arc::default()));
             assert_eq!(c.heard(a), ["DISCONNECT 87"]);
         } else {
             c.lose(a);

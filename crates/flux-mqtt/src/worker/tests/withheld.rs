@@ -145,7 +145,7 @@ fn however_many_a_guest_shares_a_turn_asks_so_many_times() {
     }
     c.settle();
     rights.take_judged();
-    c.command_for_one_turn(0, Command::RecheckRights);
+    c.command_for_one_turn(0, Command::RecheckRights(Arc::default()));
     assert_eq!(rights.take_judged(), 64);
     c.settle();
     assert_eq!(rights.take_judged(), 10 * 100 - 64);
@@ -401,7 +401,7 @@ fn whoever_is_given_a_right_has_what_waited() {
         }
         scene.rights.set("receive secret by a", Allow);
         let again = if is_there {
-            scene.c.command(0, Command::RecheckRights);
+            scene.c.command(0, Command::RecheckRights(Arc::default()));
             a
         } else {
             scene.c.dial(0, client::connect("a"))
