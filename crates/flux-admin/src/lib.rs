@@ -39,6 +39,7 @@ mod losses;
 mod metrics;
 #[cfg(test)]
 mod page;
+mod places;
 mod server;
 mod snapshot;
 mod sys;

@@ -31,6 +31,7 @@ use crate::health::problems;
 use crate::log::{self, LogControl};
 use crate::losses::losses;
 use crate::metrics::Metrics;
+use crate::places::{CONNECTIONS, Places};
 use crate::tls::shake_hands;
 
 /// Where the server listens, and whom it tells.
@@ -231,13 +232,26 @@ fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Resul
             )
     };
     let server = server::build().workers(1).maxconn(CONNECTIONS).disable_signals();
+    let places = Places::default();
     let server = match tls {
-        None => server.listen("admin", listener, async move |_config| HttpService::new(app())),
+        None => server.listen("admin", listener, async move |_config| {
+            let (places, broker) = (places.clone(), broker.clone());
+            let admit = async move |io: Io| {
+                let peer = io.query::<PeerAddr>().get().map(|PeerAddr(peer)| peer);
+                places.admit(io, peer).map_err(|error| told(&broker, peer, error))
+            };
+            chain_factory(fn_service(admit))
+                .and_then(HttpService::new(app()).map_err(SslError::Service))
+        }),
         Some(tls) => server.listen("admin", listener, async move |_config| {
-            let (tls, broker) = (tls.clone(), broker.clone());
+            let (places, tls, broker) = (places.clone(), tls.clone(), broker.clone());
             let shake_hands = async move |io: Io| {
                 let peer = io.query::<PeerAddr>().get().map(|PeerAddr(peer)| peer);
-                shake_hands(io, &tls).await.map_err(|error| told(&broker, peer, error))
+                let served = match places.admit(io, peer) {
+                    Ok(io) => shake_hands(io, &tls).await,
+                    Err(error) => Err(error),
+                };
+                served.map_err(|error| told(&broker, peer, error))
             };
             chain_factory(fn_service(shake_hands))
                 .and_then(HttpService::new(app()).map_err(SslError::Service))
@@ -297,8 +311,5 @@ async fn ready(office: web::types::State<Arc<Office>>) -> HttpResponse {
 async fn version() -> HttpResponse {
     HttpResponse::Ok().body(concat!("flux-broker ", env!("CARGO_PKG_VERSION"), "\n"))
 }
-
-/// At once, from all scrapers.
-const CONNECTIONS: usize = 256;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -8,7 +8,7 @@ pub enum Handshake {
     Tls,
     /// The request to upgrade to WebSocket (RFC 6455 section 4).
     WebSocket,
-    /// TLS, with the server that administers the broker.
+    /// TLS with the server that administers the broker, or a place for a connection to it.
     Admin,
     /// The PROXY protocol, by which a load balancer says where a connection is from.
     Proxy,

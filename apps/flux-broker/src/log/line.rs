@@ -319,7 +319,7 @@ const fn failure(handshake: Handshake) -> &'static str {
     match handshake {
         Handshake::Tls => "a TLS handshake failed",
         Handshake::WebSocket => "a WebSocket handshake failed",
-        Handshake::Admin => "a TLS handshake of the server of metrics failed",
+        Handshake::Admin => "a connection to the admin listener was not served",
         Handshake::Proxy => "a load balancer does not say where a connection is from",
         _newer => "a handshake failed",
     }

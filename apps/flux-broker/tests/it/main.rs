@@ -56,6 +56,7 @@ mod session;
 mod shared;
 mod slow;
 mod stored;
+mod strangers;
 mod subscribe;
 mod subscription_id;
 mod sums;
