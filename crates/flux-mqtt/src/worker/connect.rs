@@ -125,20 +125,15 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> Stage {
         let terms = self.connections.terms(id).unwrap_or_else(|| self.terms.clone());
-        if let Err(reason) = is_within(&terms, &connect) {
-            return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
-        }
-        if let Some(reason) = self.refuses_will(id, &connect, &terms, fx) {
-            return self.refuse(id, &Refusal::of(&connect, reason), None, fx);
-        }
         let is_assigned = connect.client_id.is_empty();
-        if !is_legal_client_id(&connect) || (is_assigned && !terms.empty_client_ids) {
-            return self.refuse(
-                id,
-                &Refusal::of(&connect, ReasonCode::ClientIdentifierNotValid),
-                None,
-                fx,
-            );
+        let is_legal = is_legal_client_id(&connect) && (!is_assigned || terms.empty_client_ids);
+        let refused = is_within(&terms, &connect)
+            .err()
+            .or_else(|| self.refuses_will(id, &connect, &terms, fx))
+            .or_else(|| (!is_legal).then_some(ReasonCode::ClientIdentifierNotValid));
+        if let Some(reason) = refused {
+            let named = (!is_assigned).then(|| connect.client_id.as_str().into());
+            return self.refuse(id, &Refusal::of(&connect, reason), named, fx);
         }
         let client_id: Arc<str> =
             if is_assigned { self.new_client_id() } else { connect.client_id.as_str().into() };

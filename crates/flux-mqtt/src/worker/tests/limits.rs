@@ -246,6 +246,22 @@ fn whoever_is_closed_before_it_is_in_is_counted_and_told() {
     expect_reached(&mut c, Limit::ConnectTime, None, 1);
 }
 
+/// Whoever looks for it in the log knows it by its identifier.
+#[test]
+fn whose_connect_is_refused_before_anybody_is_asked_is_told() {
+    let mut c = cluster(Limits::default());
+    let peer = c.dial(0, client::connect_with_will("a", "$SYS/x", "bye", None));
+    assert!(c.is_closed(peer));
+    let told = Event::ConnectRefused {
+        client_id: Some("a".into()),
+        peer: None,
+        listener: None,
+        code: ReasonCode::TopicNameInvalid.as_u8(),
+    };
+    let events = c.events();
+    assert!(events.contains(&told), "{events:?}");
+}
+
 #[test]
 fn a_client_that_nobody_decides_about_is_told_that_the_server_is_unavailable() {
     let mut c = cluster(Limits::default());
