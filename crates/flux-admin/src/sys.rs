@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use flux_mqtt::{BrokerHandle, ManagerError, Publication};
+use tokio::time::Instant;
 
 use self::load::Loads;
 pub use self::topics::SysTopic;
@@ -50,9 +51,11 @@ impl SysTopics {
 /// is not stored, and not there after a restart.
 pub fn publish_sys_topics(broker: &BrokerHandle, interval: Duration, over: &Receiver<()>) {
     let mut topics = SysTopics::default();
-    let mut passed = Duration::ZERO;
+    let mut last = Instant::now();
     loop {
-        for (topic, payload) in topics.update(&Snapshot::of(broker), passed) {
+        // A busy machine, or one that slept, may have let more than the interval pass.
+        let now = Instant::now();
+        for (topic, payload) in topics.update(&Snapshot::of(broker), now - last) {
             match publish(broker, &topic, payload) {
                 Ok(()) => {}
                 Err(ManagerError::Stopped) => return,
@@ -67,7 +70,7 @@ pub fn publish_sys_topics(broker: &BrokerHandle, interval: Duration, over: &Rece
         if over.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
             return;
         }
-        passed = interval;
+        last = now;
     }
 }
 
