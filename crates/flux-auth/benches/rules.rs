@@ -10,6 +10,7 @@ use criterion::Criterion;
 use flux_auth::{
     Access, Authorizer, Client, Decision, Identity, Otherwise, RoleAuthorizer, Rules, Ruleset,
 };
+use flux_topic::TopicName;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default()
@@ -36,33 +37,66 @@ fn main() -> Result<(), Box<dyn Error>> {
             bencher.iter(|| authorizer.rights(&black_box(&client).clone()));
         });
     }
-    let authorizer = RoleAuthorizer::new(Ruleset::compile(&denials()?, Otherwise::Deny)?);
-    let client = Client::new("device-500", Identity::user("site-50"));
     // What all denials concern, what they all but concern and what may be had.
-    let wide = [
+    let narrow = [
         ("all", "#", Decision::Deny),
         ("last", "+/+/secret/x999", Decision::Deny),
         ("allowed", "+/+/open/+/#", Decision::Allow),
     ];
-    for (name, filter, expected) in wide {
-        let subscribe = Access::Subscribe { filter, qos: 1 };
-        assert_eq!(authorizer.decide(&client, subscribe), expected);
-        criterion.bench_function(&format!("denials/subscribe_{name}"), |bencher| {
-            bencher.iter(|| authorizer.decide(black_box(&client), black_box(subscribe)));
-        });
-    }
+    bench_denials(
+        &mut criterion,
+        "denials",
+        |site| format!("site/{site}/secret/x{site}"),
+        &narrow,
+    )?;
+    let wide = [
+        ("all", "#", Decision::Deny),
+        ("most", "a/+/#", Decision::Deny),
+        ("last", "+/x999/+/#", Decision::Deny),
+        ("allowed", "+/open/+/#", Decision::Allow),
+        ("long", "+/open/+/+/+/+/+/+/+/+/+/+/#", Decision::Allow),
+    ];
+    bench_denials(&mut criterion, "wide_denials", |site| format!("+/x{site}/#"), &wide)?;
+    // Each level of a topic goes two ways: the most that a tree can be made to look at.
+    let both = |site: usize| {
+        let level = |depth| if (site >> depth).is_multiple_of(2) { "x500" } else { "+" };
+        (0..10_usize).map(level).collect::<Vec<_>>().join("/")
+    };
+    bench_denials(&mut criterion, "branching_denials", both, &[("all", "#", Decision::Deny)])?;
     criterion.final_summary();
     Ok(())
 }
 
-/// A role that has 1,000 denials.
-fn denials() -> Result<Rules, Box<dyn Error>> {
-    let denied: Vec<_> = (0..1_000).map(|site| format!("\"site/{site}/secret/x{site}\"")).collect();
+/// Measures what it takes to decide about these filters, and about one message where such are delivered, for a role
+/// that has 1,000 denials.
+fn bench_denials(
+    criterion: &mut Criterion,
+    group: &str,
+    denial: impl Fn(usize) -> String,
+    filters: &[(&str, &str, Decision)],
+) -> Result<(), Box<dyn Error>> {
+    let denied: Vec<_> = (0..1_000).map(|site| format!("{:?}", denial(site))).collect();
     let denied = denied.join(", ");
-    Ok(toml::from_str(&format!(
+    let rules = toml::from_str(&format!(
         "roles.all = {{ subscribe = [\"#\"], deny.subscribe = [{denied}] }}\n\
          bind = [{{ everyone = true, roles = [\"all\"] }}]"
-    ))?)
+    ))?;
+    let authorizer = RoleAuthorizer::new(Ruleset::compile(&rules, Otherwise::Deny)?);
+    let client = Client::new("device-500", Identity::user("site-50"));
+    for (name, filter, expected) in filters {
+        let subscribe = Access::Subscribe { filter, qos: 1 };
+        assert_eq!(authorizer.decide(&client, subscribe), *expected);
+        criterion.bench_function(&format!("{group}/subscribe_{name}"), |bencher| {
+            bencher.iter(|| authorizer.decide(black_box(&client), black_box(subscribe)));
+        });
+    }
+    for (name, topic) in [("two", "site/x500/open/x1"), ("ten", &["x500"; 10].join("/"))] {
+        let topic = TopicName::parse(topic)?;
+        criterion.bench_function(&format!("{group}/deliver_{name}"), |bencher| {
+            bencher.iter(|| authorizer.may_receive(black_box(&client), black_box(topic)));
+        });
+    }
+    Ok(())
 }
 
 /// 100 roles of 10 rules, each for the devices of one site.
