@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use ring::pbkdf2;
+
 use super::child::{Program, with_rights};
 use super::directory::Directory;
 use crate::admin::get;
@@ -24,6 +26,9 @@ const CHEAP: &str =
     "$argon2id$v=19$m=8,t=1,p=1$YSBzYWx0IG9mIHNpeHRlZQ$otMak6W6V0RRdTlfLOG0wrjpqXvFnnMNvMTsrRMcE7g";
 /// So dear that no machine looks at many while a test lasts.
 const DEAR: &str = "$7$10000000$YSBzYWx0IG9mIHNpeHRlZQ==$uwPiPiPCsoHtnihfxKsbE7mI2pvNOLdWPZxKXmFm+DoiWdxzqkBWnJxJtaSSbApz+25fKovjQT2aOBCXufGmCw==";
+/// Dear enough to be felt by whoever waits behind many of them.
+const MIDDLING: &str = "$7$100$YSBzYWx0IG9mIHNpeHRlZQ==$0rQKIY1Jehlvw77n0EKiTSvycMo6+RojUa5WGXwxhzLhzrumzIwXPjoxHEHTkinmR7XqLmdSIRebKxGw5X/Xzg==";
+const MIDDLING_ITERATIONS: u32 = 100;
 const SECRET: &[u8] = b"a secret that nobody can guess in time";
 
 /// A broker that bans nobody, and has a metric for each refusal.
@@ -81,6 +86,19 @@ fn keys() -> String {
     format!(r#"{{"keys":[{}]}}"#, keys.join(","))
 }
 
+/// How many threads of the broker hash.
+fn hashing_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2)
+}
+
+/// Computes as much as is done for a password that is held against a hash of [`MIDDLING`]'s kind.
+fn hash_as_middling(number: u32) {
+    let times = MIDDLING_ITERATIONS.try_into().unwrap();
+    let algorithm = pbkdf2::PBKDF2_HMAC_SHA512;
+    let is_right = pbkdf2::verify(algorithm, times, b"a salt", &number.to_be_bytes(), &[0; 64]);
+    assert!(is_right.is_err());
+}
+
 /// Sends guesses, some at once, and goes on when no more than `most` wait for an answer. Returns how many were answered with
 /// which code, and those that still wait.
 fn guess(
@@ -124,12 +142,19 @@ fn collect(waiting: &mut Vec<TcpStream>, codes: &mut BTreeMap<u8, u32>, most: us
     }
 }
 
+/// What others get meanwhile.
+#[derive(Debug)]
+struct Served {
+    published: u32,
+    came: u32,
+}
+
 /// Has somebody publish, and others connect and publish, while this is done; all that they publish arrives.
 fn among_others<T>(
     address: SocketAddr,
     login: impl Fn(Connect) -> Connect + Sync,
     attack: impl FnOnce() -> T,
-) -> T {
+) -> (T, Served) {
     let come_in = || Client::connect_to(address, &login(Connect::new(V5, "")));
     let mut subscriber = come_in();
     subscriber.subscribe("t/#", 1);
@@ -173,7 +198,7 @@ fn among_others<T>(
         assert!(published > 0 && came > 0, "{published} {came}");
         let expected = [("t/who-comes", came), ("t/who-is-in", published)];
         assert_eq!(received, expected.map(|(topic, sent)| (topic.to_owned(), sent)).into());
-        found
+        (found, Served { published, came })
     })
 }
 
@@ -195,6 +220,34 @@ fn others_connect_and_publish_while_ten_thousand_wrong_passwords_are_hashed() {
     assert_eq!(broker.refused("the server is not available"), 0);
 }
 
+/// What they get is counted, for the same attack without anything to hash, while the test hashes as much as the broker will, so that
+/// both times the machine has as much to do.
+#[test]
+fn others_get_about_as_much_while_ten_thousand_wrong_passwords_are_hashed_as_before() {
+    let broker = Broker::start("guesses-served", &[("alice", MIDDLING)], &keys());
+    let token = Signer::secret(SECRET).token(&claims("bob", 3_600));
+    let right = |connect: Connect| connect.login("bob", &token);
+    let address = broker.address();
+    let attack = |connect: &dyn Fn(u32) -> Connect, code: u8| {
+        let (codes, _) = guess(address, 0, connect);
+        assert_eq!(codes, BTreeMap::from([(code, GUESSES)]));
+    };
+    let ((), before) = among_others(address, right, || {
+        thread::scope(|scope| {
+            let threads = u32::try_from(hashing_threads()).unwrap();
+            for _ in 0..threads {
+                scope.spawn(move || (0..GUESSES / threads).for_each(hash_as_middling));
+            }
+            attack(&|_| Connect::new(V5, ""), 0x87);
+        });
+    });
+    let wrong = |number: u32| Connect::new(V5, "").login("alice", &number.to_string());
+    let ((), meanwhile) = among_others(address, right, || attack(&wrong, 0x86));
+    let is_fair = |before: u32, meanwhile: u32| meanwhile >= before / 4;
+    assert!(is_fair(before.published, meanwhile.published), "{before:?}, {meanwhile:?}");
+    assert!(is_fair(before.came, meanwhile.came), "{before:?}, {meanwhile:?}");
+}
+
 /// What cannot be hashed is refused at once, and waits for nothing. Whoever has a token comes in as ever.
 #[test]
 fn what_no_machine_can_hash_is_refused_at_once_and_others_connect_and_publish() {
@@ -203,8 +256,9 @@ fn what_no_machine_can_hash_is_refused_at_once_and_others_connect_and_publish() 
     let right = |connect: Connect| connect.login("bob", &token);
     let wrong = |number: u32| Connect::new(V5, "").login("alice", &number.to_string());
     let address = broker.address();
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
-    let (codes, waiting) = among_others(address, right, || guess(address, LINE + threads, wrong));
+    let threads = hashing_threads();
+    let attack = || guess(address, LINE + threads, wrong);
+    let ((codes, waiting), _) = among_others(address, right, attack);
     let count = |code: u8| codes.get(&code).copied().unwrap_or_default();
     let (hashed, refused) = (count(0x86), count(0x88));
     assert_eq!(hashed + refused + u32::try_from(waiting.len()).unwrap(), GUESSES);
