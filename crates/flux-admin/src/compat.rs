@@ -25,13 +25,17 @@ pub struct Alias {
     pub read: fn(&Snapshot) -> i64,
 }
 
-/// EMQX's names, from its documentation of statistics and metrics.
+/// EMQX's names. What they mean is from its documentation of statistics and metrics, and where that leaves a doubt, from how it counts.
 pub const EMQX: &[Alias] = &[
-    alias("connections_count", "Clients connected", |it| whole(it.census.online)),
-    alias("live_connections_count", "The same", |it| whole(it.census.online)),
+    alias(
+        "connections_count",
+        "Clients with a session, connected or not: there a connection lasts as long as its session",
+        |it| whole(it.sessions),
+    ),
+    alias("live_connections_count", "Clients connected", |it| whole(it.census.online)),
     alias("sessions_count", "Sessions", |it| whole(it.sessions)),
     alias("channels_count", "The same", |it| whole(it.sessions)),
-    alias("retained_count", "Retained messages", |it| whole(it.retained)),
+    alias("retained_count", "Retained messages, those of `$SYS` included", |it| whole(it.retained)),
     alias("bytes_received", "Bytes of packets that came", |it| of(it, Count::BytesReceived)),
     alias("bytes_sent", "Bytes of packets that were sent", |it| of(it, Count::BytesSent)),
     alias("packets_received", "Packets that came", |it| number(all_received(&it.counters))),
@@ -42,7 +46,7 @@ pub const EMQX: &[Alias] = &[
         received(it, PacketType::Publish)
     }),
     alias("packets_publish_sent", "PUBLISHes that were sent", |it| sent(it, PacketType::Publish)),
-    alias("packets_publish_auth_error", "PUBLISHes that were denied", |it| {
+    alias("packets_publish_auth_error", "PUBLISHes that were denied, at whatever QoS", |it| {
         of(it, Count::Denied(Denial::Publish))
     }),
     alias("packets_puback_received", "PUBACKs that came", |it| received(it, PacketType::PubAck)),
@@ -104,7 +108,7 @@ pub const EMQX: &[Alias] = &[
     alias("client_disconnected", "Clients that are gone, for whatever reason", |it| {
         sum(it, Count::Disconnected, DisconnectReason::ALL)
     }),
-    alias("authentication_success", "Clients that proved who they are", |it| {
+    alias("authentication_success", "Clients that proved who they are, or need not", |it| {
         of(it, Count::Authenticated)
     }),
     alias("authentication_failure", "Clients that did not", |it| of(it, Count::NotAuthenticated)),

@@ -37,14 +37,17 @@ fn page() -> String {
 const COMPAT: &str = "\n## Names of another broker\n\n\
     With `compat = [\"emqx\"]` under `[admin]` these are served as well, for dashboards and alerts that were made for \
     EMQX. They are those of its names that mean here what they mean there; as there, counters have no `_total` behind \
-    them. What is not in the list has no number here that means the same.\n\n\
+    them. What is not in the list has no number here that means the same. EMQX leaves out of what is sent what it sends of \
+    `$SYS`; here that is counted.\n\n\
     | metric | meaning |\n|---|---|\n";
 
 const SYS: &str = "\n## `$SYS`\n\n\
     The same numbers are published for dashboards that know mosquitto, every 10 s (`--sys-interval SECONDS`, 0 for \
     never): what has changed since, with QoS 0, retained, and not stored. No client may publish there. With roles, \
-    whoever is to read them needs the right to: `subscribe = [\"$SYS/#\"]`. Names and meanings are those of \
-    mosquitto(8), but `publish/bytes` counts whole packets.\n\n\
+    whoever is to read them needs the right to: `subscribe = [\"$SYS/#\"]`. Names, forms and meanings are those of \
+    mosquitto(8), but `publish/bytes` counts whole packets, and `store/messages/bytes` all that messages take, where mosquitto \
+    counts payloads alone. Not there are `heap/#`, which mosquitto has of an allocator that counts (see \
+    `flux_held_bytes`), and `packet/out/#` of mosquitto 2.1.\n\n\
     | topic | meaning |\n|---|---|\n\
     | `$SYS/broker/version` | `flux-broker version` and which |\n\
     | `$SYS/broker/uptime` | seconds since the broker began, and the word `seconds` |\n\

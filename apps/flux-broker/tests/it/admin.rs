@@ -263,7 +263,7 @@ fn numbers_beyond_loopback_need_a_token() {
 
 #[test]
 fn sys_topics_have_the_numbers_that_mosquitto_gives_them() {
-    let broker = Broker::start(2, |_| {});
+    let broker = Broker::start(2, |settings| settings.session.queued_messages = 1);
     let mut topics = SysTopics::default();
     let all = topics.update(&Snapshot::of(&broker.handle), Duration::ZERO).len();
     let mut away = Client::connect(&broker, &Connect::persistent(V311, "away"));
@@ -272,6 +272,10 @@ fn sys_topics_have_the_numbers_that_mosquitto_gives_them() {
     let mut subscriber = Client::connect(&broker, &Connect::new(V5, "subscriber"));
     subscriber.subscribe("$share/s/b", 1);
     subscriber.publish("a/1", "x", 1);
+    // Neither reaches who is away: there is no room for one, and the other would not be kept.
+    subscriber.send(&Publish::new("a/2", "x").qos(1, 1).bytes(V5));
+    subscriber.packet();
+    subscriber.publish("a/3", "x", 0);
     subscriber.send(&Publish::new("r", "kept").retain().bytes(V5));
     subscriber.ping();
     let changed = topics.update(&Snapshot::of(&broker.handle), Duration::from_secs(60));
@@ -284,18 +288,20 @@ fn sys_topics_have_the_numbers_that_mosquitto_gives_them() {
         ("clients/active", "1"),
         ("clients/disconnected", "1"),
         ("clients/inactive", "1"),
-        // Two CONNECT, two SUBSCRIBE, one DISCONNECT, two PUBLISH, one PINGREQ.
-        ("messages/received", "8"),
-        ("messages/sent", "6"),
-        ("publish/messages/received", "2"),
-        ("publish/bytes/received", "21"),
+        // Two CONNECT, two SUBSCRIBE, one DISCONNECT, four PUBLISH, two PINGREQ.
+        ("messages/received", "11"),
+        ("messages/sent", "8"),
+        ("publish/messages/received", "4"),
+        ("publish/messages/dropped", "1"),
+        ("publish/bytes/received", "41"),
         ("retained messages/count", "1"),
         ("messages/stored", "2"),
         ("store/messages/count", "2"),
         ("subscriptions/count", "2"),
         ("shared_subscriptions/count", "1"),
         ("connections/socket/count", "2"),
-        ("load/publish/received/1min", "1.26"),
+        ("load/publish/received/1min", "2.53"),
+        ("load/publish/dropped/1min", "0.63"),
         ("load/sockets/15min", "0.13"),
         ("load/connections/5min", "0.36"),
     ] {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flux_eventbus::DropReason;
 use flux_mqtt::{Count, PacketType};
 
 use crate::Snapshot;
@@ -63,7 +64,7 @@ const SOURCES: [Source; 9] = [
     ("messages/sent", |it| all_sent(&it.counters)),
     ("publish/received", |it| it.counters.of(Count::Received(PacketType::Publish))),
     ("publish/sent", |it| it.counters.of(Count::Sent(PacketType::Publish))),
-    ("publish/dropped", |it| it.counters.all_dropped()),
+    ("publish/dropped", |it| it.counters.dropped(DropReason::QueueFull)),
     ("bytes/received", |it| it.counters.of(Count::BytesReceived)),
     ("bytes/sent", |it| it.counters.of(Count::BytesSent)),
     ("sockets", |it| it.counters.of(Count::Accepted)),

@@ -1,6 +1,6 @@
 //! Which topic has which number.
 
-use flux_eventbus::SessionEnd;
+use flux_eventbus::{DropReason, SessionEnd};
 use flux_mqtt::{Count, PacketType};
 
 use crate::Snapshot;
@@ -34,8 +34,9 @@ impl SysTopic {
         topic("messages/sent", "packets of all types that were sent", |it| all_sent(&it.counters)),
         topic("messages/stored", "messages that wait, are in flight or retained", stored),
         topic("store/messages/count", "the same", stored),
-        topic("store/messages/bytes", "bytes of those that wait or are retained", |it| {
-            number(it.census.queued_bytes) + it.holdings.shared + it.holdings.retained
+        topic("store/messages/bytes", "bytes that these take", |it| {
+            let sessions = number(it.census.queued_bytes + it.census.in_flight_bytes);
+            sessions + it.holdings.shared + it.holdings.retained
         }),
         topic("bytes/received", "bytes of whole packets that came", |it| {
             it.counters.of(Count::BytesReceived)
@@ -49,9 +50,11 @@ impl SysTopic {
         topic("publish/messages/sent", "PUBLISH packets that were sent", |it| {
             it.counters.of(Count::Sent(PacketType::Publish))
         }),
-        topic("publish/messages/dropped", "messages dropped, for one client each", |it| {
-            it.counters.all_dropped()
-        }),
+        topic(
+            "publish/messages/dropped",
+            "messages dropped because a queue was full, for one client each",
+            |it| it.counters.dropped(DropReason::QueueFull),
+        ),
         topic("publish/bytes/received", "bytes of PUBLISH packets that came", |it| {
             it.counters.of(Count::MessageBytesReceived)
         }),

@@ -48,6 +48,7 @@ pub(in crate::interop) fn run(binary: &Path, certificates: &Certificates) -> Res
     for (check, outcome) in [
         ("the names under $SYS are mosquitto's", names(&theirs, &ours)),
         ("the same clients make the same numbers", numbers(&theirs, &ours)),
+        ("what is said has mosquitto's form", forms(&theirs, &ours)),
     ] {
         match outcome {
             Ok(()) => tally.pass(check),
@@ -100,6 +101,37 @@ fn numbers(theirs: &Subscriber, ours: &Subscriber) -> Result<()> {
     until(differ)
 }
 
+/// A number with as many decimals, and the same words around it, but the name of the program.
+fn forms(theirs: &Subscriber, ours: &Subscriber) -> Result<()> {
+    let differ = || -> Result<()> {
+        let [theirs, ours] = [latest(theirs)?, latest(ours)?];
+        let both = theirs.iter().filter_map(|(name, text)| Some((name, text, ours.get(name)?)));
+        let differ = both.filter(|(_, theirs, ours)| form(theirs) != form(ours));
+        let differ: Vec<_> = differ.collect();
+        ensure!(differ.is_empty(), "(name, theirs, ours): {differ:?}");
+        Ok(())
+    };
+    until(differ)
+}
+
+/// Returns the words of a text, and of numbers how many decimals they have: of a version how many parts.
+fn form(text: &str) -> Vec<String> {
+    let word = |word: &str| match word.split_once('.') {
+        _ if word == "mosquitto" || word == "flux-broker" => "PROGRAM".to_owned(),
+        Some((_, rest)) if rest.contains('.') => "VERSION".to_owned(),
+        Some((whole, decimals)) if is_number(whole) && is_number(decimals) => {
+            format!("a number with {} decimals", decimals.len())
+        }
+        None if is_number(word) => "a number".to_owned(),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Asks again until it is right; else the last answer counts.
 fn until(mut ask: impl FnMut() -> Result<()>) -> Result<()> {
     let mut last = Ok(());
@@ -142,3 +174,29 @@ const NOT_HERE: &[&str] = &["heap/current", "heap/maximum"];
 /// Names that mosquitto has since 2.1, and Debian's has not.
 const NOT_THERE: &[&str] = &["connections/socket/count"];
 const DEADLINE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_all_but_the_number() {
+        for (one, other) in [
+            ("34 seconds", "1 seconds"),
+            ("0.00", "12.34"),
+            ("7", "123"),
+            ("mosquitto version 2.0.11", "flux-broker version 0.3.0"),
+        ] {
+            assert_eq!(form(one), form(other));
+        }
+        for (one, other) in [
+            ("34 seconds", "34"),
+            ("0.0", "0.00"),
+            ("0", "0.00"),
+            ("34 seconds", "34 s"),
+            ("", "0"),
+        ] {
+            assert_ne!(form(one), form(other));
+        }
+    }
+}
