@@ -6,6 +6,10 @@
 # It writes nowhere but there, and needs no rights. It listens on all addresses of the container and, without further
 # settings, lets anybody in: publish the port to whom that is meant for, or give it passwords (--passwords FILE) and leave
 # --allow-anonymous out.
+#
+# Arguments of `docker run` take the place of those below. Where the admin listener is stands in the environment, for the broker and
+# for the health check alike: change it with `-e FLUX_ADMIN=HOST:PORT`, and not with --admin, nor with [admin] in a config.
+# Beyond loopback it wants a token: `-e FLUX_ADMIN_TOKEN_FILE=FILE`, which the health check shows as well.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
@@ -18,6 +22,7 @@ COPY --from=build /src/target/release/flux-broker /usr/local/bin/flux-broker
 USER 10001
 VOLUME /var/lib/flux
 EXPOSE 1883
-HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["flux-broker", "health", "--admin", "127.0.0.1:9883"]
+ENV FLUX_ADMIN=127.0.0.1:9883
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["flux-broker", "health"]
 ENTRYPOINT ["flux-broker"]
-CMD ["--bind", "0.0.0.0", "--allow-anonymous", "--data-dir", "/var/lib/flux", "--admin", "127.0.0.1:9883"]
+CMD ["--bind", "0.0.0.0", "--allow-anonymous", "--data-dir", "/var/lib/flux"]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use super::child::{Program, run};
+use super::child::{Program, command, run};
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
 use crate::support::{Certificates, Client, Connect, Publish, u32_property};
@@ -195,6 +195,45 @@ fn an_admin_port_that_is_taken_stops_the_broker_if_somebody_chose_it() {
     let program = Program::start(&["--port", "0", "--admin"]);
     assert!(!program.announced.contains("metrics at"), "{}", program.announced);
     Client::connect_to(program.addresses[0], &Connect::new(V5, "here")).ping();
+}
+
+/// `docker run` may be given other arguments for the broker, which the health check does not know.
+#[test]
+fn the_health_check_of_the_image_holds_whatever_arguments_it_is_given() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Dockerfile");
+    let dockerfile = fs::read_to_string(path).unwrap();
+    let after = |what: &str| {
+        let found = dockerfile.lines().find_map(|line| line.split_once(what));
+        found.unwrap_or_else(|| panic!("there is no {what}")).1.to_owned()
+    };
+    let words = |list: &str| serde_json::from_str::<Vec<String>>(list).unwrap();
+    assert!(after("ENV FLUX_ADMIN=").starts_with("127.0.0.1:"));
+    assert_eq!(words(&after("ENTRYPOINT ")), ["flux-broker"]);
+    let check = words(
+        dockerfile
+            .lines()
+            .find(|it| it.starts_with("HEALTHCHECK"))
+            .unwrap()
+            .split_once("CMD ")
+            .unwrap()
+            .1,
+    );
+    let cmd = dockerfile.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+    let data = Directory::new("image");
+    let mut of_image = words(cmd);
+    for (place, given) in [("0.0.0.0", "127.0.0.1"), ("/var/lib/flux", &*data.file("data"))] {
+        *of_image.iter_mut().find(|word| *word == place).unwrap() = given.to_owned();
+    }
+    of_image.extend(["--port".to_owned(), "0".to_owned()]);
+    let given = ["--port", "0", "--max-qos", "1"].map(str::to_owned).to_vec();
+    for arguments in [of_image, given] {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let program = Program::start_in(&[("FLUX_ADMIN", "127.0.0.1:0")], &arguments);
+        let admin = admin_of(&program);
+        let mut health = command(env!("CARGO_BIN_EXE_flux-broker"));
+        let health = health.args(&check[1..]).env("FLUX_ADMIN", &admin).output().unwrap();
+        assert_eq!(health.status.code(), Some(0), "{arguments:?}: {}", text(&health.stderr));
+    }
 }
 
 #[test]
