@@ -2,6 +2,7 @@
 
 mod access;
 mod doors;
+mod proofs;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
