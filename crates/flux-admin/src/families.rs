@@ -292,6 +292,31 @@ const fn counter(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Times;
+
+    /// As Prometheus wants names: base units, `_total` behind counters and only there.
+    #[test]
+    fn names_say_the_unit_and_what_only_grows() {
+        let times = Times::ALL.iter().map(|times| (times.name, times.help));
+        let families = Family::ALL.iter().map(|family| (family.name, family.help));
+        for (name, help) in families.chain(times) {
+            let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            assert!(is_plain && !name.ends_with("_total"), "{name}");
+            let other_units =
+                ["ms", "millis", "micros", "nanos", "minutes", "hours", "days", "kib", "mb"];
+            assert!(!name.split('_').any(|word| other_units.contains(&word)), "{name}");
+            let first = help.chars().next().unwrap();
+            assert!(first.is_ascii_uppercase() || first.is_ascii_digit(), "{name}: {help}");
+            assert!(!help.ends_with('.'), "{name}: {help}");
+        }
+        for family in Family::ALL {
+            let is_total = family.full_name().ends_with("_total");
+            assert_eq!(is_total, family.kind != Kind::Gauge, "{}", family.name);
+            let in_seconds = family.name.ends_with("_seconds");
+            assert!(in_seconds || family.kind != Kind::Seconds, "{}", family.name);
+        }
+        assert!(Times::ALL.iter().all(|times| times.name.ends_with("_seconds")));
+    }
 
     #[test]
     fn no_name_stands_there_twice() {

@@ -318,13 +318,17 @@ fn what_is_timed_is_counted_in_buckets() {
     let mut subscriber = Client::connect(&broker, &Connect::new(V5, "subscriber"));
     subscriber.subscribe("a", 0);
     subscriber.subscribe("kept", 0);
+    let mut second = Client::connect(&broker, &Connect::new(V5, "second"));
+    second.subscribe("a", 0);
     let mut publisher = Client::connect(&broker, &Connect::new(V311, "publisher"));
     // One message in a while is timed, so the first is.
     publisher.publish("a", "x", 1);
-    subscriber.receive();
-    subscriber.ping();
+    for receiver in [&mut subscriber, &mut second] {
+        receiver.receive();
+        receiver.ping();
+    }
     let numbers = scrape_all(&admin);
-    for (name, count) in [("connect", "2"), ("delivery", "1"), ("acknowledgement", "1")] {
+    for (name, count) in [("connect", "3"), ("delivery", "2"), ("acknowledgement", "1")] {
         assert_eq!(numbers[&format!("flux_{name}_seconds_count")], count, "{name}");
         assert_eq!(numbers[&format!("flux_{name}_seconds_bucket{{le=\"+Inf\"}}")], count, "{name}");
         let sum: f64 = numbers[&format!("flux_{name}_seconds_sum")].parse().unwrap();

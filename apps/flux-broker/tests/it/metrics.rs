@@ -121,6 +121,39 @@ pub(crate) fn the_limits_of_bytes_are_those_that_hold() {
     assert_eq!(numbers["flux_held_bytes_limit{kind=\"retained\"}"], 50 << 20);
 }
 
+/// What one kind holds is never near what another one does.
+#[test]
+fn bytes_are_held_under_their_kinds() {
+    let broker = Broker::start(1, |_| {});
+    let admin = admin_of(&broker);
+    let mut away = Client::connect(&broker, &Connect::persistent(V5, "away"));
+    away.subscribe("queued", 1);
+    away.subscribe("$share/g/shared", 1);
+    away.disconnect();
+    let mut stuck = Client::connect(&broker, &Connect::new(V5, "stuck"));
+    stuck.subscribe("unsent", 0);
+    let mut publisher = Client::connect(&broker, &Connect::new(V5, "publisher"));
+    publisher.publish("queued", "x".repeat(100_000), 1);
+    publisher.publish("shared", "x".repeat(200_000), 1);
+    publisher.publish_packet(&Publish::new("kept", "x".repeat(400_000)).retain(), 0);
+    // Half of a packet.
+    let packet = Publish::new("half", "x".repeat(100_000)).bytes(V5);
+    publisher.send(&packet[..50_000]);
+    let held = |kind: &str| scrape(&admin)[&format!("flux_held_bytes{{kind=\"{kind}\"}}")];
+    for (kind, bytes) in
+        [("sessions", 100_000), ("shared", 200_000), ("retained", 400_000), ("unread", 50_000)]
+    {
+        while !(bytes..bytes + 20_000).contains(&held(kind)) {}
+    }
+    assert_eq!(held("unsent"), 0);
+    // More than sockets take, for a client that reads none of it.
+    let mut other = Client::connect(&broker, &Connect::new(V5, "other"));
+    while held("unsent") < 1_000_000 {
+        other.publish("unsent", "x".repeat(1_000_000), 0);
+    }
+    assert!(held("unread") < 70_000 && held("shared") < 220_000);
+}
+
 #[test]
 pub(crate) fn what_a_collector_does_not_get_is_scraped() {
     let broker = Broker::start(1, |_| {});

@@ -82,13 +82,55 @@ pub(super) const CASES: &[Case] = &[
             // Header, topic, packet identifier, payload; properties where the version has them.
             ("flux_messages_received_bytes_total", by(8 + 10 + 10 + 9)),
             ("flux_messages_sent_bytes_total", by(9 + 11 + 11)),
-            // CONNECT 24 and 23, SUBSCRIBE, acknowledgements, PINGREQ and DISCONNECT.
-            ("flux_received_bytes_total", 37 + 60..=37 + 110),
-            ("flux_sent_bytes_total", 31 + 30..=31 + 120),
+            // CONNECT, SUBSCRIBE, five acknowledgements, two PINGREQ, DISCONNECT.
+            ("flux_received_bytes_total", by(37 + 25 + 23 + 11 + 4 * 4 + 2 * 2 + 2)),
+            // CONNACK, SUBACK, four acknowledgements, two PINGRESP.
+            ("flux_sent_bytes_total", by(31 + CONNACK + 4 + 6 + 4 * 4 + 2 * 2)),
             // One message in a while is timed.
             ("flux_delivery_seconds_count", 1..=3),
             ("flux_acknowledgement_seconds_count", 1..=2),
             ("flux_connect_seconds_count", by(2)),
+        ],
+    },
+    Case {
+        name: "a connection of nobody yet",
+        start: || plain(|_| {}),
+        act: |scene| vec![Client::open(scene.broker.address(), V5)],
+        moves: &[
+            ("flux_connections", by(1)),
+            ("flux_listener_connections{listener=\"mqtt\"}", by(1)),
+            ("flux_connections_accepted_total", by(1)),
+            ("flux_sessions{state=\"online\"}", by(0)),
+            ("flux_connects_total{version=\"5.0\"}", by(0)),
+            ("flux_packets_received_total{type=\"CONNECT\"}", by(0)),
+        ],
+    },
+    Case {
+        name: "subscriptions, and one that two share who are away",
+        start: || plain(|_| {}),
+        act: |scene| {
+            for name in ["one", "other"] {
+                let mut member = Client::connect(&scene.broker, &Connect::persistent(V5, name));
+                member.subscribe("$share/g/z", 1);
+                member.subscribe(name, 1);
+                member.disconnect();
+            }
+            let mut publisher = Client::connect(&scene.broker, &Connect::new(V5, "publisher"));
+            for topic in ["z", "z", "one", "one", "one"] {
+                publisher.publish(topic, "x", 1);
+            }
+            vec![publisher]
+        },
+        moves: &[
+            ("flux_subscriptions", by(3)),
+            ("flux_retained_messages", by(0)),
+            ("flux_sessions{state=\"offline\"}", by(2)),
+            ("flux_sessions{state=\"online\"}", by(1)),
+            ("flux_queued_messages{in=\"shared\"}", by(2)),
+            ("flux_queued_messages{in=\"sessions\"}", by(3)),
+            ("flux_inflight_messages", by(0)),
+            ("flux_packets_received_total{type=\"SUBSCRIBE\"}", by(4)),
+            ("flux_packets_sent_total{type=\"SUBACK\"}", by(4)),
         ],
     },
     Case {
@@ -271,6 +313,22 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "three messages that come at once and are stored at once",
+        start: stored,
+        act: |scene| {
+            let mut client = Client::connect(&scene.broker, &Connect::new(V5, "a"));
+            let publish = |id| Publish::new("t", "x").qos(1, id).retain().bytes(V5);
+            client.send(&[1, 2, 3].map(publish).concat());
+            (0..3).for_each(|_| drop(client.packet()));
+            vec![client]
+        },
+        moves: &[
+            ("flux_store_records_total", by(3)),
+            ("flux_store_commit_seconds_count", by(1)),
+            ("flux_store_fsync_seconds_count", by(1)),
+        ],
+    },
+    Case {
         name: "a message that cannot be stored",
         start: stored,
         act: |scene| {
@@ -287,6 +345,9 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
 ];
+
+/// Bytes of a CONNACK of MQTT 5.0, with properties of eight.
+const CONNACK: i64 = 13;
 
 /// Nobody named eve gets in.
 #[derive(Debug)]
