@@ -5,12 +5,13 @@ pub(crate) mod read;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use flux_eventbus::{Denial, DisconnectReason, DropReason, Limit, SessionEnd};
+use flux_eventbus::{Denial, DisconnectReason, Limit, SessionEnd};
 use flux_mqtt::{Count, Permission, Timestamp};
 
 use self::read::{
-    QOS, behind, both, certificates, clients, count, each, exports_failed, failures, held,
-    most_held, named, number, one, packets, sample, spans_dropped, store, versions, whole, workers,
+    QOS, behind, both, certificates, clients, count, drop_reasons, each, exports_failed, failures,
+    held, most_held, named, number, one, packets, sample, spans_dropped, store, versions, whole,
+    workers,
 };
 use crate::Snapshot;
 
@@ -171,10 +172,24 @@ impl Family {
         counter("sent_bytes", "Bytes of packets that were sent", &[], |it| {
             count(it, Count::BytesSent)
         }),
-        counter("messages_dropped", "Messages dropped, for one client each", &["reason"], |it| {
-            let reasons = DropReason::ALL.map(|reason| (reason, reason.name()));
-            each(it, reasons, Count::Dropped)
-        }),
+        counter(
+            "messages_dropped",
+            "Messages dropped: for one client each, or, where they were not accepted, from one",
+            &["reason"],
+            |it| each(it, drop_reasons(false), Count::Dropped),
+        ),
+        counter(
+            "retained_messages_dropped",
+            "Messages that are not retained, or are no longer: those who were subscribed are none the poorer",
+            &["reason"],
+            |it| each(it, drop_reasons(true), Count::Dropped),
+        ),
+        counter(
+            "retained_messages_replayed",
+            "Retained messages that were for a client that subscribed: it gets them, or they are dropped as others are",
+            &[],
+            |it| count(it, Count::Replayed),
+        ),
         counter("requests_refused", "PUBLISHes and filters refused", &["reason"], |it| {
             each(it, failures(), Count::Refused)
         }),

@@ -136,8 +136,7 @@ impl DisconnectReason {
 pub enum DropReason {
     /// The queue of the session is full.
     QueueFull,
-    /// The message waited longer than its expiry interval (MQTT 5.0 section 3.3.2.3.3). Of a retained
-    /// one the event names no client.
+    /// The message waited longer than its expiry interval (MQTT 5.0 section 3.3.2.3.3).
     Expired,
     /// The client is not connected, and a message of QoS 0 is not kept for it.
     Offline,
@@ -163,11 +162,13 @@ pub enum DropReason {
     NoMember,
     /// The client may subscribe to a filter that matches, and not to this topic.
     Withheld,
+    /// The message is no longer retained: it is older than its expiry interval. The event names no client.
+    RetainedExpired,
 }
 
 impl DropReason {
     /// How many reasons there are, whatever they carry.
-    pub const KINDS: usize = 11;
+    pub const KINDS: usize = 12;
 
     /// Every reason, in the order of declaration; those that carry a code with 0x80.
     pub const ALL: [Self; Self::KINDS] = [
@@ -182,7 +183,15 @@ impl DropReason {
         Self::SessionEnded,
         Self::NoMember,
         Self::Withheld,
+        Self::RetainedExpired,
     ];
+
+    /// Returns whether the message is lost to those alone who subscribe later: whoever was subscribed when it was published got it,
+    /// or lost it for a reason of its own.
+    #[must_use]
+    pub const fn is_of_retained(self) -> bool {
+        matches!(self, Self::NotRetained | Self::RetainedExpired)
+    }
 
     /// Returns its name in lower case with underscores, as a label of a metric.
     #[must_use]
@@ -199,6 +208,7 @@ impl DropReason {
             Self::SessionEnded => "session_ended",
             Self::NoMember => "no_member",
             Self::Withheld => "withheld",
+            Self::RetainedExpired => "retained_expired",
         }
     }
 
@@ -218,6 +228,7 @@ impl DropReason {
             Self::SessionEnded => 8,
             Self::NoMember => 9,
             Self::Withheld => 10,
+            Self::RetainedExpired => 11,
         }
     }
 }

@@ -20,9 +20,11 @@ use crate::wire::{PacketType, Version};
 pub enum Count {
     /// A limit was reached.
     Reached(Limit),
-    /// A message was not delivered to one client, or not accepted from it. Reasons that differ in
+    /// A message was not delivered to one client, or not accepted from it, or is not retained. Reasons that differ in
     /// their code alone count as one.
     Dropped(DropReason),
+    /// A retained message was for a client that has subscribed, whether or not it got it.
+    Replayed,
     /// The connection of a client that had been admitted is over. Reasons that differ in their code
     /// alone count as one.
     Disconnected(DisconnectReason),
@@ -107,6 +109,7 @@ impl Count {
             Self::Panicked => PANICKED,
             Self::Denied(denial) => DENIED + denial.index(),
             Self::Allowed(permission) => ALLOWED + permission.index(),
+            Self::Replayed => REPLAYED,
         }
     }
 }
@@ -138,8 +141,10 @@ const PANICKED: usize = PROXY_FAILED + 1;
 const DENIED: usize = PANICKED + 1;
 const ALLOWED: usize = DENIED + Denial::ALL.len();
 
+const REPLAYED: usize = ALLOWED + Permission::ALL.len();
+
 /// How many cells there are.
-const CELLS: usize = ALLOWED + Permission::ALL.len();
+const CELLS: usize = REPLAYED + 1;
 
 /// How many reason codes say that something failed: the upper half.
 const FAILURES: usize = 128;
@@ -181,10 +186,11 @@ impl Counters {
         self.of(Count::Dropped(reason))
     }
 
-    /// Returns how many messages were dropped, for whatever reason.
+    /// Returns how many messages were dropped, for whatever reason; not those that are lost as retained ones alone.
     #[must_use]
     pub fn all_dropped(&self) -> u64 {
-        self.sum(DROPPED, DropReason::KINDS)
+        let reasons = DropReason::ALL.into_iter().filter(|reason| !reason.is_of_retained());
+        reasons.map(|reason| self.dropped(reason)).sum()
     }
 
     /// Returns how many connections ended for this reason, whatever code it carries.
@@ -330,6 +336,7 @@ mod tests {
             DropReason::SessionEnded,
             DropReason::NoMember,
             DropReason::Withheld,
+            DropReason::RetainedExpired,
         ];
         let gone = [
             Gone::ByClient,
@@ -367,6 +374,7 @@ mod tests {
                 Count::NotAuthenticated,
                 Count::ProxyFailed,
                 Count::Panicked,
+                Count::Replayed,
             ])
             .collect();
         let tally = Tally::new(1);
@@ -376,7 +384,7 @@ mod tests {
             assert_eq!(tally.read().of(*what), 1, "{what:?}");
         }
         let counters = tally.read();
-        assert_eq!(counters.all_dropped(), 11);
+        assert_eq!(counters.all_dropped(), 12 - 2, "but what is not retained");
         assert_eq!(counters.all_connects_refused(), 2);
         assert_eq!(counters.all_refused(), 2);
     }

@@ -33,6 +33,8 @@ pub(crate) struct Replay {
 pub(crate) struct Replayed {
     /// The connection that must be told, if it does not know yet.
     pub(crate) wake: Option<Attachment>,
+    /// How many it were.
+    pub(crate) count: u64,
     /// What the session did not take, or lost to take another.
     pub(crate) lost: Vec<(Message, DropReason)>,
     /// The session, if it had no room and ends for that.
@@ -109,6 +111,7 @@ fn offer(
         sequence: None,
     };
     let Some(offered) = session.offer_retained(now, delivery) else { return false };
+    replayed.count += 1;
     replayed.wake = replayed.wake.take().or(offered.wake);
     if let Some(aftermath) = offered.aftermath {
         replayed.lost.extend(aftermath.dropped.into_iter().map(lost));

@@ -417,7 +417,7 @@ impl Worker {
         self.read_paced(now, fx);
         for message in self.broker.remove_expired(now) {
             self.write_expired(now, &message);
-            tell_dropped(None, &message, DropReason::Expired, fx);
+            tell_dropped(None, &message, DropReason::RetainedExpired, fx);
         }
     }
 }

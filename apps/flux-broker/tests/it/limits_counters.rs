@@ -76,7 +76,13 @@ fn each_reason_to_drop_a_message_is_counted(broker: &Broker) {
     for topic in ["r/1", "r/2"] {
         publisher.publish_packet(&Publish::new(topic, "x").retain(), 0);
     }
-    assert_eq!(dropped(broker, &before, DropReason::NotRetained), (1, 1));
+    assert_eq!(dropped(broker, &before, DropReason::NotRetained), (1, 0));
+
+    let before = broker.handle.counters();
+    publisher.send(&Publish::new("r/2", "x").qos(1, 1).retain().bytes(V5));
+    publisher.packet();
+    assert_eq!(dropped(broker, &before, DropReason::NotRetained).0, 0);
+    assert_eq!(dropped(broker, &before, DropReason::QuotaExceeded), (1, 1));
 
     let before = broker.handle.counters();
     let small = Connect::new(V5, "small").maximum_packet_size(100);

@@ -26,6 +26,10 @@ fn what_comes_is_delivered_waits_or_is_dropped() {
     for reason in ["queue_full", "expired", "offline", "packet_too_large", "session_ended"] {
         assert!(why[&format!("{DROPPED}reason=\"{reason}\"}}")] > 0, "{reason}: {why:?}");
     }
+    // What is retained no longer is lost to none of them.
+    for series in [&*format!("{NOT_RETAINED}reason=\"retained_expired\"}}"), REPLAYED] {
+        assert!(why[series] > 0, "{series}: {why:?}");
+    }
 }
 
 /// Four subscribers, of whom some read, some do not and some are away, and who publishes.
@@ -39,6 +43,10 @@ struct World<'b> {
     /// How often a session should have had a message that was published.
     offered: i64,
     denied: i64,
+    /// Whether what is retained has expired, by topic.
+    retained: BTreeMap<String, bool>,
+    /// How often a new session should have had a retained message.
+    replayed: i64,
 }
 
 impl<'b> World<'b> {
@@ -46,7 +54,18 @@ impl<'b> World<'b> {
         let publisher = Client::connect(broker, &Connect::new(V5, "publisher"));
         let subscribers = [const { (false, None) }; 4];
         let random = Random(seed);
-        Self { broker, random, publisher, subscribers, published: 0, offered: 0, denied: 0 }
+        let (retained, [published, offered, denied, replayed]) = (BTreeMap::new(), [0; 4]);
+        Self {
+            broker,
+            random,
+            publisher,
+            subscribers,
+            published,
+            offered,
+            denied,
+            retained,
+            replayed,
+        }
     }
 
     fn step(&mut self) {
@@ -73,9 +92,14 @@ impl<'b> World<'b> {
             return send(&mut self.publisher, Publish::new("denied/t", &payload), qos);
         }
         let mut publish = Publish::new(&format!("t/{which}"), &payload);
-        if self.random.below(10) == 0 {
+        let is_old = self.random.below(10) == 0;
+        if is_old {
             // It has expired as soon as it is there.
             publish = publish.property(&u32_property(0x02, 0));
+        }
+        if self.random.below(4) == 0 {
+            publish = publish.retain();
+            self.retained.insert(format!("t/{which}"), is_old);
         }
         send(&mut self.publisher, publish, qos);
         let names = [format!("t/{which}"), "t/+".to_owned()];
@@ -101,6 +125,11 @@ impl<'b> World<'b> {
             let (filter, qos) = FILTERS[who];
             client.subscribe(filter, qos);
             *is_there = true;
+            let retained = self.retained.iter().filter(|(_, is_old)| !**is_old);
+            let brought = retained.filter(|(topic, _)| *topic == filter || filter == "t/+");
+            self.replayed += i64::try_from(brought.count()).unwrap();
+            // All of it is there before it can be replaced.
+            read(&mut client);
         }
         *connection = Some(client);
     }
@@ -142,11 +171,18 @@ impl<'b> World<'b> {
                 ),
                 (
                     "accounted for",
-                    (delivered + waiting + in_flight + dropped, self.offered + self.denied),
+                    (
+                        delivered + waiting + in_flight + dropped,
+                        self.offered + self.denied + self.replayed,
+                    ),
                 ),
+                ("replayed", (numbers[REPLAYED], self.replayed)),
             ]);
             if seen.values().all(|(is, should)| is == should) {
-                return numbers.into_iter().filter(|(it, _)| it.starts_with(DROPPED)).collect();
+                let tells = |name: &str| {
+                    [DROPPED, NOT_RETAINED, REPLAYED].iter().any(|it| name.starts_with(it))
+                };
+                return numbers.into_iter().filter(|(name, _)| tells(name)).collect();
             }
         }
         panic!("seed {seed}: {seen:?}");
@@ -216,6 +252,8 @@ impl Random {
 }
 
 const DROPPED: &str = "flux_messages_dropped_total{";
+const NOT_RETAINED: &str = "flux_retained_messages_dropped_total{";
+const REPLAYED: &str = "flux_retained_messages_replayed_total";
 const NAMES: [&str; 4] = ["s0", "s1", "s2", "s3"];
 /// What each subscribes to, and at which QoS.
 const FILTERS: [(&str, u8); 4] = [("t/+", 0), ("t/0", 1), ("t/+", 2), ("t/1", 1)];

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flux_eventbus::DropReason;
 use flux_mqtt::{
     Count, PacketType, QoS, ReasonCode, SessionView, StoreHealth, Version, WorkerView,
 };
@@ -122,6 +123,12 @@ const fn alone(number: i64) -> Sample {
 
 pub(super) fn versions() -> impl Iterator<Item = (Version, &'static str)> {
     Version::ALL.into_iter().map(|version| (version, version.name()))
+}
+
+/// Why messages are dropped for somebody, or are not retained.
+pub(super) fn drop_reasons(of_retained: bool) -> impl Iterator<Item = (DropReason, &'static str)> {
+    let reasons = DropReason::ALL.into_iter();
+    reasons.filter(move |it| it.is_of_retained() == of_retained).map(|it| (it, it.name()))
 }
 
 pub(super) fn packets() -> impl Iterator<Item = (PacketType, &'static str)> {

@@ -9,6 +9,7 @@ use flux_topic::TopicFilter;
 
 use super::Worker;
 use super::tell::{tell_lost, tell_not_got};
+use crate::counters::Count;
 use crate::effects::Effects;
 use crate::filter::Filter;
 use crate::latency::{Latency, Span, Stamp};
@@ -164,6 +165,7 @@ impl Worker {
         if let Some(attachment) = replayed.wake {
             self.wake(attachment, fx);
         }
+        fx.count_times(Count::Replayed, replayed.count);
         for (message, reason) in replayed.lost {
             tell_not_got(session, &message, reason, fx);
         }

@@ -207,8 +207,11 @@ impl Worker {
         let is_retained = message.retain() && self.retain(now, publish.topic, &message, fx);
         if message.retain() && !is_retained {
             if online.version == Version::V5 && publish.qos > QoS::AtMostOnce {
+                let reason = DropReason::QuotaExceeded;
+                tell_not_accepted(&online.session, publish.topic, reason, fx);
                 return ReasonCode::QuotaExceeded;
             }
+            tell_dropped(None, &message, DropReason::NotRetained, fx);
             self.forget_retained_in_order(now, publish.topic);
         }
         if fx.wants(EventKind::Published) {
@@ -286,6 +289,7 @@ impl Worker {
         let retaining = journal.as_ref().map(|journal| journal.retaining.lock());
         let is_retained = message.retain() && self.retain(now, topic, message, fx);
         if message.retain() && !is_retained {
+            tell_dropped(None, message, DropReason::NotRetained, fx);
             self.forget_retained_in_order(now, topic);
         }
         let stored = self.store(topic, message, is_retained, None);
@@ -293,7 +297,7 @@ impl Worker {
         self.route(now, topic, message, stored.as_ref(), fx)
     }
 
-    /// Keeps a message for later subscribers; `false` when there is no room for it.
+    /// Keeps a message for later subscribers; `false` when there is no room for it, which is still to be told.
     fn retain(
         &self,
         now: Timestamp,
@@ -311,7 +315,6 @@ impl Worker {
             }
             Err(error) => {
                 tracing::debug!(topic = &*excerpt(message.topic()), %error, "message is not retained");
-                tell_dropped(None, message, DropReason::NotRetained, fx);
                 false
             }
         }

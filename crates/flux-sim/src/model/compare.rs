@@ -154,6 +154,7 @@ impl Model {
         let limits = self.settings.shared.limits;
         let is_lost = match reason {
             DropReason::NotRetained => true,
+            DropReason::RetainedExpired => self.expired_on_arrival(topic),
             DropReason::Expired => self.lose_old_shared(topic) || self.expired_on_arrival(topic),
             // A member that is there would miss it, and say so in the end.
             DropReason::NoMember => true,

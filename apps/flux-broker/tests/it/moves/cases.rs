@@ -13,7 +13,7 @@ use super::{Case, Scene};
 use crate::support::Version::{V5, V311};
 use crate::support::{
     Broker, Certificates, Client, Connect, Publish, Will, let_pass, only_tls, open_tls, packet,
-    ws_listener,
+    u32_property, ws_listener,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -204,6 +204,31 @@ pub(super) const CASES: &[Case] = &[
             ("flux_subscriber_behind_messages{rank=\"1\"}", by(3)),
             ("flux_subscriber_behind_seconds{rank=\"1\"}", 2..=60),
             ("flux_messages_dropped_total{reason=\"queue_full\"}", by(1)),
+        ],
+    },
+    Case {
+        name: "what is retained is brought, finds no room, and expires",
+        start: || plain(|settings| settings.retained.messages = 2),
+        act: |scene| {
+            let mut publisher = Client::connect(&scene.broker, &Connect::new(V5, "publisher"));
+            // The third finds no room, and the last takes that of the second.
+            for (topic, payload) in [("a/1", "x"), ("a/2", "x"), ("a/3", "x"), ("a/2", "")] {
+                publisher.publish_packet(&Publish::new(topic, payload).retain(), 0);
+            }
+            let old = Publish::new("a/2", "x").retain().property(&u32_property(0x02, 0));
+            publisher.publish_packet(&old, 0);
+            let mut subscriber = Client::connect(&scene.broker, &Connect::new(V5, "subscriber"));
+            subscriber.subscribe("a/#", 0);
+            subscriber.receive();
+            vec![publisher, subscriber]
+        },
+        moves: &[
+            ("flux_retained_messages", by(1)),
+            ("flux_retained_messages_replayed_total", by(1)),
+            ("flux_retained_messages_dropped_total{reason=\"not_retained\"}", by(1)),
+            ("flux_retained_messages_dropped_total{reason=\"retained_expired\"}", by(1)),
+            ("flux_messages_dropped_total{reason=\"expired\"}", by(0)),
+            ("flux_messages_sent_total{qos=\"0\"}", by(1)),
         ],
     },
     Case {

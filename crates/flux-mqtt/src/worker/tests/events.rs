@@ -397,7 +397,7 @@ fn a_retained_message_that_expires_is_dropped_for_nobody() {
     w.c.send(publisher, &packet(0x31, &[b"\0\x01t\x05\x02\0\0\0\x01y"]));
     w.expect(&[]);
     w.c.sleep(1_000);
-    let reason = DropReason::Expired;
+    let reason = DropReason::RetainedExpired;
     w.expect(&[Event::Dropped { client_id: None, topic: id("t"), reason }]);
 }
 

@@ -354,6 +354,6 @@ fn one_that_had_expired_and_made_room_is_told() {
     c.send(publisher, &packet(0x31, &[b"\0\x01u\0y"]));
     assert_eq!(c.broker.retained.len(), 1);
     c.sleep(0);
-    let (client_id, topic, reason) = (None, "t".into(), DropReason::Expired);
+    let (client_id, topic, reason) = (None, "t".into(), DropReason::RetainedExpired);
     assert!(c.events().contains(&Event::Dropped { client_id, topic, reason }));
 }
