@@ -18,6 +18,8 @@ RUN cargo build --locked --release --package flux-broker
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/flux --create-home flux
+# Whom to believe where https is asked: key sets, auth.http, a collector.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/target/release/flux-broker /usr/local/bin/flux-broker
 USER 10001
 VOLUME /var/lib/flux
