@@ -234,7 +234,7 @@ impl Default for HttpCallback {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Acl {
-    /// Roles and rules, as `flux-broker acl check` reads them. Without it there are none, and `default` decides. The file is
+    /// Roles and rules, told in the guide, roles.md. Without it there are none, and `default` decides. The file is
     /// read again on SIGHUP.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PathBuf", extend("x-example" = "/etc/flux/roles.toml"))]

@@ -363,3 +363,19 @@ fn an_explanation_names_the_rule_and_what_is_not_filled() {
         "{denied}"
     );
 }
+
+/// The examples of the guide are what they say.
+#[test]
+fn the_guide_can_be_copied() {
+    let guide = include_str!("../../../../../docs/guide/roles.md");
+    let examples: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    let [meters, secrets] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let (meters, meter) = (authorizer(meters), client("7", "meter-7"));
+    check(&meters, &meter, publish("dev/7/up/x"), true);
+    check(&meters, &meter, publish("dev/8/up/x"), false);
+    let (secrets, anybody) = (authorizer(secrets), client("c", "u"));
+    check(&secrets, &anybody, publish("a/secret/b"), true);
+    check(&secrets, &anybody, subscribe("a/secret/b"), false);
+    check(&secrets, &anybody, subscribe("#"), true);
+}
