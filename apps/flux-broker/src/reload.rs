@@ -1,7 +1,7 @@
 //! SIGHUP: the config and all that it names are read again and checked, then all of it holds at once, or nothing has changed.
 
 use flux_auth::Authenticator;
-use flux_config::{Config, System, load};
+use flux_config::{Config, Problems, Severity, System, load};
 use flux_mqtt::BrokerHandle;
 
 use crate::access::Access;
@@ -39,11 +39,12 @@ impl Reload<'_> {
                 true
             }
             Err(error) => {
-                for line in format!("{error:#}").lines() {
-                    tracing::error!(
+                match error.downcast::<Problems>() {
+                    Ok(problems) => tell_errors(&problems),
+                    Err(error) => tracing::error!(
                         help = "mend it and send SIGHUP again",
-                        "the config stays as it was: {line}"
-                    );
+                        "the config stays as it was: {error:#}"
+                    ),
                 }
                 false
             }
@@ -77,5 +78,18 @@ impl Reload<'_> {
         self.current = loaded.config;
         self.log.set(&self.current.log.filter)?;
         Ok(self.started.changes_at_start(&self.current))
+    }
+}
+
+/// Logs why a config does not hold: a line each.
+fn tell_errors(problems: &Problems) {
+    for told in problems.told().filter(|told| told.severity == Severity::Error) {
+        let help = if told.help.is_empty() { "mend it" } else { &told.help };
+        tracing::error!(
+            place = told.place,
+            help = format!("{help}; then send SIGHUP again"),
+            "the config stays as it was: {}",
+            told.what
+        );
     }
 }

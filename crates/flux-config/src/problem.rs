@@ -7,6 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::node::Origin;
+use crate::redacted::Redacted;
 
 /// Something wrong, and what to do about it.
 #[derive(Clone, Debug)]
@@ -27,7 +28,21 @@ pub enum Severity {
     Warning,
 }
 
-/// Everything that is wrong, with the texts it is wrong in. `Display` tells it all, each with file, line and column.
+/// What is wrong in a few words, for a log: without a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub what: String,
+    /// The file, line and column, or the flag.
+    pub place: Option<String>,
+    /// What to do.
+    pub help: String,
+}
+
+/// Everything that is wrong, with the texts it is wrong in. `Display` tells it all, each with file, line and column,
+/// and shows the lines without what is secret in them.
 #[derive(Clone, Debug)]
 pub struct Problems {
     pub(crate) sources: Arc<[Source]>,
@@ -80,6 +95,16 @@ impl Problem {
         self.severity
     }
 
+    fn told(&self, sources: &[Source]) -> Told {
+        let source = |origin: &Origin| Some(sources.get(origin.source)?.place(&origin.span));
+        let what = match self.label.as_str() {
+            "" => self.title.clone(),
+            label => format!("{}: {label}", self.title),
+        };
+        let place = self.place.as_ref().and_then(source);
+        Told { severity: self.severity, what, place, help: self.help.join("; ") }
+    }
+
     fn render(&self, sources: &[Source]) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
@@ -89,9 +114,12 @@ impl Problem {
         let source = self.place.as_ref().and_then(|origin| sources.get(origin.source));
         match (source, &self.place) {
             (Some(Source::File { path, text }), Some(origin)) => {
-                let mark = AnnotationKind::Primary.span(within(text, &origin.span));
+                let redacted = Redacted::of(text);
+                let span = redacted.span(&within(text, &origin.span));
+                let mark = AnnotationKind::Primary.span(span);
                 let label = (!self.label.is_empty()).then_some(self.label.as_str());
-                let snippet = Snippet::source(text).path(path).annotation(mark.label(label));
+                let snippet =
+                    Snippet::source(redacted.text).path(path).annotation(mark.label(label));
                 group = group.element(snippet);
             }
             (Some(Source::Flag(flag)), _) => {
@@ -104,7 +132,27 @@ impl Problem {
     }
 }
 
+impl Source {
+    /// Returns where in it something is: in a file line and column.
+    fn place(&self, span: &Range<usize>) -> String {
+        match self {
+            Self::Flag(flag) => flag.clone(),
+            Self::File { path, text } => {
+                let before = text.get(..within(text, span).start).unwrap_or_default();
+                let line = before.rsplit('\n').next().unwrap_or_default();
+                let row = before.matches('\n').count() + 1;
+                format!("{path}:{row}:{}", line.chars().count() + 1)
+            }
+        }
+    }
+}
+
 impl Problems {
+    /// Returns each in a few words, in the order of their places.
+    pub fn told(&self) -> impl Iterator<Item = Told> {
+        self.problems.iter().map(|problem| problem.told(&self.sources))
+    }
+
     /// Returns them, in the order of their places.
     #[must_use]
     pub fn list(&self) -> &[Problem] {

@@ -46,10 +46,10 @@ pub(crate) fn replace(
                 replaced.files.push(path.into());
             }
             _ => {
-                return Err(format!(
-                    "`${{{reference}}}` is neither `${{env:NAME}}` nor `${{file:PATH}}`; \
-                     write `$${{` for the characters `${{` themselves"
-                ));
+                // It may be a part of a password.
+                return Err("what is in `${` and `}` is neither `env:NAME` nor `file:PATH`; \
+                            write `$${` for the characters `${` themselves"
+                    .to_owned());
             }
         }
         rest = behind;
@@ -87,7 +87,7 @@ mod tests {
         check("$${env:HOST}", Ok("${env:HOST}"));
         check("${env:NONE}", Err("no variable `NONE`"));
         check("${file:/none}", Err("cannot read /none"));
-        check("${HOST}", Err("neither `${env:NAME}` nor `${file:PATH}`"));
+        check("${HOST}", Err("neither `env:NAME` nor `file:PATH`"));
         check("${env:HOST", Err("without `}`"));
         assert_eq!(
             replace(&without("$${a${b"), &InMemory::default()).unwrap().unwrap().text,

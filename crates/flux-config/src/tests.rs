@@ -4,6 +4,7 @@ mod layers;
 mod mosquitto;
 mod pages;
 mod problems;
+mod redacted;
 mod round_trip;
 
 use std::path::Path;

@@ -26,13 +26,13 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
     check(
         "[limits]\nconections = 5\n",
         expect![[r#"
-        error: unknown key `conections` in `limits`
-         --> flux.toml:2:1
-          |
-        2 | conections = 5
-          | ^^^^^^^^^^
-          |
-          = help: did you mean `connections`?"#]],
+            error: unknown key `conections` in `limits`
+             --> flux.toml:2:1
+              |
+            2 | conections = (hidden)
+              | ^^^^^^^^^^
+              |
+              = help: did you mean `connections`?"#]],
     );
     check(
         "[limit]\nconnections = 5\n",
@@ -48,13 +48,13 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
     check(
         "[storage]\nengine = \"x\"\n",
         expect![[r#"
-        error: unknown key `engine` in `storage`
-         --> flux.toml:2:1
-          |
-        2 | engine = "x"
-          | ^^^^^^
-          |
-          = help: known are data_dir, durability"#]],
+            error: unknown key `engine` in `storage`
+             --> flux.toml:2:1
+              |
+            2 | engine = (hidden)
+              | ^^^^^^
+              |
+              = help: known are data_dir, durability"#]],
     );
     check(
         "[[listener]]\nname = \"a\"\nprotocol = 5\n",
@@ -62,7 +62,7 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
             error: unknown key `protocol` in `listener.0`
              --> flux.toml:3:1
               |
-            3 | protocol = 5
+            3 | protocol = (hidden)
               | ^^^^^^^^
               |
               = help: known are name, transport, bind, tls, allow_anonymous, proxy_from, path, origins, forwarded_by, unix_mode, versions, max_qos, retain_available, wildcard_subscriptions, subscription_identifiers, shared_subscriptions, empty_client_ids, inbound_receive_maximum, topic_alias_maximum, topic_alias_maximum_cap, min_keep_alive, max_keep_alive, max_session_expiry, receive_maximum_cap, queued_messages, queued_bytes, when_full, subscriptions_per_client, topic_levels, packet_size, connections, connects_per_second, publishes_per_second, publish_bytes_per_second, client_publishes_per_second, client_publish_bytes_per_second, when_too_fast"#]],
@@ -139,17 +139,17 @@ fn what_is_no_toml_is_told_alone() {
     check(
         "[limits\nconnections = \n\n[tls]\nx = 1 2\n",
         expect![[r#"
-        error: unclosed table, expected `]`
-         --> flux.toml:1:8
-          |
-        1 | [limits
-          |        ^
+            error: unclosed table, expected `]`
+             --> flux.toml:1:8
+              |
+            1 | [limits
+              |        ^
 
-        error: string values must be quoted, expected literal string
-         --> flux.toml:5:5
-          |
-        5 | x = 1 2
-          |     ^^^"#]],
+            error: string values must be quoted, expected literal string
+             --> flux.toml:5:5
+              |
+            5 | x = (hidden)
+              |     ^^^^^^^^"#]],
     );
 }
 
@@ -377,8 +377,8 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
         warning: every user of this machine can read flux.toml, which has a secret in it
          --> flux.toml:3:9
           |
-        3 | token = "a secret"
-          |         ^^^^^^^^^^
+        3 | token = (hidden)
+          |         ^^^^^^^^
           |
           = help: run `chmod o= flux.toml`"#]]
     .assert_eq(&loaded.warnings.to_string());
@@ -692,7 +692,7 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
             error: one of `otlp.headers` has no name and value
              --> flux.toml:3:11
               |
-            3 | headers = "secret"
+            3 | headers = (hidden)
               |           ^^^^^^^^
               |
               = help: write it as "name=value"
@@ -700,7 +700,7 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
             warning: every user of this machine can read flux.toml, which has a secret in it
              --> flux.toml:3:11
               |
-            3 | headers = "secret"
+            3 | headers = (hidden)
               |           ^^^^^^^^
               |
               = help: run `chmod o= flux.toml`
@@ -722,10 +722,10 @@ fn what_a_collector_is_sent_is_read() {
         right,
         expect![[r#"
             warning: every user of this machine can read flux.toml, which has a secret in it
-             --> flux.toml:4:12
+             --> flux.toml:4:11
               |
-            4 | headers = ["a=b=c"]
-              |            ^^^^^^^
+            4 | headers = (hidden)
+              |           ^^^^^^^^
               |
               = help: run `chmod o= flux.toml`"#]],
     );

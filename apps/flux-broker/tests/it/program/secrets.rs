@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use super::child::with_rights;
+use super::child::{Program, run, with_rights};
 use super::commands::run_with_input;
 use super::directory::Directory;
 use crate::support::Version::{V5, V311};
@@ -64,6 +65,48 @@ fn secrets_are_neither_logged_nor_shown() {
     for line in log.lines() {
         assert!(!line.contains(MARK) && !line.contains(&hash), "{line}");
     }
+}
+
+/// What is told about a config shows where in it something is, and none of its secrets.
+#[test]
+fn secrets_that_stand_in_the_config_are_not_told_either() {
+    let directory = Directory::new("secrets-written");
+    let path = directory.file("flux.toml");
+    let log = "[log]\nfilter = \"trace,ntex=warn\"\n";
+    let right = format!(
+        "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n{log}[acl]\ndefault = \"allow\"\n\
+         [admin]\nbind = \"127.0.0.1:0\"\ntoken = \"admin-xyzzy\"\n"
+    );
+    fs::write(&path, &right).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut program = Program::start(&["--config", &path]);
+    assert!(program.before.contains("which has a secret in it"), "{}", program.before);
+    assert!(!program.before.contains(MARK), "{}", program.before);
+    for (wrong, words) in [
+        ("token = \"other-xyzzy\"\n", "duplicate key"),
+        ("tokn = \"xyzzy\"\n", "did you mean `token`?"),
+        ("[otlp]\nendpoint = \"http://[::1]\"\nheaders = [\"key xyzzy\"]\n", "no name and value"),
+        ("[otlp]\nheaders = \"key=xyzzy\"\n", "no collector"),
+        ("[auth.http]\ntoken = [\"xyzzy\"]\n", "is to be text"),
+        ("[auth.http]\ntoken = \"xyzzy\n", "invalid basic string"),
+        ("[auth.http]\ntoken: xyzzy\n", "expected `=`"),
+        ("[auth]\nhttp = { token = \"xyzzy\" }\n", "no address to ask"),
+        ("[auth.http]\nurl = \"http://u:xyzzy@127.0.0.1/\"\n", "is no address"),
+    ] {
+        fs::write(&path, [&right, wrong].concat()).unwrap();
+        let told = String::from_utf8(run(&["--config", &path]).stderr).unwrap();
+        assert!(told.contains(words) && !told.contains(MARK), "{told}");
+        program.signal("HUP");
+        let mut line = String::new();
+        while !line.contains("the config stays as it was") {
+            line = program.line();
+            assert!(!line.is_empty() && !line.contains(MARK), "{line}");
+        }
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(line["help"].as_str().unwrap().contains("send SIGHUP again"), "{line}");
+    }
+    let (_, rest) = program.terminate("TERM");
+    assert!(!rest.contains(MARK), "{rest}");
 }
 
 /// Writes the config with all that is secret; returns where it is, and the hash of a password.
