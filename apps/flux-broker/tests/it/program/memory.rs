@@ -6,7 +6,11 @@ use std::thread;
 
 use flux_conformance::{CHAPTERS, Case, Judge, Outcome};
 
+#[cfg(target_env = "gnu")]
+use super::access::{files, login};
 use super::child::Program;
+#[cfg(target_env = "gnu")]
+use super::child::with_rights;
 use crate::support::Version::V311;
 use crate::support::{Client, Connect, DEADLINE, PINGREQ, PINGRESP, Publish};
 
@@ -104,7 +108,36 @@ fn malformed_packets_leave_nothing_behind() {
     assert!(grown < 512, "the broker grew by {grown} KiB in six rounds");
 }
 
-/// The most memory that the program ever had resident, in KiB.
+/// It was kept for each thread that had hashed once, though all of them had ended.
+#[cfg(target_env = "gnu")]
+#[test]
+fn what_passwords_were_hashed_by_is_given_back_when_they_are_not_asked_for_any_more() {
+    let (directory, users, _) = files("memory-hashes");
+    let path = directory.file("flux.toml");
+    let text = "[log]\nfilter = \"flux_broker::reload=info\"\n[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n";
+    let asks = with_rights(format!("{text}[auth]\npassword_file = \"{users}\"\n"));
+    fs::write(&path, text).unwrap();
+    let mut program = Program::start(&["--config", &path]);
+    let address = program.addresses[0];
+    let mut becomes = |text: &str| {
+        fs::write(&path, text).unwrap();
+        program.signal("HUP");
+        let line = program.line();
+        assert!(line.contains("was read again"), "{line}");
+        resident(&program)
+    };
+    let mut toggle = || {
+        becomes(&asks);
+        Client::connect_to(address, &login(V311, "alice")).disconnect();
+        becomes(text)
+    };
+    let before = toggle();
+    for _ in 0..10 {
+        let now = toggle();
+        assert!(now < before + 10 * 1024, "{before} KiB once it had hashed, {now} KiB later");
+    }
+}
+
 /// What is accepted for those who are away, what is retained, and what nobody takes: the limit holds for all of it, and
 /// the broker goes on.
 #[test]
@@ -149,8 +182,19 @@ fn a_flood_of_everything_stays_within_the_limit_of_bytes() {
     assert_eq!(back.receive_and_acknowledge().text(), payload, "what was taken is there");
 }
 
+/// The most memory that the program ever had resident, in KiB.
 fn peak(program: &Program) -> u64 {
+    kib(program, "VmHWM:")
+}
+
+/// The memory that the program has resident, in KiB.
+#[cfg(target_env = "gnu")]
+fn resident(program: &Program) -> u64 {
+    kib(program, "VmRSS:")
+}
+
+fn kib(program: &Program, what: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
     line.trim_end_matches("kB").trim().parse().unwrap()
 }
