@@ -59,8 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     bench_denials(&mut criterion, "wide_denials", |site| format!("+/x{site}/#"), &wide)?;
     // Each level of a topic goes two ways: the most that a tree can be made to look at.
     let both = |site: usize| {
-        let level = |depth| if (site >> depth).is_multiple_of(2) { "x500" } else { "+" };
-        (0..10_usize).map(level).collect::<Vec<_>>().join("/")
+        let level = |depth: usize| if (site >> depth).is_multiple_of(2) { "x500" } else { "+" };
+        (0..10).map(level).collect::<Vec<_>>().join("/")
     };
     bench_denials(&mut criterion, "branching_denials", both, &[("all", "#", Decision::Deny)])?;
     criterion.final_summary();
