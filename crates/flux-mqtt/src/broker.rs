@@ -13,6 +13,7 @@ use crate::RetainedStore;
 use crate::client_counts::ClientCounts;
 use crate::clients::{Clients, Ended};
 use crate::counters::Tally;
+use crate::denials::Denials;
 use crate::departed::Departed;
 use crate::due_sessions::DueSessions;
 use crate::gauge::Gauge;
@@ -55,6 +56,8 @@ pub(crate) struct Broker {
     /// How fast who publishes may.
     pub(crate) meters: Meters,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// Of whom the log has told that it was denied something.
+    pub(crate) denials: Denials,
     /// What is to outlive the process is written here, if there is a store.
     pub(crate) journal: Option<Arc<Journal>>,
 }
@@ -86,6 +89,7 @@ impl Broker {
             pending_connects: Gauge::default(),
             meters: Meters::default(),
             authorizer,
+            denials: Denials::new(),
             journal,
         }
     }

@@ -49,6 +49,7 @@ mod clients;
 mod consumer;
 mod core;
 mod counters;
+mod denials;
 mod departed;
 mod driver;
 mod due_sessions;

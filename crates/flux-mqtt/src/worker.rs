@@ -47,7 +47,6 @@ use self::connection::{Connections, Origin, Stage};
 use self::consumer::Consumers;
 pub(crate) use self::decisions::Away;
 use self::decisions::Decisions;
-use self::denials::Denials;
 use self::denied::DeniedPublishes;
 use self::end::End;
 use self::memory::Memory;
@@ -59,6 +58,7 @@ use self::timers::Timers;
 use self::traced::Ending;
 use crate::broker::Broker;
 use crate::clients::Ended;
+use crate::denials::Named;
 use crate::effects::Effects;
 use crate::input::{Input, Letter};
 use crate::latency::Stamp;
@@ -105,7 +105,8 @@ pub struct Worker {
     unfinished: Vec<Arc<Share>>,
     /// What was granted and is decided about a part at a time.
     decisions: Decisions,
-    denials: Denials,
+    /// What it knows of those of whom the log has told that they were denied something.
+    named: Named,
     denied: DeniedPublishes,
     memory: Memory,
     paced: Paced,
@@ -186,7 +187,7 @@ impl Worker {
             ready: Vec::new(),
             unfinished: Vec::new(),
             decisions: Decisions::default(),
-            denials: Denials::default(),
+            named: Named::default(),
             denied: DeniedPublishes::default(),
             memory: Memory::default(),
             paced: Paced::default(),

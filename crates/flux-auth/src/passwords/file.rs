@@ -304,6 +304,19 @@ mod tests {
         assert!(users.hash("bob").is_some() && users.hash("Bob").is_none());
     }
 
+    /// As mosquitto 2.1 writes it, with a salt and a hash of 64 bytes. It was made with another library, argon2-cffi 25.1.0, over the
+    /// reference implementation: `hash_secret(b"secret", bytes(range(64)), time_cost=2, memory_cost=256, parallelism=1,
+    /// hash_len=64, type=Type.ID)`.
+    #[test]
+    fn a_line_of_mosquitto_with_an_argon2_hash_is_read() {
+        let line = "alice:$argon2id$v=19$m=256,t=2,p=1$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1\
+                    Njc4OTo7PD0+Pw$4XVQqPr6EPcfxV+qXT/u0U1HZ3QUxftkM9u+kZsl/yDsizGrMXIsAnjsUqWPZaw8P640G0rRf4FzZaVf4ReEZw";
+        let users = Users::parse(&format!("{line}\n")).unwrap();
+        let hash = users.hash("alice").unwrap();
+        assert!(hash.verify(b"secret") && !hash.verify(b"Secret") && !hash.verify(b""));
+        assert!(users.text().ends_with(&format!("{line}\n")), "it is written as it was");
+    }
+
     #[test]
     fn what_is_wrong_is_told_by_its_line() {
         #[track_caller]

@@ -117,6 +117,70 @@ fn roles_say_what_a_user_may_do() {
     }
 }
 
+/// The second connection is with the worker that has fewer, and takes the session over from the first.
+#[test]
+fn who_is_denied_something_is_named_once_whichever_worker_it_comes_to() {
+    let (_directory, users, roles) = files("access-named");
+    let program = Program::start(&[
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--workers",
+        "2",
+        "--passwords",
+        &users,
+        "--roles",
+        &roles,
+    ]);
+    let told = program.terminate_after("TERM", |addresses| {
+        let mut connections = Vec::new();
+        for _ in 0..4 {
+            let mut alice = Client::connect_to(addresses[0], &login(V5, "alice"));
+            for _ in 0..2 {
+                alice.send(&Publish::new("dev/bob", "x").qos(1, 1).bytes(V5));
+                alice.expect_ack(0x40, 1, 0x87);
+            }
+            // The one before is open until its client closes it: its worker has it still.
+            connections.push(alice);
+        }
+    });
+    let denied = told.lines().filter(|line| line.contains("denied"));
+    assert_eq!(denied.count(), 1, "{told}");
+}
+
+/// Nobody can tell them why: what was taken away ends in a closed connection.
+#[test]
+fn clients_of_the_version_before_are_closed_when_a_reload_takes_their_rights() {
+    let (_directory, users, roles) = files("access-reload-311");
+    let program = Program::start(&["--port", "0", "--passwords", &users, "--roles", &roles]);
+    let address = program.addresses[0];
+    let come_in = |user: &str| Client::connect_to(address, &login(V311, user));
+    let (mut alice, mut bob) = (come_in("alice"), come_in("bob"));
+    alice.subscribe("dev/alice/cmd/#", 1);
+    fs::write(&roles, ROLES.replace("cmd", "orders")).unwrap();
+    assert_eq!(run(&["passwd", "remove", &users, "bob"]).status.code(), Some(0));
+    program.signal("HUP");
+    alice.expect_closed();
+    // Who is in, stays in; the next time it is held against the new files.
+    bob.ping();
+    let mut back = Client::open(address, V311);
+    back.send(&login(V311, "bob").bytes());
+    back.expect(&[0x20, 2, 0, 4]);
+    back.expect_closed();
+    // Who has no role any more may not be here at all.
+    let mut alice = come_in("alice");
+    fs::write(&roles, ROLES.replace("user = \"*\"", "user = \"carol\"")).unwrap();
+    program.signal("HUP");
+    for client in [&mut alice, &mut bob] {
+        client.expect_closed();
+    }
+    let mut alice = Client::open(address, V311);
+    alice.send(&login(V311, "alice").bytes());
+    alice.expect(&[0x20, 2, 0, 5]);
+    alice.expect_closed();
+}
+
 #[test]
 fn a_signal_has_users_and_roles_read_again() {
     let (_directory, users, roles) = files("access-reload");
