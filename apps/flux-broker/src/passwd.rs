@@ -52,19 +52,22 @@ impl Passwd {
     ) -> Result<bool> {
         match self {
             Self::Add { file, user, scram } => {
-                let mut users = load_if_there(file)?;
-                let is_change = users.hash(user).is_some();
+                // Nobody types a password for a file that cannot be changed.
+                load_if_there(file)?;
                 let password = ask(IsNew::Yes)?;
                 let hash = match scram {
                     true => PasswordHash::for_scram(str::from_utf8(&password)?)?,
                     false => PasswordHash::of(&password)?,
                 };
-                users.set(user, hash)?;
+                let _alone = Users::lock(file)?;
+                let mut users = load_if_there(file)?;
+                let is_change = users.set(user, hash)?;
                 users.save(file)?;
                 let done = if is_change { "changed" } else { "added" };
                 writeln!(out, "user `{user}` {done}")?;
             }
             Self::Remove { file, user } => {
+                let _alone = Users::lock(file)?;
                 let mut users = Users::load(file)?;
                 if !users.remove(user) {
                     writeln!(out, "there is no user `{user}`")?;

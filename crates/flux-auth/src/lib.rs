@@ -110,7 +110,7 @@ pub use future::BoxFuture;
 pub use line::Line;
 pub use passwords::{
     HashPasswordError, HashPool, ParseHashError, ParseUsersError, PasswordAuthenticator,
-    PasswordHash, StartPoolError, UserNameError, Users, UsersFileError,
+    PasswordHash, StartPoolError, UserNameError, Users, UsersFileError, UsersLock,
 };
 pub use rules::{
     Binding, Denied, Explanation, NamePattern, OnOverlap, Otherwise, ParsePatternError, Reason,

@@ -9,7 +9,7 @@ mod hash;
 mod pool;
 
 pub use self::authenticator::PasswordAuthenticator;
-pub use self::file::{ParseUsersError, UserNameError, Users, UsersFileError};
+pub use self::file::{ParseUsersError, UserNameError, Users, UsersFileError, UsersLock};
 pub use self::hash::{HashPasswordError, ParseHashError, PasswordHash};
 #[cfg(test)]
 pub(crate) use self::pool::Threadless;

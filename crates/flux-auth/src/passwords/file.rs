@@ -108,6 +108,22 @@ impl Users {
         result.map_err(|error| UsersFileError::Write { path: path.to_owned(), error })
     }
 
+    /// Waits until nobody else who asks for this changes files of passwords in the same directory. Who changes one has to have
+    /// this from before it is read until it is written: else what others change meanwhile is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the directory is not there, or cannot be locked.
+    pub fn lock(path: &Path) -> Result<UsersLock, UsersFileError> {
+        // The file itself is another one after each change, and may not be there yet.
+        let lock = || {
+            let directory = File::open(directory_of(&real(path)?))?;
+            directory.lock()?;
+            Ok(UsersLock { _directory: directory })
+        };
+        lock().map_err(|error| UsersFileError::Write { path: path.to_owned(), error })
+    }
+
     /// Sets the password of a user, who need not be there, and returns whether there was one.
     ///
     /// # Errors
@@ -144,6 +160,13 @@ impl Users {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Arc<PasswordHash>)> {
         self.hashes.iter().map(|(name, hash)| (&**name, hash))
     }
+}
+
+/// The right to change the password files of a directory, until it is dropped.
+#[derive(Debug)]
+#[must_use = "others may change the file when it is dropped"]
+pub struct UsersLock {
+    _directory: File,
 }
 
 /// Why a file cannot hold a user name.
@@ -242,12 +265,7 @@ pub enum UsersFileError {
 
 /// Writes beside the file and takes its place when all of it is on disk.
 fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    // A link stays one: what it points to is replaced.
-    let path = match fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
+    let path = real(path)?;
     let mut beside = path.clone().into_os_string();
     beside.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(beside);
@@ -257,8 +275,20 @@ fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
         return result;
     }
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(directory_of(&path))?.sync_all()
+}
+
+/// Returns what a link points to: it stays one, and the file is replaced.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(path) => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn write_new(new: &Path, old: &Path, contents: &[u8]) -> io::Result<()> {

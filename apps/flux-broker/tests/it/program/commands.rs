@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use super::child::run;
 use super::directory::Directory;
@@ -26,6 +27,30 @@ fn check(output: &Output, code: i32, stdout: &str) {
         (output.status.code(), &*String::from_utf8_lossy(&output.stdout)),
         (Some(code), stdout)
     );
+}
+
+/// Each was told that it was added, so each is there.
+#[test]
+fn users_who_are_added_and_removed_at_once_are_all_there_and_gone() {
+    let directory = Directory::new("commands-at-once");
+    let users = &directory.file("users");
+    let at_once = |command: &str| {
+        thread::scope(|scope| {
+            for number in 0..6 {
+                scope.spawn(move || {
+                    let user = format!("user-{number}");
+                    let done = run_with_input(&["passwd", command, users, &user], "secret\n");
+                    assert_eq!(done.status.code(), Some(0), "{done:?}");
+                });
+            }
+        });
+    };
+    at_once("add");
+    let all = "user-0\nuser-1\nuser-2\nuser-3\nuser-4\nuser-5\n";
+    check(&run(&["passwd", "list", users]), 0, all);
+    at_once("remove");
+    check(&run(&["passwd", "list", users]), 0, "");
+    assert_eq!(fs::read_dir(Path::new(users).parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]
