@@ -312,8 +312,9 @@ impl Worker {
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
         self.bury_overflowed(now, fx);
-        self.recheck_part(now, fx);
-        self.admit_waiting(now, fx);
+        if !self.decisions.are_over() {
+            self.go_on_deciding(now, fx);
+        }
         self.serve_ready(now, fx);
         let mut dirty = mem::take(&mut self.dirty);
         for connection in dirty.drain(..) {

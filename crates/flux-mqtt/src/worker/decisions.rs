@@ -122,10 +122,16 @@ impl Decisions {
 
     /// Whether a session has not been looked at.
     pub(super) fn waits(&self, session: SessionKey) -> bool {
-        self.looks.contains_key(&session)
+        // Mostly there are none, and each drain asks.
+        !self.looks.is_empty() && self.looks.contains_key(&session)
     }
 
-    /// Whether something is left for turns that come.
+    /// Whether nothing was decided in this turn, and nothing is left of earlier ones.
+    pub(super) fn are_over(&self) -> bool {
+        self.decided == 0 && self.is_empty()
+    }
+
+    /// Whether nothing is left for turns that come.
     pub(super) fn is_empty(&self) -> bool {
         self.comers.is_empty() && self.looks.is_empty() && self.away.is_empty()
     }

@@ -55,7 +55,7 @@ impl Worker {
             return None;
         }
         // Where no stamp says that rights are others, nobody may be sent anything before they are looked at.
-        if state.decided.is_none() && self.decisions.waits(online.session.key) {
+        if self.decisions.waits(online.session.key) && state.decided.is_none() {
             return None;
         }
         let out = &mut self.deliveries;

@@ -40,8 +40,15 @@ impl Worker {
         }
     }
 
+    /// Makes the decisions of this turn that are left from earlier ones.
+    #[cold]
+    pub(super) fn go_on_deciding(&mut self, now: Timestamp, fx: &mut impl Effects) {
+        self.recheck_part(now, fx);
+        self.admit_waiting(now, fx);
+    }
+
     /// Looks at the next subscriptions whose rights may be others.
-    pub(super) fn recheck_part(&mut self, now: Timestamp, fx: &mut impl Effects) {
+    fn recheck_part(&mut self, now: Timestamp, fx: &mut impl Effects) {
         let mut left = PART;
         while left > 0 {
             let looks = self.decisions.next_looks();
