@@ -1,7 +1,10 @@
 //! The HTTP server.
 
+use std::future::{Future as _, poll_fn};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
@@ -175,10 +178,8 @@ pub fn start_admin(
         System::build().name("flux-admin").build(DefaultRuntime).block_on(async move {
             match listen(listener, office, guard) {
                 Ok(server) => {
-                    let running = server.clone();
-                    if started.send(Ok(server)).is_ok()
-                        && let Err(error) = running.await
-                    {
+                    let hand_over = |server| started.send(Ok(server)).is_ok();
+                    if let Err(error) = run(server, hand_over).await {
                         tracing::error!(%error, help = "restart the broker to have metrics again", "the server of metrics ended");
                     }
                 }
@@ -260,6 +261,17 @@ fn listen(listener: TcpListener, office: Arc<Office>, guard: Guard) -> io::Resul
     Ok(server?.run())
 }
 
+/// Runs a server until somebody stops it, who may do so as soon as it is handed over.
+async fn run(server: Server, hand_over: impl FnOnce(Server) -> bool) -> io::Result<()> {
+    let mut running = pin!(server.clone());
+    // The first poll asks to be told of the end. Whoever asks for that behind a stop is never told.
+    let is_over = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx).is_ready())).await;
+    if is_over || !hand_over(server) {
+        return Ok(());
+    }
+    running.await
+}
+
 /// Tells why a client is not served.
 fn told(
     broker: &BrokerHandle,
@@ -313,3 +325,29 @@ async fn version() -> HttpResponse {
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[cfg(test)]
+mod tests {
+    use ntex::time::{Millis, timeout};
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_stopped_as_soon_as_it_runs_ends() {
+        let stopped_at_once = |server: Server| {
+            drop(server.stop(false));
+            true
+        };
+        let ended = System::build().name("test").build(DefaultRuntime).block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let server = server::build().workers(1).disable_signals().listen(
+                "test",
+                listener,
+                async |_config| fn_service(async |_: Io| Ok::<_, io::Error>(())),
+            );
+            let run = run(server.unwrap().run(), stopped_at_once);
+            timeout(Millis(20_000), run).await.is_ok()
+        });
+        assert!(ended);
+    }
+}
