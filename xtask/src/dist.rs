@@ -113,12 +113,13 @@ fn try_archive(dist: &Path, name: &str) -> Result<()> {
 }
 
 /// What is beside the program.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "deploy/systemd/flux-broker.service",
+    "deploy/systemd/flux-broker.sysusers",
 ];
 
 /// For which machines the static program is: any Linux of this processor, whatever its C library.

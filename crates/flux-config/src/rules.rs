@@ -194,7 +194,10 @@ pub(crate) fn readable_secrets(
         let name = path.display();
         let title = format!("every user of this machine can read {name}, {what}");
         let problem = Problem::warning(title).at_some(origin, "");
-        surroundings.is_for_all(path).then(|| problem.help(format!("run `chmod o= {name}`")))
+        let help = format!(
+            "run `chmod o= {name}`; first `chgrp` it to the broker's group, if the broker is not its owner"
+        );
+        surroundings.is_for_all(path).then(|| problem.help(help))
     };
     let written = |path: &[&str]| {
         let node = tree.at(path)?;

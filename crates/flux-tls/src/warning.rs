@@ -40,7 +40,10 @@ impl TlsWarning {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::KeyForAll { path } => format!("run \"chmod o= {}\"", path.display()),
+            Self::KeyForAll { path } => format!(
+                "run \"chmod o= {}\"; first \"chgrp\" it to the broker's group, if the broker is not its owner",
+                path.display()
+            ),
             Self::AuthorityNotValid { .. } => {
                 "put one that is valid into the file, or take it out".to_owned()
             }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl Users {
         Self::parse(&text).map_err(|error| UsersFileError::Parse { path: path.to_owned(), error })
     }
 
-    /// Writes a password file: all of it or nothing, readable by its owner alone. If there was one, the new one
-    /// has the same owner.
+    /// Writes a password file: all of it or nothing. A new one is readable by its owner alone; one that takes the place of
+    /// another has the same owner, group and permissions, so that a broker that read it by its group still does.
     ///
     /// # Errors
     ///
@@ -298,6 +298,8 @@ fn write_new(new: &Path, old: &Path, contents: &[u8]) -> io::Result<()> {
         if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
             fchown(&file, Some(old.uid()), Some(old.gid()))?;
         }
+        // Only now that the group is the right one.
+        file.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS))?;
     }
     file.write_all(contents)?;
     file.sync_all()
@@ -309,12 +311,15 @@ const DECOYS: &str = "#flux-decoys:";
 /// Read and write for the owner, nothing for others.
 const OWNER_ONLY: u32 = 0o600;
 
+/// What of a mode says who may do what.
+const PERMISSIONS: u32 = 0o777;
+
 /// The length field of a CONNECT packet says no more (MQTT 5.0 section 1.5.4).
 const MAX_NAME_BYTES: usize = 65_535;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -397,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole_and_for_its_owner_alone() {
+    fn a_file_is_replaced_whole_for_whom_it_was_and_a_new_one_is_for_its_owner_alone() {
         let directory =
             std::env::temp_dir().join(format!("flux-auth-users-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
@@ -408,12 +413,12 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Users::load(&file).unwrap(), users);
 
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         symlink(&file, &link).unwrap();
         assert!(users.remove("alice") && !users.remove("alice"));
         users.save(&link).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(Users::load(&file).unwrap(), users);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
 

@@ -343,7 +343,7 @@ fn secrets_that_everybody_may_read_are_a_warning() {
         2 | password_file = "users"
           |                 ^^^^^^^
           |
-          = help: run `chmod o= users`
+          = help: run `chmod o= users`; first `chgrp` it to the broker's group, if the broker is not its owner
 
         warning: every user of this machine can read secret, whose text is put in here as a secret
          --> flux.toml:4:24
@@ -351,7 +351,7 @@ fn secrets_that_everybody_may_read_are_a_warning() {
         4 | response_information = "${file:secret}"
           |                        ^^^^^^^^^^^^^^^^
           |
-          = help: run `chmod o= secret`"#]]
+          = help: run `chmod o= secret`; first `chgrp` it to the broker's group, if the broker is not its owner"#]]
     .assert_eq(&loaded.warnings.to_string());
 }
 
@@ -380,7 +380,7 @@ fn a_token_is_hidden_and_needed_beyond_loopback() {
         3 | token = (hidden)
           |         ^^^^^^^^
           |
-          = help: run `chmod o= flux.toml`"#]]
+          = help: run `chmod o= flux.toml`; first `chgrp` it to the broker's group, if the broker is not its owner"#]]
     .assert_eq(&loaded.warnings.to_string());
     let shown = loaded.show();
     assert!(shown.contains("token = \"(hidden)\"") && !shown.contains("a secret"), "{shown}");
@@ -703,7 +703,7 @@ fn a_collector_has_an_address_and_what_it_is_sent_has_names() {
             3 | headers = (hidden)
               |           ^^^^^^^^
               |
-              = help: run `chmod o= flux.toml`
+              = help: run `chmod o= flux.toml`; first `chgrp` it to the broker's group, if the broker is not its owner
 
             error: one of `otlp.attributes` `=c` has no name and value
              --> flux.toml:4:22
@@ -727,7 +727,7 @@ fn what_a_collector_is_sent_is_read() {
             4 | headers = (hidden)
               |           ^^^^^^^^
               |
-              = help: run `chmod o= flux.toml`"#]],
+              = help: run `chmod o= flux.toml`; first `chgrp` it to the broker's group, if the broker is not its owner"#]],
     );
     let otlp = load_files([("flux.toml", right)]).unwrap().config.otlp;
     assert_eq!(otlp.sample_ratio, Some(Ratio(0.25)));

@@ -287,7 +287,10 @@ fn what_works_but_should_not_stay_so_is_a_warning() {
         (warnings[2].to_string(), warnings[2].help()),
         (
             format!("{}: every user can read this private key", key.display()),
-            format!("run \"chmod o= {}\"", key.display())
+            format!(
+                "run \"chmod o= {}\"; first \"chgrp\" it to the broker's group, if the broker is not its owner",
+                key.display()
+            )
         )
     );
 }
