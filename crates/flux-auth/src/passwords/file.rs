@@ -14,7 +14,7 @@ use super::decoys::DecoySecret;
 use super::hash::{HashPasswordError, ParseHashError, PasswordHash};
 
 /// Users and the hashes of their passwords. A line of the text is `name:hash`; empty lines, and those that
-/// begin with `#`, are skipped, and lost when it is written. But one, `#flux-decoys:secret`, is read: what is made with it
+/// begin with `#`, are skipped, and stay where they are when it is written. But one, `#flux-decoys:secret`, is read: what is made with it
 /// stands in for users that are not there, and so looks the same after a restart and with other users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
@@ -77,9 +77,34 @@ impl Users {
     /// Returns the text of a password file.
     #[must_use]
     pub fn text(&self) -> String {
-        let secret = self.decoys.map(|secret| format!("{DECOYS}{}\n", secret.text()));
-        let mut text = secret.unwrap_or_default();
-        for (name, hash) in &self.hashes {
+        self.in_place_of("")
+    }
+
+    /// Returns the text of a password file that takes the place of another: what has not changed stays as and where it is.
+    fn in_place_of(&self, before: &str) -> String {
+        let mut missing: BTreeMap<&str, String> =
+            self.hashes.iter().map(|(name, hash)| (&**name, hash.to_string())).collect();
+        let (mut text, mut secret) = (String::new(), self.decoys);
+        for line in before.split_terminator('\n') {
+            let content = line.trim_end();
+            let line = match content.split_once(':') {
+                _ if content.starts_with(DECOYS) => match secret.take() {
+                    Some(secret) => format!("{DECOYS}{}", secret.text()),
+                    None => continue,
+                },
+                Some((name, hash)) if !name.starts_with('#') => match missing.remove(name) {
+                    Some(same) if same == hash => line.to_owned(),
+                    Some(new) => format!("{name}:{new}"),
+                    None => continue,
+                },
+                Some(_) | None => line.to_owned(),
+            };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        let secret = secret.map(|secret| format!("{DECOYS}{}\n", secret.text()));
+        text.insert_str(0, &secret.unwrap_or_default());
+        for (name, hash) in missing {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{name}:{hash}");
         }
@@ -98,13 +123,19 @@ impl Users {
     }
 
     /// Writes a password file: all of it or nothing. A new one is readable by its owner alone; one that takes the place of
-    /// another has the same owner, group and permissions, so that a broker that read it by its group still does.
+    /// another has the same owner, group and permissions, so that a broker that read it by its group still does, and
+    /// the same comments.
     ///
     /// # Errors
     ///
     /// When it cannot be written; the old one is as it was.
     pub fn save(&self, path: &Path) -> Result<(), UsersFileError> {
-        let result = replace_file(path, self.text().as_bytes());
+        let before = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            read => read,
+        };
+        let result =
+            before.and_then(|before| replace_file(path, self.in_place_of(&before).as_bytes()));
         result.map_err(|error| UsersFileError::Write { path: path.to_owned(), error })
     }
 
@@ -350,6 +381,24 @@ mod tests {
         let hash = users.hash("alice").unwrap();
         assert!(hash.verify(b"secret") && !hash.verify(b"Secret") && !hash.verify(b""));
         assert!(users.text().ends_with(&format!("{line}\n")), "it is written as it was");
+    }
+
+    /// Of what others wrote, too: lines that somebody put out of use, and why.
+    #[test]
+    fn a_change_leaves_comments_and_other_lines_where_they_are() {
+        let before = format!("# ours\r\n\nbob:{HASH}\r\n# carol:{HASH}\ndave:{HASH}\nalice:{HASH}");
+        let mut users = Users::parse(&before).unwrap();
+        let secret = format!("#flux-decoys:{}\n", users.decoy_secret().text());
+        let other = HASH.replace("Gi/4", "Gi/8");
+        users.set("erna", HASH.parse().unwrap()).unwrap();
+        users.set("alice", other.parse().unwrap()).unwrap();
+        users.remove("dave");
+        let after =
+            format!("# ours\r\n\nbob:{HASH}\r\n# carol:{HASH}\nalice:{other}\nerna:{HASH}\n");
+        let written = users.in_place_of(&before);
+        assert_eq!(written, secret + &after);
+        assert_eq!(Users::parse(&written).unwrap(), users);
+        assert_eq!(users.in_place_of(&written), written);
     }
 
     #[test]

@@ -63,6 +63,11 @@ fn a_password_is_piped_in_and_checked() {
     let wrong = run_with_input(&["passwd", "check", users, "alice"], "Secret");
     check(&wrong, 1, "wrong user name or password\n");
     check(&run(&["passwd", "list", users]), 0, "alice\n");
+    let text = fs::read_to_string(users).unwrap();
+    fs::write(users, format!("{text}# dave left in May\n")).unwrap();
+    let added = run_with_input(&["passwd", "add", users, "bob"], "secret\n");
+    check(&added, 0, "user `bob` added\n");
+    assert!(fs::read_to_string(users).unwrap().contains("\n# dave left in May\nbob:"));
     let text = fs::read_to_string(Path::new(users)).unwrap();
     assert!(text.lines().any(|line| line.starts_with("alice:$argon2id$v=19$")), "{text}");
 
