@@ -83,6 +83,7 @@ impl Effects for Hands {
             Count::Denied(_) | Count::Refused(ReasonCode::NotAuthorized) => {}
             Count::Dropped(DropReason::NotAuthorized) => {}
             Count::Authenticated | Count::NotAuthenticated | Count::Allowed(_) => {}
+            Count::Replayed => {}
             _ => self.surprises += 1,
         }
     }

@@ -70,7 +70,8 @@ fn who_stands_in_a_door_is_asked_for_a_proof_once_others_are() {
     Client::connect_to(address, &Connect::new(V5, "later")).ping();
 
     let door = "[[listener]]\nname = \"b\"\nbind = \"0.0.0.0:0\"\n";
-    let guarded = format!("{door}[auth]\npassword_file = \"{users}\"\n");
+    let guarded =
+        format!("{door}[auth]\npassword_file = \"{users}\"\n[acl]\ndefault = \"allow\"\n");
     reload(&mut program, &path, &[LOG, A, &guarded].concat(), "was read again");
     for ((connect, code), mut client) in refused {
         client.send(&connect.bytes());
