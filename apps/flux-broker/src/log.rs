@@ -157,6 +157,13 @@ fn tell_of_panics(output: Output) {
     }));
 }
 
+/// Logs what somebody should look at in a config: a line each.
+pub(crate) fn warn(warnings: &Problems) {
+    for told in warnings.told() {
+        tracing::warn!(place = told.place, help = told.help, "{}", told.what);
+    }
+}
+
 /// Returns the filter of a config.
 pub(crate) fn check(loaded: &Loaded) -> Result<EnvFilter, Problems> {
     parse(&loaded.config.log.filter).map_err(|error| {

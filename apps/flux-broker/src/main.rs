@@ -63,7 +63,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    config::tell(&loaded.warnings);
     // What is said from here on is said by the log: nobody else may wait for whoever reads it.
     let (log, _flushed) = match Log::begin(&loaded) {
         Ok(begun) => begun,
@@ -72,6 +71,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    log::warn(&loaded.warnings);
     match run(&loaded, &cli, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

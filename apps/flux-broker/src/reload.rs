@@ -28,7 +28,8 @@ impl Reload<'_> {
     /// Reads all again, and logs what came of it. Returns whether it holds now.
     pub(crate) fn run(&mut self) -> bool {
         match self.try_run() {
-            Ok(waiting) => {
+            Ok((waiting, warnings)) => {
+                log::warn(&warnings);
                 tracing::info!("the config was read again");
                 for name in waiting {
                     tracing::warn!(
@@ -51,8 +52,8 @@ impl Reload<'_> {
         }
     }
 
-    /// Returns the names of settings that wait for the next start.
-    fn try_run(&mut self) -> anyhow::Result<Vec<String>> {
+    /// Returns the names of settings that wait for the next start, and what somebody should look at.
+    fn try_run(&mut self) -> anyhow::Result<(Vec<String>, Problems)> {
         let loaded = load(self.cli.config.as_deref(), self.cli.flags(), &System)?;
         log::check(&loaded)?;
         let (settings, known) = settings(&loaded, &self.known)?;
@@ -77,7 +78,7 @@ impl Reload<'_> {
         self.broker.recheck_rights();
         self.current = loaded.config;
         self.log.set(&self.current.log.filter)?;
-        Ok(self.started.changes_at_start(&self.current))
+        Ok((self.started.changes_at_start(&self.current), loaded.warnings))
     }
 }
 

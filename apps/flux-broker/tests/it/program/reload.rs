@@ -119,6 +119,34 @@ fn a_config_that_cannot_be_had_changes_nothing_and_says_why() {
     }
 }
 
+/// One that holds all the same is warned of as at the start.
+#[test]
+fn what_somebody_should_look_at_is_told_again_with_what_to_do() {
+    let log = "[log]\nfilter = \"warn,flux_broker::reload=info\"\n";
+    let (_directory, path, mut program) = start("reload-warnings", &[log, A].concat());
+    assert!(!program.before.contains("nobody may do anything"), "{}", program.before);
+    let callback = "[auth.http]\nurl = \"http://192.0.2.1/auth\"\n";
+    let text = [log, A, callback].concat();
+    let seen = reload(&mut program, &path, &text, "was read again");
+    let again = Program::start(&["--config", &path]);
+    for lines in [&seen, &again.before] {
+        let lines: Vec<serde_json::Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for (words, help) in [
+            ("passwords go to or come from `auth.http.url` without protection", "https://"),
+            ("nobody may do anything, nor connect", "roles.toml"),
+        ] {
+            let has = |line: &&serde_json::Value, key: &str, words: &str| {
+                line[key].as_str().is_some_and(|text| text.contains(words))
+            };
+            let line = lines.iter().find(|line| has(line, "message", words)).unwrap();
+            assert!(has(&line, "help", help) && line["level"] == "WARN", "{line}");
+        }
+        let address = lines.iter().find(|line| line["place"].is_string()).unwrap();
+        assert_eq!(address["place"], format!("{path}:7:7"));
+    }
+}
+
 /// The client came by the settings from before.
 #[test]
 fn a_list_of_the_revoked_that_is_new_ends_clients_that_are_connected() {
