@@ -7,6 +7,7 @@ mod passwords;
 mod rights;
 mod tokens;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -15,7 +16,7 @@ use flux_auth::{
     Anonymous, BanSettings, Bouncer, Chain, ClientCertificate, ClientIdRule, ClientIdRules, Clock,
     Link, Ruleset, SimpleAuthenticator,
 };
-use flux_config::{Auth, Config};
+use flux_config::{Auth, Config, Loaded, Problems};
 use flux_eventbus::{Event, EventBus};
 use flux_session::Timestamp;
 
@@ -31,6 +32,8 @@ pub(crate) struct Access {
     pub(crate) gate: Arc<Gate>,
     pub(crate) authorizer: Arc<Rights>,
     pub(crate) bouncer: Arc<Bouncer>,
+    /// Listeners that bindings are for, and that there are not.
+    unknown_listeners: Vec<String>,
     proofs: Proofs,
 }
 
@@ -58,10 +61,11 @@ impl Access {
     /// When one cannot be read, or says what makes no sense.
     pub(crate) fn open(config: &Config, events: &Arc<EventBus>) -> Result<Self> {
         let bouncer = bouncer(ban_settings(&config.auth.bans), events);
-        let Prepared { entry, bans: _, proofs, roles } =
-            Prepared::read(config, &Proofs::default(), &bouncer)?;
+        let prepared = Prepared::read(config, &Proofs::default(), &bouncer)?;
+        let unknown_listeners = prepared.unknown_listeners(config);
+        let Prepared { entry, bans: _, proofs, roles } = prepared;
         let (gate, authorizer) = (Arc::new(Gate::new(entry)), Arc::new(Rights::new(roles)));
-        Ok(Self { gate, authorizer, bouncer, proofs })
+        Ok(Self { gate, authorizer, bouncer, unknown_listeners, proofs })
     }
 
     /// Reads what a config says, and the files that it names. Of what it says as before, what is known goes on.
@@ -74,12 +78,27 @@ impl Access {
     }
 
     /// Has it hold from now on. Who is connected stays so; the broker has to look at their rights again.
-    pub(crate) fn apply(&mut self, prepared: Prepared) {
+    pub(crate) fn apply(&mut self, prepared: Prepared, config: &Config) {
+        self.unknown_listeners = prepared.unknown_listeners(config);
         let Prepared { entry, bans, proofs, roles } = prepared;
         self.authorizer.replace(roles);
         self.bouncer.set(bans);
         self.gate.replace(entry);
         self.proofs = proofs;
+    }
+
+    /// Returns what somebody should look at in the files that hold, which a config named.
+    pub(crate) fn warnings(&self, loaded: &Loaded) -> Problems {
+        let mut warnings = loaded.none();
+        for name in &self.unknown_listeners {
+            let title = format!(
+                "a binding of `acl.file` is for the listener `{name}`, which there is not: it never holds"
+            );
+            let known: Vec<_> = loaded.config.listeners.iter().map(|it| &*it.name).collect();
+            let help = format!("name one of these: {}", known.join(", "));
+            warnings.extend(loaded.warning(&["acl", "file"], title, help));
+        }
+        warnings
     }
 
     /// Says in a word or two who gets in.
@@ -109,6 +128,14 @@ impl Prepared {
         };
         let entry = Entry { way, has_users: config.has_users() };
         Ok(Self { entry, bans: ban_settings(&config.auth.bans), proofs, roles })
+    }
+
+    fn unknown_listeners(&self, config: &Config) -> Vec<String> {
+        let is_unknown =
+            |name: &&str| !config.listeners.iter().any(|listener| listener.name == **name);
+        let bound = self.roles.iter().flat_map(Ruleset::bound_listeners);
+        let unknown: BTreeSet<&str> = bound.filter(is_unknown).collect();
+        unknown.into_iter().map(str::to_owned).collect()
     }
 
     /// Returns who gets in when it holds.
@@ -210,6 +237,18 @@ mod tests {
     use flux_eventbus::{EventKind, EventKinds};
 
     use super::*;
+
+    /// Else a rule would name what no client has, or be refused though some have it.
+    #[test]
+    fn rules_know_the_fields_that_certificates_have() {
+        let mut certificate = flux_tls::ClientCertificate::new(flux_tls::Fingerprint([1; 32]));
+        certificate.common_name = Some("a".into());
+        certificate.dns_names = vec!["a".into()];
+        certificate.uris = vec!["a".into()];
+        certificate.emails = vec!["a".into()];
+        let fields: BTreeSet<_> = certificate.fields().map(|(name, _)| name).collect();
+        assert!(fields.into_iter().eq(flux_auth::CERTIFICATE_FIELDS));
+    }
 
     #[test]
     fn a_ban_is_an_event_of_the_platform_once() {

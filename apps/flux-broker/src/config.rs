@@ -78,7 +78,7 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(refuse(&problems)),
     };
-    let warnings = loaded.warnings.list().len();
+    let mut warnings = loaded.warnings.list().len();
     tell(&loaded.warnings);
     let mut is_right = true;
     if let Err(problems) = settings(&loaded, &Known::default()) {
@@ -90,12 +90,19 @@ fn check(file: &Path, out: &mut impl Write) -> Result<bool> {
     if let Err(problems) = otlp::open(&loaded) {
         is_right = refuse(&problems);
     }
-    if let Err(error) = Access::open(&loaded.config, &Arc::default()) {
-        is_right = refuse(&loaded.error(
-            &["auth"],
-            format!("{error:#}"),
-            "the broker does not start before it is mended",
-        ));
+    match Access::open(&loaded.config, &Arc::default()) {
+        Ok(access) => {
+            let found = access.warnings(&loaded);
+            warnings += found.list().len();
+            tell(&found);
+        }
+        Err(error) => {
+            is_right = refuse(&loaded.error(
+                &["auth"],
+                format!("{error:#}"),
+                "the broker does not start before it is mended",
+            ));
+        }
     }
     if is_right {
         writeln!(out, "{} is right, {warnings} warnings", file.display())?;

@@ -118,6 +118,7 @@ fn run(loaded: &Loaded, cli: &Cli, log: &Arc<Log>) -> Result<(), Box<dyn std::er
     let (mut settings, known) = settings::settings(loaded, &Known::default())?;
     settings.inherited = inherited.clone();
     let access = Access::open(&loaded.config, &events)?;
+    log::warn(&access.warnings(loaded));
     let otlp = otlp::open(loaded)?;
     settings.tracer = otlp.as_ref().and_then(Otlp::tracer);
     let (gate, authorizer) = (access.gate.clone(), access.authorizer.clone());

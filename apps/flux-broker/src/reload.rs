@@ -67,18 +67,20 @@ impl Reload<'_> {
             let _until_both_hold = (!was_open).then(|| self.broker.recess());
             prepared.apply();
             known.take_the_place_of(&self.known, self.broker.certificates());
-            self.access.apply(access);
+            self.access.apply(access, &loaded.config);
         } else {
-            self.access.apply(access);
+            self.access.apply(access, &loaded.config);
             prepared.apply();
             known.take_the_place_of(&self.known, self.broker.certificates());
         }
         self.known = known;
         renewal::reload(self.broker.certificates());
         self.broker.recheck_rights();
+        let mut warnings = self.access.warnings(&loaded);
+        warnings.extend(loaded.warnings);
         self.current = loaded.config;
         self.log.set(&self.current.log.filter)?;
-        Ok((self.started.changes_at_start(&self.current), loaded.warnings))
+        Ok((self.started.changes_at_start(&self.current), warnings))
     }
 }
 

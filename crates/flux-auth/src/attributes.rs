@@ -55,6 +55,11 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Attributes {
     }
 }
 
+/// What a certificate may say of its holder: the names after `cert.`, in placeholders and bindings of rules. `san` has all of `dns`,
+/// `email` and `uri`.
+pub const CERTIFICATE_FIELDS: [&str; 7] =
+    ["cn", "dns", "email", "fingerprint", "san", "subject", "uri"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,7 +96,7 @@ mod tokens;
 
 pub use access::{Access, AccessRequest};
 pub use allow_all::AllowAll;
-pub use attributes::Attributes;
+pub use attributes::{Attributes, CERTIFICATE_FIELDS};
 pub use authentication::{Authentication, Identity, Refusal};
 pub use authenticator::{Authenticator, DynAuthenticator};
 pub use authorizer::{Authorizer, Client, Decision, Verdict};

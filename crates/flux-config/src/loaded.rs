@@ -51,6 +51,19 @@ impl Loaded {
         Problems { sources: self.warnings.sources.clone(), problems: vec![problem] }
     }
 
+    /// Returns a warning, likewise.
+    #[must_use]
+    pub fn warning(
+        &self,
+        path: &[&str],
+        title: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Problems {
+        let origin = self.tree.at(path).map(|node| &node.origin);
+        let problem = Problem::warning(title).at_some(origin, "").help(help);
+        Problems { sources: self.warnings.sources.clone(), problems: vec![problem] }
+    }
+
     /// Returns no problems, to be extended by some.
     #[must_use]
     pub fn none(&self) -> Problems {

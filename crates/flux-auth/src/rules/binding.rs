@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::description::Binding;
 use super::error::RuleError;
 use super::pattern::NamePattern;
-use crate::Client;
+use crate::{CERTIFICATE_FIELDS, Client};
 
 /// All bindings, those for one exact user found by its name.
 pub(super) struct Bindings {
@@ -35,6 +35,11 @@ impl Bindings {
             compiled.bindings.push(conditions);
         }
         compiled
+    }
+
+    /// Returns the listeners that bindings are for.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = &str> {
+        self.bindings.iter().filter_map(|binding| binding.listener.as_deref())
     }
 
     /// Calls `visit` with each role that a client has, perhaps several times.
@@ -93,6 +98,9 @@ impl Conditions {
                 }
             }
         }
+        let unknown = certificate.keys().filter(|it| !CERTIFICATE_FIELDS.contains(&it.as_str()));
+        errors
+            .extend(unknown.map(|field| RuleError::UnknownField { binding, field: field.clone() }));
         let mut pattern = |text: &Option<String>| {
             let pattern = text.as_ref()?;
             match pattern.parse() {

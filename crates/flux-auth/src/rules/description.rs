@@ -111,7 +111,7 @@ pub struct Binding {
     pub client_id: Option<String>,
     /// Claims of a token, by name: one value of each must be this one.
     pub claim: BTreeMap<String, String>,
-    /// Fields of a client certificate, by name (`cn`, `san`): one value of each must be this one.
+    /// Fields of a client certificate, by name ([`CERTIFICATE_FIELDS`](crate::CERTIFICATE_FIELDS)): one value of each must be this one.
     pub certificate: BTreeMap<String, String>,
     /// The name of the listener that the client came in by.
     pub listener: Option<String>,

@@ -7,6 +7,7 @@ use flux_topic::ParseFilterError;
 use thiserror::Error;
 
 use super::pattern::ParsePatternError;
+use crate::CERTIFICATE_FIELDS;
 
 /// All that is wrong with some rules, in the order of roles and bindings; at least one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,8 @@ pub enum RuleError {
     /// A level in braces is no placeholder.
     #[error(
         "role `{role}`, {list}: `{filter}`: there is no `{placeholder}`: write {{client_id}}, {{username}}, \
-         {{cert.NAME}} or {{claim.NAME}}"
+         {{claim.NAME}}, or {{cert.NAME}} with one of these names: {}",
+        CERTIFICATE_FIELDS.join(", ")
     )]
     UnknownPlaceholder {
         /// The role.
@@ -117,6 +119,17 @@ pub enum RuleError {
         role: String,
         /// The roles there are.
         known: String,
+    },
+    /// A binding asks for what no certificate says.
+    #[error(
+        "binding {binding}: a certificate has no `{field}`: write one of {}",
+        CERTIFICATE_FIELDS.join(", ")
+    )]
+    UnknownField {
+        /// Which binding.
+        binding: usize,
+        /// The field it names.
+        field: String,
     },
     /// A binding says for nobody what it gives.
     #[error(

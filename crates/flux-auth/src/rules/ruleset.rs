@@ -80,6 +80,11 @@ impl Ruleset {
         self.on_overlap == OnOverlap::Filter
     }
 
+    /// Returns the names of the listeners that bindings are for. A binding for one that there is not never holds.
+    pub fn bound_listeners(&self) -> impl Iterator<Item = &str> {
+        self.bindings.listeners()
+    }
+
     /// Returns the names of the roles, in alphabetical order.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|name| &**name)

@@ -3,7 +3,7 @@
 use flux_topic::TopicFilter;
 
 use super::error::RuleError;
-use crate::Client;
+use crate::{CERTIFICATE_FIELDS, Client};
 
 /// A filter whose levels may be placeholders.
 ///
@@ -27,15 +27,16 @@ impl Template {
         for level in filter.split('/') {
             let (read, stands_in) = match braced(level) {
                 Some(name) => {
-                    let placeholder = Placeholder::parse(name).ok_or_else(|| {
-                        let placeholder = level.to_owned();
-                        RuleError::UnknownPlaceholder {
-                            role: role(),
-                            list,
-                            filter: text(),
-                            placeholder,
-                        }
-                    })?;
+                    let placeholder =
+                        Placeholder::parse(name).filter(Placeholder::can_be).ok_or_else(|| {
+                            let placeholder = level.to_owned();
+                            RuleError::UnknownPlaceholder {
+                                role: role(),
+                                list,
+                                filter: text(),
+                                placeholder,
+                            }
+                        })?;
                     // As long, so that errors name the place.
                     (TemplateLevel::Placeholder(number(placeholder)), "x".repeat(level.len()))
                 }
@@ -114,6 +115,16 @@ impl Placeholder {
                 let attribute = name.strip_prefix("cert.").or_else(|| name.strip_prefix("claim."));
                 attribute.filter(|attribute| !attribute.is_empty())?;
                 Some(Self::Attribute(name.into()))
+            }
+        }
+    }
+
+    /// Returns whether any client can have it: a deny that names what nobody has would deny nothing.
+    fn can_be(&self) -> bool {
+        match self {
+            Self::ClientId | Self::Username => true,
+            Self::Attribute(name) => {
+                name.strip_prefix("cert.").is_none_or(|field| CERTIFICATE_FIELDS.contains(&field))
             }
         }
     }

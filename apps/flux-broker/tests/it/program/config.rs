@@ -87,6 +87,35 @@ fn files_that_it_names_are_read_by_check() {
     }
 }
 
+/// A binding that never holds gives nobody what it says, and denies nobody anything.
+#[test]
+fn a_binding_to_a_listener_that_there_is_not_is_warned_of() {
+    let directory = Directory::new("config-bindings");
+    let roles = directory.file("roles.toml");
+    let text = "[roles.r]\ndeny = { publish = [\"#\"] }\n[[bind]]\nlistener = \"LISTENER\"\nroles = [\"r\"]\n";
+    let config = format!(
+        "[[listener]]\nname = \"inside\"\nbind = \"127.0.0.1:0\"\n[acl]\nfile = {roles:?}\n\
+         [log]\nfilter = \"warn,flux_broker::reload=info\"\n"
+    );
+    let path = file(&directory, &config);
+    let words = "is for the listener `insde`, which there is not";
+    fs::write(&roles, text.replace("LISTENER", "inside")).unwrap();
+    assert!(!texts(&run(&["config", "check", &path])).1.contains("which there is not"));
+    let mut program = Program::start(&["--config", &path]);
+    fs::write(&roles, text.replace("LISTENER", "insde")).unwrap();
+    let checked = run(&["config", "check", &path]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(texts(&checked).1.contains(words), "{checked:?}");
+    assert!(Program::start(&["--config", &path]).before.contains(words));
+    program.signal("HUP");
+    let mut line = program.line();
+    while !line.contains(words) {
+        assert!(!line.is_empty() && !line.contains("was read again"), "{line}");
+        line = program.line();
+    }
+    assert!(line.contains("name one of these: inside"), "{line}");
+}
+
 #[test]
 fn what_init_writes_passes_check_and_show_says_where_values_come_from() {
     let directory = Directory::new("config-commands");

@@ -101,7 +101,7 @@ fn filled(template: &str, client: &Client) -> Option<TopicFilter> {
             "{client_id}" => Some(client.client_id.to_string()),
             "{username}" => client.identity.owner().map(ToString::to_string),
             "{claim.k}" => client.identity.attributes.single("claim.k").map(str::to_owned),
-            "{cert.k}" => client.identity.attributes.single("cert.k").map(str::to_owned),
+            "{cert.cn}" => client.identity.attributes.single("cert.cn").map(str::to_owned),
             literal => return Some(literal.to_owned()),
         };
         value.filter(|value| {

@@ -25,7 +25,7 @@ fn any_filter(levels: &'static [&'static str], max: usize) -> impl Strategy<Valu
 }
 
 fn any_template() -> impl Strategy<Value = String> {
-    any_filter(&["", "a", "a", "$x", "+", "{client_id}", "{username}", "{claim.k}", "{cert.k}"], 3)
+    any_filter(&["", "a", "a", "$x", "+", "{client_id}", "{username}", "{claim.k}", "{cert.cn}"], 3)
 }
 
 fn any_role() -> impl Strategy<Value = Role> {
@@ -72,10 +72,10 @@ fn any_binding() -> impl Strategy<Value = Binding> {
     let roles = vec(select(vec!["r0", "r1", "r2"]).prop_map(String::from), 1..3);
     (name(), name(), claim, certificate, place, roles).prop_map(
         |(user, client_id, claim, certificate, (listener, address), roles)| {
-            let one = |value: Option<&str>| -> BTreeMap<String, String> {
-                value.map(|value| ("k".into(), value.into())).into_iter().collect()
+            let one = |name: &str, value: Option<&str>| -> BTreeMap<String, String> {
+                value.map(|value| (name.into(), value.into())).into_iter().collect()
             };
-            let (claim, certificate) = (one(claim), one(certificate));
+            let (claim, certificate) = (one("k", claim), one("cn", certificate));
             let everyone = false;
             let binding =
                 Binding { roles, everyone, user, client_id, claim, certificate, listener, address };
@@ -111,7 +111,7 @@ fn any_client(names: &'static [&'static str]) -> impl Strategy<Value = Client> {
             identity.is_claimed = is_claimed && identity.username.is_some();
             identity.roles = roles.into_iter().map(Box::from).collect();
             let claims = claims.into_iter().map(|value| ("claim.k", value));
-            identity.attributes = claims.chain(field.map(|value| ("cert.k", value))).collect();
+            identity.attributes = claims.chain(field.map(|value| ("cert.cn", value))).collect();
             let mut client = Client::new(client_id, identity);
             client.listener = has_listener.then(|| "l".into());
             client.peer = peer.map(|peer| peer.parse().unwrap());

@@ -308,15 +308,18 @@ fn rules_change_while_a_client_is_there() {
 fn all_that_is_wrong_is_told_with_the_place_and_what_to_do() {
     let wrong = rules(
         r##"[roles.a]
-            publish = ["{username}/#/b", "x/{clientid}", "dev-{client_id}/x"]
+            publish = ["{username}/#/b", "x/{clientid}", "dev-{client_id}/x", "{cert.comon_name}"]
             subscribe = ["$share/g/a", "{a/b}", "x{y}"]
             max_qos = 3
             [[bind]]
             roles = ["b"]
+            certificate = { comon_name = "x" }
             [[bind]]
             everyone = true
             user = "a\\"
-            roles = []"##,
+            roles = []
+            [[bind]]
+            roles = ["a"]"##,
     );
     let errors = Ruleset::compile(&wrong, Otherwise::Deny).unwrap_err();
     let lines: Vec<_> = errors.0.iter().map(ToString::to_string).collect();
@@ -327,16 +330,19 @@ fn all_that_is_wrong_is_told_with_the_place_and_what_to_do() {
             "role `a`, publish: `{username}/#/b`: `#` at byte 11 is followed by more levels: end the filter with \
              it, or write `+`",
             "role `a`, publish: `x/{clientid}`: there is no `{clientid}`: write {client_id}, {username}, \
-             {cert.NAME} or {claim.NAME}",
+             {claim.NAME}, or {cert.NAME} with one of these names: cn, dns, email, fingerprint, san, subject, uri",
             "role `a`, publish: `dev-{client_id}/x`: `dev-{client_id}` is more than a placeholder: it must be \
              a whole level, between two `/`",
+            "role `a`, publish: `{cert.comon_name}`: there is no `{cert.comon_name}`: write {client_id}, {username}, \
+             {claim.NAME}, or {cert.NAME} with one of these names: cn, dns, email, fingerprint, san, subject, uri",
             "role `a`, subscribe: `$share/g/a` names a group: write the filter behind `$share/name/` alone, \
              rules are about topics",
-            "binding 1 has no condition: write user = \"..\", or everyone = true if all are meant",
             "binding 1: there is no role `b`: define [roles.b], or name one of: a",
+            "binding 1: a certificate has no `comon_name`: write one of cn, dns, email, fingerprint, san, subject, uri",
             "binding 2 is for everyone and has conditions: remove one or the other",
             "binding 2 gives no roles: write roles = [\"..\"]",
             "binding 2: `a\\`: the pattern ends with `\\`: write `\\\\` for a backslash",
+            "binding 3 has no condition: write user = \"..\", or everyone = true if all are meant",
         ]
     );
     let deep = format!("roles.a.publish = [\"{}\"]", "a/".repeat(128));
