@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use flux_admin::{AdminSettings, ExportSignal, Exported, start_admin};
 use flux_auth::{Authentication, Authenticator, Credentials, Identity};
 
-use crate::admin::{admin_of, scrape, scrape_all};
+use crate::admin::{admin_of, get, scrape, scrape_all};
 use crate::support::Version::V5;
 use crate::support::{Broker, Certificates, Client, Connect, Publish, only_tls, tls_listener};
 
@@ -104,9 +104,12 @@ pub(crate) fn what_waits_for_a_worker_that_does_not_answer_is_seen() {
     asleep.recv().unwrap();
     publishers.iter_mut().for_each(|it| it.send(&Publish::new("t", "x").bytes(V5)));
     while letters().iter().filter(|it| **it > 0).count() != 1 {}
+    let (status, _, why) = get(admin.address(), "/readyz", "");
+    assert_eq!((status, why.as_str()), (503, "a worker does not answer within 2s\n"));
     wake.send(()).unwrap();
     sleeper.expect_connack();
     while letters() != [0, 0] {}
+    assert_eq!(get(admin.address(), "/readyz", "").0, 200);
 }
 
 #[test]

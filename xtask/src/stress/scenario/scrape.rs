@@ -43,6 +43,7 @@ pub(super) fn scrape(options: &LoadOptions, size: &Size) -> Result<Vec<String>> 
     let with = probe.finish()?;
     crowd.close_all();
     let each = scraped.saturating_sub(alone) / TIMES;
+    ensure!(each <= ALLOWED, "a scrape takes {each:?} of CPU, and {ALLOWED:?} are allowed");
     Ok(vec![
         format!(
             "{} connected: a scrape of {} KiB takes {:.1} ms of CPU, {:.1} ms at most on the clock, of {TIMES}",
@@ -77,6 +78,8 @@ fn read_metrics(admin: SocketAddr, connected: usize) -> Result<usize> {
 }
 
 const AT_ONCE: usize = 500;
+/// Processor time of a scrape.
+const ALLOWED: Duration = Duration::from_millis(50);
 /// How often, to have more than the ticks in which processor time is counted.
 const TIMES: u32 = 50;
 /// From one to the next.
