@@ -50,8 +50,6 @@ fn what_it_makes_is_what_it_serves_with() {
         &file("server.key"),
         "--tls-client-ca",
         &file("ca.crt"),
-        "--acl-default",
-        "allow",
         "--tls-username",
         "cn",
         "--acl-default",
