@@ -118,7 +118,7 @@ impl Keys {
             GoesOn::Nothing | GoesOn::Shown | GoesOn::Hidden => *goes_on = GoesOn::Nothing,
         }
         let cut = self.bare(line, *goes_on).or_else(|| self.value(line));
-        let cut = cut.into_iter().chain(address(line)).min();
+        let cut = cut.into_iter().chain(self.named(line)).chain(address(line)).min();
         let assigned = content.split_once('=').map(|(_, value)| value.trim());
         let is_open = assigned.is_some_and(|value| !is_whole(value));
         match cut.and_then(|cut| line.get(cut..)) {
@@ -182,6 +182,21 @@ impl Keys {
             }
         }
         None
+    }
+
+    /// Looks for the key of a secret that nothing is assigned to: what should assign may be missing.
+    fn named(&self, line: &str) -> Option<usize> {
+        let found = self.secret.iter().flat_map(|key| {
+            let places = line.match_indices(key.as_str()).map(|(at, _)| (at, at + key.len()));
+            places.filter_map(|(at, end)| {
+                let (before, behind) = (line.get(..at)?, line.get(end..)?);
+                let is_word = !before.ends_with(is_of_key) && !behind.starts_with(is_of_key);
+                let rest = behind.trim_start_matches(['"', '\'', ' ', '\t']);
+                let is_bare = !rest.is_empty() && !rest.starts_with(['=', ':', ',', '.', ']']);
+                (is_word && is_bare).then(|| line.len() - behind.trim_start().len())
+            })
+        });
+        found.min()
     }
 
     fn shows(&self, key: &str, value: &str) -> bool {

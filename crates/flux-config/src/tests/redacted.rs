@@ -27,6 +27,9 @@ fn a_line_is_shown_up_to_its_secret() {
     check("token: S", "token: (hidden)");
     check("  \"token\": \"S\",", "  (hidden)");
     check("token S", "token (hidden)");
+    check("admin.token  \"S\"", "admin.token  (hidden)");
+    check("admin = { bind = \"a\", token \"S\" }", "admin = { bind = \"a\", token (hidden)");
+    check("[admin] token \"S\"", "[admin] token (hidden)");
     check("[admin] token = \"S\"", "[admin] token = (hidden)");
     check("[auth.http]\ntoken = 'S", "token = (hidden)");
     check("[auth.http]\ntoken = S", "token = (hidden)");
