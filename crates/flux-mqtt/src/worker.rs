@@ -312,8 +312,8 @@ impl Worker {
     /// encoded and sent, one write a connection.
     pub fn finish_turn(&mut self, now: Timestamp, fx: &mut impl Effects) {
         self.bury_overflowed(now, fx);
-        if !self.decisions.are_over() {
-            self.go_on_deciding(now, fx);
+        if !self.decisions.is_empty() {
+            self.recheck_part(now, fx);
         }
         self.serve_ready(now, fx);
         let mut dirty = mem::take(&mut self.dirty);

@@ -293,49 +293,9 @@ impl Worker {
         let (stamp, inherited) = (self.stamp(&client), self.inherited(&candidate));
         let changes = self.decisions.changes();
         let admission = Admission { candidate, client, stamp, changes, inherited };
-        let decided = Decided::new(std::iter::empty());
-        self.decide_rights(now, id, admission, decided, fx)
-    }
-
-    /// Goes on with those who come in to more subscriptions than can be decided about in a turn.
-    pub(super) fn admit_waiting(&mut self, now: Timestamp, fx: &mut impl Effects) {
-        for id in self.decisions.take_comers() {
-            self.guard(now, Some(id), fx, |worker, fx| {
-                let Some(stage) = worker.connections.take(id) else { return };
-                let stage = match stage {
-                    Stage::Authorizing(admission, decided) => {
-                        worker.decide_rights(now, id, *admission, decided, fx)
-                    }
-                    other @ (Stage::Fresh
-                    | Stage::Authenticating(_)
-                    | Stage::Online(_)
-                    | Stage::Closing) => other,
-                };
-                worker.send_answers(id, fx);
-                worker.connections.put(id, stage);
-            });
-        }
-    }
-
-    /// Decides about what a client may do, as far as this turn allows; lets it in or asks if that is all.
-    fn decide_rights(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        admission: Admission,
-        mut decided: Decided,
-        fx: &mut impl Effects,
-    ) -> Stage {
         let authorizer = &self.broker.authorizer;
         let decide = |access| authorizer.decide(&admission.client, access);
-        let (before, most) = (decided.len(), self.decisions.left_for_comers());
-        decided.extend(admission.accesses().skip(before).take(most).map(decide));
-        self.decisions.note_comer(decided.len() - before);
-        if decided.len() < admission.accesses().count() {
-            fx.pause(id);
-            self.decisions.wait(id);
-            return Stage::Authorizing(Box::new(admission), decided);
-        }
+        let decided = Decided::new(admission.accesses().map(decide));
         match decided.all() {
             Some(verdicts) => self.admit(now, id, admission, &verdicts, fx),
             None => {

@@ -10,16 +10,6 @@ impl Decided {
         Self(decisions.map(Decision::verdict).collect())
     }
 
-    /// Adds what is decided about further accesses.
-    pub(super) fn extend(&mut self, decisions: impl Iterator<Item = Decision>) {
-        self.0.extend(decisions.map(Decision::verdict));
-    }
-
-    /// About how many accesses something is said.
-    pub(super) const fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Returns the verdicts, if there is nothing to ask.
     pub(super) fn all(&self) -> Option<Vec<Verdict>> {
         self.0.iter().copied().collect()

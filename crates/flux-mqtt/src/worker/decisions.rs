@@ -1,7 +1,6 @@
 //! [`Decisions`]: what is left to be decided about subscriptions that were granted, for it would take too long at once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +14,13 @@ use crate::clients::Clients;
 use crate::names::{ConnectionId, SessionKey};
 use crate::session::SharedSession;
 
-/// So many decisions about subscriptions that were granted are made in a turn for clients that come in or prove anew who
-/// they are, and as many for those whose rights are looked at once more: one may have 10,000 subscriptions. One takes
-/// two microseconds at most.
+/// So many decisions about subscriptions that were granted are made in a turn, and as many at once about those of a client
+/// that proves anew who it is: one may have 10,000 subscriptions. One takes two microseconds at most.
 pub(super) const PART: usize = 128;
 
-/// What a worker has to decide, and has decided in this turn.
+/// What a worker has to decide.
 #[derive(Default)]
 pub(super) struct Decisions {
-    /// Clients that come in to more subscriptions than could be decided about at once, in the order in which they came.
-    comers: VecDeque<ConnectionId>,
-    /// How many decisions those who come had in this turn.
-    decided: usize,
     /// Sessions that are looked at once more, each once however often its client asks for it.
     looks: BTreeMap<SessionKey, Look>,
     /// Which of them had its part last: each has its turn after the others.
@@ -120,41 +114,16 @@ impl Decisions {
         [look, None]
     }
 
-    /// Whether a session has not been looked at.
-    pub(super) fn waits(&self, session: SessionKey) -> bool {
+    /// Whether a session has not been looked at since it has this generation.
+    pub(super) fn waits(&self, session: SessionKey, generation: u64) -> bool {
         // Mostly there are none, and each drain asks.
-        !self.looks.is_empty() && self.looks.contains_key(&session)
-    }
-
-    /// Whether nothing was decided in this turn, and nothing is left of earlier ones.
-    pub(super) fn are_over(&self) -> bool {
-        self.decided == 0 && self.is_empty()
+        !self.looks.is_empty()
+            && self.looks.get(&session).is_some_and(|look| look.generation == generation)
     }
 
     /// Whether nothing is left for turns that come.
     pub(super) fn is_empty(&self) -> bool {
-        self.comers.is_empty() && self.looks.is_empty() && self.away.is_empty()
-    }
-
-    /// Returns how many decisions may be made at once for somebody who comes. Whoever came before has the next.
-    pub(super) fn left_for_comers(&self) -> usize {
-        if self.comers.is_empty() { PART.saturating_sub(self.decided) } else { 0 }
-    }
-
-    /// Notes that so many were made.
-    pub(super) const fn note_comer(&mut self, decided: usize) {
-        self.decided = self.decided.saturating_add(decided);
-    }
-
-    /// A client that comes in has to wait for its turn.
-    pub(super) fn wait(&mut self, comer: ConnectionId) {
-        self.comers.push_back(comer);
-    }
-
-    /// Takes all out who wait: there is another turn, with as many decisions as before.
-    pub(super) fn take_comers(&mut self) -> VecDeque<ConnectionId> {
-        self.decided = 0;
-        mem::take(&mut self.comers)
+        self.looks.is_empty() && self.away.is_empty()
     }
 }
 

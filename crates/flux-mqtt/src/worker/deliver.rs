@@ -55,7 +55,8 @@ impl Worker {
             return None;
         }
         // Where no stamp says that rights are others, nobody may be sent anything before they are looked at.
-        if self.decisions.waits(online.session.key) && state.decided.is_none() {
+        let waits = self.decisions.waits(online.session.key, online.generation);
+        if waits && state.decided.is_none() {
             return None;
         }
         let out = &mut self.deliveries;

@@ -40,15 +40,9 @@ impl Worker {
         }
     }
 
-    /// Makes the decisions of this turn that are left from earlier ones.
-    #[cold]
-    pub(super) fn go_on_deciding(&mut self, now: Timestamp, fx: &mut impl Effects) {
-        self.recheck_part(now, fx);
-        self.admit_waiting(now, fx);
-    }
-
     /// Looks at the next subscriptions whose rights may be others.
-    fn recheck_part(&mut self, now: Timestamp, fx: &mut impl Effects) {
+    #[cold]
+    pub(super) fn recheck_part(&mut self, now: Timestamp, fx: &mut impl Effects) {
         let mut left = PART;
         while left > 0 {
             let looks = self.decisions.next_looks();
@@ -80,13 +74,12 @@ impl Worker {
         fx: &mut impl Effects,
     ) -> bool {
         let look = Look::of(session.clone(), generation, Some(id));
-        let most = self.decisions.left_for_comers();
-        if most == 0 {
+        // However often it does so in a turn.
+        if self.decisions.waits(session.key, generation) {
             self.decisions.add(look);
             return false;
         }
-        let Looked { decided, is_lost, rest } = self.recheck(now, look, most, fx);
-        self.decisions.note_comer(decided);
+        let Looked { is_lost, rest, .. } = self.recheck(now, look, PART, fx);
         self.go_on_with(rest, is_lost);
         is_lost
     }
@@ -107,7 +100,11 @@ impl Worker {
         most: usize,
         fx: &mut impl Effects,
     ) -> Looked {
-        let Some((client, part)) = look.part(most) else { return Looked::default() };
+        let Some((client, part)) = look.part(most) else {
+            // If somebody was held back for it, that is over.
+            self.dirty.extend(look.connection);
+            return Looked::default();
+        };
         let mut looked = Looked { decided: part.len(), ..Looked::default() };
         if look.after.is_none() {
             look.stamp = self.stamp(&client);

@@ -89,17 +89,28 @@ fn come_in(c: &mut Cluster, peer: Peer) -> Peer {
     again
 }
 
+/// Whom it had been is not looked at any more, and nobody waits for that.
 #[test]
-fn a_client_that_comes_back_is_decided_about_a_part_each_turn() {
-    let (mut c, rights, peer) = scene(false);
-    c.lose(peer);
-    rights.set(&format!("resume {}", filter(7)), Deny);
-    let again = come_in(&mut c, peer);
-    assert_eq!(c.heard(again), [""; 0], "nothing before all is decided");
-    let turns = turns(&mut c, &rights);
-    check(&turns);
-    assert_eq!(c.heard(again), ["CONNACK 00 present"]);
-    assert_eq!(c.broker.routes.len(), MANY - 1);
+fn a_client_that_comes_back_before_it_was_looked_at_gets_its_messages() {
+    for has_stamp in [true, false] {
+        let (mut c, _, peer) = scene(has_stamp);
+        let publisher = c.connect(0, "publisher");
+        // They have the turns in which it comes back.
+        for other in ["other", "another"].map(|other| c.connect(0, other)) {
+            for number in 0..2 * PART {
+                c.subscribe(other, &filter(number), 0);
+            }
+        }
+        c.command_for_one_turn(0, Command::RecheckRights(Arc::default()));
+        let again = come_in(&mut c, peer);
+        let publish = client::publish(publisher.version, 0, 0, &filter(3), "x");
+        c.send_for_one_turn(publisher, &publish);
+        c.settle();
+        c.turn(0);
+        assert_eq!(c.heard(again), ["CONNACK 00 present".to_owned(), format!("{}=x", filter(3))]);
+        c.send(publisher, &publish);
+        assert_eq!(c.heard(again), [format!("{}=x", filter(3))]);
+    }
 }
 
 /// However often it does so in a turn.
