@@ -1,4 +1,4 @@
-//! A session may have many subscriptions: they are decided about a part each turn, whenever all of them have to be.
+//! A session may have many subscriptions: when rights change they are decided about a part each turn.
 
 use std::sync::Arc;
 
