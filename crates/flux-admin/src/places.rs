@@ -73,11 +73,8 @@ impl Drop for Place {
     }
 }
 
-const fn is_own(peer: IpAddr) -> bool {
-    match peer {
-        IpAddr::V4(peer) => peer.to_bits() == Ipv4Addr::LOCALHOST.to_bits(),
-        IpAddr::V6(peer) => peer.to_bits() == Ipv6Addr::LOCALHOST.to_bits(),
-    }
+fn is_own(peer: IpAddr) -> bool {
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&peer)
 }
 
 #[cfg(test)]

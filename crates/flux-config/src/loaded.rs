@@ -46,9 +46,7 @@ impl Loaded {
         title: impl Into<String>,
         help: impl Into<String>,
     ) -> Problems {
-        let origin = self.tree.at(path).map(|node| &node.origin);
-        let problem = Problem::error(title).at_some(origin, "").help(help);
-        Problems { sources: self.warnings.sources.clone(), problems: vec![problem] }
+        self.told(path, Problem::error(title).help(help))
     }
 
     /// Returns a warning, likewise.
@@ -59,9 +57,13 @@ impl Loaded {
         title: impl Into<String>,
         help: impl Into<String>,
     ) -> Problems {
+        self.told(path, Problem::warning(title).help(help))
+    }
+
+    fn told(&self, path: &[&str], problem: Problem) -> Problems {
         let origin = self.tree.at(path).map(|node| &node.origin);
-        let problem = Problem::warning(title).at_some(origin, "").help(help);
-        Problems { sources: self.warnings.sources.clone(), problems: vec![problem] }
+        let problems = vec![problem.at_some(origin, "")];
+        Problems { problems, ..self.none() }
     }
 
     /// Returns no problems, to be extended by some.
